@@ -1,0 +1,1 @@
+"""Data sets, their splits, the cache, and the synthetic actions."""

@@ -1,0 +1,1 @@
+"""The papers' test protocols, metrics and reports."""

@@ -1,0 +1,1 @@
+"""Every motion clue the five papers draw from a clip."""
