@@ -1,0 +1,172 @@
+"""Motion clues as pictures, fast enough for live use: look-up tables, one colour scale per meaning.
+
+Salience is always the `INFERNO` scale, black (still) to pale yellow (moving). Flow is always the colour
+wheel: hue says where to, saturation how far, white is still; `wheel` is both the look-up table and the
+legend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+INFERNO = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)[:, :, ::-1].copy()
+INK, FAINT, PAPER = (35, 38, 47), (205, 208, 214), (255, 255, 255)
+PATHWAY_INKS = (
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+)  # Okabe–Ito, told apart by all
+WHEEL = 255  # cells across the look-up table; odd, so that a still pixel has its own
+
+
+def say(picture: np.ndarray, text: str, at: tuple[int, int], size: float = 0.42, ink: tuple = INK) -> None:
+    """Write one line of text into the picture, its left end on the base line at (x, y)."""
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+
+
+# --- salience -------------------------------------------------------------------------------------
+
+
+def heat(salience_map: np.ndarray) -> np.ndarray:
+    """A map `[H, W]` in [0, 1] in the salience colours, `uint8 [H, W, 3]`."""
+    return cv2.applyColorMap(cv2.convertScaleAbs(salience_map, alpha=255), INFERNO)
+
+
+def overlay(frame: np.ndarray, salience_map: np.ndarray, strength: float = 0.8) -> np.ndarray:
+    """One frame with its map over it: salient pixels take the map's colour, still ones stay as they are."""
+    if salience_map.shape != frame.shape[:2]:
+        salience_map = cv2.resize(salience_map, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    weight = np.multiply(salience_map, strength, dtype=np.float32)
+    return cv2.blendLinear(heat(salience_map), np.ascontiguousarray(frame), weight, 1 - weight)
+
+
+def heat_legend(width: int = 160, height: int = 34) -> np.ndarray:
+    """The salience colours from still to moving."""
+    picture = np.full((height, width, 3), PAPER, np.uint8)
+    bar = heat(np.linspace(0, 1, width, dtype=np.float32)[None].repeat(height - 18, 0))
+    picture[: height - 18] = bar
+    say(picture, "still", (2, height - 5), 0.36)
+    say(picture, "moving", (width - 44, height - 5), 0.36)
+    return picture
+
+
+# --- flow -----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def wheel() -> np.ndarray:
+    """Colours of all flows up to length 1, `uint8 [255, 255, 3]`: x to the right, y down, 0 in the middle."""
+    axis = np.linspace(-1, 1, WHEEL, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    length = np.minimum(np.hypot(x, y), 1)
+    hue = np.rad2deg(np.arctan2(y, x)) % 360
+    value = 1 - 0.15 * length
+    colours = cv2.cvtColor(np.stack([hue, length, value], -1).astype(np.float32), cv2.COLOR_HSV2RGB)
+    return np.rint(colours * 255).astype(np.uint8)
+
+
+def flow_reach(flow: np.ndarray) -> float:
+    """Length in pixels that gets the full colour: the 99 % quantile, at least 1, so that noise stays pale."""
+    length = np.hypot(flow[..., 0], flow[..., 1]).ravel()
+    step = max(1, len(length) // 100_000)
+    return max(1.0, float(np.quantile(length[::step], 0.99)))
+
+
+def flow_picture(flow: np.ndarray, reach: float | None = None) -> np.ndarray:
+    """Flow `[H, W, 2]` in the colours of the wheel; `reach` is the length with the full colour."""
+    reach = flow_reach(flow) if reach is None else reach
+    half = WHEEL // 2
+    cell = np.clip(np.rint(flow * (half / reach)) + half, 0, WHEEL - 1).astype(np.int32)
+    return wheel().reshape(-1, 3)[cell[..., 1] * WHEEL + cell[..., 0]]
+
+
+def wheel_legend(reach: float, size: int = 96) -> np.ndarray:
+    """The colour wheel as a disc with the length, in pixels per frame, that its rim stands for."""
+    disc = cv2.resize(wheel(), (size, size), interpolation=cv2.INTER_AREA)
+    inside = np.zeros((size, size), np.uint8)
+    cv2.circle(inside, (size // 2, size // 2), size // 2 - 1, 255, -1)
+    picture = np.full((size + 18, size, 3), PAPER, np.uint8)
+    picture[:size][inside > 0] = disc[inside > 0]
+    cv2.circle(picture, (size // 2, size // 2), size // 2 - 1, FAINT, 1, cv2.LINE_AA)
+    text = f"rim {reach:.1f} px"
+    say(picture, text, ((size - 6 * len(text)) // 2, size + 13), 0.36)
+    return picture
+
+
+def with_legend(picture: np.ndarray, legend: np.ndarray, margin: int = 6) -> np.ndarray:
+    """The picture with a legend in its lower right corner; a picture too small for it gets it at its side."""
+    height, width = legend.shape[:2]
+    out = picture.copy()
+    if out.shape[0] < 2 * height or out.shape[1] < 2 * width:
+        rows = max(out.shape[0], height)
+        side = [np.full((rows, part.shape[1], 3), PAPER, np.uint8) for part in (out, legend)]
+        side[0][: out.shape[0]], side[1][:height] = out, legend
+        return np.hstack(side)
+    out[-height - margin : -margin, -width - margin : -margin] = legend
+    return out
+
+
+# --- variance rate --------------------------------------------------------------------------------
+
+
+def variance_rate_curve(
+    p: np.ndarray,
+    drawn: Mapping[str, Sequence[int]] | None = None,
+    size: tuple[int, int] = (640, 260),
+) -> np.ndarray:
+    """p(z) as a curve; below it a row of ticks per pathway at the frames it drew (`{"slow": [3, 9], …}`)."""
+    drawn = drawn or {}
+    width, height = size
+    picture = np.full((height, width, 3), PAPER, np.uint8)
+    left, right, top, bottom = 64, width - 14, 30, height - 42 - 20 * len(drawn)
+    last, most = len(p), float(p.max())  # frames 0 … last; pair z ends at frame z + 1
+
+    def x(frame: float) -> int:
+        return round(left + (right - left) * frame / last)
+
+    def y(value: float) -> int:
+        return round(bottom - (bottom - top) * value / most)
+
+    say(picture, f"variance rate p(z) of {len(p)} neighbouring pairs", (left, 18))
+    for value in (0, most / 2, most):
+        cv2.line(picture, (left, y(value)), (right, y(value)), FAINT, 1)
+        say(picture, f"{value:.3f}", (14, y(value) + 4), 0.36)
+    if most > 0 and most > 1.001 / len(p):
+        for start in range(left, right, 8):
+            cv2.line(picture, (start, y(1 / len(p))), (start + 3, y(1 / len(p))), INK, 1)
+        say(picture, "uniform", (right - 44, y(1 / len(p)) - 4), 0.36)
+    points = np.array([(x(z + 1), y(value)) for z, value in enumerate(p)], np.int32)
+    cv2.polylines(picture, [points], False, INK, 1, cv2.LINE_AA)
+    for frame in np.unique(np.linspace(0, last, min(9, last + 1)).round().astype(int)):
+        say(picture, str(frame), (x(frame) - 4 * len(str(frame)), height - 24), 0.36)
+    say(picture, "frame", ((left + right) // 2 - 20, height - 7), 0.36)
+    for row, (name, frames) in enumerate(drawn.items()):
+        base, ink = bottom + 20 + 20 * row, PATHWAY_INKS[row % len(PATHWAY_INKS)]
+        say(picture, f"{name} {len(frames)}", (6, base), 0.36, ink)
+        for frame in frames:
+            cv2.line(picture, (x(frame), base - 11), (x(frame), base), ink, 2)
+            cv2.circle(picture, (x(frame), y(p[max(int(frame) - 1, 0)])), 3, ink, -1, cv2.LINE_AA)
+    return picture
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def rgbf_rows(frames: np.ndarray, flow: np.ndarray, rgbf: np.ndarray, columns: int = 5) -> np.ndarray:
+    """RGB, flow and RGBF of the same moments, one under the other (fig. 5 of Asymmetric 3D-CNN)."""
+    moments = np.unique(np.linspace(0, len(flow) - 1, min(columns, len(flow))).round().astype(int))
+    reach = flow_reach(flow[moments])
+    rows = [
+        np.hstack([frames[t] for t in moments]),
+        np.hstack([flow_picture(flow[t], reach) for t in moments]),
+        np.hstack([rgbf[t] for t in moments]),
+    ]
+    for row, name in zip(rows, ("RGB", "Flow", "RGBF"), strict=True):
+        cv2.rectangle(row, (0, 0), (12 + 9 * len(name), 20), PAPER, -1)
+        say(row, name, (5, 15), 0.45)
+    return np.vstack(rows)
