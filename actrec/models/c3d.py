@@ -2,7 +2,7 @@
 
 Tran et al., "Learning Spatiotemporal Features with 3D Convolutional Networks", ICCV 2015, as `c3d-b8`;
 the reduced `c3d-b5` is from Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action
-Recognition", sec. 4.2 and fig. 6: without conv3b, conv4b and conv5b, 256 channels in conv4 and conv5, FC 2048.
+Recognition", sec. 4.2, fig. 6: without conv3b, conv4b, conv5b, 256 channels in conv4 and conv5, FC 2048.
 Ours, not the papers': the random start (He's), and the mean over space and time in place of pool5 and the
 8192 inputs of fc6, which the light size takes.
 """
