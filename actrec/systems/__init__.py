@@ -1,1 +1,15 @@
-"""One recipe per paper."""
+"""One recipe per paper, all in one dict; nobody else knows a paper by name."""
+
+from actrec.systems import asym3d
+from actrec.systems.system import Input, Schedule, System, Views
+
+__all__ = ["SYSTEMS", "Input", "Schedule", "System", "Views", "named"]
+
+SYSTEMS: dict[str, System] = {system.name: system for system in (asym3d.light(),)}
+
+
+def named(name: str) -> System:
+    """A system by its name, or a sentence with the names there are."""
+    if name not in SYSTEMS:
+        raise ValueError(f"There is no system '{name}'. Known: {', '.join(SYSTEMS)}.")
+    return SYSTEMS[name]

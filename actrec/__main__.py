@@ -1,0 +1,49 @@
+"""The command line: `python -m actrec COMMAND`. Exit status 0, or 2 with a sentence on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from actrec.machine import relaunch_with_allocator
+
+COMMANDS = {
+    "list": "the systems with their weights, multiplications and inputs",
+    "predict": "classify one clip",
+    "motion": "write every motion clue of a clip as picture and video",
+    "train": "train a system; survives being stopped",
+    "data": "look at a data set before training on it",
+    "sheet": "a sheet of synthetic clips, to look at",
+}
+
+
+def main(words: list[str] | None = None) -> int:
+    words = sys.argv[1:] if words is None else words
+    parser = argparse.ArgumentParser(prog="python -m actrec", description="Action recognition by five papers.")
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = words[0] if words and words[0] in COMMANDS else None
+    for name, meaning in COMMANDS.items():
+        sub = parsers.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
+        if name == asked:  # only the asked command is imported: torch alone takes four seconds
+            importlib.import_module(f"actrec.commands.{name}").add(sub)
+    args = parser.parse_args(words)
+    try:
+        return importlib.import_module(f"actrec.commands.{args.command}").run(args)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not _is_for_people(error):
+            raise
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Whether an error's text is a sentence meant for the person at the keyboard."""
+    return type(error).__module__.startswith("actrec.") or isinstance(error, ValueError | FloatingPointError)
+
+
+if __name__ == "__main__":
+    relaunch_with_allocator()
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Synthetic actions as a source: drawn once, kept as one memory-mapped file, read without decoding."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from actrec.data import synthetic
+from actrec.data.split import Source, Split
+from actrec.machine import cache_folder, cores
+from actrec.video import Clip
+
+FRAMES, SIZE, FPS = 32, 112, 8.0
+# Seeds of training, validation and of the examples that ship never meet.
+TRAINING, VALIDATION, EXAMPLES = 0, 1_000_000_000, 2_000_000_000
+SETS = {"six": synthetic.SIX}
+
+
+def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
+    """A set of synthetic actions with a quarter as many clips for validation as for training."""
+    if which not in SETS:
+        raise ValueError(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
+    actions = SETS[which]
+    held_out = max(1, clips_per_class // 4)
+    return Source(
+        labels=list(actions),
+        train=_split(actions, clips_per_class, TRAINING + seed * 10_000_000, told),
+        validation=_split(actions, held_out, VALIDATION + seed * 10_000_000, told),
+        description=f"{clips_per_class} clips of each of {len(actions)} actions, performed by figures that the project draws",
+    )
+
+
+def _split(actions: tuple[str, ...], per_class: int, first_seed: int, told: Callable[[str], None]) -> Split:
+    jobs = [(action, first_seed + number) for number in range(per_class) for action in actions]
+    frames = np.load(_drawn(jobs, told), mmap_mode="r")
+    times = np.arange(FRAMES) / FPS
+
+    def clip(index: int) -> Clip:
+        action, seed = jobs[index]
+        return Clip(frames[index], times, f"synthetic: {action}, seed {seed}")
+
+    return Split(np.array([actions.index(action) for action, _ in jobs]), clip)
+
+
+def _drawn(jobs: list[tuple[str, int]], told: Callable[[str], None]) -> Path:
+    """The file with all clips, drawn now if it is not there; two who draw at once end with the same file."""
+    key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version())).encode()).hexdigest()[:16]
+    path = cache_folder() / "synthetic" / f"{key}.npy"
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{key}.{os.getpid()}.npy")
+    try:
+        kept = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(jobs), FRAMES, SIZE, SIZE, 3))
+        with multiprocessing.get_context("spawn").Pool(cores(), initializer=_one_thread) as pool:
+            for number, frames in enumerate(pool.imap(_render, jobs, chunksize=8)):
+                kept[number] = frames
+                if number % 50 == 0:
+                    told(f"Drawing synthetic clips: {number} of {len(jobs)}.")
+        kept.flush()
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _render(job: tuple[str, int]) -> np.ndarray:
+    action, seed = job
+    return synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS).frames
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _version() -> str:
+    """A fingerprint of the code that draws: clips drawn by other code are not these clips."""
+    folder = Path(inspect.getfile(synthetic)).parent
+    return hashlib.sha256(b"".join(each.read_bytes() for each in sorted(folder.glob("*.py")))).hexdigest()

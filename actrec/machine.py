@@ -1,0 +1,172 @@
+"""What this machine computes with: device, number format, threads, and a memory allocator that keeps its memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+# glibc gives freed memory back to the system and asks for it again at the next step; told not to, a training
+# step of a small 3-D network takes less than half the time.
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment(threads: int | None = None, *, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment a computing process starts with: allocator settings and its thread budget for life."""
+    settings = dict(os.environ if base is None else base)
+    if platform.system() == "Linux":
+        settings |= {name: settings.get(name, value) for name, value in ALLOCATOR.items()}
+    if threads is not None:
+        settings["OMP_NUM_THREADS"] = str(threads)
+    return settings
+
+
+def relaunch_with_allocator() -> None:
+    """Start this very program again with the allocator settings; glibc reads them only at the start."""
+    if platform.system() != "Linux" or all(name in os.environ for name in ALLOCATOR):
+        return
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment())
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """`auto` takes a GPU when there is one; anything else is taken at its word or refused with a sentence."""
+    import torch
+
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ValueError(f"'{wanted}' is not a device. Use auto, cpu, cuda or cuda:1.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("No CUDA device is visible to PyTorch on this machine. Use --device cpu.")
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"Networks run on cpu or cuda here, not on '{wanted}'.")
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """A device in words, for the status line."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {cores()} cores"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How a network's numbers are stored while it runs."""
+
+    dtype: str
+    channels_last: bool
+
+    def convert(self, network: nn.Module) -> nn.Module:
+        """The network in this format; five-dimensional weights channels-last in 3-D, four-dimensional in 2-D."""
+        import torch
+
+        network = network.to(getattr(torch, self.dtype))
+        if self.channels_last:
+            for parameter in network.parameters():
+                if parameter.dim() in (4, 5):
+                    parameter.data = parameter.data.contiguous(memory_format=_layout(parameter.dim()))
+        return network
+
+    def arrange(self, value: torch.Tensor) -> torch.Tensor:
+        """An input in this format."""
+        import torch
+
+        value = value.to(getattr(torch, self.dtype))
+        return value.contiguous(memory_format=_layout(value.dim())) if self.channels_last else value
+
+
+def _layout(dimensions: int) -> torch.memory_format:
+    import torch
+
+    return torch.channels_last_3d if dimensions == 5 else torch.channels_last
+
+
+FLOAT32 = Numbers("float32", channels_last=False)
+CANDIDATES = (Numbers("float32", channels_last=True), Numbers("bfloat16", channels_last=True), FLOAT32)
+
+
+def choose_numbers(key: str, device: torch.device, run: Callable[[Numbers], object]) -> Numbers:
+    """The fastest format for a network on this machine, found by a short timing once and remembered.
+
+    `run` computes the network once in the given format. On a GPU with bfloat16 there is nothing to time.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return CANDIDATES[1] if torch.cuda.is_bf16_supported() else CANDIDATES[0]
+    memory = cache_folder() / "numbers.json"
+    entry = f"{_processor()} {torch.__version__} {torch.get_num_threads()} threads: {key}"
+    known = _read_json(memory)
+    if entry in known:
+        return Numbers(**known[entry])
+    best = min(CANDIDATES, key=lambda numbers: _seconds(run, numbers))
+    write_json(memory, _read_json(memory) | {entry: vars(best)})
+    return best
+
+
+def _seconds(run: Callable[[Numbers], object], numbers: Numbers) -> float:
+    run(numbers)  # the first call compiles primitives and converts weights
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        run(numbers)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    kept = {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
+    bfloat16 = "+bf16" if {"avx512_bf16", "amx_bf16"} & set(kept.get("flags", "").split()) else ""
+    return f"{kept.get('model name', platform.processor())}{bfloat16} x{cores()}"
+
+
+def cache_folder() -> Path:
+    """Where this machine's findings and downloads are kept between starts."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "actrec"
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w") as file:
+        json.dump(value, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,170 @@
+"""A system with weights, labels and a device: clips in, predictions out. Safe to share between visitors."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
+from actrec.systems import SYSTEMS, System, Views
+from actrec.video import Clip
+from actrec.weights.checkpoint import Card, WeightsError, fit, read_checkpoint
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a system says of a clip, what each view said, and what it cost."""
+
+    labels: tuple[str, ...]
+    scores: np.ndarray
+    view_scores: np.ndarray
+    view_weights: np.ndarray
+    code: np.ndarray
+    nearest: str | None
+    distance: float | None
+    threshold: float | None
+    milliseconds: dict[str, float]
+
+    @property
+    def label(self) -> str:
+        """The class with the highest score, be it known or not."""
+        return self.labels[int(self.scores.argmax())]
+
+    @property
+    def unknown(self) -> bool | None:
+        """Too far from every class centre to be any of them; None where the weights carry no centres."""
+        return None if self.threshold is None else bool(self.distance > self.threshold)
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        order = np.argsort(-self.scores)[:count]
+        return [(self.labels[index], float(self.scores[index])) for index in order]
+
+
+class Recognizer:
+    """`predict`, `predict_many` and `embed` may be called from any thread; one computes at a time."""
+
+    def __init__(self, system: System, network: nn.Module, card: Card, device: str = "auto") -> None:
+        self.system, self.card, self.labels = system, card, tuple(card.labels)
+        self.device = choose_device(device)
+        self.numbers, self._network = _fastest(system, network.eval(), self.device, len(self.labels))
+        self._lock = threading.Lock()
+        self.centre_names = tuple(card.centres or ())
+        self._centres = np.array(list((card.centres or {}).values()), dtype=np.float32)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> Recognizer:
+        """A recognizer from a checkpoint folder."""
+        card, tensors = read_checkpoint(folder)
+        if card.system not in SYSTEMS:
+            raise WeightsError(f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}.")
+        system = SYSTEMS[card.system]
+        network = system.network(len(card.labels))
+        fit(network, tensors, card)
+        return cls(system, network, card, device)
+
+    def predict(self, clip: Clip, views: str = "clip") -> Prediction:
+        """The prediction for a clip; `views` names the test protocol: one, clip or paper."""
+        return self.predict_many([clip], views)[0]
+
+    def predict_many(self, clips: Sequence[Clip], views: str = "clip") -> list[Prediction]:
+        """Predictions for several clips, their views batched together."""
+        began = time.perf_counter()
+        made = [self.system.views[views](clip) for clip in clips]
+        seen = time.perf_counter()
+        logits, codes = self.run([view for each in made for view in each])
+        computed = time.perf_counter()
+        share = 1000 / len(clips)
+        cost = {"views": (seen - began) * share, "network": (computed - seen) * share}
+        predictions, first = [], 0
+        for each in made:
+            part = slice(first, first + len(each))
+            predictions.append(self._judge(logits[part], codes[part], dict(cost)))
+            first += len(each)
+        return predictions
+
+    def embed(self, clip: Clip, views: str = "clip") -> np.ndarray:
+        """The clip's code: the mean over its views, of length one."""
+        return self._code(self.run(self.system.views[views](clip))[1])
+
+    @torch.inference_mode()
+    def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
+        """Scores before the softmax and codes of each view."""
+        scores, codes = [], []
+        for start in range(0, len(views), BATCH):
+            inputs = self.system.tensors(views[start : start + BATCH], self.device)
+            with self._lock:
+                code = self._network.code(**{name: self.numbers.arrange(value) for name, value in inputs.items()})
+                score = self._network.scores(code)
+            scores.append(score.float().cpu().numpy())
+            codes.append(code.float().cpu().numpy())
+        scores = np.concatenate(scores)
+        if not np.isfinite(scores).all():
+            raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
+        return scores, np.concatenate(codes)
+
+    def distances(self, code: np.ndarray) -> dict[str, float]:
+        """Euclidean distance from a code to every class centre."""
+        if not self.centre_names:
+            return {}
+        gaps = np.linalg.norm(self._centres - code, axis=1)
+        return dict(zip(self.centre_names, map(float, gaps), strict=True))
+
+    def _judge(self, logits: np.ndarray, codes: np.ndarray, cost: dict[str, float]) -> Prediction:
+        began = time.perf_counter()
+        scores = softmax(logits / (self.card.temperature or 1.0))
+        fused = self.system.fuse(scores)
+        code = self._code(codes)
+        gaps = self.distances(code)
+        nearest = min(gaps, key=gaps.get) if gaps else None
+        cost["fusion"] = (time.perf_counter() - began) * 1000
+        return Prediction(
+            self.labels, fused.scores, scores, fused.weights, code, nearest,
+            gaps[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
+        )  # fmt: skip
+
+    @staticmethod
+    def _code(codes: np.ndarray) -> np.ndarray:
+        mean = codes.mean(0)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    exponents = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponents / exponents.sum(-1, keepdims=True)
+
+
+def _fastest(system: System, network: nn.Module, device: torch.device, classes: int) -> tuple[Numbers, nn.Module]:
+    """The network in the number format that runs fastest here."""
+    network = network.to(device)
+    copies: dict[Numbers, nn.Module] = {}
+    blank = {name: value.to(device) for name, value in system.blank().items()}
+
+    @torch.inference_mode()
+    def run(numbers: Numbers) -> object:
+        if numbers not in copies:
+            copies[numbers] = numbers.convert(copy.deepcopy(network))
+        return copies[numbers](**{name: numbers.arrange(value) for name, value in blank.items()})
+
+    numbers = choose_numbers(f"{system.name} {classes} classes", device, run)
+    return numbers, copies.get(numbers) or (network if numbers == FLOAT32 else numbers.convert(network))
+
+
+def find_weights(name: str, folder: Path) -> Path:
+    """A checkpoint by its path or by its name in the weights folder; the error lists what there is."""
+    for candidate in (Path(name), folder / name):
+        if (candidate / "card.json").is_file():
+            return candidate
+    known = ", ".join(sorted(each.parent.name for each in folder.glob("*/card.json"))) or "none"
+    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.")
+
+

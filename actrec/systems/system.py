@@ -1,0 +1,84 @@
+"""A system is one paper as a recipe: how a clip becomes views, which network, how scores fuse, how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from actrec.fusion import Fused
+from actrec.video import Clip
+
+# Input name → uint8 [C, T, H, W]: small to keep, quick to move; made floats on the device.
+Views = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Input:
+    """What one input of a network looks like and how bytes become its floats: (byte / 255 − mean) / std."""
+
+    channels: int
+    frames: int
+    size: int
+    mean: float = 0.5
+    std: float = 0.25
+
+    def normalise(self, value: torch.Tensor) -> torch.Tensor:
+        return value.float().div_(255).sub_(self.mean).div_(self.std)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """An optimiser and how its rate falls: divided by `divide` at each of the `at` epochs, or along a half cosine."""
+
+    optimiser: str
+    rate: float
+    epochs: int
+    batch: int
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    at: tuple[int, ...] = ()
+    divide: float = 10.0
+    cosine: bool = False
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class System:
+    """One recipe. `views` names the test protocols: `one` view of the newest frames, `clip`, and `paper`."""
+
+    name: str
+    title: str
+    paper: str
+    size: str
+    inputs: Mapping[str, Input]
+    network: Callable[[int], nn.Module]
+    seconds: float
+    training_view: Callable[[Clip, np.random.Generator], Views]
+    views: Mapping[str, Callable[[Clip], list[Views]]]
+    fuse: Callable[[np.ndarray], Fused]
+    schedules: Mapping[str, Schedule]
+    decides: str = "scores"
+    flow: str = ""
+    notes: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def blank(self, batch: int = 1) -> dict[str, torch.Tensor]:
+        """Inputs of the right shape, for counting and for timing."""
+        return {
+            name: torch.zeros(batch, each.channels, each.frames, each.size, each.size)
+            for name, each in self.inputs.items()
+        }
+
+    def tensors(self, views: list[Views], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+        """A batch of views as normalised floats on the device; bytes travel, floats are made there."""
+        batch = {}
+        for name, each in self.inputs.items():
+            stacked = torch.from_numpy(np.stack([view[name] for view in views]))
+            if torch.device(device).type == "cuda":
+                stacked = stacked.pin_memory().to(device, non_blocking=True)
+            batch[name] = each.normalise(stacked)
+        return batch

@@ -1,0 +1,94 @@
+"""From a clip's frames to a network's bytes: windows in time, one placing in space for all frames of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from actrec.video import Clip
+
+
+def window(clip: Clip, frames: int, fps: float, start: float) -> np.ndarray:
+    """`frames` frames at `fps` from second `start`; before the first and after the last the clip stands still."""
+    return clip.at(start + np.arange(frames) / fps).frames
+
+
+def newest(clip: Clip, frames: int, fps: float) -> np.ndarray:
+    """The window that ends with the newest frame."""
+    return window(clip, frames, fps, float(clip.times[-1]) - (frames - 1) / fps)
+
+
+def starts(clip: Clip, seconds: float, most: int) -> list[float]:
+    """Where windows of `seconds` begin so that `most` of them, evenly spread, cover the clip; a short clip has one."""
+    first, last = float(clip.times[0]), float(clip.times[-1]) - seconds
+    if last <= first:
+        return [(first + last) / 2]
+    count = min(most, 1 + int(np.ceil((last - first) / (seconds / 2))))
+    return list(np.linspace(first, last, count)) if count > 1 else [(first + last) / 2]
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How the frames of a clip are put into the network's square: one for all frames."""
+
+    zoom: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    flip: bool = False
+    gain: float = 1.0
+    bias: float = 0.0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, flip: bool = True) -> Placing:
+        return cls(
+            zoom=float(np.exp(rng.uniform(-0.25, 0.3))),
+            shift=tuple(rng.uniform(-0.12, 0.12, 2)),
+            flip=bool(flip and rng.random() < 0.5),
+            gain=float(np.exp(rng.uniform(-0.35, 0.35))),
+            bias=float(rng.uniform(-20, 20)),
+        )
+
+
+PLAIN = Placing()
+
+
+def place(frames: np.ndarray, size: int, placing: Placing = PLAIN) -> np.ndarray:
+    """Letterbox `[T, H, W, 3]` into `[T, size, size, 3]`, zoomed, shifted, flipped and lit alike in every frame."""
+    height, width = frames.shape[1:3]
+    scale = size / max(height, width) * placing.zoom
+    shrink = int(1 / scale)
+    if shrink >= 2:  # average first: a linear warp would skip pixels
+        small = (max(1, width // shrink), max(1, height // shrink))
+        frames = [cv2.resize(frame, small, interpolation=cv2.INTER_AREA) for frame in frames]
+    else:
+        small = (width, height)
+    across, down = scale * width / small[0] * (-1 if placing.flip else 1), scale * height / small[1]
+    middle = (size - 1) / 2
+    matrix = np.array(
+        [
+            [across, 0, middle + placing.shift[0] * size - across * (small[0] - 1) / 2],
+            [0, down, middle + placing.shift[1] * size - down * (small[1] - 1) / 2],
+        ]
+    )
+    levels = np.clip(np.arange(256) * placing.gain + placing.bias, 0, 255).astype(np.uint8)
+    relit = placing.gain != 1.0 or placing.bias != 0.0
+    out = np.empty((len(frames), size, size, 3), np.uint8)
+    for frame, picture in zip(frames, out, strict=True):
+        cv2.warpAffine(frame, matrix, (size, size), dst=picture, flags=cv2.INTER_LINEAR)
+        if relit:
+            cv2.LUT(picture, levels, dst=picture)
+    return out
+
+
+def signed_difference(frames: np.ndarray) -> np.ndarray:
+    """128 + (V(t+1) − V(t)) / 2 as bytes `[T−1, H, W, 3]`: 128 is no change."""
+    out = np.empty_like(frames[1:])
+    for t, picture in enumerate(out):
+        cv2.addWeighted(frames[t + 1], 0.5, frames[t], -0.5, 128, dst=picture)
+    return out
+
+
+def channels_first(frames: np.ndarray) -> np.ndarray:
+    """`[T, H, W, C]` → `[C, T, H, W]`, the order of views."""
+    return np.ascontiguousarray(frames.transpose(3, 0, 1, 2))
