@@ -1,0 +1,247 @@
+"""A video file as a Clip: true times, upright, broken packets left out, never more than was asked for.
+
+`read_clip` decodes in this process; for files from strangers use `actrec.video.child.Decoder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+
+from actrec.video.clip import Clip
+from actrec.video.container import LIMITS, Header, Limits, check_size, header_of, open_video, probe, scan
+from actrec.video.picture import Converter
+from actrec.video.refusals import refusal
+from actrec.video.source import Source
+
+__all__ = ["LIMITS", "Header", "Limits", "decode", "probe", "read_clip"]
+
+Allocate = Callable[[tuple[int, ...]], np.ndarray]
+_EPS = 1e-6  # seconds: two clocks that differ by less show the same frame (as in Clip.at)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of a video, at which rate or how many frames of it, and how large."""
+
+    fps: float | None = None
+    short_side: int | None = None
+    frames: int | None = None
+    start: float | None = None
+    stop: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and self.frames is not None:
+            raise ValueError("ask for a rate (fps) or for a number of frames, not for both")
+        for name in ("fps", "short_side", "frames"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is above 0, not {value}")
+        if self.start is not None and self.stop is not None and self.stop <= self.start:
+            raise ValueError("stop lies after start")
+
+
+def read_clip(
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    short_side: int | None = None,
+    frames: int | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    limits: Limits = LIMITS,
+) -> Clip:
+    """Decode a video.
+
+    `fps` resamples by time, `frames` takes that many evenly by time (the middles of equal parts); without
+    either every frame is kept at its true time. `short_side` decodes at a reduced size (never enlarged).
+    `start` and `stop` are seconds from the first frame; the clip keeps that clock.
+    """
+    wanted = Wanted(fps, short_side, frames, start, stop)
+    pictures, times, notes = decode(path, wanted, limits, lambda shape: np.empty(shape, np.uint8))
+    return Clip(pictures, times, source=str(path), notes=notes)
+
+
+def decode(
+    path: str | Path, wanted: Wanted, limits: Limits, allocate: Allocate
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Decode into memory that `allocate` gives: frames, times, notes."""
+    try:
+        return _decode(path, wanted, limits, allocate)
+    except MemoryError as error:
+        raise refusal("memory") from error
+
+
+def _decode(
+    path: str | Path, wanted: Wanted, limits: Limits, allocate: Allocate, length: float | None = None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    with open_video(path, limits) as (container, stream):
+        header = header_of(container, stream, path)
+        plan = _plan(path, header, wanted, limits, length)
+        source = Source(container, stream, header)
+        if plan.start > 1.0 and header.kind.startswith(("mov", "matroska")):
+            source.seek(plan.start)
+        keeper = _Keeper(plan, wanted.short_side, limits, allocate)
+        if plan.fps is None and plan.count is None:
+            _keep_all(source, keeper, plan)
+        else:
+            end = _keep_grid(source, keeper, plan)
+            if end is not None and length is None:  # shorter than its header says: spread over what is there
+                return _decode(path, wanted, limits, allocate, length=end)
+    if source.shown == 0:
+        raise refusal("truncated", part="no frame")
+    if source.shown == 1 and source.complete and wanted.start is None and wanted.stop is None:
+        raise refusal("one-frame")
+    if not keeper.times:
+        raise refusal("empty-window", start=plan.start)
+    frames, times = keeper.result()
+    return frames, times, tuple(plan.notes + keeper.notes() + source.notes())
+
+
+@dataclass
+class _Plan:
+    """What is to be decoded once the header is known; `seconds` is how long that part is."""
+
+    start: float
+    stop: float | None
+    seconds: float
+    fps: float | None
+    count: int | None
+    expected: int
+    notes: list[str] = field(default_factory=list)
+
+
+def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, length: float | None) -> _Plan:
+    check_size(header, limits)
+    count = header.frames
+    length = length or header.duration
+    rate = header.fps
+    if length is None or rate is None or (count is None and length * rate > limits.frames):
+        count, measured = scan(path)
+        length = length or measured
+        rate = count / length if length > 0 else 25.0
+    notes: list[str] = []
+    start = wanted.start or 0.0
+    stop = wanted.stop
+    seconds = max(0.0, (min(stop, length) if stop is not None else length) - start)
+    if seconds > limits.seconds + 0.5:
+        if not limits.fit:
+            raise refusal("too-long", seconds=seconds, most=limits.seconds)
+        seconds, stop = limits.seconds, start + limits.seconds
+        notes.append(f"shortened to {limits.seconds:.0f} s")
+    fps = wanted.fps
+    expected = wanted.frames or max(1, round(seconds * (fps or rate)))
+    if expected > limits.frames:
+        if not limits.fit or wanted.frames:
+            raise refusal("too-many-frames", frames=expected, most=limits.frames)
+        fps = int(limits.frames / seconds * 100) / 100
+        expected = limits.frames
+        notes.append(f"thinned to {fps:g} frames per second")
+    return _Plan(start, stop, seconds, fps, wanted.frames, expected, notes)
+
+
+class _Keeper:
+    """Writes the kept frames one after the other into one block of memory."""
+
+    def __init__(self, plan: _Plan, short_side: int | None, limits: Limits, allocate: Allocate) -> None:
+        self._plan, self._short_side, self._limits, self._allocate = plan, short_side, limits, allocate
+        self._converter: Converter | None = None
+        self._found: list[str] = []
+        self.times: list[float] = []
+
+    def keep(self, frame: av.VideoFrame, seconds: list[float]) -> bool:
+        """Take a frame at one or more seconds; False once the memory for a clip is full."""
+        if self._converter is None:
+            self._prepare(frame)
+        for repeat, second in enumerate(seconds):
+            place = len(self.times)
+            if place >= len(self._frames):
+                self._found.append(f"shortened to {place} frames")
+                return False
+            if repeat == 0:
+                self._converter.write(frame, self._frames[place])
+            else:
+                self._frames[place] = self._frames[place - 1]
+            self.times.append(second)
+        return True
+
+    def drop_after(self, count: int) -> None:
+        del self.times[count:]
+
+    def notes(self) -> list[str]:
+        return self._found
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._frames[: len(self.times)], np.array(self.times, dtype=np.float64)
+
+    def _prepare(self, first: av.VideoFrame) -> None:
+        converter = self._converter = Converter(first, self._short_side)
+        if converter.quarters:
+            self._found.append(f"rotated by {360 - 90 * converter.quarters}°")
+        height, width = converter.size
+        needed, allowed = self._plan.expected * height * width * 3, self._limits.bytes
+        if needed > allowed:
+            if not self._limits.fit:
+                raise refusal("too-many-bytes", size=needed / 1e6, most=allowed / 1e6)
+            converter.reduce(max(1, int(min(height, width) * (allowed / needed) ** 0.5)))
+            height, width = converter.size
+            self._found.append(f"reduced to {width}×{height} pixels")
+        room = min(self._limits.frames, max(1, allowed // (height * width * 3)))
+        if self._plan.count is not None or self._plan.fps is not None:
+            room = min(room, self._plan.expected + 8)
+        self._frames = self._allocate((room, height, width, 3))
+
+
+def _keep_all(source: Source, keeper: _Keeper, plan: _Plan) -> None:
+    for second, frame in source:
+        if plan.stop is not None and second >= plan.stop - _EPS:
+            break
+        if second >= plan.start - _EPS and not keeper.keep(frame, [second]):
+            break
+
+
+def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
+    """Keep what is shown at evenly spaced seconds. The video's true end is returned where it turned out to be
+    too short for the number of frames that was asked for."""
+    first, held, last, seen, done = plan.start, None, 0.0, 0, 0
+    gap = 1.0 / plan.fps if plan.fps else plan.seconds / plan.count
+    offset = 0.0 if plan.fps else gap / 2
+    most = plan.count if plan.count is not None else plan.expected + 8
+
+    def show(until: float) -> bool:
+        nonlocal done
+        seconds = []
+        while done < most and first + offset + done * gap + _EPS < until:
+            seconds.append(first + offset + done * gap)
+            done += 1
+        return not seconds or keeper.keep(held, seconds)
+
+    ended = True
+    for second, frame in source:
+        if held is not None and not show(second):
+            return None
+        if done >= most or (plan.stop is not None and second >= plan.stop - _EPS):
+            ended = False
+            break
+        seen += second >= plan.start - _EPS
+        held, last = frame, second
+    if held is None:
+        return None
+    end = last
+    if ended:
+        end += (last - first) / (seen - 1) if seen > 1 else gap
+    elif plan.stop is not None:
+        end = plan.stop
+    if plan.count is None:
+        most = max(1, round((end - first) * plan.fps)) if ended or plan.stop is not None else done
+        show(float("inf"))
+        keeper.drop_after(most)
+        return None
+    if ended and first + offset + (most - 1) * gap > end + gap:
+        return end
+    show(float("inf"))
+    return None

@@ -1,0 +1,132 @@
+"""The frames of one video stream with their seconds, whatever is broken left out and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+
+from actrec.video.container import Header
+from actrec.video.refusals import refusal
+
+_GIVE_UP = 64  # broken reads in a row after which a file is taken to have ended
+
+
+class Source:
+    """Iterate once: `(second, frame)` in order, 0 being the first frame of the video."""
+
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.VideoStream, header: Header
+    ) -> None:
+        self._container, self._stream = container, stream
+        # An avi numbers its packets but holds no times; those guessed for B-frames are out of order.
+        self._by_order = header.kind == "avi"
+        self._origin = None if self._by_order else header.start
+        self._step = 1.0 / header.fps if header.fps and header.fps <= 1000 else 1.0 / 25.0
+        self._last: float | None = None
+        self._shift = 0.0  # added after the clock of the file ran backwards
+        self.shown = 0
+        self.sent = 0
+        self.failed = 0
+        self.damaged = 0
+        self.untimed = False
+        self.backwards = False
+        self.complete = False
+
+    def seek(self, second: float) -> None:
+        """Go to the last key frame before `second`; frames before it may still come."""
+        position = int((second + (self._origin or 0.0)) / self._stream.time_base)
+        try:
+            self._container.seek(position, stream=self._stream, backward=True)
+        except av.FFmpegError:
+            self._container.seek(0)
+
+    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        for packet in self._packets():
+            if packet is not None and packet.size and not packet.is_discard:
+                self.sent += 1
+            for frame in self._decoded(packet):
+                self.shown += 1
+                self.damaged += bool(frame.is_corrupt)
+                yield self._second(frame), frame
+        self.complete = True
+
+    def notes(self) -> list[str]:
+        """What had to be repaired, one sentence fragment each."""
+        found = []
+        dropped = self.failed
+        if self.failed and self.complete:  # one broken packet can take frames with it that need it
+            dropped = max(self.failed, self.sent - self.shown)
+        if dropped:
+            found.append(f"{dropped} frame{'s' * (dropped > 1)} dropped")
+        if self.damaged:
+            found.append(f"{self.damaged} frame{'s' * (self.damaged > 1)} damaged")
+        if self.untimed:
+            found.append("times missing, taken from the frame rate")
+        if self.backwards:
+            found.append("times ran backwards, continued")
+        return found
+
+    def _packets(self) -> Iterator[av.Packet | None]:
+        """Every packet of the stream, then None for what the decoder still holds."""
+        broken = 0
+        while broken < _GIVE_UP:
+            try:
+                for packet in self._container.demux(self._stream):
+                    broken = 0
+                    if packet.size:
+                        yield packet
+                break
+            except MemoryError as error:
+                raise refusal("memory") from error
+            except av.FFmpegError:
+                broken += 1
+                self.failed += broken == 1
+        yield None
+
+    def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        decode = self._stream.codec_context.decode
+        if packet is not None:
+            try:
+                return decode(packet)
+            except MemoryError as error:
+                raise refusal("memory") from error
+            except av.FFmpegError:
+                self.failed += 1
+                return []
+        held: list[av.VideoFrame] = []
+        for _ in range(_GIVE_UP):  # an error while emptying the decoder hides what comes after it
+            try:
+                more = decode(None)
+            except EOFError:
+                break
+            except MemoryError as error:
+                raise refusal("memory") from error
+            except av.FFmpegError:
+                self.failed += 1
+                continue
+            if not more:
+                break
+            held += more
+        return held
+
+    def _second(self, frame: av.VideoFrame) -> float:
+        stamp = frame.dts if self._by_order else frame.pts
+        if stamp is None:
+            self.untimed = self.untimed or not self._by_order
+            second = 0.0 if self._last is None else self._last + self._step
+        else:
+            clock = float(stamp * self._stream.time_base)
+            if self._origin is None:
+                self._origin = clock
+            second = clock - self._origin + self._shift
+        if self._last is None:
+            second = max(second, 0.0)
+        elif second < self._last:
+            self.backwards = True
+            self._shift += self._last + self._step - second
+            second = self._last + self._step
+        elif second > self._last:
+            self._step = second - self._last
+        self._last = second
+        return second

@@ -1,0 +1,63 @@
+"""A Clip as a file that every browser plays: H.264, yuv420p, index at the front."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from actrec.video.clip import VideoError
+
+
+def write_mp4(
+    path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: float, *, crf: int = 20
+) -> Path:
+    """Write `uint8 [T, H, W, 3]` RGB frames (or any iterable of them) as mp4; returns the path.
+
+    4:2:0 needs even sides: an odd one is continued by repeating its last row or column. The file appears
+    under its name only when it is complete.
+    """
+    path = Path(path)
+    if not (np.isfinite(fps) and fps > 0):
+        raise ValueError(f"a video needs a frame rate above 0, not {fps}")
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".mp4", dir=path.parent)
+    os.close(handle)
+    try:
+        _encode(unfinished, frames, Fraction(fps).limit_denominator(1001), crf)
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+    return path
+
+
+def _encode(path: str, frames: Iterable[np.ndarray], rate: Fraction, crf: int) -> None:
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = None
+        for picture in frames:
+            picture = _even(picture)
+            if stream is None:
+                stream = container.add_stream("libx264", rate=rate)
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"crf": str(crf), "preset": "veryfast"}
+            elif (stream.height, stream.width) != picture.shape[:2]:
+                raise ValueError("all frames of a video have one size")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        if stream is None:
+            raise VideoError("empty", "There is no frame to write.")
+        container.mux(stream.encode())
+
+
+def _even(picture: np.ndarray) -> np.ndarray:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
+        raise ValueError(f"frames are uint8 [H, W, 3], not {picture.dtype} {list(picture.shape)}")
+    height, width = picture.shape[:2]
+    if height % 2 or width % 2:
+        picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(picture)
