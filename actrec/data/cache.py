@@ -1,0 +1,278 @@
+"""Decoded, resized clips and their flow, kept on disk and read by memory map.
+
+An entry is one safetensors file (eight bytes of header length, a JSON header, the arrays) whose name is the
+SHA-256 of the video's bytes and of the settings: a renamed or copied video is found again, a changed one is
+not. A writer fills a file of its own and renames it, so two writers need no lock: the last one wins with the
+same content. An entry whose checksum fails is thrown away and made again. Reading needs neither av nor torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from actrec.data.reading import FILES, ClipSettings, Reader
+from actrec.data.sets import DataError, Sample, listing, must_be_writable
+from actrec.video import Clip
+
+VERSION = 1  # of what an entry holds; entries of another version are not found and age away
+STALE = 3600.0  # seconds after which a writer's unfinished file is taken for an orphan
+KINDS = {"U8": np.uint8, "I64": np.int64, "F16": np.float16, "F32": np.float32, "F64": np.float64}
+NAMES = {np.dtype(kind): name for name, kind in KINDS.items()}
+
+
+class Damaged(Exception):
+    """An entry that is not what was written."""
+
+
+def default_folder() -> Path:
+    from actrec.machine import cache_folder
+
+    return cache_folder() / "clips"
+
+
+def write_entry(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> int:
+    """Write arrays and facts as one file, whole or not at all; its size in bytes."""
+    widest_first = sorted(arrays.items(), key=lambda item: -item[1].itemsize)  # so that all are aligned
+    arrays = {name: np.ascontiguousarray(array) for name, array in widest_first}
+    header: dict[str, object] = {}
+    offset, check = 0, 0
+    for name, array in arrays.items():
+        span = [offset, offset + array.nbytes]
+        header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": span}
+        offset += array.nbytes
+        check = zlib.crc32(_bytes(array), check)
+    told = json.dumps({"facts": facts}, sort_keys=True)
+    check = zlib.crc32((told + json.dumps(header, sort_keys=True)).encode(), check)
+    text = json.dumps({**header, "__metadata__": {"told": told, "crc32": f"{check:08x}"}}).encode()
+    text += b" " * (-len(text) % 64 + 56)  # the arrays begin at a multiple of 64 bytes
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(len(text).to_bytes(8, "little"))
+            file.write(text)
+            for array in arrays.values():
+                file.write(_bytes(array))
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return 8 + len(text) + offset
+
+
+def read_entry(path: Path, *, verify: bool = True) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays (read-only, memory-mapped) and facts of an entry. Raises Damaged, or FileNotFoundError."""
+    try:
+        mapped = np.asarray(np.memmap(path, np.uint8, "r"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise Damaged(str(error)) from None
+    try:
+        length = int.from_bytes(mapped[:8].tobytes(), "little")
+        header = json.loads(mapped[8 : 8 + length].tobytes())
+        told = header.pop("__metadata__")
+        facts, arrays, check, body = json.loads(told["told"])["facts"], {}, 0, mapped[8 + length :]
+        for name, entry in header.items():
+            first, last = entry["data_offsets"]
+            if last > len(body):
+                raise Damaged("the file is cut short")
+            if verify:
+                check = zlib.crc32(body[first:last], check)
+            arrays[name] = body[first:last].view(KINDS[entry["dtype"]]).reshape(entry["shape"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(str(error)) from None
+    check = zlib.crc32((told["told"] + json.dumps(header, sort_keys=True)).encode(), check)
+    if verify and f"{check:08x}" != told["crc32"]:
+        raise Damaged("the checksum is wrong")
+    return arrays, facts
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)
+
+
+@dataclass
+class ClipCache:
+    """A folder of entries under a size limit; what was used longest ago goes first.
+
+    It reads through `reader` on a miss. Several threads may use one object; child processes get their own.
+    """
+
+    folder: Path = field(default_factory=default_folder)
+    limit: int = 20 << 30
+    reader: Reader = FILES
+
+    def __post_init__(self) -> None:
+        self.folder = Path(self.folder)
+        must_be_writable(self.folder)
+        self._contents: dict[tuple, str] = {}
+        self._verified: set[str] = set()
+        self._since_sweep = self.limit  # so that the first write looks at what is there
+        self.hits = self.misses = self.rebuilt = 0
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip:
+        """The clip at these settings: from the cache, or decoded and put there."""
+        name = self._name(sample, f"clip {settings.key()}")
+
+        def decode() -> tuple[dict[str, np.ndarray], dict]:
+            clip = self.reader.read(sample, settings)
+            return {"frames": clip.frames, "times": clip.times.astype(np.float64)}, {"notes": list(clip.notes)}
+
+        arrays, facts = self.entry(name, decode)
+        return Clip(arrays["frames"], arrays["times"], str(sample.path), tuple(facts["notes"]))
+
+    def flow(
+        self,
+        sample: Sample,
+        settings: ClipSettings,
+        compute: Callable[[np.ndarray], np.ndarray] | None = None,
+        *,
+        method: str = "dis",
+    ) -> np.ndarray:
+        """Flow between neighbouring frames, `float16 [T−1, H, W, 2]`, horizontal first, in pixels.
+
+        `compute` makes it of the frames and `method` names it in the key; DIS when none is given.
+        """
+        if compute is None and method != "dis":
+            raise ValueError(f"method {method!r} needs its function")
+        name = self._name(sample, f"flow {method} {settings.key()}")
+
+        def estimate() -> tuple[dict[str, np.ndarray], dict]:
+            frames = self.read(sample, settings).frames
+            return {"flow": (compute or dis)(frames).astype(np.float16)}, {"method": method}
+
+        return self.entry(name, estimate)[0]["flow"]
+
+    def entry(self, name: str, make: Callable[[], tuple[dict[str, np.ndarray], dict]]) -> tuple[dict, dict]:
+        """An entry by name, made when it is not there or damaged."""
+        path = self.folder / name[:2] / f"{name}.safetensors"
+        try:
+            found = read_entry(path, verify=name not in self._verified)
+        except FileNotFoundError:
+            pass
+        except Damaged:
+            self.rebuilt += 1
+            self._verified.discard(name)
+        else:
+            self._verified.add(name)
+            self.hits += 1
+            with contextlib.suppress(OSError):  # it may have been swept by another process: the map holds it
+                os.utime(path)
+            return found
+        self.misses += 1
+        arrays, facts = make()
+        try:
+            self._since_sweep += write_entry(path, arrays, facts)
+        except OSError as error:
+            self._full(error)
+            return arrays, facts
+        if self._since_sweep >= self.limit // 50:
+            self.sweep(keep=path)
+        return arrays, facts
+
+    def _full(self, error: OSError) -> None:
+        """A cache that cannot be written costs time, not the training; only a vanished folder is an error."""
+        if not self.folder.is_dir():
+            raise DataError("unwritable", f"The cache folder {self.folder} is gone ({error.strerror}).") from error
+        self.sweep(limit=self.limit // 2)
+
+    def sweep(self, *, limit: int | None = None, keep: Path | None = None) -> int:
+        """Throw away what was used longest ago until 95 % of the limit are kept; bytes that are left."""
+        self._since_sweep = 0
+        entries, now = [], time.time()
+        for folder in (each for each in os.scandir(self.folder) if each.is_dir()):
+            for each in os.scandir(folder):
+                with contextlib.suppress(OSError):
+                    facts = each.stat()
+                    if each.name.startswith(".") and now - facts.st_mtime > STALE:
+                        os.unlink(each.path)
+                    elif each.name.endswith(".safetensors"):
+                        entries.append((facts.st_mtime_ns, facts.st_size, each.path))
+        total = sum(size for _, size, _ in entries)
+        goal = (self.limit if limit is None else limit) * 95 // 100
+        for _, size, path in sorted(entries):
+            if total <= goal:
+                break
+            if keep is None or path != os.fspath(keep):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                    total -= size
+        return total
+
+    def _name(self, sample: Sample, what: str) -> str:
+        stretch = f"{sample.start} {sample.stop} {sample.fps}"
+        text = f"{VERSION} {self.content(sample.path)} {stretch} {what}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def content(self, path: Path) -> str:
+        """SHA-256 of a video or of a folder of frames, remembered with size and time of change."""
+        virtual = getattr(self.reader, "content", None)
+        if virtual is not None:
+            return virtual(path)
+        stamp = _stamp(Path(path))
+        if stamp in self._contents:
+            return self._contents[stamp]
+        note = self.folder / "contents" / hashlib.sha256(repr(stamp).encode()).hexdigest()
+        try:
+            content = note.read_text()
+        except OSError:
+            content = ""
+        if len(content) != 64:
+            content = content_hash(Path(path))
+            note.parent.mkdir(exist_ok=True)
+            unfinished = note.with_name(f".{note.name}.{os.getpid()}")
+            with contextlib.suppress(OSError):
+                unfinished.write_text(content)
+                os.replace(unfinished, note)
+        self._contents[stamp] = content
+        return content
+
+    def __getstate__(self) -> dict:
+        return {"folder": self.folder, "limit": self.limit, "reader": self.reader}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(**state)
+
+
+def _stamp(path: Path) -> tuple:
+    facts = path.stat()
+    inside = [each.stat() for each in listing(path)] if path.is_dir() else [facts]
+    newest = max((each.st_mtime_ns for each in inside), default=0)
+    return str(path.absolute()), len(inside), sum(each.st_size for each in inside), newest
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder's files in order."""
+    digest = hashlib.sha256()
+    for each in listing(path) if path.is_dir() else [path]:
+        if path.is_dir():
+            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
+        with open(each, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def dis(frames: np.ndarray) -> np.ndarray:
+    """Flow from each frame to the next by DIS (Kroeger et al., 2016; OpenCV), at the frames' own size."""
+    import cv2
+
+    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    flow = np.zeros((max(0, len(grey) - 1), *frames.shape[1:3], 2), np.float32)
+    for index, (now, after) in enumerate(pairwise(grey)):
+        flow[index] = finder.calc(now, after, None)
+    return flow

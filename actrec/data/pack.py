@@ -1,0 +1,196 @@
+"""A data set as one small file: JPEG frames that train anywhere, without a video decoder.
+
+The file is a safetensors file (as in the cache): `jpeg` holds all pictures one after another, `ends` where each
+one ends, `times` when each is shown. Frames keep their aspect, so that every fit can still be made of them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from actrec.data.cache import Damaged, content_hash, read_entry, write_entry
+from actrec.data.check import header_facts
+from actrec.data.reading import ClipSettings, fitted, reason, thinned
+from actrec.data.sets import Broken, DataError, DataSet, Sample, must_be_writable
+from actrec.video import Clip, VideoError
+
+VERSION = 1
+QUALITIES = (95, 92, 90, 87, 84, 80, 75, 70, 65, 60)
+TRIAL = 16  # clips that are encoded to estimate the size
+
+
+def is_pack(path: Path) -> bool:
+    """Whether this is a file that may be a pack; opening it tells for sure."""
+    return path.is_file() and path.suffix.lower() in (".pack", ".safetensors")
+
+
+def write_pack(
+    dataset: DataSet,
+    path: str | Path,
+    settings: ClipSettings | None = None,
+    *,
+    limit: int = 30_000_000,
+    told: Callable[[str], None] = lambda sentence: None,
+) -> DataSet:
+    """Write the clips at the best JPEG quality that keeps the file within `limit` bytes, and open it.
+
+    The settings say which frames are kept and how large; `short_side` keeps every fit possible later.
+    """
+    path = Path(path)
+    settings = settings or ClipSettings(size=128, fit="short_side", frames=48)
+    if settings.fit not in ("short_side", "whole"):
+        raise ValueError("a pack keeps the aspect of its clips: fit is short_side or whole")
+    if path.suffix.lower() not in (".pack", ".safetensors"):
+        raise DataError("pack", f"Name the pack with the ending .pack, not {path.name}.")
+    must_be_writable(path.absolute().parent)
+    for quality in _qualities(dataset, settings, limit, told):
+        arrays, facts = _packed(dataset, settings, quality, told)
+        size = sum(array.nbytes for array in arrays.values())
+        if size < limit * 0.97:
+            facts["quality"] = quality
+            if not facts["samples"]:
+                raise DataError("all_broken", f"None of the {len(dataset)} clips of {dataset.name} can be read.")
+            written = write_entry(path, arrays, facts)
+            told(f"{len(facts['samples'])} clips, JPEG quality {quality}, {written / 1e6:.1f} MB.")
+            return open_pack(path)
+    raise DataError(
+        "pack",
+        f"{len(dataset)} clips do not fit into {limit / 1e6:.0f} MB even at JPEG quality {QUALITIES[-1]}. "
+        "Take fewer frames or a smaller size.",
+    )
+
+
+def _qualities(dataset: DataSet, settings: ClipSettings, limit: int, told: Callable[[str], None]) -> Iterator[int]:
+    """Qualities from the first whose estimate fits, downwards."""
+    trial = dataset.subset(np.unique(np.linspace(0, len(dataset) - 1, min(TRIAL, len(dataset))).astype(int)))
+    fits = False
+    for quality in QUALITIES:
+        if not fits:
+            arrays, _ = _packed(trial, settings, quality, lambda sentence: None)
+            fits = arrays["jpeg"].nbytes * len(dataset) / max(1, len(trial)) < limit * 0.97
+        if fits or quality == QUALITIES[-1]:
+            told(f"Packing {len(dataset)} clips at JPEG quality {quality}.")
+            yield quality
+
+
+def _packed(
+    dataset: DataSet, settings: ClipSettings, quality: int, told: Callable[[str], None]
+) -> tuple[dict[str, np.ndarray], dict]:
+    pictures, ends, times, samples = io.BytesIO(), [], [], []
+    broken = [[each.path, each.reason] for each in dataset.broken]
+    for index, sample in enumerate(dataset.samples):
+        try:
+            header = header_facts(dataset, sample)
+            short = settings.frames is not None and 0 < header[3] <= settings.frames
+            clip = dataset.read(index, replace(settings, frames=None) if short else settings)
+        except (VideoError, DataError, OSError, ValueError) as error:
+            broken.append([str(sample.path), reason(error)])
+            told(f"Left out: {sample.name}: {reason(error)}")
+            continue
+        for frame in clip.frames:
+            options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+            done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+            if not done:
+                raise DataError("pack", f"A frame of {sample.name} could not be encoded.")
+            pictures.write(picture.tobytes())
+            ends.append(pictures.tell())
+        times += clip.times.tolist()
+        samples.append(
+            {
+                "name": f"{dataset.labels[sample.label]}/{sample.path.name}",
+                "label": sample.label,
+                "group": sample.group,
+                "parts": dict(sample.parts),
+                "origin": sample.origin,
+                "frames": [len(ends) - len(clip), len(ends)],
+                "header": [float(value) for value in header],
+                "sha256": _content(dataset, sample),
+                "notes": list(clip.notes),
+            }
+        )
+    arrays = {
+        "times": np.array(times, dtype=np.float64),
+        "ends": np.array(ends, dtype=np.int64),
+        "jpeg": np.frombuffer(pictures.getvalue(), np.uint8),
+    }
+    facts = {"pack": VERSION, "name": dataset.name, "labels": list(dataset.labels), "broken": broken}
+    return arrays, {**facts, "settings": settings.key(), "samples": samples}
+
+
+def _content(dataset: DataSet, sample: Sample) -> str:
+    own = getattr(dataset.reader, "content", None)
+    return own(sample.path) if own is not None else content_hash(Path(sample.path))
+
+
+def open_pack(path: str | Path) -> DataSet:
+    """The data set in a pack: the same labels, groups and official parts that the folders had."""
+    reader = PackReader(Path(path).absolute(), verify=True)
+    samples = []
+    for key, entry in reader.entries.items():
+        sample = Sample(Path(key), entry["label"], entry["group"], entry["parts"], origin=entry["origin"])
+        samples.append(sample)
+    facts = reader.facts
+    broken = tuple(Broken(path, why) for path, why in facts["broken"])
+    return DataSet(facts["name"], tuple(facts["labels"]), tuple(samples), broken, reader=reader)
+
+
+class PackReader:
+    """Frames out of a pack. Goes to child processes by its path and opens the file again there."""
+
+    def __init__(self, path: Path, *, verify: bool = False) -> None:
+        self.path = Path(path)
+        try:
+            self.arrays, self.facts = read_entry(self.path, verify=verify)
+        except (OSError, Damaged) as error:
+            raise DataError("pack", f"{self.path} is damaged ({error}). Copy or pack it again.") from None
+        if not isinstance(self.facts, dict) or self.facts.get("pack") != VERSION:
+            raise DataError("pack", f"{self.path} holds no clips of this version. Pack them again.")
+        self.entries = {self._key(number, entry): entry for number, entry in enumerate(self.facts["samples"])}
+
+    def _key(self, number: int, entry: dict) -> str:
+        """Unique within the pack: two sets may have clips of the same name."""
+        return str(self.path / f"{number:05d}" / entry["name"])
+
+    def __reduce__(self) -> tuple:
+        return PackReader, (self.path,)
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip:
+        """The clip at these settings, as for a video file."""
+        entry = self._entry(sample.path)
+        first, last = entry["frames"]
+        times = np.array(self.arrays["times"][first:last])
+        # Which frames are wanted is settled before any is decoded: their numbers stand in for their pixels.
+        numbers = np.arange(first, last, dtype="<u4").view(np.uint8).reshape(-1, 1, 1, 4)[..., :3]
+        chosen = thinned(Clip(numbers, times, str(sample.path), tuple(entry["notes"])), settings)
+        wanted = chosen.frames.reshape(-1, 3).astype(np.int64) @ np.array([1, 1 << 8, 1 << 16])
+        frames = np.stack([self._picture(int(number)) for number in wanted])
+        return fitted(replace(chosen, frames=frames), settings)
+
+    def header(self, sample: Sample) -> tuple[float, float, float, float]:
+        """Width, height, frames and frame rate that the original file had."""
+        width, height, _, frames, fps = self._entry(sample.path)["header"]
+        return width, height, frames, fps
+
+    def content(self, path: Path) -> str:
+        """SHA-256 of the original file."""
+        return self._entry(path)["sha256"]
+
+    def _entry(self, path: Path) -> dict:
+        try:
+            return self.entries[str(path)]
+        except KeyError:
+            raise DataError("pack", f"{path} is not in the pack {self.path.name}.") from None
+
+    def _picture(self, number: int) -> np.ndarray:
+        ends = self.arrays["ends"]
+        start = int(ends[number - 1]) if number else 0
+        picture = cv2.imdecode(np.array(self.arrays["jpeg"][start : int(ends[number])]), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise VideoError("truncated", f"A frame in the pack {self.path.name} is damaged. Pack it again.")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,150 @@
+"""Frames of a sample: decoded or read from a folder of pictures, then brought to one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from actrec.data.sets import PICTURE, DataError, Sample, listing
+from actrec.video import Clip, VideoError
+
+FITS = ("letterbox", "short_side", "stretch", "whole")
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """Which frames are kept and how large.
+
+    `fit`: `letterbox` scales the long side to `size` and pads to a square with black; `short_side` scales the
+    short side to `size`; `stretch` makes a square without regard to the aspect; `whole` leaves the frames as
+    they are. `frames` of them are taken evenly by time, or `fps` per second, or all.
+    """
+
+    size: int = 128
+    fit: str = "letterbox"
+    frames: int | None = None
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise ValueError(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
+        if self.frames is not None and self.fps is not None:
+            raise ValueError("ask for a number of frames or for a rate, not for both")
+        for name in ("size", "frames", "fps"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is above 0, not {value}")
+
+    def key(self) -> str:
+        """The settings in one line, part of the name of what is kept."""
+        return f"size={self.size} fit={self.fit} frames={self.frames} fps={self.fps}"
+
+
+class Reader(Protocol):
+    """Where the frames of samples come from."""
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip: ...
+
+
+class Files:
+    """Clips decoded from their files each time."""
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip:
+        path = Path(sample.path)
+        if path.is_dir():
+            clip = read_frames(path, sample.fps or 25.0)
+            clip = _cut(clip, sample)
+            return fitted(thinned(clip, settings), settings)
+        from actrec.video.read import read_clip  # av is needed by who decodes, not by who reads a cache
+
+        clip = read_clip(
+            path,
+            fps=settings.fps,
+            frames=settings.frames,
+            short_side=None if settings.fit == "whole" else settings.size,
+            start=sample.start,
+            stop=sample.stop,
+        )
+        return fitted(clip, settings)
+
+
+FILES = Files()
+
+
+def read_frames(folder: Path, fps: float) -> Clip:
+    """A folder of pictures as a clip; pictures that cannot be read are dropped and noted."""
+    pictures, dropped = [], 0
+    for path in listing(folder):
+        if path.suffix.lower() not in PICTURE:
+            continue
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+        if picture is None or (pictures and picture.shape != pictures[0].shape):
+            dropped += 1
+        else:
+            pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+    if not pictures:
+        raise VideoError("empty", f"The folder {folder.name} holds no picture that can be read.")
+    notes = (f"{dropped} frames could not be read and were left out",) if dropped else ()
+    return Clip(np.stack(pictures), np.arange(len(pictures)) / fps, str(folder), notes)
+
+
+def _cut(clip: Clip, sample: Sample) -> Clip:
+    if sample.start is None and sample.stop is None:
+        return clip
+    return clip.between(sample.start or 0.0, np.inf if sample.stop is None else sample.stop)
+
+
+def thinned(clip: Clip, settings: ClipSettings) -> Clip:
+    """As many frames as the settings ask for, evenly by time: the middles of equal parts."""
+    if settings.fps is not None:
+        return clip.at_rate(settings.fps)
+    if settings.frames is None:
+        return clip
+    middles = (np.arange(settings.frames) + 0.5) / settings.frames * clip.duration
+    return clip.at(clip.times[0] + middles)
+
+
+def fitted(clip: Clip, settings: ClipSettings) -> Clip:
+    """The frames at the settings' size."""
+    height, width = clip.size
+    if settings.fit == "whole":
+        return clip
+    if settings.fit == "stretch":
+        return replace(clip, frames=_resized(clip.frames, settings.size, settings.size))
+    longest = max if settings.fit == "letterbox" else min
+    scale = settings.size / longest(height, width)
+    new = max(1, round(height * scale)), max(1, round(width * scale))
+    frames = _resized(clip.frames, *new)
+    if settings.fit == "letterbox":
+        frames = np.ascontiguousarray(_padded(frames, settings.size))
+    return replace(clip, frames=frames)
+
+
+def _resized(frames: np.ndarray, height: int, width: int) -> np.ndarray:
+    if frames.shape[1:3] == (height, width):
+        return frames
+    shrinks = height * width < frames.shape[1] * frames.shape[2]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(frame, (width, height), interpolation=how) for frame in frames])
+
+
+def _padded(frames: np.ndarray, side: int) -> np.ndarray:
+    """Frames in the middle of a black square."""
+    count, height, width, colours = frames.shape
+    square = np.zeros((count, side, side, colours), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[:, top : top + height, left : left + width] = frames
+    return square
+
+
+def reason(error: Exception) -> str:
+    """Why a clip was left out, as its sentence."""
+    return (
+        str(error)
+        if isinstance(error, VideoError | DataError | OSError)
+        else f"{type(error).__name__}: {error}"
+    )
