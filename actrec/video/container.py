@@ -8,51 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
 
 from actrec.video.refusals import refusal
+from actrec.video.request import LIMITS, Header, Limits
 
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b"<ASX")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"\0\0\x01\0")
 _SOUNDS = (b"ID3", b"fLaC", b"OggS\0", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9", b"FORM", b".snd")
 _NO_CODEC = (None, "", "none")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is decoded at most. With `fit`, a longer video is shortened, thinned or reduced and says so in a
-    note; without, it is refused. Frames with more than `pixels` are always refused."""
-
-    seconds: float = 60.0
-    pixels: int = 4096 * 2304
-    frames: int = 3600
-    bytes: int = 1 << 30
-    fit: bool = True
-
-
-LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Header:
-    """What the file says about itself; None where it says nothing. Width and height are as stored: a rotation
-    is known with the first frame only. `start` is where the container's clock begins."""
-
-    kind: str
-    codec: str
-    width: int
-    height: int
-    pixel_format: str | None
-    fps: float | None
-    frames: int | None
-    duration: float | None
-    start: float | None
-    audio: bool
-    bytes: int
 
 
 def sniff(path: str | Path) -> str:

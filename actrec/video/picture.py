@@ -36,9 +36,7 @@ class Converter:
     def _pixels(self, frame: av.VideoFrame, layout: str) -> np.ndarray:
         picture = self._reformat(frame, width=self._width, height=self._height, format=layout)
         plane, depth = picture.planes[0], len(layout.removesuffix("24"))
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[
-            : self._height, : self._width * depth
-        ]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: self._height, : self._width * depth]
         return rows.reshape(self._height, self._width, depth)
 
 

@@ -13,36 +13,16 @@ import av
 import numpy as np
 
 from actrec.video.clip import Clip
-from actrec.video.container import LIMITS, Header, Limits, check_size, header_of, open_video, probe, scan
+from actrec.video.container import check_size, header_of, open_video, probe, scan
 from actrec.video.picture import Converter
 from actrec.video.refusals import refusal
+from actrec.video.request import LIMITS, Header, Limits, Wanted
 from actrec.video.source import Source
 
 __all__ = ["LIMITS", "Header", "Limits", "decode", "probe", "read_clip"]
 
 Allocate = Callable[[tuple[int, ...]], np.ndarray]
 _EPS = 1e-6  # seconds: two clocks that differ by less show the same frame (as in Clip.at)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which part of a video, at which rate or how many frames of it, and how large."""
-
-    fps: float | None = None
-    short_side: int | None = None
-    frames: int | None = None
-    start: float | None = None
-    stop: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.fps is not None and self.frames is not None:
-            raise ValueError("ask for a rate (fps) or for a number of frames, not for both")
-        for name in ("fps", "short_side", "frames"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is above 0, not {value}")
-        if self.start is not None and self.stop is not None and self.stop <= self.start:
-            raise ValueError("stop lies after start")
 
 
 def read_clip(

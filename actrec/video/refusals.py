@@ -1,4 +1,4 @@
-"""Why a video is refused: for each code what is wrong and what to do, said to the person who chose the file."""
+"""Why a video is refused: what is wrong and what to do, said to the person who chose the file."""
 
 from __future__ import annotations
 

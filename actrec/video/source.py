@@ -15,9 +15,7 @@ _GIVE_UP = 64  # broken reads in a row after which a file is taken to have ended
 class Source:
     """Iterate once: `(second, frame)` in order, 0 being the first frame of the video."""
 
-    def __init__(
-        self, container: av.container.InputContainer, stream: av.VideoStream, header: Header
-    ) -> None:
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, header: Header) -> None:
         self._container, self._stream = container, stream
         # An avi numbers its packets but holds no times; those guessed for B-frames are out of order.
         self._by_order = header.kind == "avi"

@@ -14,9 +14,7 @@ import numpy as np
 from actrec.video.clip import VideoError
 
 
-def write_mp4(
-    path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: float, *, crf: int = 20
-) -> Path:
+def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: float, *, crf: int = 20) -> Path:
     """Write `uint8 [T, H, W, 3]` RGB frames (or any iterable of them) as mp4; returns the path.
 
     4:2:0 needs even sides: an odd one is continued by repeating its last row or column. The file appears
