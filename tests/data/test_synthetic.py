@@ -1,0 +1,88 @@
+"""Rendered clips: the same from the same seed, different from another, and drawn in every framing."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from actrec.commands import sheet
+from actrec.data.synthetic import ACTIONS, SIX, make, render
+from actrec.data.synthetic.camera import FRAMINGS
+
+
+def test_a_seed_gives_one_clip_and_another_seed_another():
+    one, again, other = (render("wave", seed, frames=4) for seed in (5, 5, 6))
+    assert np.array_equal(one.frames, again.frames)
+    assert np.abs(one.frames.astype(int) - other.frames).mean() > 10
+
+
+def test_a_new_process_draws_the_same_clip():
+    code = (
+        "import zlib; from actrec.data.synthetic import render;"
+        "print(zlib.crc32(render('clap', 3, frames=3).frames.tobytes()))"
+    )
+    out = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in "12"
+    ]
+    assert out[0] == out[1] != ""
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_is_drawn_in_both_framings(action, framing):
+    clip = render(action, 11, frames=6, size=64, framing=framing)
+    assert clip.frames.shape == (6, 64, 64, 3)
+    assert clip.frames.dtype == np.uint8
+    assert clip.times == pytest.approx(np.arange(6) / 8.0)
+    assert clip.frames.std() > 5
+
+
+def test_a_clip_may_be_wide_and_of_another_rate():
+    clip = render("wave", 2, frames=5, size=(120, 160), fps=15)
+    assert clip.size == (120, 160)
+    assert clip.fps == pytest.approx(15)
+
+
+def test_one_seed_shows_one_scene_in_every_action():
+    """Only the figure may differ: corners of the picture, far from it, are alike but for the noise."""
+    clips = [render(a, 21, frames=2, framing="whole") for a in ("idle", "squat", "jumping jack")]
+    corners = [c.frames[0, :12, :12].astype(float).mean((0, 1)) for c in clips]
+    assert np.ptp(corners, axis=0).max() < 3
+
+
+def test_make_goes_through_the_actions_in_turn():
+    made = list(make(("idle", "clap"), 2, seed=1, frames=2, size=32))
+    assert [label for _, label in made] == ["idle", "clap", "idle", "clap"]
+    assert not np.array_equal(made[0][0].frames, made[2][0].frames)
+
+
+def test_an_unknown_action_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"juggle.*jumping jack"):
+        render("juggle", 0)
+
+
+def test_the_six_of_the_first_checkpoint_are_there():
+    assert set(SIX) <= set(ACTIONS)
+
+
+def test_the_sheet_shows_a_row_per_scene(tmp_path):
+    parser = argparse.ArgumentParser()
+    sheet.add(parser)
+    out = tmp_path / "sheet.png"
+    args = parser.parse_args([str(out), "--actions", "idle,clap", "--scenes", "1", "--columns", "3", "--size", "32"])
+    assert sheet.run(args) == 0
+    assert cv2.imread(str(out)).shape == (64, 96, 3)
+    assert sheet.run(parser.parse_args([str(out), "--actions", "juggle"])) == 2
+
+
+def test_rendering_needs_no_decoder_and_no_page():
+    code = (
+        "import sys, actrec.data.synthetic, actrec.commands.sheet;"
+        "sys.exit(any(m in sys.modules for m in ('av', 'gradio', 'ultralytics', 'torch')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
