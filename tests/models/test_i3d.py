@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from overfitting import accuracy_by_heart, clips
 
+from actrec.machine import Numbers
 from actrec.models.counting import multiplications, weights
 from actrec.models.i3d import I3D, VARIANTS, MaxPoolSame, Unit, same_padding
 
@@ -109,3 +111,16 @@ def test_one_seed_one_start():
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert all(same)
     assert not torch.equal(first.logits.weight, third.logits.weight)
+
+
+def test_light_learns_eight_clips_by_heart_and_bfloat16_agrees():
+    net = light()
+    inputs = {"clip": clips(3, 16, 32, seed=1)}
+    assert accuracy_by_heart(net, inputs) == 1.0
+    net.eval()
+    numbers = Numbers("bfloat16", channels_last=True)
+    with torch.no_grad():
+        before = net(**inputs)
+        after = numbers.convert(net)(numbers.arrange(inputs["clip"]))
+    assert after.dtype == torch.bfloat16
+    assert torch.equal(before.argmax(1), after.argmax(1))
