@@ -1,0 +1,241 @@
+"""Two I3D streams, and the bridges over which the better one teaches the other.
+
+Cao, Xu and Zhang, "Cross-enhancement transform two-stream 3D ConvNets for action recognition", AIIPCC 2019. Sec. 3.1:
+flow teaches RGB (HMDB-51, UCF-101; Table 3 agrees, a sentence of sec. 4.2 says the reverse); sec. 3.2: RGB teaches
+flow (Kinetics). The first bridge is one of nine connections `a` … `i`, chosen by validation; the second joins the
+outputs. α = β = 0 is plain two-stream I3D (Carreira and Zisserman 2017), α = 0 resembles MARS (Crasto et al. 2019).
+Ours, not the paper's: front, middle and rear are Mixed_3c, Mixed_4f and Mixed_5c; the letters run over the student's
+positions first; the adapter; the outputs that the second bridge joins are the pooled 1024 numbers (option: scores)
+and those that the fusion layer sees are the scores (option: codes), where it starts as the plain average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from actrec.models.i3d import I3D, LIGHT_WIDTH
+from actrec.models.layers import start_classifier
+
+POSITIONS = ("Mixed_3c", "Mixed_4f", "Mixed_5c")  # front, middle, rear
+# letter → (position in the teacher, position in the student)
+BRIDGES = {letter: (POSITIONS[place // 3], POSITIONS[place % 3]) for place, letter in enumerate("abcdefghi")}
+STAGES = ("rgb", "flow", "student", "fusion", "complete")
+
+
+class Distillation(NamedTuple):
+    """What the loss α·MSE + β·MSE + γ·CE compares: (first bridge, second bridge) of both, and the student's scores."""
+
+    student: tuple[Tensor, Tensor]
+    teacher: tuple[Tensor, Tensor]
+    scores: Tensor
+
+
+class Bridge(nn.Module):
+    """The first bridge: makes the student's map comparable with the teacher's where their shapes differ.
+
+    Both are averaged down to the smaller of the two sizes along each axis. (Stretching a coarse student map over a
+    fine teacher map would give the same gradients: the distance to many cells is that to their mean and a constant.)
+    A 1×1×1 convolution gives the student's map the teacher's channels. Its random numbers come from a seed of its
+    own, so that the network starts the same with and without a bridge.
+    """
+
+    def __init__(self, student_channels: int, teacher_channels: int, seed: int = 0) -> None:
+        super().__init__()
+        self.register_parameter("weight", None)
+        if student_channels != teacher_channels:
+            generator = torch.Generator().manual_seed(seed)
+            shape = (teacher_channels, student_channels, 1, 1, 1)
+            weight = torch.randn(shape, generator=generator, device="cpu") * student_channels**-0.5
+            self.weight = nn.Parameter(weight.to(torch.get_default_device()))
+
+    def forward(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        size = [min(pair) for pair in zip(student.shape[2:], teacher.shape[2:], strict=True)]
+        student, teacher = _pooled(student, size), _pooled(teacher, size)
+        return (student if self.weight is None else F.conv3d(student, self.weight)), teacher
+
+
+def _pooled(x: Tensor, size: list[int]) -> Tensor:
+    return x if list(x.shape[2:]) == size else F.adaptive_avg_pool3d(x.float(), size)
+
+
+class TwoStream(nn.Module):
+    """`rgb` [B, 3, T, H, W] and `flow` [B, 2, T, H, W]; the code is both streams' codes side by side.
+
+    `teacher` and `bridge` make it a cross-enhancement network for the length of its training; `stage` says which
+    part is being trained and freezes the rest.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        teacher: str | None = None,
+        bridge: str | None = None,
+        second: str = "code",
+        fusion: str = "average",
+        width: float = 1.0,
+        dropout: float = 0.5,
+        bridge_seed: int = 0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _one_of("teacher", teacher, (None, "rgb", "flow"))
+        _one_of("bridge", bridge, (None, *BRIDGES))
+        _one_of("second", second, ("code", "scores"))
+        _one_of("fusion", fusion, ("average", "scores", "codes"))
+        self.teacher, self.second, self.fusion, self.stage = teacher, second, fusion, "complete"
+        self.student = {"rgb": "flow", "flow": "rgb"}.get(teacher)
+        self.positions = BRIDGES.get(bridge)
+        options = {"width": width, "dropout": dropout, "generator": generator}
+        self.streams = nn.ModuleDict(
+            {"rgb": I3D(classes, channels=3, **options), "flow": I3D(classes, channels=2, **options)}
+        )
+        self.fusion_layer = _fusion_layer(fusion, classes, self.code_length, generator)
+        self.bridge = None
+        if teacher and bridge:
+            of_teacher, of_student = self.positions
+            channels = self.streams["rgb"].channels
+            self.bridge = Bridge(channels[of_student], channels[of_teacher], bridge_seed)
+
+    @property
+    def code_length(self) -> int:
+        """Numbers in one stream's code."""
+        return self.streams["rgb"].logits.in_features
+
+    def code(self, rgb: Tensor, flow: Tensor) -> Tensor:
+        return torch.cat([self.streams["rgb"].code(rgb), self.streams["flow"].code(flow)], dim=1)
+
+    def scores(self, code: Tensor) -> Tensor:
+        if self.fusion == "codes":
+            return self.fusion_layer(code)
+        rgb, flow = code.split(self.code_length, dim=1)
+        both = self.streams["rgb"].scores(rgb), self.streams["flow"].scores(flow)
+        return sum(both) / 2 if self.fusion == "average" else self.fusion_layer(torch.cat(both, dim=1))
+
+    def forward(self, rgb: Tensor, flow: Tensor) -> Tensor:
+        return self.scores(self.code(rgb, flow))
+
+    def begin(self, stage: str) -> None:
+        """Freeze all but what this stage trains.
+
+        `rgb`, `flow`: that stream alone (the teacher's training, and plain two-stream). `student`: the other stream
+        and its bridge, under the frozen teacher. Then the bridges are removed, for `fusion` (the fusion layer alone)
+        or `complete` (everything).
+        """
+        _one_of("stage", stage, STAGES)
+        if stage == "student" and self.bridge is None:
+            raise ValueError("There is no bridge to learn over: build the network with a teacher and a bridge.")
+        if stage == "fusion" and self.fusion_layer is None:
+            raise ValueError("Averaging has nothing to learn: build the network with fusion 'scores' or 'codes'.")
+        if stage in ("fusion", "complete"):
+            self.bridge = None
+        self.stage = stage
+        learning = self._learning()
+        for part in self.children():
+            part.requires_grad_(False)
+        for part in learning:
+            part.requires_grad_(True)
+        if stage == "complete" and self.fusion == "codes":  # the codes go past the streams' own classifiers
+            for stream in self.streams.values():
+                stream.logits.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> TwoStream:
+        """Training mode for what the stage trains; a frozen stream keeps its statistics and drops nothing."""
+        super().train(False)
+        for part in self._learning():
+            part.train(mode)
+        self.training = mode
+        return self
+
+    def _learning(self) -> list[nn.Module]:
+        parts = {
+            "rgb": [self.streams["rgb"]],
+            "flow": [self.streams["flow"]],
+            "student": [self.streams[self.student or "rgb"], self.bridge],
+            "fusion": [self.fusion_layer],
+            "complete": [self.streams, self.fusion_layer, self.bridge],
+        }
+        return [part for part in parts[self.stage] if part is not None]
+
+    def stage_scores(self, rgb: Tensor, flow: Tensor) -> Tensor:
+        """Scores of what the stage trains: one stream's, or the fused ones."""
+        name = self.student if self.stage == "student" else self.stage
+        if name in self.streams:
+            return self.streams[name]({"rgb": rgb, "flow": flow}[name])
+        return self(rgb, flow)
+
+    def distil(self, rgb: Tensor, flow: Tensor) -> Distillation:
+        """One pass of student and frozen teacher (stage `student`): eq. 1 (flow teaches) or eq. 2 (RGB teaches)."""
+        if self.bridge is None:
+            raise ValueError("There is no bridge to learn over: build the network with a teacher and a bridge.")
+        clips = {"rgb": rgb, "flow": flow}
+        of_teacher, of_student = self.positions
+        teacher, student = self.streams[self.teacher], self.streams[self.student]
+        with torch.no_grad():
+            teacher_end, teacher_maps = teacher.features(clips[self.teacher], (of_teacher,))
+            if self.second == "scores":
+                teacher_end = teacher.scores(teacher_end)
+        student_code, student_maps = student.features(clips[self.student], (of_student,))
+        scores = student.scores(student_code)
+        first = self.bridge(student_maps[of_student], teacher_maps[of_teacher])
+        student_end = scores if self.second == "scores" else student_code
+        return Distillation((first[0], student_end), (first[1], teacher_end), scores)
+
+
+def _fusion_layer(fusion: str, classes: int, code_length: int, generator: torch.Generator | None) -> nn.Linear | None:
+    if fusion == "average":
+        return None
+    if fusion == "scores":
+        layer = nn.Linear(2 * classes, classes)
+        nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            layer.weight.copy_(torch.eye(classes).repeat(1, 2) / 2)
+        return layer
+    layer = nn.Linear(2 * code_length, classes)
+    start_classifier(layer, generator)
+    return layer
+
+
+def _one_of(name: str, value: object, known: tuple) -> None:
+    if value not in known:
+        raise ValueError(f"'{value}' is no {name}. Choose one of: {', '.join(str(each) for each in known)}.")
+
+
+def two_stream(classes: int, **options: object) -> TwoStream:
+    """Plain two-stream I3D: each stream learns alone, scores are averaged; for 64×224×224."""
+    return TwoStream(classes, **options)
+
+
+def multiple_enhanced_rgb(classes: int, **options: object) -> TwoStream:
+    """Sec. 3.1: flow teaches RGB."""
+    return TwoStream(classes, **{"teacher": "flow", "bridge": "e", "fusion": "scores", **options})
+
+
+def multiple_enhanced_flow(classes: int, **options: object) -> TwoStream:
+    """Sec. 3.2: RGB teaches flow."""
+    return TwoStream(classes, **{"teacher": "rgb", "bridge": "e", "fusion": "scores", **options})
+
+
+def _light(build: Callable[..., TwoStream]) -> Callable[..., TwoStream]:
+    """The same network, small enough to be live: narrow streams, for 32×112×112 at most."""
+
+    def light(classes: int, **options: object) -> TwoStream:
+        return build(classes, **{"width": LIGHT_WIDTH, "dropout": 0.3, **options})
+
+    return light
+
+
+VARIANTS: dict[str, Callable[..., TwoStream]] = {
+    "two-stream": two_stream,
+    "multiple-enhanced-rgb": multiple_enhanced_rgb,
+    "multiple-enhanced-flow": multiple_enhanced_flow,
+    "two-stream-light": _light(two_stream),
+    "multiple-enhanced-rgb-light": _light(multiple_enhanced_rgb),
+    "multiple-enhanced-flow-light": _light(multiple_enhanced_flow),
+}
