@@ -62,7 +62,7 @@ class Tracks:
 
 def scale_ratios(height: int, width: int, scales: int = SCALES) -> list[float]:
     """1, 1/√2, 1/2 … as long as a patch fits in."""
-    return [r for r in 2.0 ** (-0.5 * np.arange(scales)) if min(round(height * r), round(width * r)) >= PATCH]
+    return [r for r in (2.0 ** (-0.5 * k) for k in range(scales)) if min(round(height * r), round(width * r)) >= PATCH]
 
 
 def resized(picture: np.ndarray, ratio: float) -> np.ndarray:
