@@ -14,6 +14,7 @@ COMMANDS = {
     "motion": "write every motion clue of a clip as picture and video",
     "train": "train a system; survives being stopped",
     "data": "look at a data set before training on it",
+    "examples": "draw the example clips that the page offers",
     "sheet": "a sheet of synthetic clips, to look at",
 }
 

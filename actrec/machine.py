@@ -95,7 +95,10 @@ class Numbers:
         """An input in this format."""
         import torch
 
-        value = value.to(getattr(torch, self.dtype))
+        return self.lay_out(value.to(getattr(torch, self.dtype)))
+
+    def lay_out(self, value: torch.Tensor) -> torch.Tensor:
+        """An input in this format's memory order, its numbers left as they are."""
         return value.contiguous(memory_format=_layout(value.dim())) if self.channels_last else value
 
 

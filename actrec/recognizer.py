@@ -16,7 +16,8 @@ from torch import nn
 from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.systems import SYSTEMS, System, Views
 from actrec.video import Clip
-from actrec.weights.checkpoint import Card, WeightsError, fit, read_checkpoint
+from actrec.weights.cards import Card, WeightsError
+from actrec.weights.checkpoint import fit, read_checkpoint
 
 BATCH = 16
 
@@ -66,7 +67,9 @@ class Recognizer:
         """A recognizer from a checkpoint folder."""
         card, tensors = read_checkpoint(folder)
         if card.system not in SYSTEMS:
-            raise WeightsError(f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}.")
+            raise WeightsError(
+                f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
+            )
         system = SYSTEMS[card.system]
         network = system.network(len(card.labels))
         fit(network, tensors, card)
@@ -166,5 +169,3 @@ def find_weights(name: str, folder: Path) -> Path:
             return candidate
     known = ", ".join(sorted(each.parent.name for each in folder.glob("*/card.json"))) or "none"
     raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.")
-
-

@@ -12,7 +12,9 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--system", default="asym3d", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
+    parser.add_argument(
+        "--system", default="asym3d", help="takes weights/SYSTEM-synthetic unless --weights says otherwise"
+    )
     parser.add_argument("--weights", help="a checkpoint folder, or its name in weights/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")

@@ -20,7 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int)
     parser.add_argument("--rate", type=float, help="learning rate at the start")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=cores(), help="computing threads; part of what makes a run exact")
+    parser.add_argument(
+        "--threads", type=int, default=cores(), help="computing threads; part of what makes a run exact"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--out", type=Path, help="run folder; runs/NAME by default")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         folder = args.out or Path("runs") / name
         settings = Settings(
             system=args.system, data=args.data, name=name, preset=args.preset, clips_per_class=args.clips_per_class,
-            epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed, threads=args.threads, device=args.device,
+            epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed, threads=args.threads,
+            device=args.device,
         )  # fmt: skip
         job = Run.create(folder, settings)
     signal.signal(signal.SIGTERM, lambda *_: job.ask_to_stop())

@@ -24,7 +24,9 @@ class Split:
         """An epoch's order in which classes take turns, so that every batch is balanced; rare classes repeat."""
         classes = [np.flatnonzero(self.targets == label) for label in np.unique(self.targets)]
         most = max(len(each) for each in classes)
-        drawn = [np.concatenate([rng.permutation(each) for _ in range(-(-most // len(each)))])[:most] for each in classes]
+        drawn = [
+            np.concatenate([rng.permutation(each) for _ in range(-(-most // len(each)))])[:most] for each in classes
+        ]
         rounds = np.stack(drawn, axis=1)
         return np.concatenate([rng.permutation(each) for each in rounds])
 

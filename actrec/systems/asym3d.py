@@ -12,7 +12,16 @@ import numpy as np
 from actrec.fusion import average
 from actrec.models import asym3d
 from actrec.systems.system import Input, Schedule, System, Views
-from actrec.systems.views import PLAIN, Placing, channels_first, newest, place, signed_difference, starts, window
+from actrec.systems.views import (
+    PLAIN,
+    Placing,
+    channels_first,
+    newest,
+    place,
+    signed_difference,
+    starts,
+    window,
+)
 from actrec.video import Clip
 
 PAPER = "Yang et al., Asymmetric 3D Convolutional Neural Networks for Action Recognition, Pattern Recognition 2019"
@@ -55,6 +64,8 @@ def light() -> System:
         views={"one": newest_view, "clip": clip_views},
         fuse=average,
         schedules={
-            "scratch": Schedule("adamw", rate=2e-3, epochs=12, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05)
+            "scratch": Schedule(
+                "adamw", rate=2e-3, epochs=12, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05
+            )
         },
     )

@@ -11,13 +11,16 @@ from actrec.evaluation.metrics import calibration_error, fit_temperature
 from actrec.recognizer import Recognizer, softmax
 from actrec.systems.system import System
 from actrec.training.run import Run, Settings
-from actrec.weights.checkpoint import Card, read_checkpoint, write_checkpoint
+from actrec.weights.cards import Card
+from actrec.weights.checkpoint import read_checkpoint, write_checkpoint
 
 QUANTILE = 0.98
 GALLERY = 60
 
 
-def finish(run: Run, settings: Settings, system: System, source: Source, network: nn.Module, device: torch.device) -> Card:
+def finish(
+    run: Run, settings: Settings, system: System, source: Source, network: nn.Module, device: torch.device
+) -> Card:
     """Write the weights, read them back as a user would, measure them on validation clips, write the card."""
     card = Card(
         name=settings.name,
@@ -67,8 +70,17 @@ def judged(card: Card, train: tuple, held_out: tuple) -> Card:
 
 def command(settings: Settings) -> str:
     """The command line that makes these weights again."""
-    words = ["python -m actrec train", f"--system {settings.system}", f"--data {settings.data}", f"--name {settings.name}"]
-    words += [f"--clips-per-class {settings.clips_per_class}", f"--preset {settings.preset}", f"--seed {settings.seed}"]
+    words = [
+        "python -m actrec train",
+        f"--system {settings.system}",
+        f"--data {settings.data}",
+        f"--name {settings.name}",
+    ]
+    words += [
+        f"--clips-per-class {settings.clips_per_class}",
+        f"--preset {settings.preset}",
+        f"--seed {settings.seed}",
+    ]
     for name in ("epochs", "batch", "rate"):
         if getattr(settings, name) is not None:
             words.append(f"--{name} {getattr(settings, name)}")

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.data.source import Source, Split, open_source
-from actrec.machine import choose_device
+from actrec.data.source import open_source
+from actrec.data.split import Source, Split
+from actrec.machine import Numbers, choose_device
 from actrec.systems import System, named
 from actrec.systems.system import Schedule
 from actrec.training.finish import finish
+from actrec.training.numbers import arrange_weights, planned
 from actrec.training.objective import objective
 from actrec.training.run import Run, Settings
 from actrec.training.state import read_state, write_state
@@ -51,6 +53,8 @@ def train(run: Run) -> None:
     schedule = chosen(system.schedules[settings.preset], settings)
     torch.manual_seed(settings.seed)
     network = system.network(len(source.labels)).to(device)
+    numbers = planned(run, system, network, device, schedule.batch)
+    arrange_weights(network, numbers)
     optimiser = make_optimiser(network, schedule)
     progress = Progress()
     if run.checkpoint.exists():
@@ -58,11 +62,11 @@ def train(run: Run) -> None:
         run.log("resumed", epoch=progress.epoch)
     steps = len(source.train) // schedule.batch
     run.log(
-        "started", device=str(device), threads=torch.get_num_threads(), labels=source.labels, steps=steps,
+        "started", device=str(device), numbers=vars(numbers), threads=torch.get_num_threads(), labels=source.labels, steps=steps,
         epochs=schedule.epochs, training=len(source.train), validation=len(source.validation),
     )  # fmt: skip
     while progress.epoch < schedule.epochs and not run.asked_to_stop():
-        _epoch(run, settings, system, schedule, source, network, optimiser, progress, steps, device)
+        _epoch(run, settings, system, schedule, source, network, optimiser, progress, steps, device, numbers)
         write_state(run.checkpoint, network, optimiser, vars(progress))
     if run.asked_to_stop() and progress.epoch < schedule.epochs:
         run.log("stopped", epoch=progress.epoch)
@@ -76,7 +80,9 @@ def train(run: Run) -> None:
 
 def chosen(schedule: Schedule, settings: Settings) -> Schedule:
     """The preset with what the settings change."""
-    changes = {name: getattr(settings, name) for name in ("epochs", "batch", "rate") if getattr(settings, name) is not None}
+    changes = {
+        name: getattr(settings, name) for name in ("epochs", "batch", "rate") if getattr(settings, name) is not None
+    }
     return Schedule(**{**vars(schedule), **changes})
 
 
@@ -102,10 +108,10 @@ def rate(schedule: Schedule, epoch: float) -> float:
 
 def _epoch(
     run: Run, settings: Settings, system: System, schedule: Schedule, source: Source, network: nn.Module,
-    optimiser: torch.optim.Optimizer, progress: Progress, steps: int, device: torch.device,
+    optimiser: torch.optim.Optimizer, progress: Progress, steps: int, device: torch.device, numbers: Numbers,
 ) -> None:  # fmt: skip
     epoch, began, waited = progress.epoch, time.perf_counter(), 0.0
-    compute = objective(system, schedule)
+    compute = objective(system, schedule, numbers)
     network.train()
     total, right, seen = 0.0, 0, 0
     batches = ahead(system, source.train, schedule.batch, settings.seed, epoch)
@@ -116,7 +122,7 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate(schedule, epoch + step / steps)
         torch.manual_seed(settings.seed * 1_000_003 + epoch * 10_007 + step)  # dropout: a function of the moment
-        inputs = system.tensors(views, device)
+        inputs = {name: numbers.lay_out(value) for name, value in system.tensors(views, device).items()}
         targets = torch.from_numpy(labels).to(device)
         loss, scores = compute(network, inputs, targets)
         if not math.isfinite(loss.item()):

@@ -64,9 +64,13 @@ class Run:
         try:
             run.folder.mkdir(parents=True)
         except FileExistsError:
-            raise RunError(f"There is a run in '{folder}' already. Resume it with --resume or choose another --out.") from None
+            raise RunError(
+                f"There is a run in '{folder}' already. Resume it with --resume or choose another --out."
+            ) from None
         except OSError as error:
-            raise RunError(f"The run folder '{folder}' cannot be made: {error.strerror}. Choose another --out.") from None
+            raise RunError(
+                f"The run folder '{folder}' cannot be made: {error.strerror}. Choose another --out."
+            ) from None
         write_json(run.folder / "settings.json", asdict(settings))
         return run
 
@@ -77,7 +81,9 @@ class Run:
         except (OSError, ValueError):
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.") from None
         if values.get("format") != FORMAT:
-            raise RunError(f"The run '{self.name}' has format {values.get('format')}; this version goes on with {FORMAT}.")
+            raise RunError(
+                f"The run '{self.name}' has format {values.get('format')}; this version goes on with {FORMAT}."
+            )
         known = {each.name for each in fields(Settings)}
         if unknown := set(values) - known:
             raise RunError(f"The run '{self.name}' comes from another version: it sets {', '.join(sorted(unknown))}.")
@@ -119,7 +125,10 @@ class Run:
         except (OSError, ValueError):
             return {"state": "new", "sentence": "Not started yet."}
         if status["state"] == "running" and not _alive(status["pid"]):
-            status |= {"state": "cut off", "sentence": "The training process is gone. Resume goes on from the last checkpoint."}
+            status |= {
+                "state": "cut off",
+                "sentence": "The training process is gone. Resume goes on from the last checkpoint.",
+            }
         return status
 
     def ask_to_stop(self) -> None:

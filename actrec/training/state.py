@@ -19,7 +19,10 @@ def write_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Opt
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items() if torch.is_tensor(value)}
-    data = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)})
+    data = save(
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+        {"facts": json.dumps(facts)},
+    )
     temporary = path.with_name(f".{path.name}.new")
     with open(temporary, "wb") as file:
         file.write(data)

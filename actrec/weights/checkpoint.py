@@ -7,41 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-FORMAT = 1
-
-
-class WeightsError(Exception):
-    """Weights that cannot be used; the sentence says which and why."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """Everything one has to know to use a checkpoint and to judge it."""
-
-    name: str
-    system: str
-    labels: list[str]
-    trained_on: str
-    command: str
-    seed: int
-    licence: str = "AGPL-3.0"
-    intended_for: str = ""
-    people: str = "one person"
-    options: dict = field(default_factory=dict)
-    inputs: dict = field(default_factory=dict)
-    measured: dict = field(default_factory=dict)
-    temperature: float | None = None
-    centres: dict[str, list[float]] | None = None
-    threshold: float | None = None
-    sha256: str = ""
-    format: int = FORMAT
+from actrec.weights.cards import Card, WeightsError, old, read_card, settled
 
 
 def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tensor]) -> Card:
@@ -63,24 +36,9 @@ def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tenso
     return card
 
 
-def read_card(folder: Path) -> Card:
-    """The card of a checkpoint folder."""
-    folder = _settled(Path(folder))
-    path = folder / "card.json"
-    try:
-        values = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise WeightsError(
-            f"'{folder}' holds no card.json. Name a folder with model.safetensors and card.json."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"The card '{path}' cannot be read: {error}.") from None
-    return _checked(values, path)
-
-
 def read_checkpoint(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     """A checkpoint's card and its tensors in float32, after the checksum has been compared."""
-    folder = _settled(Path(folder))
+    folder = settled(Path(folder))
     card = read_card(folder)
     path = folder / "model.safetensors"
     try:
@@ -95,9 +53,7 @@ def read_checkpoint(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
         tensors = load(data)
     except SafetensorError as error:
         raise WeightsError(f"'{path}' is not a safetensors file: {error}.") from None
-    return card, {
-        name: value.float() if value.is_floating_point() else value for name, value in tensors.items()
-    }
+    return card, {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def fit(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], card: Card) -> None:
@@ -128,31 +84,9 @@ def _write(path: Path, data: bytes) -> None:
 
 def _replace_folder(folder: Path, fresh: Path) -> None:
     """Put `fresh` in the place of `folder`; a reader in between finds the old one under its other name."""
-    old = _old(folder)
+    aside = old(folder)
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.rename(folder, old)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(folder, aside)
     os.rename(fresh, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _settled(folder: Path) -> Path:
-    """The folder, or the old one that a replacement cut off in the middle has left."""
-    return _old(folder) if not folder.exists() and _old(folder).exists() else folder
-
-
-def _checked(values: object, path: Path) -> Card:
-    known = {each.name for each in fields(Card)}
-    if not isinstance(values, dict) or not {"name", "system", "labels", "sha256"} <= set(values):
-        raise WeightsError(f"'{path}' is not a card: it must name at least name, system, labels and sha256.")
-    if values.get("format") != FORMAT:
-        raise WeightsError(f"'{path}' has format {values.get('format')}; this version reads format {FORMAT}.")
-    labels = values["labels"]
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise WeightsError(f"'{path}' is not a card: labels must be a list of names.")
-    missing = {"trained_on": "not stated", "command": "not stated", "seed": 0}
-    return Card(**{**missing, **{name: value for name, value in values.items() if name in known}})
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,24 @@
+"""Print how many tests skipped; fail when a browser test did, or one that is not on the list below."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+# Why a test may skip, and nothing else. Real clips may not be shipped; a machine may have no GPU.
+ALLOWED = ("needs the real clips", "needs a GPU")
+
+
+def main(log: Path) -> int:
+    lines = [line for line in log.read_text().splitlines() if line.startswith("SKIPPED")]
+    count = sum(int(re.match(r"SKIPPED \[(\d+)\]", line)[1]) for line in lines)
+    print(f"{count} tests skipped")
+    wrong = [line for line in lines if "tests/browser" in line or not any(reason in line for reason in ALLOWED)]
+    for line in wrong:
+        print(f"may not skip: {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,84 @@
+"""The card beside a checkpoint: everything one has to know to use it and to judge it. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+FORMAT = 1
+
+
+class WeightsError(Exception):
+    """Weights that cannot be used; the sentence says which and why."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What `card.json` holds. `centres` and `threshold` are null where nothing can be called unknown."""
+
+    name: str
+    system: str
+    labels: list[str]
+    trained_on: str
+    command: str
+    seed: int
+    licence: str = "AGPL-3.0"
+    intended_for: str = ""
+    people: str = "one person"
+    options: dict = field(default_factory=dict)
+    inputs: dict = field(default_factory=dict)
+    measured: dict = field(default_factory=dict)
+    temperature: float | None = None
+    centres: dict[str, list[float]] | None = None
+    threshold: float | None = None
+    sha256: str = ""
+    format: int = FORMAT
+
+
+def cards(folder: Path) -> dict[str, Card]:
+    """The cards of all checkpoints in a folder, by the name of their folder; one that is broken is left out."""
+    found = {}
+    for path in sorted(Path(folder).glob("*/card.json")):
+        try:
+            found[path.parent.name] = read_card(path.parent)
+        except WeightsError:
+            continue
+    return found
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a checkpoint folder."""
+    path = settled(Path(folder)) / "card.json"
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise WeightsError(
+            f"'{folder}' holds no card.json. Name a folder with model.safetensors and card.json."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"The card '{path}' cannot be read: {error}.") from None
+    return _checked(values, path)
+
+
+def old(folder: Path) -> Path:
+    """Where a checkpoint waits while another takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def settled(folder: Path) -> Path:
+    """The folder, or the old one that a replacement cut off in the middle has left."""
+    return old(folder) if not folder.exists() and old(folder).exists() else folder
+
+
+def _checked(values: object, path: Path) -> Card:
+    known = {each.name for each in fields(Card)}
+    if not isinstance(values, dict) or not {"name", "system", "labels", "sha256"} <= set(values):
+        raise WeightsError(f"'{path}' is not a card: it must name at least name, system, labels and sha256.")
+    if values.get("format") != FORMAT:
+        raise WeightsError(f"'{path}' has format {values.get('format')}; this version reads format {FORMAT}.")
+    labels = values["labels"]
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise WeightsError(f"'{path}' is not a card: labels must be a list of names.")
+    missing = {"trained_on": "not stated", "command": "not stated", "seed": 0}
+    return Card(**{**missing, **{name: value for name, value in values.items() if name in known}})

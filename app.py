@@ -1,0 +1,33 @@
+"""Open the demo: `python app.py`, then http://127.0.0.1:7860 in a browser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from actrec.machine import relaunch_with_allocator
+
+ROOT = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Action recognition by five papers, in a page on this computer.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="folder with checkpoint folders")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="actrec-page-") as temporary:
+        os.environ["GRADIO_TEMP_DIR"] = temporary
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from demo.lab import Lab
+        from demo.page import launch
+
+        launch(Lab(args.weights, args.device), args.host, args.port)
+
+
+if __name__ == "__main__":
+    relaunch_with_allocator()
+    main()

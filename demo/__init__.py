@@ -1,0 +1,1 @@
+"""The page: one file per tab, callbacks first, layout last; no arithmetic."""

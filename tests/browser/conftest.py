@@ -1,0 +1,118 @@
+"""The real page in a real browser: one server for all tests, a camera that plays a film the project draws."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CAMERA_FPS = 12
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        reason = "needs Chromium: apt-get install chromium"
+        if os.environ.get("ACTREC_BROWSER") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app as a user starts it; its address."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with open(log, "w") as out:
+        process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(address, timeout=2).read()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the page did not come up:\n{log.read_text()}")
+                time.sleep(0.3)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the fake camera plays, again and again: ten seconds of jumping jacks, ten of clapping, by one person."""
+    from actrec.data import synthetic
+
+    path = tmp_path_factory.mktemp("camera") / "film.y4m"
+    parts = [camera_film(synthetic, action) for action in ("jumping jack", "clap")]
+    write_y4m(path, np.concatenate(parts))
+    return path
+
+
+def camera_film(synthetic, action: str, seed: int = 2_000_000_500) -> np.ndarray:
+    return synthetic.render(action, seed, frames=10 * CAMERA_FPS, size=(240, 320), fps=CAMERA_FPS).frames
+
+
+def write_y4m(path: Path, frames: np.ndarray) -> None:
+    """Raw 4:2:0 video, the only kind Chromium's fake camera plays."""
+    height, width = frames.shape[1:3]
+    with open(path, "wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F{CAMERA_FPS}:1 Ip A1:1 C420\n".encode())
+        for frame in frames:
+            file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
+
+
+@pytest.fixture
+def page(chromium: str, server: str, film: Path) -> Iterator:
+    """A fresh visitor on the page; fails when the console shows an error or a request leaves this machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-video-capture={film}"]
+        )
+        context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        errors, strangers = [], []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: strangers.append(request.url) if _leaves(request.url) else None)
+        page.goto(server)
+        page.wait_for_selector("#status:has-text('Ready')", timeout=60_000)
+        yield page
+        browser.close()
+    assert errors == []
+    assert strangers == []
+
+
+def _leaves(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))

@@ -1,0 +1,42 @@
+"""The Clip tab as a visitor uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+
+
+def _label(page) -> str:
+    page.wait_for_selector("#clip-answer .verdict", timeout=60_000)
+    return page.get_attribute("#clip-answer .verdict", "data-label")
+
+
+@pytest.mark.parametrize("action", ["wave", "squat"])
+def test_a_bundled_example_gets_its_own_label(page, action):
+    page.click(f"#clip-{action}")
+    assert _label(page) == action
+    assert page.locator("#clip-answer .share").count() == 5
+    page.wait_for_selector("#clip-salience video", timeout=60_000)
+    assert "ms" in page.inner_text("#clip-facts")
+
+
+def test_an_uploaded_clip_gets_its_label(page):
+    page.set_input_files("#clip-video input[type=file]", EXAMPLES / "jumping-jack.mp4")
+    page.wait_for_selector("#clip-video video", timeout=30_000)
+    page.click("#clip-classify")
+    assert _label(page) == "jumping jack"
+
+
+def test_what_is_not_a_video_is_refused_with_a_sentence_and_the_page_goes_on(page, tmp_path):
+    fake = tmp_path / "holiday.mp4"
+    fake.write_bytes(b"this is a letter, not a film" * 100)
+    page.set_input_files("#clip-video input[type=file]", fake)
+    page.wait_for_timeout(1500)
+    page.click("#clip-classify")
+    page.wait_for_selector("[data-testid=toast-body]", timeout=30_000)
+    assert "video" in page.inner_text("[data-testid=toast-body]")
+    page.click("#clip-clap")
+    assert _label(page) == "clap"

@@ -1,0 +1,142 @@
+"""A recognizer from a checkpoint: right, the same from every thread, and clear when something does not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from actrec.recognizer import Recognizer, find_weights
+from actrec.systems import SYSTEMS
+from actrec.video import Clip
+from actrec.weights.cards import Card, WeightsError
+from actrec.weights.checkpoint import write_checkpoint
+
+LABELS = ["idle", "wave", "clap"]
+
+
+def _checkpoint(folder: Path, **changes: object) -> Path:
+    torch.manual_seed(0)
+    network = SYSTEMS["asym3d"].network(len(LABELS))
+    card = Card(name="test", system="asym3d", labels=LABELS, trained_on="nothing", command="none", seed=0)
+    write_checkpoint(folder, Card(**{**vars(card), **changes}), network.state_dict())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    code = [1.0] + [0.0] * 127
+    far = [-1.0] + [0.0] * 127
+    return _checkpoint(tmp_path_factory.mktemp("w") / "test", centres={"idle": code, "wave": far}, threshold=0.1)
+
+
+@pytest.fixture(scope="module")
+def recognizer(weights: Path) -> Recognizer:
+    return Recognizer.load(weights, "cpu")
+
+
+def _clip(seed: int, frames: int = 40) -> Clip:
+    noise = np.random.default_rng(seed).integers(0, 256, (frames, 60, 80, 3), np.uint8)
+    return Clip(noise, np.arange(frames) / 10)
+
+
+def test_scores_are_the_mean_over_views_of_what_the_plain_float32_network_says(recognizer, weights):
+    network = SYSTEMS["asym3d"].network(len(LABELS)).eval()
+    from actrec.weights.checkpoint import read_checkpoint
+
+    network.load_state_dict(read_checkpoint(weights)[1])
+    clip = _clip(1)
+    views = SYSTEMS["asym3d"].views["clip"](clip)
+    assert len(views) > 1
+    with torch.inference_mode():
+        expected = network(**SYSTEMS["asym3d"].tensors(views)).softmax(1).mean(0).numpy()
+    got = recognizer.predict(clip)
+    np.testing.assert_allclose(got.scores, expected, atol=0.02)
+    assert got.label == LABELS[int(expected.argmax())]
+    assert got.top(2)[0][1] == pytest.approx(got.scores.max())
+
+
+def test_a_code_far_from_every_centre_is_unknown(recognizer):
+    prediction = recognizer.predict(_clip(2))
+    code = prediction.code
+    assert np.linalg.norm(code) == pytest.approx(1, abs=1e-5)
+    expected = {"idle": np.linalg.norm(code - np.eye(128)[0]), "wave": np.linalg.norm(code + np.eye(128)[0])}
+    assert prediction.distance == pytest.approx(min(expected.values()), abs=1e-4)
+    assert prediction.nearest == min(expected, key=expected.get)
+    assert prediction.unknown is True
+
+
+def test_without_centres_nothing_is_called_unknown(tmp_path):
+    prediction = Recognizer.load(_checkpoint(tmp_path / "plain"), "cpu").predict(_clip(3))
+    assert prediction.unknown is None and prediction.distance is None and prediction.threshold is None
+
+
+def test_threads_get_what_one_caller_gets(recognizer):
+    clips = [_clip(seed) for seed in range(6)]
+    alone = [recognizer.predict(clip).scores for clip in clips]
+    with ThreadPoolExecutor(6) as pool:
+        together = [prediction.scores for prediction in pool.map(recognizer.predict, clips)]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_many_clips_at_once_are_what_each_is_alone(recognizer):
+    clips = [_clip(seed, 20 + 5 * seed) for seed in range(4)]
+    for alone, together in zip(map(recognizer.predict, clips), recognizer.predict_many(clips), strict=True):
+        np.testing.assert_allclose(together.scores, alone.scores, atol=0.01)
+
+
+def test_a_clip_shorter_than_the_window_still_gets_an_answer(recognizer):
+    assert recognizer.predict(_clip(4, frames=2)).scores.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_weights_that_do_not_fit_name_the_card_the_system_and_the_tensor(tmp_path):
+    folder = _checkpoint(tmp_path / "odd", labels=["a", "b", "c", "d"])
+    with pytest.raises(WeightsError, match=r"'test' do not fit the system 'asym3d': for 'classifier\.weight'"):
+        Recognizer.load(folder, "cpu")
+
+
+def test_a_changed_byte_is_found(tmp_path, weights):
+    folder = tmp_path / "damaged"
+    shutil.copytree(weights, folder)
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    with pytest.raises(WeightsError, match="checksum"):
+        Recognizer.load(folder, "cpu")
+
+
+def test_an_unknown_system_lists_the_known_ones(tmp_path):
+    with pytest.raises(WeightsError, match=r"'telepathy'.*asym3d"):
+        Recognizer.load(_checkpoint(tmp_path / "x", system="telepathy"), "cpu")
+
+
+def test_nan_scores_are_an_error_never_a_label(tmp_path):
+    network = SYSTEMS["asym3d"].network(3)
+    network.classifier.bias.data.fill_(float("nan"))
+    card = Card(name="ill", system="asym3d", labels=LABELS, trained_on="", command="", seed=0)
+    write_checkpoint(tmp_path / "ill", card, network.state_dict())
+    with pytest.raises(WeightsError, match="not numbers"):
+        Recognizer.load(tmp_path / "ill", "cpu").predict(_clip(5))
+
+
+def test_a_replacement_cut_off_in_the_middle_leaves_the_old_weights_readable(weights, tmp_path):
+    shutil.copytree(weights, tmp_path / ".live.old")
+    assert Recognizer.load(tmp_path / "live", "cpu").labels == tuple(LABELS)
+
+
+def test_missing_weights_say_what_there_is(weights):
+    with pytest.raises(WeightsError, match=r"no weights 'nothing'.*test"):
+        find_weights("nothing", weights.parent)
+
+
+def test_a_card_from_another_version_is_refused(tmp_path):
+    folder = _checkpoint(tmp_path / "old")
+    card = json.loads((folder / "card.json").read_text()) | {"format": 99}
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(WeightsError, match="format 99"):
+        Recognizer.load(folder, "cpu")
