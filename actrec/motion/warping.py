@@ -1,0 +1,70 @@
+"""What every coarse-to-fine flow method shares: picture pyramids, warping by a flow, flow carried to a
+finer picture.
+
+Pictures are `float32 [B, C, H, W]`, flows `[B, 2, H, W]` in pixels: x to the right, then y downwards.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PIXELS_AT_ONCE = 2 * 320 * 240  # on a CPU: what its caches hold, and enough to outweigh an operator's fixed cost
+
+
+def pairs_at_once(pictures: Tensor) -> int:
+    """How many pairs of a batch are best worked on together: all of them except on a CPU."""
+    height, width = pictures.shape[-2:]
+    return max(1, PIXELS_AT_ONCE // (height * width)) if pictures.device.type == "cpu" else len(pictures)
+
+
+def pyramid(pictures: Tensor, scales: int, step: float, smallest: int = 10) -> list[Tensor]:
+    """The pictures at sizes 1, step, step², … (finest first), low-passed before each is made smaller.
+
+    Fewer than `scales` come back when the next one would be smaller than `smallest` pixels on a side.
+    """
+    levels = [pictures]
+    height, width = pictures.shape[-2:]
+    for level in range(1, scales):
+        size = round(height * step**level), round(width * step**level)
+        if min(size) < smallest:
+            break
+        levels.append(F.interpolate(levels[-1], size=size, mode="bilinear", antialias=True))
+    return levels
+
+
+def grow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """A flow carried to another picture size, its lengths with it."""
+    height, width = flow.shape[-2:]
+    grown = F.interpolate(flow, size=size, mode="bilinear")
+    grown[:, 0] *= size[1] / width
+    grown[:, 1] *= size[0] / height
+    return grown
+
+
+def sampling_grid(flow: Tensor) -> Tensor:
+    """Where a flow points, in the coordinates of `grid_sample` (align_corners): `[B, H, W, 2]` in −1 … 1."""
+    height, width = flow.shape[-2:]
+    grid = torch.empty(flow.shape[0], height, width, 2, dtype=flow.dtype, device=flow.device)
+    for axis, length in enumerate((width, height)):
+        scale = 2 / max(length - 1, 1)
+        place = torch.arange(length, dtype=flow.dtype, device=flow.device) * scale - 1
+        place = place[None, None, :] if axis == 0 else place[None, :, None]
+        torch.add(place, flow[:, axis], alpha=scale, out=grid[..., axis])
+    return grid
+
+
+def warp(pictures: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures looked up where the flow points (bicubic), and a mask `[B, 1, H, W]` of targets in view."""
+    grid = sampling_grid(flow)
+    warped = F.grid_sample(pictures, grid, mode="bicubic", padding_mode="border", align_corners=True)
+    inside = (grid.abs().amax(-1) <= 1).unsqueeze(1)
+    return warped, inside
+
+
+def central_gradient(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """(I[x+1] − I[x−1]) / 2 along x and along y; 0.5 × the one-sided difference at the border."""
+    wide = F.pad(pictures, (1, 1, 0, 0), mode="replicate")
+    tall = F.pad(pictures, (0, 0, 1, 1), mode="replicate")
+    return (wide[..., 2:] - wide[..., :-2]).mul_(0.5), (tall[..., 2:, :] - tall[..., :-2, :]).mul_(0.5)
