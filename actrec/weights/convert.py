@@ -1,0 +1,209 @@
+"""Weights that others have published, put into our networks through a map of names.
+
+I3D in three layouts of the same network: PyTorch as in the repository pytorch-i3d, PyTorch as in
+kinetics_i3d_pytorch, and the TensorFlow variables of the authors' kinetics-i3d, saved as .npz. ImageNet weights in
+torchvision's layout for the 2-D backbone. Files are read without running anything in them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from actrec.models.i3d import BLOCKS, I3D
+from actrec.models.mdtnet import MDTNet
+from actrec.models.resnet import ResNet
+from actrec.weights.checkpoint import WeightsError
+
+STEM = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
+# our column → its name in pytorch-i3d, kinetics_i3d_pytorch, kinetics-i3d
+COLUMNS = {
+    "single": ("b0", "branch_0", "Branch_0/Conv3d_0a_1x1"),
+    "reduce3": ("b1a", "branch_1.0", "Branch_1/Conv3d_0a_1x1"),
+    "conv3": ("b1b", "branch_1.1", "Branch_1/Conv3d_0b_3x3"),
+    "reduce5": ("b2a", "branch_2.0", "Branch_2/Conv3d_0a_1x1"),
+    "conv5": ("b2b", "branch_2.1", "Branch_2/Conv3d_0b_3x3"),
+    "project": ("b3b", "branch_3.1", "Branch_3/Conv3d_0b_1x1"),
+}
+NORM = {"weight": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+# TensorFlow's batch norm has no scale here: it stays one
+TENSORFLOW_NORM = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+NOT_NEEDED = "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was loaded: the layout it came in, how many tensors, and which of the file's were left out."""
+
+    layout: str
+    loaded: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one publisher names the tensors of I3D."""
+
+    unit: Callable[[str], str]  # a stem layer
+    column: Callable[[str, str], str]  # a block and one of our columns
+    classifier: str
+    conv: str
+    norm: str
+    norms: Mapping[str, str]
+    bias: str
+
+    def names(self) -> dict[str, str]:
+        """Our name → theirs, for the whole network."""
+        units = {f"layers.{name}": self.unit(name) for name in STEM}
+        units |= {f"layers.{block}.{ours}": self.column(block, ours) for block in BLOCKS for ours in COLUMNS}
+        table = {"logits.weight": f"{self.classifier}{self.conv}", "logits.bias": f"{self.classifier}{self.bias}"}
+        for ours, theirs in units.items():
+            table[f"{ours}.conv.weight"] = f"{theirs}{self.conv}"
+            table |= {f"{ours}.norm.{a}": f"{theirs}{self.norm}{b}" for a, b in self.norms.items()}
+        return table
+
+
+def _deepmind_column(block: str, ours: str) -> str:
+    name = f"{block}/{COLUMNS[ours][2]}"
+    # one layer of the authors' network bears a slip of the pen
+    return name.replace("0b_3x3", "0a_3x3") if (block, ours) == ("Mixed_5b", "conv5") else name
+
+
+LAYOUTS = {
+    "pytorch-i3d": Layout(
+        unit=str,
+        column=lambda block, ours: f"{block}.{COLUMNS[ours][0]}",
+        classifier="logits",
+        conv=".conv3d.weight",
+        bias=".conv3d.bias",
+        norm=".bn.",
+        norms=NORM,
+    ),
+    "kinetics_i3d_pytorch": Layout(
+        unit=str.lower,
+        column=lambda block, ours: f"{block.lower()}.{COLUMNS[ours][1]}",
+        classifier="conv3d_0c_1x1",
+        conv=".conv3d.weight",
+        bias=".conv3d.bias",
+        norm=".batch3d.",
+        norms=NORM,
+    ),
+    "kinetics-i3d": Layout(
+        unit=str,
+        column=_deepmind_column,
+        classifier="Logits/Conv3d_0c_1x1",
+        conv="/conv_3d/w",
+        bias="/conv_3d/b",
+        norm="/batch_norm/",
+        norms=TENSORFLOW_NORM,
+    ),
+}
+
+
+def read_tensors(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a .pt, .pth, .safetensors or .npz file, by name; pickles are refused anything but tensors."""
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file '{path}'.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OSError):
+        raise WeightsError(
+            f"'{path}' is not a weights file that can be read safely: it must hold tensors only."
+        ) from None
+    found = found.get("state_dict", found) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
+        raise WeightsError(f"'{path}' holds no table of named tensors.")
+    return {name.removeprefix("module."): value for name, value in found.items()}
+
+
+def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classifier: bool = True) -> Converted:
+    """Published I3D weights into a stream; without `classifier` the last layer keeps its start, for other classes."""
+    tensors = source if isinstance(source, Mapping) else read_tensors(source)
+    tensors = {name.removesuffix(":0"): value for name, value in tensors.items()}
+    layout, prefix = _recognise(tensors)
+    wanted = network.state_dict()
+    table = {ours: prefix + theirs for ours, theirs in LAYOUTS[layout].names().items()}
+    if not classifier:
+        table = {ours: theirs for ours, theirs in table.items() if not ours.startswith("logits.")}
+    for ours, theirs in table.items():
+        if theirs not in tensors:
+            raise WeightsError(f"The I3D weights (layout {layout}) lack '{theirs}'.")
+        value = _as_ours(tensors[theirs], wanted[ours], layout)
+        if value.shape != wanted[ours].shape:
+            raise WeightsError(
+                f"The I3D weights (layout {layout}) do not fit: for '{theirs}' the network holds "
+                f"{list(wanted[ours].shape)} and the weights {list(value.shape)}."
+            )
+        wanted[ours] = value
+    network.load_state_dict(wanted)
+    left_out = set(tensors) - set(table.values())
+    return Converted(layout, len(table), tuple(sorted(name for name in left_out if NOT_NEEDED not in name)))
+
+
+def _recognise(tensors: Mapping[str, Tensor]) -> tuple[str, str]:
+    """The layout whose first layer is there, and what stands before its names (RGB/inception_i3d/, say)."""
+    for layout, names in LAYOUTS.items():
+        first = names.unit(STEM[0]) + names.conv
+        for name in tensors:
+            if name.endswith(first):
+                return layout, name.removesuffix(first)
+    known = ", ".join(LAYOUTS)
+    first = next(iter(tensors), "nothing")
+    raise WeightsError(f"These are no I3D weights in a known layout ({known}); the first tensor is '{first}'.")
+
+
+def _as_ours(value: Tensor, like: Tensor, layout: str) -> Tensor:
+    """TensorFlow keeps kernels as [T, H, W, in, out] and norms as [1, 1, 1, 1, C]; our classifier is a matrix."""
+    if layout == "kinetics-i3d" and value.dim() == 5 and like.dim() > 1:
+        value = value.permute(4, 3, 0, 1, 2)
+    if value.dim() == 5 and like.dim() < 5:
+        value = value.squeeze() if like.dim() == 1 else value.flatten(1)
+    return value.to(like.dtype).contiguous()
+
+
+def load_imagenet(network: MDTNet | ResNet, source: Path | str | Mapping[str, Tensor]) -> Converted:
+    """ImageNet weights (torchvision's ResNet) into the 2-D backbone.
+
+    MDT-Net's two embeddings of differences start from the first layer too: its kernel's mean over R, G, B, for each
+    input channel, scaled to the number of channels (ours; so does TSN for its flow network).
+    """
+    tensors = dict(source if isinstance(source, Mapping) else read_tensors(source))
+    backbone = network.backbone if isinstance(network, MDTNet) else network
+    left_out = tuple(sorted(name for name in tensors if name.startswith("fc.")))
+    tensors = {name: value for name, value in tensors.items() if name not in left_out}
+    wanted = backbone.state_dict()
+    for name in [*wanted, *tensors]:
+        if NOT_NEEDED in name:
+            continue
+        ours = list(wanted[name].shape) if name in wanted else "nothing"
+        theirs = list(tensors[name].shape) if name in tensors else "nothing"
+        if ours != theirs:
+            raise WeightsError(
+                f"The ImageNet weights do not fit the backbone: for '{name}' it holds {ours} and the weights {theirs}."
+            )
+    backbone.load_state_dict({**wanted, **tensors})
+    if isinstance(network, MDTNet) and network.differences is not None:
+        for embedding in (network.differences.fine[0], network.differences.coarse[0]):
+            _start_from_rgb(embedding, backbone.conv1.weight)
+    return Converted("torchvision", len(tensors), left_out)
+
+
+@torch.no_grad()
+def _start_from_rgb(conv: nn.Conv2d, kernel: Tensor) -> None:
+    mean = kernel.mean(dim=1, keepdim=True)
+    conv.weight.copy_(mean.expand_as(conv.weight) * (3 / conv.in_channels))
