@@ -104,5 +104,5 @@ def test_wrong_files_and_names_are_sentences(tmp_path):
         reference("mc3_18", weights=tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=r"for 'fc.weight' it holds \[7, 512\] and the file \[400, 512\]"):
         reference("r3d_18", classes=7, weights=tmp_path / "weights.pth")
-    with pytest.raises(ValueError, match="no public model .r4d.. Known: r3d_18, mc3_18"):
+    with pytest.raises(ValueError, match=r"no public model .r4d.. Known: r3d_18, mc3_18"):
         reference("r4d")
