@@ -82,7 +82,7 @@ class Recognizer:
     def predict_many(self, clips: Sequence[Clip], views: str = "clip") -> list[Prediction]:
         """Predictions for several clips, their views batched together."""
         began = time.perf_counter()
-        made = [self.system.views[views](clip) for clip in clips]
+        made = [self.system.protocols[views].views(clip) for clip in clips]
         seen = time.perf_counter()
         logits, codes = self.run([view for each in made for view in each])
         computed = time.perf_counter()
@@ -91,13 +91,13 @@ class Recognizer:
         predictions, first = [], 0
         for each in made:
             part = slice(first, first + len(each))
-            predictions.append(self._judge(logits[part], codes[part], dict(cost)))
+            predictions.append(self._judge(logits[part], codes[part], views, dict(cost)))
             first += len(each)
         return predictions
 
     def embed(self, clip: Clip, views: str = "clip") -> np.ndarray:
         """The clip's code: the mean over its views, of length one."""
-        return self._code(self.run(self.system.views[views](clip))[1])
+        return self._code(self.run(self.system.protocols[views].views(clip))[1])
 
     @torch.inference_mode()
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
@@ -122,10 +122,10 @@ class Recognizer:
         gaps = np.linalg.norm(self._centres - code, axis=1)
         return dict(zip(self.centre_names, map(float, gaps), strict=True))
 
-    def _judge(self, logits: np.ndarray, codes: np.ndarray, cost: dict[str, float]) -> Prediction:
+    def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
         began = time.perf_counter()
         scores = softmax(logits / (self.card.temperature or 1.0))
-        fused = self.system.fuse(scores)
+        fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
         gaps = self.distances(code)
         nearest = min(gaps, key=gaps.get) if gaps else None

@@ -51,7 +51,7 @@ def test_scores_are_the_mean_over_views_of_what_the_plain_float32_network_says(r
 
     network.load_state_dict(read_checkpoint(weights)[1])
     clip = _clip(1)
-    views = SYSTEMS["asym3d"].views["clip"](clip)
+    views = SYSTEMS["asym3d"].protocols["clip"].views(clip)
     assert len(views) > 1
     with torch.inference_mode():
         expected = network(**SYSTEMS["asym3d"].tensors(views)).softmax(1).mean(0).numpy()

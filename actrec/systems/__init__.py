@@ -1,11 +1,13 @@
 """One recipe per paper, all in one dict; nobody else knows a paper by name."""
 
-from actrec.systems import asym3d
-from actrec.systems.system import Input, Schedule, System, Views
+from actrec.systems import asym3d, crossenh, fstcn, mdtnet
+from actrec.systems.system import Input, Protocol, Schedule, System, Views
 
-__all__ = ["SYSTEMS", "Input", "Schedule", "System", "Views", "named"]
+__all__ = ["SYSTEMS", "Input", "Protocol", "Schedule", "System", "Views", "named"]
 
-SYSTEMS: dict[str, System] = {system.name: system for system in (asym3d.light(),)}
+SYSTEMS: dict[str, System] = {
+    system.name: system for paper in (asym3d, fstcn, mdtnet, crossenh) for system in paper.systems()
+}
 
 
 def named(name: str) -> System:

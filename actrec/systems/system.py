@@ -47,8 +47,16 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """One way to test: which views of a clip, and how their scores become one answer."""
+
+    views: Callable[[Clip], list[Views]]
+    fuse: Callable[[np.ndarray], Fused]
+
+
+@dataclass(frozen=True)
 class System:
-    """One recipe. `views` names the test protocols: `one` view of the newest frames, `clip`, and `paper`."""
+    """One recipe. The test protocols are `one` (the newest frames), `clip` (all of a clip) and `paper`."""
 
     name: str
     title: str
@@ -58,9 +66,9 @@ class System:
     network: Callable[[int], nn.Module]
     seconds: float
     training_view: Callable[[Clip, np.random.Generator], Views]
-    views: Mapping[str, Callable[[Clip], list[Views]]]
-    fuse: Callable[[np.ndarray], Fused]
+    protocols: Mapping[str, Protocol]
     schedules: Mapping[str, Schedule]
+    loss: str = "cross-entropy"
     decides: str = "scores"
     flow: str = ""
     notes: str = ""

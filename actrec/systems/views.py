@@ -1,13 +1,23 @@
-"""From a clip's frames to a network's bytes: windows in time, one placing in space for all frames of a clip."""
+"""From a clip's frames to a network's bytes, in three steps that every recipe takes.
+
+Draw: which frames, in the order the recipe wants them. Place or crop: one geometry for all frames of a view.
+View: frames of the network's size `[N, S, S, 3]` → its inputs. A `Recipe` holds the two ends; the middle is shared.
+Light sizes letterbox the whole picture and go by the clock; the papers' sizes crop and go by frame numbers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from actrec import sampling
+from actrec.systems.system import Views
 from actrec.video import Clip
+
+LONGEST = 10  # windows that the `clip` protocol spreads over a clip at most
 
 
 def window(clip: Clip, frames: int, fps: float, start: float) -> np.ndarray:
@@ -92,3 +102,77 @@ def signed_difference(frames: np.ndarray) -> np.ndarray:
 def channels_first(frames: np.ndarray) -> np.ndarray:
     """`[T, H, W, C]` → `[C, T, H, W]`, the order of views."""
     return np.ascontiguousarray(frames.transpose(3, 0, 1, 2))
+
+
+@dataclass(frozen=True)
+class Light:
+    """A recipe by the clock: `frames` at `fps` make one window, of which `choose` takes the frames of a view."""
+
+    frames: int
+    fps: float
+    size: int
+    view: Callable[[np.ndarray], Views]
+    choose: Callable[[np.ndarray, np.random.Generator | None], np.ndarray] | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.frames - 1) / self.fps
+
+    def training_view(self, clip: Clip, rng: np.random.Generator) -> Views:
+        """A window anywhere in the clip, a little faster or slower, placed anyhow."""
+        fps = self.fps * float(np.exp(rng.uniform(-0.2, 0.2)))
+        latest = float(clip.times[-1]) - (self.frames - 1) / fps
+        start = rng.uniform(clip.times[0], latest) if latest > clip.times[0] else latest
+        return self._made(window(clip, self.frames, fps, float(start)), Placing.draw(rng), rng)
+
+    def one(self, clip: Clip) -> list[Views]:
+        """The window that ends with the newest frame."""
+        return [self._made(newest(clip, self.frames, self.fps))]
+
+    def over(self, clip: Clip, most: int = LONGEST, placings: tuple[Placing, ...] = (PLAIN,)) -> list[Views]:
+        """Windows spread over the clip, each in every placing; the placings of one window stand together."""
+        return [
+            self._made(window(clip, self.frames, self.fps, start), placing)
+            for start in starts(clip, self.seconds, most)
+            for placing in placings
+        ]
+
+    def _made(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
+        if self.choose is not None:
+            frames = frames[self.choose(frames, rng)]
+        return self.view(place(frames, self.size, placing))
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A recipe by frame numbers: `draw` gives the frames of each view, made small to `resize` and cropped to `size`.
+
+    `resize` is a short side, or (height, width) as in C3D. Training crops are corners or jittered, as the paper says.
+    """
+
+    size: int
+    resize: int | tuple[int, int]
+    view: Callable[[np.ndarray], Views]
+    draw: Callable[[Clip, int, np.random.Generator | None], list[np.ndarray]]
+    jitter: bool = False
+
+    def training_view(self, clip: Clip, rng: np.random.Generator) -> Views:
+        frames = self._small(clip.frames[self.draw(clip, 1, rng)[0]])
+        height, width = frames.shape[1:3]
+        if not self.jitter:
+            return self.view(sampling.corner_crop(height, width, self.size, rng).of(frames))
+        cut = sampling.jittered_crop(height, width, rng).of(frames)
+        return self.view(sampling.resize(cut, self.size, self.size))
+
+    def tested(self, clip: Clip, windows: int, crops: int) -> list[Views]:
+        """The paper's test: so many draws over the clip, so many crops of each; the crops of one stand together."""
+        views = []
+        for index in self.draw(clip, windows, None):
+            frames = self._small(clip.frames[index])
+            views += [self.view(crop.of(frames)) for crop in sampling.test_crops(*frames.shape[1:3], self.size, crops)]
+        return views
+
+    def _small(self, frames: np.ndarray) -> np.ndarray:
+        if isinstance(self.resize, tuple):
+            return sampling.resize(frames, *self.resize)
+        return sampling.short_side(frames, self.resize)

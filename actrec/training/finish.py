@@ -94,7 +94,9 @@ def _few(split: Split) -> np.ndarray:
 
 def _outputs(recognizer: Recognizer, split: Split, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores before the softmax, unit codes and targets of the newest view of some clips."""
-    logits, codes = recognizer.run([recognizer.system.views["one"](split.clip(int(each)))[0] for each in index])
+    logits, codes = recognizer.run(
+        [recognizer.system.protocols["one"].views(split.clip(int(each)))[0] for each in index]
+    )
     return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12), split.targets[index]
 
 

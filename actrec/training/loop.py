@@ -160,7 +160,7 @@ def validate(system: System, network: nn.Module, split: Split, device: torch.dev
     right, total = 0, 0.0
     for start in range(0, len(split), 32):
         index = range(start, min(start + 32, len(split)))
-        views = [system.views["one"](split.clip(each))[0] for each in index]
+        views = [system.protocols["one"].views(split.clip(each))[0] for each in index]
         targets = torch.from_numpy(split.targets[start : start + 32]).to(device)
         scores = network(**system.tensors(views, device)).float()
         right += int((scores.argmax(1) == targets).sum())
