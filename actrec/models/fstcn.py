@@ -1,0 +1,307 @@
+"""FstCN: spatial 2-D convolutions per frame, then a temporal one over (time, feature channel).
+
+Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015.
+Sizes from sec. 2.5; checked by adding up: 204 → 99 → 49 → 23 → 11, about 252.7 M weights.
+Not given in the paper, so ours: the third and fourth layer are padded to stay 11×11 and have a ReLU; the nine
+positions of a vectorised map are the input channels of the temporal layer (`positions="shared"` shares one
+kernel between them, as eq. 3 reads); "same" padding there; dropout 0.5 on the FC layers too; P starts Gaussian
+with 1/√f; a single path has no fusion layer; the auxiliary classifier is the spatial path with a classifier of
+its own. The light size has batch norm for local response norm, and stride 1 in its second layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from actrec.models.layers import start, start_classifier
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of sec. 2.5. A layer is (channels, kernel, stride)."""
+
+    lower: tuple[tuple[int, int, int], ...] = ((96, 7, 2), (256, 5, 2), (512, 3, 1), (512, 3, 1))
+    between: int = 128
+    permuted: int = 128
+    temporal: int = 32
+    spatial: int = 512
+    fc: tuple[int, int] = (4096, 2048)
+    fused: int = 2048
+    frames: int = 5
+    side: int = 204
+    norm: str = "lrn"
+    dropout: float = 0.5
+    fc_dropout: float = 0.5
+
+
+PAPER = Sizes()
+LIGHT = Sizes(
+    lower=((24, 7, 2), (64, 5, 1), (128, 3, 1), (128, 3, 1)),
+    between=64,
+    permuted=48,
+    temporal=8,
+    spatial=128,
+    fc=(128, 128),
+    fused=128,
+    side=112,
+    norm="batch",
+    dropout=0.2,
+    fc_dropout=0.2,
+)
+
+
+class LocalResponseNorm(nn.Module):
+    """k = 2, n = 5, α = 5·10⁻⁴ (divided by n, torch's convention), β = 0.75; computed in float32.
+
+    PyTorch has no bfloat16 kernel for it on a CPU; autocast leaves it in float32 as well.
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return functional.local_response_norm(maps.float(), 5, alpha=5e-4, beta=0.75, k=2.0).to(maps.dtype)
+
+
+def conv(c_in: int, layer: tuple[int, int, int], *, padding: int, batch_norm: bool) -> list[nn.Module]:
+    """Conv(channels, kernel, stride), with a batch norm in the light size, and ReLU."""
+    c_out, kernel, stride = layer
+    made = [nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=not batch_norm)]
+    if batch_norm:
+        made.append(nn.BatchNorm2d(c_out))
+    return [*made, nn.ReLU(inplace=True)]
+
+
+def lower_layers(sizes: Sizes) -> nn.Sequential:
+    """The four spatial layers that both paths share: two unpadded with norm and Pooling(3,2), two padded by 1."""
+    batch = sizes.norm == "batch"
+    layers, c_in = [], 3
+    for number, layer in enumerate(sizes.lower):
+        first_two = number < 2
+        layers += conv(c_in, layer, padding=0 if first_two else 1, batch_norm=batch)
+        if first_two:
+            layers += ([] if batch else [LocalResponseNorm()]) + [nn.MaxPool2d(3, 2)]
+        c_in = layer[0]
+    return nn.Sequential(*layers)
+
+
+class TPOperator(nn.Module):
+    """Transformation and permutation: [B, T, F, Y, X] → [B, Y·X, T, F′].
+
+    Each Y×X map becomes a vector, the axes are arranged so that a 2-D convolution runs over (time, feature
+    channel), and the channels are mixed by the learned F×F′ matrix P.
+    """
+
+    def __init__(self, features: int, permuted: int) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.randn(features, permuted) / features**0.5)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps.flatten(3).permute(0, 3, 1, 2) @ self.p
+
+
+class TemporalLayer(nn.Module):
+    """TCL: parallel convolutions of 3×3 and 5×5 over (time, feature channel), ReLU, dropout, concatenated.
+
+    No pooling follows: it would ruin the temporal cues.
+    """
+
+    def __init__(self, positions: int, maps: int, kernels: tuple[int, ...], dropout: float, *, shared: bool) -> None:
+        super().__init__()
+        self.shared = shared
+        c_in = 1 if shared else positions
+        self.columns = nn.ModuleList(nn.Conv2d(c_in, maps, kernel, padding=kernel // 2) for kernel in kernels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        batch = len(vectors)
+        if self.shared:  # one kernel for all positions: every position is a picture of its own
+            vectors = vectors.flatten(0, 1).unsqueeze(1)
+        maps = [self.dropout(torch.relu(column(vectors))) for column in self.columns]
+        return torch.cat(maps, dim=1).reshape(batch, -1)
+
+
+class FullyConnected(nn.Sequential):
+    """Two fully connected layers with ReLU, dropout in front of the second."""
+
+    def __init__(self, c_in: int, widths: tuple[int, int], dropout: float) -> None:
+        one, two = widths
+        super().__init__(
+            nn.Linear(c_in, one),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(one, two),
+            nn.ReLU(inplace=True),
+        )
+
+
+class TemporalPath(nn.Module):
+    """All frames of the difference clip: Conv ReLU Pooling(3,3), T-P operator, TCL, FC, FC."""
+
+    def __init__(self, sizes: Sizes, side: int, kernels: tuple[int, ...], positions: str) -> None:
+        super().__init__()
+        shared = positions == "shared"
+        c_in = sizes.lower[-1][0]
+        self.frames = sizes.frames
+        self.between = nn.Sequential(
+            *conv(c_in, (sizes.between, 3, 1), padding=1, batch_norm=sizes.norm == "batch"), nn.MaxPool2d(3, 3)
+        )
+        places = (side // 3) ** 2
+        self.operator = TPOperator(sizes.between, sizes.permuted)
+        self.layer = TemporalLayer(places, sizes.temporal, kernels, sizes.dropout, shared=shared)
+        outputs = sizes.temporal * len(kernels) * sizes.frames * sizes.permuted * (places if shared else 1)
+        self.fc = FullyConnected(outputs, sizes.fc, sizes.fc_dropout)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """`maps` [B, T, F, Y, X] from the lower layers → temporal features [B, FC]."""
+        between = self.between(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        return self.fc(self.layer(self.operator(between)))
+
+
+class SpatialPath(nn.Module):
+    """One frame: Conv ReLU Pooling(3,2), FC, FC, as in the spatial stream of two-stream networks."""
+
+    def __init__(self, sizes: Sizes, side: int) -> None:
+        super().__init__()
+        c_in = sizes.lower[-1][0]
+        self.between = nn.Sequential(
+            *conv(c_in, (sizes.spatial, 3, 1), padding=1, batch_norm=sizes.norm == "batch"), nn.MaxPool2d(3, 2)
+        )
+        self.fc = FullyConnected(sizes.spatial * ((side - 3) // 2 + 1) ** 2, sizes.fc, sizes.fc_dropout)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """`maps` [B, F, Y, X] from the lower layers → spatial features [B, FC]."""
+        return self.fc(self.between(maps).flatten(1))
+
+
+class FstCN(nn.Module):
+    """Inputs `frames` and `difference` [B, 3, T, H, W]; `path` is both, scl (spatial only) or tcl (temporal only)."""
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        sizes: Sizes = PAPER,
+        path: str = "both",
+        kernels: tuple[int, ...] = (3, 5),
+        positions: str = "channels",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if path not in ("both", "scl", "tcl"):
+            raise ValueError(f"A path of FstCN is both, scl or tcl, not {path!r}.")
+        if positions not in ("channels", "shared"):
+            raise ValueError(f"Positions are channels or shared, not {positions!r}.")
+        self.sizes = sizes
+        self.lower = lower_layers(sizes)
+        side = lower_side(sizes)
+        self.temporal = TemporalPath(sizes, side, kernels, positions) if path != "scl" else None
+        self.spatial = SpatialPath(sizes, side) if path != "tcl" else None
+        self.fusion = (
+            nn.Sequential(nn.Linear(2 * sizes.fc[1], sizes.fused), nn.ReLU(inplace=True)) if path == "both" else None
+        )
+        self.dropout = nn.Dropout(sizes.fc_dropout)
+        self.classifier = nn.Linear(sizes.fused if path == "both" else sizes.fc[1], classes)
+        start(self, generator)
+        start_classifier(self.classifier, generator)
+
+    def features(self, frames: torch.Tensor, difference: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What fig. 4 shows: spatial, temporal and spatio-temporal features, as far as the paths are there."""
+        pictures = [] if self.spatial is None else [self._one_frame(frames)]
+        pictures += [] if self.temporal is None else [difference]
+        stacked = torch.cat(pictures, dim=2)  # the lower layers are shared: one pass for all pictures
+        count = stacked.shape[2]
+        maps = self.lower(stacked.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(stacked), count))
+        found = {}
+        if self.spatial is not None:
+            found["spatial"] = self.spatial(maps[:, 0])
+            maps = maps[:, 1:]
+        if self.temporal is not None:
+            found["temporal"] = self.temporal(maps)
+        if self.fusion is not None:
+            together = torch.cat([found["spatial"], found["temporal"]], dim=1)
+            found["spatiotemporal"] = self.fusion(self.dropout(together))
+        return found
+
+    def code(self, frames: torch.Tensor, difference: torch.Tensor) -> torch.Tensor:
+        """The last features before the classifier."""
+        return list(self.features(frames, difference).values())[-1]
+
+    def scores(self, code: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.dropout(code))
+
+    def forward(self, frames: torch.Tensor, difference: torch.Tensor) -> torch.Tensor:
+        return self.scores(self.code(frames, difference))
+
+    def _one_frame(self, frames: torch.Tensor) -> torch.Tensor:
+        """[B, 3, 1, H, W]: a random frame of each clip in training, the middle one in test (sec. 2.2)."""
+        count = frames.shape[2]
+        if not self.training:
+            return frames[:, :, count // 2 : count // 2 + 1]
+        chosen = torch.randint(count, (len(frames),), device=frames.device)
+        return frames[torch.arange(len(frames), device=frames.device), :, chosen].unsqueeze(2)
+
+
+def lower_side(sizes: Sizes) -> int:
+    """Height and width of the maps behind the four shared layers: 11 in the paper's size."""
+    side = sizes.side
+    for _, kernel, stride in sizes.lower[:2]:
+        side = (side - kernel) // stride + 1
+        side = (side - 3) // 2 + 1
+    return side
+
+
+class AuxiliaryClassifier(nn.Module):
+    """The lower layers and the spatial path of an FstCN, with a classifier for single pictures (sec. 2.3).
+
+    It shares its layers with the network, so what it learns is there for the next stage. The three stages:
+
+        stage = AuxiliaryClassifier(network, classes=1000)   # 1: ImageNet pictures, all layers
+        stage = AuxiliaryClassifier(network, classes=101)    # 2: random training frames, last three layers
+        stage.train_last_three()
+        stage.train_all()                                    # 3: then the whole network, on clip pairs
+    """
+
+    def __init__(self, network: FstCN, classes: int, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        if network.spatial is None:
+            raise ValueError("The auxiliary classifier needs the spatial path; this FstCN has the temporal only.")
+        self.lower, self.spatial, self.dropout = network.lower, network.spatial, network.dropout
+        self.classifier = nn.Linear(network.sizes.fc[1], classes)
+        start_classifier(self.classifier, generator)
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        """`picture` [B, 3, H, W] → scores [B, classes]."""
+        return self.classifier(self.dropout(self.spatial(self.lower(picture))))
+
+    def train_last_three(self) -> None:
+        """Stage 2: only the two fully connected layers and the classifier learn."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+        for layer in (self.spatial.fc, self.classifier):
+            for parameter in layer.parameters():
+                parameter.requires_grad_(True)
+
+    def train_all(self) -> None:
+        """Stages 1 and 3: everything learns."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(True)
+
+
+def light(classes: int, *, dropout: float | None = None, **options: object) -> FstCN:
+    """The same network at 112×112, small enough to be live."""
+    sizes = LIGHT if dropout is None else replace(LIGHT, dropout=dropout, fc_dropout=dropout)
+    return FstCN(classes, sizes=sizes, **options)
+
+
+VARIANTS: dict[str, Callable[..., FstCN]] = {
+    "fstcn": FstCN,
+    "fstcn-scl": partial(FstCN, path="scl"),
+    "fstcn-tcl": partial(FstCN, path="tcl"),
+    "fstcn-tcl-3": partial(FstCN, path="tcl", kernels=(3,)),
+    "fstcn-tcl-5": partial(FstCN, path="tcl", kernels=(5,)),
+    "fstcn-light": light,
+}
