@@ -17,7 +17,6 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -134,25 +133,19 @@ class ClipCache:
         arrays, facts = self.entry(name, decode)
         return Clip(arrays["frames"], arrays["times"], str(sample.path), tuple(facts["notes"]))
 
-    def flow(
-        self,
-        sample: Sample,
-        settings: ClipSettings,
-        compute: Callable[[np.ndarray], np.ndarray] | None = None,
-        *,
-        method: str = "dis",
-    ) -> np.ndarray:
-        """Flow between neighbouring frames, `float16 [T−1, H, W, 2]`, horizontal first, in pixels.
+    def flow(self, sample: Sample, settings: ClipSettings, method: str = "dis", **options: object) -> np.ndarray:
+        """Flow between neighbouring frames of the clip at these settings, so at the network's resolution.
 
-        `compute` makes it of the frames and `method` names it in the key; DIS when none is given.
+        `float16 [T−1, H, W, 2]`, in pixels, x to the right; method and options as in `actrec.motion.flow`.
         """
-        if compute is None and method != "dis":
-            raise ValueError(f"method {method!r} needs its function")
-        name = self._name(sample, f"flow {method} {settings.key()}")
+        told = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "device")
+        name = self._name(sample, f"flow {method} {told} {settings.key()}")
 
         def estimate() -> tuple[dict[str, np.ndarray], dict]:
-            frames = self.read(sample, settings).frames
-            return {"flow": (compute or dis)(frames).astype(np.float16)}, {"method": method}
+            from actrec.motion.flow import flow  # torch is needed by who computes flow, not by who reads it
+
+            frames = np.ascontiguousarray(self.read(sample, settings).frames)
+            return {"flow": flow(frames, method, **options).astype(np.float16)}, {"method": method}
 
         return self.entry(name, estimate)[0]["flow"]
 
@@ -257,22 +250,10 @@ def _stamp(path: Path) -> tuple:
 def content_hash(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of a folder's files in order."""
     digest = hashlib.sha256()
-    for each in listing(path) if path.is_dir() else [path]:
-        if path.is_dir():
+    for each in [inside for inside in listing(path) if inside.is_file()] if path.is_dir() else [path]:
+        if each != path:
             digest.update(f"{each.name} {each.stat().st_size}\n".encode())
         with open(each, "rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def dis(frames: np.ndarray) -> np.ndarray:
-    """Flow from each frame to the next by DIS (Kroeger et al., 2016; OpenCV), at the frames' own size."""
-    import cv2
-
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    flow = np.zeros((max(0, len(grey) - 1), *frames.shape[1:3], 2), np.float32)
-    for index, (now, after) in enumerate(pairwise(grey)):
-        flow[index] = finder.calc(now, after, None)
-    return flow

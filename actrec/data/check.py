@@ -6,25 +6,22 @@ five nearest neighbours in those facts score is what any result on this set has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from actrec.data import copies
 from actrec.data.cache import content_hash
+from actrec.data.copies import Copies
 from actrec.data.protocols import Fold
-from actrec.data.reading import ClipSettings, reason
+from actrec.data.reading import reason
 from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing
-from actrec.video import Clip, VideoError
+from actrec.video import VideoError
 
 FACTS = ("width", "height", "aspect", "frames", "fps")
-SIGNATURE = ClipSettings(size=16, fit="stretch", frames=8)
 MANY_CLASSES = 1000
-ALIKE = 0.97  # correlation of the average picture from which on two clips may be copies
-SAME_MOTION = 0.9  # correlation of what changes, from which on they are
-STILL = 1.0  # grey levels of change (standard deviation) under which a clip has no motion to compare
-PAIRS = 100_000_000
 
 
 def ready_to_train(dataset: DataSet) -> list[str]:
@@ -85,17 +82,6 @@ class Shortcut:
         )
 
 
-@dataclass(frozen=True)
-class Copies:
-    """Two clips with the same content; `likeness` is 1 for equal bytes."""
-
-    first: str
-    second: str
-    same_label: bool
-    across: str
-    likeness: float
-
-
 @dataclass
 class Findings:
     """Everything the check found; `sentences` says it in words."""
@@ -121,11 +107,7 @@ class Findings:
             told.append(f"{self.groups} groups, kept on one side of every split.")
         told += self.notes + self.warnings
         told += [f"Left out: {each['path']}: {each['reason']}" for each in self.broken]
-        for copy in self.copies:
-            what = "the same file as" if copy.likeness == 1 else f"nearly the same ({copy.likeness:.2f}) as"
-            where = f", {copy.across}" if copy.across else ""
-            label = "" if copy.same_label else ", under another label"
-            told.append(f"Copy: {copy.first} is {what} {copy.second}{where}{label}.")
+        told += [each.sentence() for each in self.copies]
         if self.shortcut:
             told.append(self.shortcut.sentence())
         return told
@@ -135,46 +117,59 @@ def examine(
     dataset: DataSet,
     *,
     fold: Fold | None = None,
-    signatures: bool | None = None,
+    films: bool | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> tuple[DataSet, Findings]:
     """Look at every clip once: the set without its broken clips, and what was found.
 
-    `signatures` decodes a few tiny frames per clip for near copies (default: for sets of up to 2000 clips);
-    with `fold`, copies that stand on both sides of it are marked. `told(done, all)` hears the progress.
+    `films` decodes a few tiny frames per clip to find takes that occur more than once (default: in sets of up to
+    2000 clips); with a `fold` of this set, those on both sides of it are marked. The set that comes back has a
+    group per take where it had no groups, so that splits keep a take together. `told(done, all)` hears progress.
     """
-    signatures = len(dataset) <= 2000 if signatures is None else signatures
-    facts, prints, hashes, broken = [], [], [], {}
+    films = len(dataset) <= 2000 if films is None else films
+    facts, tiny, hashes, broken = [], [], [], {}
     for index, sample in enumerate(dataset.samples):
         try:
-            fact, clip = header_facts(dataset, sample), None
-            if signatures:
-                clip = dataset.read(index, SIGNATURE)
+            fact = header_facts(dataset, sample)
+            film = copies.signature(dataset.read(index, copies.SIGNATURE)) if films else None
             content = _content(dataset, sample)
         except (VideoError, DataError, OSError, ValueError) as error:
             broken[index] = reason(error)
         else:
             facts.append(fact)
             hashes.append(content)
-            if clip is not None:
-                prints.append(signature(clip))
+            tiny.append(film)
         if told:
             told(index + 1, len(dataset))
-    sides = _sides(len(dataset), fold)
     kept = dataset.without(broken)
-    warnings = ready_to_train(kept)
-    sides = [side for index, side in enumerate(sides) if index not in broken]
     found = Findings(
         name=kept.name,
         classes=dict(zip(kept.labels, kept.counts().tolist(), strict=True)),
         groups=len({sample.group for sample in kept.samples} - {""}),
         broken=[asdict(each) for each in kept.broken],
-        warnings=warnings,
+        warnings=ready_to_train(kept),
         notes=list(kept.notes),
     )
-    found.copies = copies(kept, hashes, np.stack(prints) if prints else None, sides, found.notes)
+    pairs = copies.same_bytes(hashes)
+    if films and len(kept) <= copies.MOST:
+        pairs += [pair for pair in copies.same_take(np.stack(tiny)) if hashes[pair[0]] != hashes[pair[1]]]
+    elif films:
+        found.notes.append("Repeated takes were not sought: the set is too large to compare every pair.")
+    found.copies = copies.describe(kept, pairs, _renumbered(fold, broken))
     found.shortcut = shortcut(np.array(facts, dtype=np.float64), kept.targets(), kept.groups())
-    return kept, found
+    return copies.keep_together(kept, pairs), found
+
+
+def _renumbered(fold: Fold | None, broken: Mapping[int, str]) -> Fold | None:
+    """The fold in the numbers that are left when the broken clips are gone."""
+    if fold is None or not broken:
+        return fold
+    gone = np.array(sorted(broken))
+    parts = [
+        tuple(int(index - np.searchsorted(gone, index)) for index in part if index not in broken)
+        for part in (fold.train, fold.test, fold.validation)
+    ]
+    return Fold(fold.name, *parts)
 
 
 def header_facts(dataset: DataSet, sample: Sample) -> list[float]:
@@ -245,83 +240,6 @@ def shortcut_auroc(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
         value = auroc(known[:, column], unknown[:, column])
         scores[name] = max(value, 1 - value)
     return scores
-
-
-def signature(clip: Clip) -> np.ndarray:
-    """A tiny grey film, `float32 [8, 16, 16]`: what the clip shows, whatever its size and compression."""
-    return clip.frames.astype(np.float32).mean(axis=-1)
-
-
-def copies(
-    dataset: DataSet,
-    hashes: Sequence[str],
-    prints: np.ndarray | None,
-    sides: Sequence[str],
-    notes: list[str],
-) -> list[Copies]:
-    """Pairs with equal bytes, and pairs whose tiny films agree in picture and in motion."""
-    pairs: dict[tuple[int, int], float] = {}
-    first_of: dict[str, int] = {}
-    for index, content in enumerate(hashes):
-        if content in first_of:
-            pairs[first_of[content], index] = 1.0
-        first_of.setdefault(content, index)
-    if prints is not None:
-        if len(dataset) ** 2 / 2 > PAIRS:
-            notes.append("Near copies were not sought: the set is too large to compare every pair.")
-        else:
-            for first, second, likeness in near_copies(prints):
-                if hashes[first] != hashes[second]:
-                    pairs[first, second] = likeness
-    found = []
-    for (first, second), likeness in sorted(pairs.items()):
-        one, other = dataset[first], dataset[second]
-        across = f"{sides[first]} against {sides[second]}" if sides[first] != sides[second] else ""
-        found.append(Copies(one.name, other.name, one.label == other.label, across, likeness))
-    return found
-
-
-def near_copies(prints: np.ndarray) -> list[tuple[int, int, float]]:
-    """Pairs of tiny films `[N, 8, 16, 16]` that show the same take, mirrored ones included.
-
-    The average picture must agree, and so must what changes against it: two takes of one person in one place
-    agree in the first only. Clips in which nothing moves are judged by the picture, strictly.
-    """
-    still = prints.mean(axis=1)
-    moving = prints - still[:, None]
-    moves = moving.std(axis=(1, 2, 3)) >= STILL
-    pictures, motions = _unit(still), _unit(moving)
-    mirrored_pictures, mirrored_motions = _unit(still[..., ::-1]), _unit(moving[..., ::-1])
-    found: dict[tuple[int, int], float] = {}
-    for start in range(0, len(prints), 512):
-        block = slice(start, start + 512)
-        for other_pictures, other_motions in ((pictures, motions), (mirrored_pictures, mirrored_motions)):
-            alike = pictures[block] @ other_pictures.T
-            motion = motions[block] @ other_motions.T
-            both = moves[block, None] & moves[None]
-            neither = ~moves[block, None] & ~moves[None]
-            same = (both & (alike >= ALIKE) & (motion >= SAME_MOTION)) | (neither & (alike >= 0.999))
-            likeness = np.where(both, np.minimum(alike, motion), alike)
-            for row, column in np.argwhere(same):
-                if start + row < column:
-                    pair = (int(start + row), int(column))
-                    found[pair] = max(found.get(pair, 0.0), min(float(likeness[row, column]), 0.9999))
-    return [(first, second, likeness) for (first, second), likeness in sorted(found.items())]
-
-
-def _unit(values: np.ndarray) -> np.ndarray:
-    """Rows without their mean, of length 1: their products are correlations."""
-    flat = values.reshape(len(values), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-
-
-def _sides(count: int, fold: Fold | None) -> list[str]:
-    sides = [""] * count
-    for part in ("train", "validation", "test") if fold else ():
-        for index in getattr(fold, part):
-            sides[index] = part
-    return sides
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:

@@ -55,9 +55,7 @@ def leave_one_group_out(dataset: DataSet) -> list[Fold]:
     splits = []
     for group in sorted(set(groups), key=natural):
         splits.append(
-            Fold(
-                group, *(tuple(map(int, np.flatnonzero(side))) for side in (groups != group, groups == group))
-            )
+            Fold(group, *(tuple(map(int, np.flatnonzero(side))) for side in (groups != group, groups == group)))
         )
     return splits
 

@@ -62,18 +62,12 @@ def home_of(root: Path, names: Iterable[str], what: str) -> Path:
     ]:
         if any((candidate / name).is_dir() for name in names):
             return candidate
-    raise DataError(
-        "layout", f"{root} has the split files of {what}, but not its class folders ({names[0]} …)."
-    )
+    raise DataError("layout", f"{root} has the split files of {what}, but not its class folders ({names[0]} …).")
 
 
 def stems(folder: Path) -> dict[str, Path]:
     """Clips of a folder by their name without the ending."""
-    return (
-        {path.stem: path for path in listing(folder) if path.suffix.lower() in VIDEO}
-        if folder.is_dir()
-        else {}
-    )
+    return {path.stem: path for path in listing(folder) if path.suffix.lower() in VIDEO} if folder.is_dir() else {}
 
 
 def lines(path: Path) -> list[str]:
@@ -92,8 +86,7 @@ def finish(
     if not samples:
         raise DataError(
             "empty",
-            f"{root} has the split files of {name}, but none of the clips they list. "
-            "Unpack the clips beside them.",
+            f"{root} has the split files of {name}, but none of the clips they list. Unpack the clips beside them.",
         )
     return DataSet(name, tuple(labels), tuple(samples), tuple(broken), **more)
 
@@ -309,9 +302,7 @@ def ut_interaction(root: Path) -> DataSet:
         for stem, path in stems(folder).items():
             segment, own = UT_SEGMENT.fullmatch(stem), UT_FOLDER.fullmatch(stem)
             if segment:
-                samples.append(
-                    Sample(path, int(segment["label"]), f"sequence {int(segment['sequence']):02d}")
-                )
+                samples.append(Sample(path, int(segment["label"]), f"sequence {int(segment['sequence']):02d}"))
             elif own and folder.name in UT_CLASSES:
                 label = UT_CLASSES.index(folder.name)
                 samples.append(Sample(path, label, f"sequence {int(own['sequence']):02d}"))
@@ -328,8 +319,7 @@ def _is_ut(root: Path) -> bool:
         return False
     clips += [(path, top) for top in tops for path in stems(top).values()]
     named = [
-        bool(UT_SEGMENT.fullmatch(path.stem) if top is root else UT_FOLDER.fullmatch(path.stem))
-        for path, top in clips
+        bool(UT_SEGMENT.fullmatch(path.stem) if top is root else UT_FOLDER.fullmatch(path.stem)) for path, top in clips
     ]
     return bool(named) and all(named)
 
@@ -343,9 +333,7 @@ def _is_kinetics(root: Path) -> bool:
 
 
 def _is_kth(root: Path) -> bool:
-    return any(
-        re.match(r"person\d+_[a-z]+_d\d", stem) for top in [root, *folders(root)[:10]] for stem in stems(top)
-    )
+    return any(re.match(r"person\d+_[a-z]+_d\d", stem) for top in [root, *folders(root)[:10]] for stem in stems(top))
 
 
 RECOGNISED: dict[str, Callable[[Path], bool]] = {
@@ -380,6 +368,5 @@ def open_published(kind: str, root: Path) -> DataSet:
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             "split_files",
-            f"{root} is not laid out as {kind} is published: "
-            f"a list is missing or has another form ({error!r}).",
+            f"{root} is not laid out as {kind} is published: a list is missing or has another form ({error!r}).",
         ) from error

@@ -143,8 +143,4 @@ def _padded(frames: np.ndarray, side: int) -> np.ndarray:
 
 def reason(error: Exception) -> str:
     """Why a clip was left out, as its sentence."""
-    return (
-        str(error)
-        if isinstance(error, VideoError | DataError | OSError)
-        else f"{type(error).__name__}: {error}"
-    )
+    return str(error) if isinstance(error, VideoError | DataError | OSError) else f"{type(error).__name__}: {error}"
