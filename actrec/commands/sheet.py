@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from actrec.data.synthetic import ACTIONS, render
+from actrec.data.synthetic import ACTIONS, PAIRS, render
 from actrec.data.synthetic.camera import FRAMINGS
 
 
@@ -39,10 +39,10 @@ def sheet(
 
 
 def run(args: argparse.Namespace) -> int:
-    actions = [a.strip() for a in args.actions.split(",") if a.strip()] or list(ACTIONS)
-    unknown = [a for a in actions if a not in ACTIONS]
+    actions = [a.strip() for a in args.actions.split(",") if a.strip()] or [*ACTIONS, *PAIRS]
+    unknown = [a for a in actions if a not in ACTIONS and a not in PAIRS]
     if unknown:
-        print(f"There is no synthetic action “{unknown[0]}”; there are: {', '.join(ACTIONS)}.")
+        print(f"There is no synthetic action “{unknown[0]}”; there are: {', '.join((*ACTIONS, *PAIRS))}.")
         return 2
     seeds = range(args.seed, args.seed + args.scenes)
     picture = sheet(actions, seeds, columns=args.columns, size=args.size, framing=args.framing)

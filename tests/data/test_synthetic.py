@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from actrec.commands import sheet
-from actrec.data.synthetic import ACTIONS, SIX, make, render
+from actrec.data.synthetic import ACTIONS, INTERACTIONS, PAIRS, SIX, make, render
 from actrec.data.synthetic.camera import FRAMINGS
 
 
@@ -33,7 +33,7 @@ def test_a_new_process_draws_the_same_clip():
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("action", [*ACTIONS, *PAIRS])
 def test_every_action_is_drawn_in_both_framings(action, framing):
     clip = render(action, 11, frames=6, size=64, framing=framing)
     assert clip.frames.shape == (6, 64, 64, 3)
@@ -50,15 +50,28 @@ def test_a_clip_may_be_wide_and_of_another_rate():
 
 def test_one_seed_shows_one_scene_in_every_action():
     """Only the figure may differ: corners of the picture, far from it, are alike but for the noise."""
-    clips = [render(a, 21, frames=2, framing="whole") for a in ("idle", "squat", "jumping jack")]
-    corners = [c.frames[0, :12, :12].astype(float).mean((0, 1)) for c in clips]
-    assert np.ptp(corners, axis=0).max() < 3
+    for seed in (21, 23):
+        clips = [render(a, seed, frames=2, framing="whole") for a in ("idle", "squat", "jumping jack")]
+        corners = [c.frames[0, :12, :12].astype(float).mean((0, 1)) for c in clips]
+        assert np.ptp(corners, axis=0).max() < 3
 
 
 def test_make_goes_through_the_actions_in_turn():
     made = list(make(("idle", "clap"), 2, seed=1, frames=2, size=32))
     assert [label for _, label in made] == ["idle", "clap", "idle", "clap"]
     assert not np.array_equal(made[0][0].frames, made[2][0].frames)
+
+
+def test_a_label_may_stand_for_several_actions_in_turn():
+    made = list(make({"kick": ("kick", "kick a person")}, 2, seed=1, frames=2, size=32))
+    assert [label for _, label in made] == ["kick", "kick"]
+    assert [clip.source.rsplit(" ", 1)[0] for clip, _ in made] == ["synthetic kick", "synthetic kick a person"]
+
+
+def test_every_interaction_has_its_action():
+    assert list(INTERACTIONS) == ["handshake", "hug", "kick", "point", "punch", "push"]
+    assert set(INTERACTIONS.values()) == set(PAIRS)
+    assert not set(PAIRS) & set(ACTIONS)
 
 
 def test_an_unknown_action_is_refused_with_the_known_ones():

@@ -89,3 +89,74 @@ def test_left_and_right_are_used_alike():
         height = p.joints[:, WRIST, 1].max(0)
         count += height[0] > height[1]
     assert 24 <= count <= 56  # 40 ± 3.6 standard deviations
+
+
+# Speeds in m/s: comfortable walking 0.9–1.7 (Bohannon, 1997), transition to running near 2.
+SPEEDS = {"walk": (0.6, 2.0), "jog": (1.6, 3.2), "run": (2.8, 6.0)}
+
+
+@pytest.mark.parametrize("action", SPEEDS)
+def test_gaits_have_human_speeds_and_feet_that_do_not_slide(action):
+    found = 0
+    for p in poses(action):
+        hips = p.joints[:, INDEX["Hips"]][:, [0, 2]]
+        speed = np.linalg.norm(hips[-1] - hips[0]) / (TIMES[-1] - TIMES[0])
+        if speed < 0.2:
+            continue  # on the spot
+        found += 1
+        assert SPEEDS[action][0] < speed < SPEEDS[action][1]
+        feet = p.joints[:, ANKLE][:, :, [0, 2]]
+        slow = np.linalg.norm(np.diff(feet, axis=0), axis=-1).min(1) * 8
+        assert np.median(slow) < 0.5 * speed  # one foot stands while the body moves on
+    assert found > 8
+
+
+@pytest.mark.parametrize(("action", "first"), [("sit down", "high"), ("stand up", "low")])
+def test_sitting_down_and_standing_up_go_opposite_ways(action, first):
+    for p in poses(action):
+        height = p.joints[:, INDEX["Hips"], 1]
+        change = height[0] - height[-1]
+        assert (change if first == "high" else -change) > 0.35 * BODY.leg
+
+
+def test_a_bend_brings_the_head_down_and_forward_while_the_hips_stay():
+    for p in poses("bend"):
+        head, hips = p.joints[:, INDEX["Head"]], p.joints[:, INDEX["Hips"]]
+        assert np.ptp(head[:, 1]) > 0.3
+        assert np.ptp(hips[:, 1]) < 0.5 * np.ptp(head[:, 1])
+
+
+def test_a_jump_leaves_the_ground_with_both_feet():
+    times = np.arange(180) / 30.0
+    for s in SEEDS:
+        p = pose(BODY, ACTIONS["jump"](np.random.default_rng(s), BODY, times, False))
+        lowest = p.joints[:, ANKLE, 1].min(1)
+        assert lowest.max() > BODY.ankle + 0.07
+        assert lowest.min() < BODY.ankle + 0.03
+
+
+def test_a_turn_is_at_least_half_a_turn():
+    for s in SEEDS:
+        motion = ACTIONS["turn around"](np.random.default_rng(s), BODY, TIMES, False)
+        assert np.ptp(motion.heading) > 0.85 * np.pi
+
+
+@pytest.mark.parametrize(("action", "nearest"), [("drink", 0.22), ("phone", 0.45)])
+def test_a_cup_reaches_the_mouth_and_a_telephone_comes_near_the_head(action, nearest):
+    for p in poses(action):
+        gap = np.linalg.norm(palms(p) - p.joints[:, [INDEX["Head"]]], axis=-1)
+        assert gap.min() < nearest
+
+
+def test_punches_of_a_boxer_stretch_the_arm():
+    for p in poses("box"):
+        out = np.linalg.norm(p.joints[:, WRIST] - p.joints[:, SHOULDER], axis=-1)
+        assert out.max() > 0.85 * BODY.arm
+        assert out.min() < 0.6 * BODY.arm
+
+
+def test_a_pointing_arm_is_stretched_near_the_level_of_the_shoulder():
+    for p in poses("point"):
+        out = np.linalg.norm(p.joints[:, WRIST] - p.joints[:, SHOULDER], axis=-1) > 0.8 * BODY.arm
+        level = p.joints[:, WRIST, 1] > p.joints[:, SHOULDER, 1] - 0.35
+        assert (out & level).any()

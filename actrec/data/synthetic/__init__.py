@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from actrec.data.synthetic.exercises import jumping_jack, squat
-from actrec.data.synthetic.gestures import clap, idle, raise_arms, wave
-from actrec.data.synthetic.scene import film_single
+from actrec.data.synthetic import exercises, gait, gestures, pairs
+from actrec.data.synthetic.scene import film_pair, film_single
 from actrec.data.synthetic.skeleton import Body, Motion
 from actrec.video.clip import Clip
 
 Program = Callable[[np.random.Generator, Body, np.ndarray, bool], Motion]
 
 ACTIONS: dict[str, Program] = {
-    "idle": idle,
-    "wave": wave,
-    "clap": clap,
-    "raise arms": raise_arms,
-    "squat": squat,
-    "jumping jack": jumping_jack,
+    "idle": gestures.idle,
+    "wave": gestures.wave,  # one hand
+    "wave both hands": gestures.wave_both,
+    "clap": gestures.clap,
+    "raise arms": gestures.raise_arms,
+    "point": gestures.point,
+    "box": gestures.box,
+    "drink": gestures.drink,
+    "phone": gestures.phone,
+    "squat": exercises.squat,
+    "jumping jack": exercises.jumping_jack,
+    "kick": exercises.kick,
+    "bend": exercises.bend,
+    "jump": exercises.jump,
+    "sit down": exercises.sit_down,
+    "stand up": exercises.stand_up,
+    "turn around": exercises.turn_around,
+    "walk": gait.walk,
+    "jog": gait.jog,
+    "run": gait.run,
 }
+WEBCAM = tuple(ACTIONS)  # what one person can do in front of a webcam
 SIX = ("idle", "wave", "clap", "raise arms", "squat", "jumping jack")
+
+# Two people; where one person's action has the same name, the pair's is told apart.
+PAIRS: dict[str, pairs.PairProgram] = {
+    "handshake": pairs.handshake,
+    "hug": pairs.hug,
+    "kick a person": pairs.kick,
+    "point at a person": pairs.point,
+    "punch": pairs.punch,
+    "push": pairs.push,
+}
+# UT-Interaction's labels → the action that is rendered for each; `make` takes it as it is.
+INTERACTIONS: dict[str, str] = {
+    "handshake": "handshake",
+    "hug": "hug",
+    "kick": "kick a person",
+    "point": "point at a person",
+    "punch": "punch",
+    "push": "push",
+}
 
 
 def render(
@@ -38,17 +71,28 @@ def render(
 
     `size` is a side or (height, width); `framing` is "whole", "webcam" or None for either by chance.
     """
-    if action not in ACTIONS:
-        raise ValueError(f"There is no synthetic action “{action}”; there are: {', '.join(ACTIONS)}.")
     times = np.arange(frames) / fps
-    shape = (size, size) if isinstance(size, int) else size
-    pictures = film_single(ACTIONS[action], seed, action, times, shape, framing)
+    shape = (size, size) if isinstance(size, int) else tuple(size)
+    if action in ACTIONS:
+        pictures = film_single(ACTIONS[action], seed, action, times, shape, framing)
+    elif action in PAIRS:
+        pictures = film_pair(PAIRS[action], seed, action, times, shape, framing)
+    else:
+        known = ", ".join((*ACTIONS, *PAIRS))
+        raise ValueError(f"There is no synthetic action “{action}”; there are: {known}.")
     return Clip(pictures, times, source=f"synthetic {action} {seed}")
 
 
-def make(actions: Iterable[str], clips_per_class: int, seed: int, **options: object) -> Iterator[tuple[Clip, str]]:
-    """Clips and labels, class after class in turn; each round shows one scene in every action."""
-    actions = tuple(actions)
+def make(
+    actions: Iterable[str] | Mapping[str, str | Sequence[str]], clips_per_class: int, seed: int, **options: object
+) -> Iterator[tuple[Clip, str]]:
+    """Clips and labels, class after class in turn; each round shows one scene in every action.
+
+    A mapping gives each label the action that is rendered for it, or several that take turns:
+    {"kick": ("kick", "kick a person")}. `options` go to `render`.
+    """
+    actions = actions if isinstance(actions, Mapping) else {a: a for a in actions}
     for i in range(clips_per_class):
-        for action in actions:
-            yield render(action, seed * 1_000_003 + i, **options), action
+        for label, names in actions.items():
+            name = names if isinstance(names, str) else names[i % len(names)]
+            yield render(name, seed * 1_000_003 + i, **options), label

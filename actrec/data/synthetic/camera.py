@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,12 @@ class Camera:
         depth = np.maximum(seen[..., 2], 0.12)
         uv = self.focal * seen[..., :2] / depth[..., None] * np.array([1.0, -1.0]) + self.centre
         return uv + self.drift[:, None], depth
+
+    def passing(self, glide: np.ndarray) -> np.ndarray:
+        """Pixels [T, 2] by which the background moves when the camera goes along by `glide` [T, 3] metres."""
+        distance = 1.4 * np.linalg.norm(self.position)  # the background is further away than the figure
+        sideways = (glide - glide[len(glide) // 2]) @ self.axes[0]
+        return np.stack([-self.focal * sideways / distance, np.zeros(len(glide))], -1)
 
     @property
     def horizon(self) -> float:
@@ -92,6 +98,15 @@ def draw_view(rng: np.random.Generator, framing: str | None) -> View:
         shake,
         pan,
     )
+
+
+def pair_view(rng: np.random.Generator, view: View) -> View:
+    """The same camera turned to see two people from the side, mostly from above, as surveillance does."""
+    yaw = rng.normal(0, 0.22) + (np.pi if rng.random() < 0.5 else 0.0)
+    share = rng.uniform(0.5, 0.92) if view.framing == "whole" else rng.uniform(0.9, 1.25)
+    high = rng.uniform(0.1, 0.45) if rng.random() < 0.65 else rng.uniform(-0.03, 0.12)
+    shift = (float(rng.normal(0, 0.04)), float(rng.uniform(-0.05, 0.05)) - 0.25 * max(0.0, share - 0.9))
+    return replace(view, framing="pair", yaw=yaw, elevation=high, field=rng.uniform(0.2, 0.6), share=share, shift=shift)
 
 
 def drifting(rng: np.random.Generator, view: View, times: np.ndarray, size: tuple[int, int]) -> np.ndarray:

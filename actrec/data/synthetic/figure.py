@@ -13,10 +13,26 @@ import numpy as np
 
 from actrec.data.synthetic.camera import Camera
 from actrec.data.synthetic.look import Look
-from actrec.data.synthetic.skeleton import ANKLE, ELBOW, HIP, INDEX, KNEE, SHOULDER, TOES, WRIST, Body, Pose, unit
+from actrec.data.synthetic.skeleton import (
+    ANKLE,
+    ELBOW,
+    HIP,
+    INDEX,
+    KNEE,
+    SHOULDER,
+    TOES,
+    WRIST,
+    Body,
+    Motion,
+    Pose,
+    unit,
+)
 
 SHIFT = 4  # binary digits after the point in polygon corners
-ROUND, SMOOTH = 14, 26  # corners of a limb's outline and of a torso's
+ROUND, SMOOTH = 12, 24  # corners of a limb's outline and of a torso's
+THINNEST = 0.3  # radius in pixels below which a part is not drawn
+FATTENED = 0.25  # pixels that an anti-aliased polygon comes out too large
+LAYERS = np.array([(1.0, 0.0), (0.84, 0.16), (0.5, 0.36)], dtype=np.float32)  # of a part: size, nudge to the light
 
 
 @dataclass
@@ -34,21 +50,28 @@ class Part:
 
 @dataclass
 class Outline:
-    """A part through the camera: polygons [T, layers, corners, 2] in fixed point, colours, depths [T]."""
+    """A part through the camera: polygons per frame [layers, corners, 2] in fixed point, colours, depths [T]."""
 
-    polygons: np.ndarray
+    polygons: list[np.ndarray]
     colours: list[tuple[float, float, float]]
     depth: np.ndarray
     shown: np.ndarray | None = field(default=None)
 
 
 def support(centres: np.ndarray, radii: np.ndarray, corners: int) -> np.ndarray:
-    """Outline [T, corners, 2] of the hull of circles `centres [T, n, 2]`, `radii [T, n]`."""
-    angle = np.arange(corners) * (2 * np.pi / corners)
+    """Outlines [..., corners, 2] of the hulls of circles `centres [..., n, 2]`, `radii [..., n]`."""
+    angle = np.arange(corners, dtype=np.float32) * np.float32(2 * np.pi / corners)
     d = np.stack([np.cos(angle), np.sin(angle)])  # [2, K]
-    best = (centres @ d + radii[..., None]).argmax(1)  # [T, K]
-    rows = np.arange(len(centres))[:, None]
-    return centres[rows, best] + radii[rows, best][..., None] * d.T
+    if centres.shape[-2] == 1:
+        return centres + radii[..., None] * d.T
+    reach = centres @ d + radii[..., None]  # [..., n, K]
+    if centres.shape[-2] == 2:
+        first = (reach[..., 0, :] >= reach[..., 1, :])[..., None]
+        c = np.where(first, centres[..., :1, :], centres[..., 1:, :])
+        return c + np.where(first, radii[..., :1, None], radii[..., 1:, None]) * d.T
+    best = reach.argmax(-2)[..., None]  # [..., K, 1]
+    r = np.take_along_axis(radii[..., None], best, -2)
+    return np.take_along_axis(centres, best, -2) + r * d.T
 
 
 def shades(colour: np.ndarray, light: np.ndarray) -> list[tuple[float, float, float]]:
@@ -58,25 +81,32 @@ def shades(colour: np.ndarray, light: np.ndarray) -> list[tuple[float, float, fl
 
 
 def outlines(parts: list[Part], camera: Camera, lit: np.ndarray, light: np.ndarray) -> list[Outline]:
-    """Parts as polygons; `lit` [2] points to the light in the picture."""
+    """Parts as polygons; `lit` [2] points to the light in the picture. Parts too small to see are left out."""
     counts = [p.centres.shape[1] for p in parts]
     uv, depth = camera.project(np.concatenate([p.centres for p in parts], axis=1))
-    found, start = [], 0
-    for part, n in zip(parts, counts, strict=True):
-        c, z = uv[:, start : start + n], depth[:, start : start + n]
-        start += n
-        r = camera.focal * part.radii / z
-        layers = [support(c, r, part.corners)]
-        colours = shades(part.colour, light)
-        if part.shaded and r.max() > 1.6:
-            nudge = lit * r[..., None]
-            layers.append(support(c + 0.16 * nudge, 0.84 * r, part.corners))
-            if r.max() > 3:
-                layers.append(support(c + 0.36 * nudge, 0.5 * r, part.corners))
-        else:
-            colours = colours[1:2]
-        polygons = np.clip(np.stack(layers, 1), -2000, 4000) * (1 << SHIFT)
-        found.append(Outline(polygons.astype(np.int32), colours[: len(layers)], z.mean(1) - part.bias, part.shown))
+    uv, depth = uv.astype(np.float32), depth.astype(np.float32)
+    radii = np.concatenate([p.radii for p in parts]).astype(np.float32) * np.float32(camera.focal) / depth
+    starts = np.cumsum([0, *counts[:-1]])
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for i, (part, n, at) in enumerate(zip(parts, counts, starts, strict=True)):
+        size = radii[:, at : at + n].max()
+        if size > THINNEST:
+            layers = 1 if not part.shaded or size < 1.2 else 2 if size < 3 else 3
+            groups.setdefault((n, layers, part.corners), []).append(i)
+    found = []
+    for (n, layers, corners), members in groups.items():
+        index = starts[members][:, None] + np.arange(n)  # [P, n]
+        c, r, z = uv[:, index], radii[:, index] - FATTENED, depth[:, index]  # [T, P, n, …]
+        shrink, nudge = LAYERS[:layers, 0], LAYERS[:layers, 1]
+        c = c[:, :, None] + nudge[:, None, None] * (lit.astype(np.float32) * r[..., None])[:, :, None]
+        r = np.maximum(shrink[:, None] * r[:, :, None], 0.05)  # [T, P, L, n]
+        polygons = np.clip(support(c, r, corners), -2000, 4000) * (1 << SHIFT)
+        polygons, near = polygons.astype(np.int32), z.mean(-1)
+        for k, i in enumerate(members):
+            part = parts[i]
+            colours = shades(part.colour, light)
+            colours = colours[:layers] if layers > 1 else colours[1:2]
+            found.append(Outline(list(polygons[:, k]), colours, near[:, k] - part.bias, part.shown))
     return found
 
 
@@ -300,6 +330,22 @@ class Wardrobe:
             self.add(beard, [0.019 * h] * 3, HAIR_FLOOR + 0.6 * look.hair, bias=0.033, **seen)
         lips = look.skin * np.array([0.85, 0.6, 0.6])
         self.add([at(0.011, 0.018, 0.052), at(-0.011, 0.018, 0.052)], [0.004 * h] * 2, lips, bias=0.036, **seen)
+
+
+def held(body: Body, pose: Pose, motion: Motion, colour: np.ndarray) -> list[Part]:
+    """The cup or the telephone in a hand."""
+    s = motion.holder
+    ahead = pose.hands[:, s]
+    palm = pose.joints[:, WRIST[s]] + 0.5 * body.hand * ahead
+    inward = unit(np.cross(ahead, np.array([0.0, 1.0, 0.0])) * (1 - 2 * s))
+    up = unit(np.cross(inward, ahead) * (1 - 2 * s))
+    if motion.held == "cup":
+        tip = np.array([0.0, 1.0, 0.0]) * 0.05
+        ends = np.stack([palm + 0.02 * ahead - tip, palm + 0.02 * ahead + tip], 1)
+        return [Part(ends, np.array([0.03, 0.038]), colour, bias=0.058)]
+    flat = 0.03 * unit(np.cross(ahead, up))
+    corners = [palm + k * 0.07 * ahead + m * flat + 0.02 * inward for k in (-0.6, 1.0) for m in (-1, 1)]
+    return [Part(np.stack(corners, 1), np.full(4, 0.008), np.array([30.0, 32.0, 38.0]), bias=0.07, shaded=False)]
 
 
 HAIR_FLOOR = np.array([10.0, 8.0, 8.0])

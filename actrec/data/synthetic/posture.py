@@ -20,9 +20,10 @@ RESTS = {
 }
 
 
-def place(body: Body, side: int, target: tuple, swing: float = 0.0) -> np.ndarray:
-    """An arm [4] whose wrist lies at `target`, in statures."""
-    return np.append(arm_angles(body, side, np.array(target) * body.stature), swing)
+def place(body: Body, target: np.ndarray | tuple, swing: float = 0.0) -> np.ndarray:
+    """Arms [..., 4] whose wrists lie at `target` [..., 3], in statures; a positive swing lowers the elbow."""
+    angles = arm_angles(body, np.asarray(target) * body.stature)
+    return np.concatenate([angles, np.full((*angles.shape[:-1], 1), swing)], axis=-1)
 
 
 def rest_arms(rng: np.random.Generator, body: Body, seated: bool, *, plain: float = 0.7) -> np.ndarray:
@@ -39,7 +40,7 @@ def rest_arms(rng: np.random.Generator, body: Body, seated: bool, *, plain: floa
         spot = np.array(RESTS[way]) + rng.normal(0, 0.012, 3)
         if way == "crossed":
             spot[1:] += (0.02, 0.012) if s else (-0.02, -0.012)
-        arms[s] = place(body, s, tuple(spot), rng.normal(0, 0.15))
+        arms[s] = place(body, spot, rng.normal(0, 0.15))
     if way in ("pockets", "hips") and rng.random() < 0.3:  # one hand only
         arms[rng.integers(2)] = 0.12, 1.2, 0.97, 0.0
     return arms
@@ -77,7 +78,8 @@ def base(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool, 
     motion = Motion(times, seated=seated)
     motion.arms[:] = rest_arms(rng, body, seated, plain=plain)
     if seated:
-        motion.pelvis[:, 1] = -rng.uniform(0.46, 0.54)
+        motion.sunk = rng.uniform(0.46, 0.54)
+        motion.pelvis[:, 1] = -motion.sunk
         motion.feet[:, :, 2] = rng.uniform(0.34, 0.5)
         motion.feet[:, :, 0] = rng.uniform(0.0, 0.1)
         motion.spine[:, 0] = rng.uniform(-0.12, 0.2)

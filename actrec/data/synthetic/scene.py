@@ -7,14 +7,15 @@ same person in the same place, so that a classifier finds no label in clothes, b
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from actrec.data.synthetic import scenery
-from actrec.data.synthetic.camera import Camera, View, draw_view, place_camera
-from actrec.data.synthetic.figure import SHIFT, Outline, Part, dress, outlines, paint, support
+from actrec.data.synthetic import gait, gestures, scenery
+from actrec.data.synthetic.camera import Camera, View, draw_view, pair_view, place_camera
+from actrec.data.synthetic.figure import SHIFT, Part, dress, held, outlines, paint, support
 from actrec.data.synthetic.film import Film, develop, draw_film
 from actrec.data.synthetic.look import Look, draw_body, draw_look, vivid
 from actrec.data.synthetic.skeleton import ANKLE, INDEX, Body, Motion, Pose
@@ -53,8 +54,8 @@ def draw_stage(seed: int, framing: str | None) -> Stage:
 def chair(rng: np.random.Generator, body: Body, pose: Pose) -> list[Part]:
     """A seat, a back and legs under a body that sits."""
     t = len(pose)
-    seat = float(np.median(pose.joints[:, INDEX["Hips"], 1])) - 0.075 * body.stature
-    middle = pose.joints[:, INDEX["Hips"]].mean(0)
+    middle = pose.joints[pose.joints[:, INDEX["Hips"], 1].argmin(), INDEX["Hips"]]
+    seat = middle[1] - 0.075 * body.stature
     half, back = 0.24, middle[2] - 0.2
     front = middle[2] + 0.25
     colour = vivid(rng) * 0.8
@@ -103,52 +104,124 @@ def darken(canvas: np.ndarray, polygons: np.ndarray, strength: float) -> None:
         patch[:] = cv2.multiply(patch, cv2.merge([255 - mask] * 3), scale=1 / 255)
 
 
+@dataclass(frozen=True)
+class Actor:
+    """Somebody in the picture."""
+
+    body: Body
+    look: Look
+    motion: Motion
+    pose: Pose
+
+
+def act(body: Body, look: Look, motion: Motion) -> Actor:
+    return Actor(body, look, motion, posed(body, motion))
+
+
+def outfit(actor: Actor, seed: int, camera: Camera) -> list[Part]:
+    """Everything that is drawn for an actor: the dressed figure, what it holds, the chair."""
+    parts = dress(actor.body, actor.look, actor.pose, camera.position)
+    if actor.motion.held:
+        parts += held(actor.body, actor.pose, actor.motion, actor.look.accent)
+    if actor.motion.seated:
+        parts += chair(stream(seed, "chair"), actor.body, actor.pose)
+    return parts
+
+
+def bystanders(seed: int, camera: Camera, view: View, times: np.ndarray) -> list[Actor]:
+    """Now and then somebody walks past or stands about in the background."""
+    rng = stream(seed, "bystanders")
+    count = int(rng.choice((0, 1, 2), p=(0.84, 0.12, 0.04)))
+    found = []
+    flat = camera.axes[2] * np.array([1.0, 0.0, 1.0])
+    flat /= np.linalg.norm(flat)
+    for _ in range(count):
+        body, look = draw_body(rng), draw_look(rng)
+        if rng.random() < 0.6:
+            motion = gait.walk(rng, body, times, False)
+            motion.glide[:] = 0.0
+        else:
+            motion = gestures.idle(rng, body, times, False)
+            motion.heading += rng.uniform(-np.pi, np.pi)
+        behind = rng.uniform(2.0, 6.0)
+        width = 0.5 * (np.linalg.norm(camera.position) + behind) * 2 * camera.centre[0] / camera.focal
+        motion.root += flat * behind + camera.axes[0] * np.array([1.0, 0.0, 1.0]) * rng.uniform(-1, 1) * width
+        found.append(act(body, look, motion))
+    return found
+
+
 def shoot(
-    stage: Stage,
-    seed: int,
-    motion: Motion,
-    camera: Camera,
-    things: list[Outline],
-    shadows: list[np.ndarray],
-    size: tuple[int, int],
-    scale: int,
+    stage: Stage, seed: int, camera: Camera, actors: list[Actor], times: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """Draw and develop all frames [T, H, W, 3] at `size`; the canvas is `scale` times larger."""
-    canvas_size = (size[0] * scale, size[1] * scale)
+    """Draw and develop all frames [T, H, W, 3]."""
+    behind = bystanders(seed, camera, stage.view, times)
+    things = [
+        outline
+        for actor in (*actors, *behind)
+        for outline in outlines(outfit(actor, seed, camera), camera, stage.lit, stage.light)
+    ]
+    whole = stage.view.framing != "webcam"
+    shadows = [shadow(a.pose, camera, a.body) for a in (*actors, *behind)] if whole else []
     rng = stream(seed, "scenery")
-    picture = scenery.backdrop(rng, stage.view.framing, canvas_size, camera.horizon)
+    picture = scenery.backdrop(rng, stage.view.framing, size, camera.horizon)
+    moved = camera.drift + camera.passing(actors[0].motion.glide)
     strength = rng.uniform(0.05, 0.3)
-    frames = np.empty((len(motion.times), *size, 3), np.uint8)
-    for t in range(len(motion.times)):
-        canvas = scenery.seen(picture, camera.drift[t], canvas_size)
+    frames = np.empty((len(times), *size, 3), np.uint8)
+    for t in range(len(times)):
+        canvas = scenery.seen(picture, moved[t], size)
         for polygons in shadows:
             darken(canvas, polygons[t], strength)
         paint(canvas, things, t)
-        frames[t] = cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA) if scale > 1 else canvas
+        frames[t] = canvas
     return develop(stage.film, stream(seed, "film"), frames)
 
 
+def letterboxed(rng: np.random.Generator, size: tuple[int, int], share: float) -> tuple[int, int]:
+    """The size of the picture inside black bars: as large as the frame but for a share of clips."""
+    height, width = size
+    if rng.random() >= share:
+        return size
+    part = rng.choice((0.5625, 0.75, rng.uniform(0.6, 0.97)))
+    return (round(height * part), width) if rng.random() < 0.75 else (height, round(width * part))
+
+
+def barred(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames in the middle of a black picture of another size."""
+    if frames.shape[1:3] == size:
+        return frames
+    full = np.zeros((len(frames), *size, 3), np.uint8)
+    top, left = (size[0] - frames.shape[1]) // 2, (size[1] - frames.shape[2]) // 2
+    full[:, top : top + frames.shape[1], left : left + frames.shape[2]] = frames
+    return full
+
+
 def film_single(
-    program, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
+    program: Callable, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
 ) -> np.ndarray:
     """Frames of one person who performs one action."""
     stage = draw_stage(seed, framing)
-    scale = 2 if max(size) <= 128 else 1
     body = stage.body
-    motion: Motion = program(stream(seed, action), body, times, stage.seated)
-    return film_motion(stage, seed, motion, size, scale)
+    actor = act(body, stage.look, program(stream(seed, action), body, times, stage.seated))
+    inner = letterboxed(stream(seed, "bars"), size, 0.1)
+    crown, reach = body.stature - actor.motion.sunk * body.leg, actor.motion.reach
+    camera = place_camera(stream(seed, "camera"), stage.view, body, np.zeros(3), times, inner, head=crown, reach=reach)
+    return barred(shoot(stage, seed, camera, [actor], times, inner), size)
 
 
-def film_motion(stage: Stage, seed: int, motion: Motion, size: tuple[int, int], scale: int) -> np.ndarray:
-    body = stage.body
-    pose = posed(body, motion)
-    crown = body.stature - (0.5 * body.leg if motion.seated else 0.0)
-    canvas_size = (size[0] * scale, size[1] * scale)
-    centre = np.array([0.0, 0.0, 0.0])
-    camera = place_camera(stream(seed, "camera"), stage.view, body, centre, motion.times, canvas_size, head=crown)
-    parts = dress(body, stage.look, pose, camera.position)
-    if motion.seated:
-        parts += chair(stream(seed, "chair"), body, pose)
-    things = outlines(parts, camera, stage.lit, stage.light)
-    shadows = [shadow(pose, camera, body)] if stage.view.framing == "whole" else []
-    return shoot(stage, seed, motion, camera, things, shadows, size, scale)
+def film_pair(
+    program: Callable, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
+) -> np.ndarray:
+    """Frames of two people who do something together."""
+    stage = draw_stage(seed, framing or "whole")
+    rng = stream(seed, "second")
+    second = draw_body(rng)
+    view = pair_view(rng, stage.view)
+    stage = replace(stage, view=view)
+    bodies, looks = (stage.body, second), (stage.look, draw_look(rng))
+    motions = program(stream(seed, action), bodies, times)
+    actors = [act(b, k, m) for b, k, m in zip(bodies, looks, motions, strict=True) if not m.absent]
+    taller = max((a.body for a in actors), key=lambda b: b.stature)
+    inner = letterboxed(rng, size, 0.35)
+    reach = max(m.reach for m in motions)
+    camera = place_camera(stream(seed, "camera"), view, taller, np.zeros(3), times, inner, reach=reach)
+    return barred(shoot(stage, seed, camera, actors, times, inner), size)

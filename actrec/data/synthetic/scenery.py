@@ -24,9 +24,10 @@ def _pair(rng: np.random.Generator, base: np.ndarray, contrast: float) -> tuple[
 def _gradient(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, two: np.ndarray) -> np.ndarray:
     height, width = size
     angle = rng.uniform(0, 2 * np.pi)
-    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
+    y, x = np.linspace(-1, 1, 24)[:, None], np.linspace(-1, 1, 24)[None]
     ramp = 0.5 + 0.5 * (np.cos(angle) * x + np.sin(angle) * y) / 1.42
-    return np.clip(one + ramp[..., None] * (two - one), 0, 255).astype(np.uint8)
+    small = np.clip(one + ramp[..., None] * (two - one), 0, 255).astype(np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def plain(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.ndarray:
@@ -203,7 +204,11 @@ def clutter(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> 
 
 
 KINDS = {"room": room, "plain": plain, "outdoors": outdoors, "above": above, "clutter": clutter}
-SHARES = {"whole": (0.34, 0.12, 0.24, 0.17, 0.13), "webcam": (0.62, 0.17, 0.08, 0.0, 0.13)}
+SHARES = {
+    "whole": (0.34, 0.12, 0.24, 0.17, 0.13),
+    "webcam": (0.62, 0.17, 0.08, 0.0, 0.13),
+    "pair": (0.2, 0.05, 0.15, 0.5, 0.1),
+}
 
 
 def backdrop(rng: np.random.Generator, framing: str, size: tuple[int, int], horizon: float) -> np.ndarray:

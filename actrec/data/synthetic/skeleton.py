@@ -106,14 +106,18 @@ class Motion:
     arms: np.ndarray = field(init=False)
     feet: np.ndarray = field(init=False)
     wrist: np.ndarray = field(init=False)
+    glide: np.ndarray = field(init=False)  # [T, 3] metres travelled with the camera following
     spread: np.ndarray = field(init=False)
-    seated: bool = False
-    object: str = ""  # in the hand of `object_hand`: "cup" or "phone"
-    object_hand: int = RIGHT
+    seated: bool = False  # there is a chair
+    sunk: float = 0.0  # how far the hips of a body that sits are lower, in leg lengths: for the camera
+    reach: float = 0.0  # metres to the left and right that the picture should hold
+    absent: bool = False  # of two people, the one who is not in the picture
+    held: str = ""  # in the hand `holder`: "cup" or "phone"
+    holder: int = RIGHT
 
     def __post_init__(self) -> None:
         t = len(self.times)
-        self.root, self.heading = zeros(t, 3), zeros(t)
+        self.root, self.glide, self.heading = zeros(t, 3), zeros(t, 3), zeros(t)
         self.pelvis, self.hips, self.spine, self.head = (zeros(t, 3) for _ in range(4))
         self.arms, self.feet = zeros(t, 2, 4), zeros(t, 2, 4)
         self.wrist, self.spread = zeros(t, 2, 3), zeros(t, 2)  # wrist: added to the forearm's direction
@@ -170,12 +174,13 @@ def about(axis: np.ndarray, v: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return c * v + s * np.cross(axis, v)
 
 
-def arm_angles(body: Body, side: int, target: np.ndarray) -> np.ndarray:
-    """lift, side and reach of a wrist at `target` (x outward from the body's middle line, y above the
-    shoulders, z forward, in metres) in the chest's frame."""
+def arm_angles(body: Body, target: np.ndarray) -> np.ndarray:
+    """lift, side and reach [..., 3] of wrists at `target` [..., 3] in metres (x outward from the body's
+    middle line, y above the shoulders, z forward) in the chest's frame."""
     v = np.asarray(target, dtype=np.float64) - np.array([body.shoulder_half, 0.0, 0.0])
-    r = np.linalg.norm(v)
-    return np.array([np.arccos(np.clip(-v[1] / r, -1, 1)), np.arctan2(v[0], v[2]), r / body.arm])
+    r = np.linalg.norm(v, axis=-1)
+    lift = np.arccos(np.clip(-v[..., 1] / np.maximum(r, 1e-6), -1, 1))
+    return np.stack([lift, np.arctan2(v[..., 0], v[..., 2]), r / body.arm], axis=-1)
 
 
 def _arms(body: Body, motion: Motion, chest: np.ndarray, frame: np.ndarray, joints: np.ndarray) -> None:

@@ -87,12 +87,15 @@ def surface(rng: np.random.Generator, kind: str, size: tuple[int, int], scale: f
 def ground(rng: np.random.Generator, kind: str, size: tuple[int, int], horizon: float, near: float) -> np.ndarray:
     """A floor [H, W] in perspective below the row `horizon`; `near` texture pixels across the bottom row."""
     height, width = size
-    v = np.maximum(np.arange(height) - horizon, 0.03 * height)
-    k = (height - horizon) / v
+    top = int(np.clip(horizon, 0, height - 1))
+    rows = np.arange(top, height)
+    k = (height - horizon) / np.maximum(rows - horizon, 0.03 * height)
     u = (np.arange(width) - width / 2) / width
     x = (near * k[:, None] * u[None] + rng.uniform(0, TILE)).astype(np.float32)
     y = np.repeat((2.2 * near * k + rng.uniform(0, TILE))[:, None], width, 1).astype(np.float32)
     x, y = (x, y) if rng.random() < 0.5 else (y, x)
-    picture = cv2.remap(tiles()[kind], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    fade = np.clip(1.6 / k, 0.0, 1.0)[:, None]  # far away only the mean is left
-    return np.clip(128 + (picture.astype(np.float32) - 128) * fade, 0, 255).astype(np.uint8)
+    picture = np.full(size, 128, np.uint8)
+    below = cv2.remap(tiles()[kind], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    fade = (np.clip(1.6 / k, 0.0, 1.0)[:, None] * 256).astype(np.int16)  # far away only the mean is left
+    picture[top:] = 128 + (((below.astype(np.int32) - 128) * fade) >> 8)
+    return picture

@@ -61,3 +61,19 @@ def active(rng: np.random.Generator, times: np.ndarray, rise: float) -> np.ndarr
         return 1 - ease((times - (duration - edge)) / rise)
     first, last = np.sort(rng.uniform([0.05, 0.6], [0.3, 0.95])) * duration
     return ease((times - first) / rise) * (1 - ease((times - last) / rise))
+
+
+def bouts(
+    rng: np.random.Generator, duration: float, rise: float, hold: float, fall: float, rest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds and heights of a movement out, held, back and at rest, again and again through the clip.
+
+    The first way out begins somewhere before the clip or early in it, so that every clip shows one.
+    """
+    early = rng.uniform(-0.8 * (rise + hold), max(0.1, min(0.45 * duration, duration - 1.3 * rise)))
+    at, height = [early - 0.01, early], [0.0, 0.0]
+    while at[-1] < duration:
+        for value, length in ((1.0, rise), (1.0, hold), (0.0, fall), (0.0, rest)):
+            at.append(at[-1] + length * np.exp(rng.normal(0, 0.12)))
+            height.append(value)
+    return np.array(at), np.array(height)
