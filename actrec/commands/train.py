@@ -24,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, default=cores(), help="computing threads; part of what makes a run exact"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--numbers", default="auto", choices=["auto", "float32", "bfloat16"], help="auto: the faster")
     parser.add_argument("--out", type=Path, help="run folder; runs/NAME by default")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
 
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
             system=args.system, data=args.data, name=name, preset=args.preset, clips_per_class=args.clips_per_class,
             epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed, threads=args.threads,
             device=args.device,
+            numbers=args.numbers,
         )  # fmt: skip
         job = Run.create(folder, settings)
     signal.signal(signal.SIGTERM, lambda *_: job.ask_to_stop())

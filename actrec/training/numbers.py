@@ -15,14 +15,17 @@ from actrec.training.run import Run
 
 
 def planned(run: Run, system: System, network: nn.Module, device: torch.device, batch: int) -> Numbers:
-    """The run's number format: what its folder says, or the fastest training step of the candidates.
+    """The run's number format: what its folder or its settings say, or the fastest training step of the candidates.
 
     In bfloat16 the weights stay float32 and the network runs under autocast.
     """
     path = run.folder / "numbers.json"
     if path.exists():
         return Numbers(**json.loads(path.read_text()))
-    if device.type == "cuda":
+    wanted = run.settings().numbers
+    if wanted != "auto":
+        best = next(each for each in CANDIDATES if each.dtype == wanted)
+    elif device.type == "cuda":
         best = CANDIDATES[1] if torch.cuda.is_bf16_supported() else CANDIDATES[0]
     else:
         best = min(CANDIDATES, key=lambda numbers: _seconds(copy.deepcopy(network), system, numbers, min(batch, 8)))

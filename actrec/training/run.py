@@ -35,6 +35,7 @@ class Settings:
     seed: int = 0
     threads: int = 2
     device: str = "auto"
+    numbers: str = "auto"
     start_from: str = ""
     format: int = FORMAT
 

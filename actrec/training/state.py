@@ -45,4 +45,8 @@ def read_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Opti
             _, index, key = name.split("/")
             kept.setdefault(int(index), {})[key] = value
     optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
+    for parameter, values in optimiser.state.items():  # in the parameter's memory order, or sums round differently
+        for key, value in values.items():
+            if torch.is_tensor(value) and value.shape == parameter.shape:
+                values[key] = torch.empty_like(parameter).copy_(value)
     return facts
