@@ -73,7 +73,7 @@ def root(histograms: np.ndarray) -> np.ndarray:
 def shape(steps: np.ndarray) -> np.ndarray:
     """The steps `[N, L, 2]` over the length of the path, `float32 [N, 2L]`."""
     total = np.linalg.norm(steps, axis=2).sum(axis=1)[:, None, None]
-    return np.divide(steps, total, out=np.zeros_like(steps), where=total > 0).reshape(len(steps), -1)
+    return np.divide(steps, total, out=np.zeros_like(steps), where=total > 0).reshape(len(steps), steps.shape[1] * 2)
 
 
 def frame_bins(grey: np.ndarray, flow: np.ndarray, ratio: float) -> dict[str, np.ndarray]:
@@ -98,7 +98,7 @@ def describe(tracks: Tracks, clip: Clip) -> dict[str, np.ndarray]:
         piece = age * SLICES // length
         for name, volume in volumes.items():
             volume[rows, piece] += cell_sums(bins[name], at)
-    return found | {name: root(volume.reshape(count, -1)) for name, volume in volumes.items()}
+    return found | {name: root(volume.reshape(count, SIZES[name])) for name, volume in volumes.items()}
 
 
 def frames_of(tracks: Tracks, clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], float]]:

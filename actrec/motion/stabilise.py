@@ -17,6 +17,7 @@ CORNERS = 600  # flow matches per pair of frames
 FEATURES = 300  # SIFT points per frame
 LEAST_MATCHES = 20
 LEAST_AGREEING = 0.25  # share of the matches; below it there is no camera motion to be believed
+CLEARLY = 0.03  # so many more of the matches a full homography has to explain to be taken
 TOLERANCE = 1.0  # pixels
 
 
@@ -74,17 +75,24 @@ class FeatureMatches:
 
 
 def homography(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The homography `[3, 3]` that takes most of `here` to `there`; the identity where there is none."""
+    """The homography `[3, 3]` that takes most of `here` to `there`; the identity where there is none.
+
+    With four numbers less to go astray a similarity is preferred while it explains nearly as many matches.
+    """
     if len(here) < LEAST_MATCHES:
         return np.eye(3)
-    found, agree = cv2.findHomography(
-        here, there, cv2.USAC_MAGSAC, ransacReprojThreshold=TOLERANCE, maxIters=2000, confidence=0.999
-    )
-    if found is None or not np.isfinite(found).all() or agree.mean() < LEAST_AGREEING:
-        return np.eye(3)
-    if not 0.5 < np.linalg.det(found[:2, :2]) < 2:  # no camera zooms by that much between two frames
-        return np.eye(3)
-    return found
+    full, _ = cv2.findHomography(here, there, cv2.RANSAC, TOLERANCE, maxIters=1000, confidence=0.999)
+    plain, _ = cv2.estimateAffinePartial2D(here, there, ransacReprojThreshold=TOLERANCE, maxIters=1000)
+    best, most = np.eye(3), LEAST_AGREEING
+    for found, gain in ((plain, 1.0), (full, 1 + CLEARLY)):
+        if found is None or not np.isfinite(found).all():
+            continue
+        found = np.vstack([found, [0, 0, 1]]) if len(found) == 2 else found
+        zoom = np.linalg.det(found[:2, :2])
+        agreeing = np.mean(np.linalg.norm(warp(here, found) - there, axis=1) < TOLERANCE)
+        if 0.5 < zoom < 2 and agreeing >= most * gain:  # no camera zooms by more between two frames
+            best, most = found, agreeing
+    return best
 
 
 def warp(points: np.ndarray, by: np.ndarray) -> np.ndarray:

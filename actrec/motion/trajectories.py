@@ -79,8 +79,13 @@ def working_frames(clip: Clip, long_side: int) -> tuple[list[np.ndarray], float]
 
 
 def dis(greys: Sequence[np.ndarray]) -> np.ndarray:
-    """Flow of neighbouring frames by OpenCV's DIS, `float32 [T-1, H, W, 2]`."""
-    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    """Flow of neighbouring frames by OpenCV's DIS, `float32 [T-1, H, W, 2]`.
+
+    Its presets stop at half or a quarter of the resolution; along 15 frames that adds up to 2 and 15 pixels on a
+    34 pixels wide mover, against 0.2 when it goes on to the full one.
+    """
+    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    engine.setFinestScale(0)
     flow = np.zeros((max(0, len(greys) - 1), *greys[0].shape, 2), np.float32)
     if min(greys[0].shape) < PATCH:  # too small for DIS' own patches, and for any track
         return flow
