@@ -51,7 +51,7 @@ def _check(args: argparse.Namespace) -> int:
 
     _, found = examine(dataset, fold=fold, films=False if args.quick else None, told=told)
     print(json.dumps(found.as_dict(), ensure_ascii=False) if args.json else "\n".join(found.sentences()))
-    return 0
+    return 2 if found.problem else 0
 
 
 def _pack(args: argparse.Namespace) -> int:

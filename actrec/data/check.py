@@ -84,13 +84,14 @@ class Shortcut:
 
 @dataclass
 class Findings:
-    """Everything the check found; `sentences` says it in words."""
+    """Everything the check found; `sentences` says it in words. With a `problem` nothing can be trained on it."""
 
     name: str
     classes: dict[str, int]
     groups: int
     broken: list[dict[str, str]]
     warnings: list[str]
+    problem: str = ""
     shortcut: Shortcut | None = None
     copies: list[Copies] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -110,7 +111,7 @@ class Findings:
         told += [each.sentence() for each in self.copies]
         if self.shortcut:
             told.append(self.shortcut.sentence())
-        return told
+        return [*told, self.problem] if self.problem else told
 
 
 def examine(
@@ -142,12 +143,20 @@ def examine(
         if told:
             told(index + 1, len(dataset))
     kept = dataset.without(broken)
+    problem, warnings = "", []
+    try:
+        warnings = ready_to_train(kept)
+    except DataError as error:
+        if not len(kept):
+            raise
+        problem = str(error)
     found = Findings(
         name=kept.name,
         classes=dict(zip(kept.labels, kept.counts().tolist(), strict=True)),
         groups=len({sample.group for sample in kept.samples} - {""}),
         broken=[asdict(each) for each in kept.broken],
-        warnings=ready_to_train(kept),
+        warnings=warnings,
+        problem=problem,
         notes=list(kept.notes),
     )
     pairs = copies.same_bytes(hashes)
@@ -156,7 +165,8 @@ def examine(
     elif films:
         found.notes.append("Repeated takes were not sought: the set is too large to compare every pair.")
     found.copies = copies.describe(kept, pairs, _renumbered(fold, broken))
-    found.shortcut = shortcut(np.array(facts, dtype=np.float64), kept.targets(), kept.groups())
+    if not problem:
+        found.shortcut = shortcut(np.array(facts, dtype=np.float64), kept.targets(), kept.groups())
     return copies.keep_together(kept, pairs), found
 
 

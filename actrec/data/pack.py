@@ -59,24 +59,31 @@ def write_pack(
             written = write_entry(path, arrays, facts)
             told(f"{len(facts['samples'])} clips, JPEG quality {quality}, {written / 1e6:.1f} MB.")
             return open_pack(path)
-    raise DataError(
-        "pack",
-        f"{len(dataset)} clips do not fit into {limit / 1e6:.0f} MB even at JPEG quality {QUALITIES[-1]}. "
-        "Take fewer frames or a smaller size.",
-    )
+    raise _too_large(dataset, limit)
 
 
 def _qualities(dataset: DataSet, settings: ClipSettings, limit: int, told: Callable[[str], None]) -> Iterator[int]:
-    """Qualities from the first whose estimate fits, downwards."""
+    """Qualities from the first whose estimate fits, downwards; refused at once when none comes near."""
     trial = dataset.subset(np.unique(np.linspace(0, len(dataset) - 1, min(TRIAL, len(dataset))).astype(int)))
-    fits = False
+    fits, estimate = False, 0.0
     for quality in QUALITIES:
         if not fits:
             arrays, _ = _packed(trial, settings, quality, lambda sentence: None)
-            fits = arrays["jpeg"].nbytes * len(dataset) / max(1, len(trial)) < limit * 0.97
-        if fits or quality == QUALITIES[-1]:
+            estimate = arrays["jpeg"].nbytes * len(dataset) / max(1, len(trial))
+            fits = estimate < limit * 0.97
+        if fits or (quality == QUALITIES[-1] and estimate < limit * 1.2):
             told(f"Packing {len(dataset)} clips at JPEG quality {quality}.")
             yield quality
+    if not fits:
+        raise _too_large(dataset, limit, f" (about {estimate / 1e6:.0f} MB)")
+
+
+def _too_large(dataset: DataSet, limit: int, needed: str = "") -> DataError:
+    return DataError(
+        "pack",
+        f"{len(dataset)} clips do not fit into {limit / 1e6:.0f} MB even at JPEG quality {QUALITIES[-1]}{needed}. "
+        "Take fewer frames or a smaller size.",
+    )
 
 
 def _packed(
@@ -141,10 +148,14 @@ def open_pack(path: str | Path) -> DataSet:
 
 
 class PackReader:
-    """Frames out of a pack. Goes to child processes by its path and opens the file again there."""
+    """Frames out of a pack. Goes to child processes by its path and opens the file again there.
 
-    def __init__(self, path: Path, *, verify: bool = False) -> None:
-        self.path = Path(path)
+    Decoded clips stay in memory up to `keep` bytes: a pack is small, and an epoch reads it whole.
+    """
+
+    def __init__(self, path: Path, *, verify: bool = False, keep: int = 1 << 30) -> None:
+        self.path, self.room = Path(path), keep
+        self.kept: dict[tuple[str, ClipSettings], Clip] = {}
         try:
             self.arrays, self.facts = read_entry(self.path, verify=verify)
         except (OSError, Damaged) as error:
@@ -161,7 +172,18 @@ class PackReader:
         return PackReader, (self.path,)
 
     def read(self, sample: Sample, settings: ClipSettings) -> Clip:
-        """The clip at these settings, as for a video file."""
+        """The clip at these settings, as for a video file; its frames are read-only."""
+        asked = str(sample.path), settings
+        if asked in self.kept:
+            return self.kept[asked]
+        clip = self._decoded(sample, settings)
+        clip.frames.flags.writeable = False
+        if clip.frames.nbytes <= self.room:
+            self.room -= clip.frames.nbytes
+            self.kept[asked] = clip
+        return clip
+
+    def _decoded(self, sample: Sample, settings: ClipSettings) -> Clip:
         entry = self._entry(sample.path)
         first, last = entry["frames"]
         times = np.array(self.arrays["times"][first:last])

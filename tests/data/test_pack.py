@@ -16,7 +16,7 @@ import pytest
 from actrec.commands import data as command
 from actrec.data.check import examine
 from actrec.data.clips import clips_source, prepare
-from actrec.data.pack import open_pack, write_pack
+from actrec.data.pack import PackReader, open_pack, write_pack
 from actrec.data.reading import FILES, ClipSettings, fitted, thinned
 from actrec.data.sets import DataError, merge, open_set
 from actrec.video.write import write_mp4
@@ -109,9 +109,23 @@ def test_quality_gives_way_to_the_limit_and_a_limit_too_tight_is_a_sentence(fold
     lower = write_pack(dataset, tmp_path / "lower.pack", settings, limit=int(size * 0.7))
     assert (tmp_path / "lower.pack").stat().st_size < size * 0.7
     assert lower.reader.facts["quality"] < best.reader.facts["quality"] == 95
-    with pytest.raises(DataError, match="Take fewer frames or a smaller size"):
-        write_pack(dataset, tmp_path / "none.pack", settings, limit=3000)
+    told = []
+    with pytest.raises(DataError, match=r"\(about 0 MB\)\. Take fewer frames or a smaller size"):
+        write_pack(dataset, tmp_path / "none.pack", settings, limit=3000, told=told.append)
+    assert told == []  # refused on the estimate, before the whole set is encoded
     assert not (tmp_path / "none.pack").exists()
+
+
+def test_decoded_clips_stay_in_memory_while_there_is_room(pack):
+    settings = ClipSettings(40, frames=4)
+    roomy, tight = PackReader(pack.reader.path), PackReader(pack.reader.path, keep=25_000)
+    for reader in (roomy, tight):
+        first = [reader.read(sample, settings) for sample in pack.samples]
+        second = [reader.read(sample, settings) for sample in pack.samples]
+        assert all(np.array_equal(a.frames, b.frames) for a, b in zip(first, second, strict=True))
+        assert not first[0].frames.flags.writeable
+    assert len(roomy.kept) == 12
+    assert len(tight.kept) == 1  # 4 × 40 × 40 × 3 bytes are 19 200
 
 
 def test_a_clip_shorter_than_the_frames_asked_for_is_kept_whole(folder, tmp_path):
@@ -224,3 +238,13 @@ def test_the_command_ends_with_a_sentence_when_the_data_is_bad(tmp_path, capsys)
     assert call("check", tmp_path, "--json")[0] == 2
     assert json.loads(capsys.readouterr().out)["code"] == "empty"
     assert call("pack", tmp_path, "--out", tmp_path / "x.pack")[0] == 2
+
+
+def test_the_command_tells_what_it_found_even_when_it_is_not_enough(tmp_path, capsys):
+    (tmp_path / "wave").mkdir()
+    for number in range(2):
+        write_mp4(tmp_path / "wave" / f"{number}.mp4", soft_film(number), 10)
+    assert call("check", tmp_path)[0] == 2
+    told = capsys.readouterr().out
+    assert "2 clips in 1 classes" in told
+    assert "one class only (wave)" in told

@@ -88,6 +88,11 @@ def test_confidence_of_exactly_one_falls_into_the_last_bin():
     assert found.error == pytest.approx(0.5)
 
 
+def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower_one():
+    found = metrics.reliability(np.array([[0.75, 0.25], [0.8, 0.2]]), np.array([0, 0]), bins=4)
+    assert found.count == (0, 0, 1, 1)
+
+
 def test_calibration_refuses_scores_that_are_no_probabilities(scored):
     with pytest.raises(ValueError, match="softmax"):
         metrics.calibration_error(*scored)
