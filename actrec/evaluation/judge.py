@@ -109,6 +109,7 @@ def over_splits(results: Mapping[str, dict]) -> dict:
         "confusion": matrix.tolist(),
         "per_class": dict(zip(several[0]["labels"], metrics.per_class(matrix), strict=True)),
         "pooled_top1": float(np.trace(matrix) / matrix.sum()),
+        "reliability": _pooled([each["reliability"] for each in several]),
         "mistakes": sorted((m for each in several for m in each["mistakes"]), key=lambda m: -m["confidence"]),
         "splits": {name: _numbers(each) for name, each in results.items()},
     }
@@ -131,6 +132,17 @@ def _numbers(result: Mapping) -> dict[str, float]:
         for name in ("clips", "top1", "top5", "mean_class_accuracy", "chance", "calibration_error", "clips_per_second")
         if name in result
     }
+
+
+def _pooled(curves: Sequence[Mapping]) -> dict:
+    """Reliability of all clips of several results together, bin by bin."""
+    count = np.sum([curve["count"] for curve in curves], axis=0)
+    sums = {
+        name: np.sum([np.multiply(curve[name], curve["count"]) for curve in curves], axis=0)
+        for name in ("confidence", "accuracy")
+    }
+    error = float(np.abs(sums["accuracy"] - sums["confidence"]).sum() / count.sum())
+    return {"error": error, **{name: each / np.maximum(count, 1) for name, each in sums.items()}, "count": count}
 
 
 def _mistakes(

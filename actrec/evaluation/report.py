@@ -19,8 +19,8 @@ padding:1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 table{border-collapse:collapse}td,th{padding:.2rem .7rem .2rem 0;text-align:left;border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
-.numbers{display:flex;flex-wrap:wrap;gap:1rem 2rem}.numbers b{display:block;font-size:1.5rem}
-.numbers span,.quiet{color:var(--quiet)}meter{width:6rem}img{background:#fff}
+.numbers{display:flex;flex-wrap:wrap;gap:1rem 2rem;margin:1rem 0}.numbers b{display:block;font-size:1.5rem}
+.numbers span,.quiet{color:var(--quiet)}meter{width:6rem}img{background:#fff}img.fits{max-width:100%}
 """
 
 
@@ -61,7 +61,11 @@ def page(told: Mapping) -> str:
         _splits(told),
         "<h2>Classes</h2>" + _classes(told),
         "<h2>What is taken for what</h2>",
-        _picture("Confusion matrix", lambda p: p.confusion_picture(told["confusion"], told["labels"])),
+        _picture(
+            "Confusion matrix",
+            lambda pictures: pictures.confusion_picture(told["confusion"], told["labels"]),
+            fits=told["classes"] <= 25,  # a larger one is scrolled, or its names could not be read
+        ),
         _confused(told),
         _calibration(told),
         _unknown(told),
@@ -76,7 +80,7 @@ def page(told: Mapping) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{100 * value:.1f}\N{NARROW NO-BREAK SPACE}%"
 
 
 def _with_spread(told: Mapping, name: str) -> str:
@@ -131,10 +135,10 @@ def _calibration(told: Mapping) -> str:
     if "reliability" not in told:
         return ""
     after = told.get("temperature")
-    text = f"<p>Calibration error {told['calibration_error']:.3f}"
+    text = f"<p>Calibration error {_percent(told['reliability']['error'])}"
     if after:
         text += (
-            f"; {after['calibration_error']:.3f} with temperature {after['value']:.2f}, "
+            f"; {_percent(after['calibration_error'])} with temperature {after['value']:.2f}, "
             f"fitted on {escape(after['fitted_on'])}"
         )
     scaled = after["reliability"] if after else None
@@ -172,11 +176,12 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f'<div class="wide"><table>{f"<tr>{top}</tr>" if top else ""}{body}</table></div>'
 
 
-def _picture(alt: str, draw: Callable[[ModuleType], bytes]) -> str:
+def _picture(alt: str, draw: Callable[[ModuleType], bytes], *, fits: bool = True) -> str:
     """A picture inside the page; a machine without matplotlib, such as a rented GPU, gets the numbers alone."""
     try:
         from actrec.evaluation import pictures
     except ImportError:
         return f'<p class="quiet">{escape(alt)}: no picture, because matplotlib is not installed here.</p>'
     data = base64.b64encode(draw(pictures)).decode()
-    return f'<div class="wide"><img alt="{escape(alt)}" src="data:image/png;base64,{data}"></div>'
+    size = ' class="fits"' if fits else ""
+    return f'<div class="wide"><img{size} alt="{escape(alt)}" src="data:image/png;base64,{data}"></div>'

@@ -79,6 +79,20 @@ def test_splits_are_averaged_and_their_confusions_added():
     assert set(over_seeds([first, second])["splits"]) == {"seed 0", "seed 1"}
 
 
+def test_the_calibration_of_splits_is_that_of_all_clips_together(rng):
+    targets = rng.integers(0, 3, 200)
+    probabilities = metrics.softmax(rng.normal(size=(200, 3)) + np.eye(3)[targets])
+    halves = {
+        name: judge(probabilities[part], targets[part], ["a", "b", "c"])
+        for name, part in {"one": slice(0, 70), "two": slice(70, 200)}.items()
+    }
+    whole = metrics.reliability(probabilities, targets)
+    found = over_splits(halves)["reliability"]
+    assert found["error"] == pytest.approx(whole.error)
+    assert found["count"] == list(whole.count)
+    assert found["accuracy"] == pytest.approx(whole.accuracy)
+
+
 def test_most_confused_pairs_by_hand():
     result = {"labels": ["a", "b", "c"], "confusion": [[5, 3, 0], [1, 6, 0], [0, 4, 4]]}
     assert most_confused(result) == [("c", "b", 4, 0.5), ("a", "b", 3, 0.375), ("b", "a", 1, pytest.approx(1 / 7))]
@@ -107,7 +121,7 @@ def test_everything_in_the_report_is_escaped(tmp_path):
     labels = [evil, "b & c", "d"]
     probabilities = np.array([[0.1, 0.8, 0.1], [0.6, 0.2, 0.2], [0.1, 0.1, 0.8]])
     result = judge(probabilities, np.array([0, 1, 2]), labels, names=[evil] * 3, temperature=2, fitted_on=evil)
-    both = {**over_splits({evil: result}), "reliability": result["reliability"], "temperature": result["temperature"]}
+    both = {**over_splits({evil: result}), "temperature": result["temperature"]}
     unknown = judge_unknown([0.5, 0.9], [0.1, 0.6], by=evil, shortcut={evil: 0.5})
     _, page = write_report(tmp_path, both, title=evil, about={evil: evil}, beside=[evil], unknown=unknown)
     assert "<script" not in page.read_text()
