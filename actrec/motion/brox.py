@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from actrec.motion.warping import central_gradient, grow, pairs_at_once, pyramid, sampling_grid, warp
+from actrec.motion.warping import central_gradient, grow, pairs_at_once, pyramid, warp
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Constraint:
     """
 
     def __init__(self, first: Tensor, second: Tensor, flow: Tensor, weight: float) -> None:
-        warped, inside = warp(second[:, :3], flow)
-        curve = F.grid_sample(second[:, 3:], sampling_grid(flow), padding_mode="border", align_corners=True)
+        looked_up, inside = warp(second, flow)
+        warped, curve = looked_up[:, :3], looked_up[:, 3:]
         self.rest = (warped - first).mul_(inside).transpose(0, 1).contiguous()  # I_z, I_xz, I_yz
         _, ix, iy = warped.mul_(inside).unbind(1)
         ixx, ixy, iyy = curve.mul_(inside).unbind(1)

@@ -55,12 +55,21 @@ def sampling_grid(flow: Tensor) -> Tensor:
     return grid
 
 
-def warp(pictures: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures looked up where the flow points (bicubic), and a mask `[B, 1, H, W]` of targets in view."""
+def warp(pictures: Tensor, flow: Tensor, cubic: int = 1) -> tuple[Tensor, Tensor]:
+    """Pictures looked up where the flow points, and a mask `[B, 1, H, W]` of targets in view.
+
+    The first `cubic` channels are interpolated bicubically, the others (slopes, which only steer) bilinearly: on
+    a CPU that takes an eighth of the time.
+    """
     grid = sampling_grid(flow)
-    warped = F.grid_sample(pictures, grid, mode="bicubic", padding_mode="border", align_corners=True)
+    modes = ((pictures[:, :cubic], "bicubic"), (pictures[:, cubic:], "bilinear"))
+    warped = [
+        F.grid_sample(part, grid, mode=mode, padding_mode="border", align_corners=True)
+        for part, mode in modes
+        if part.shape[1]
+    ]
     inside = (grid.abs().amax(-1) <= 1).unsqueeze(1)
-    return warped, inside
+    return torch.cat(warped, 1), inside
 
 
 def central_gradient(pictures: Tensor) -> tuple[Tensor, Tensor]:

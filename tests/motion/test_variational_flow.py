@@ -1,0 +1,82 @@
+"""TV-L1 and Brox against exact ground truth and against another implementation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ground_truth import pair
+
+from actrec.motion.brox import Settings, brox
+from actrec.motion.tvl1 import tvl1
+
+STORED = Path(__file__).parent / "dual_tvl1_flow.npz"  # made by make_dual_tvl1_flow.py beside it
+METHODS = {"tvl1": tvl1, "brox": brox}
+ALLOWED = {"tvl1": 0.15, "brox": 0.20}  # pixels, mean end-point error
+
+
+def found_flow(method, first: np.ndarray, second: np.ndarray, **options) -> np.ndarray:
+    """Flow `[B, H, W, 2]` of pictures `[B, H, W]`."""
+    flow = method(torch.from_numpy(first), torch.from_numpy(second), **options)
+    return flow.permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("longest", [1, 4, 8])
+def test_end_point_error_against_ground_truth(name, longest):
+    pairs = [pair(np.random.default_rng(seed), 100, 130, longest) for seed in (1, 2)]
+    first, second, truth, inside = (np.stack(part) for part in zip(*pairs, strict=True))
+    error = np.linalg.norm(found_flow(METHODS[name], first, second) - truth, axis=-1)
+    for one, seen in zip(error, inside, strict=True):
+        assert one[seen].mean() <= ALLOWED[name]
+
+
+def test_tvl1_agrees_with_opencvs_on_textured_pixels():
+    stored = np.load(STORED)
+    pictures, theirs = stored["pictures"].astype(np.float32), stored["flow_in_64ths"] / 64
+    assert np.median(np.linalg.norm(theirs, axis=-1)) > 1  # there is something to agree on
+    gap = np.linalg.norm(found_flow(tvl1, pictures[:, 0], pictures[:, 1]) - theirs, axis=-1)
+    down, across = np.gradient(pictures[:, 0], axis=(1, 2))
+    textured = np.hypot(down, across) > 3
+    assert textured.mean() > 0.5
+    for one, where in zip(gap, textured, strict=True):
+        assert np.median(one[where]) <= 0.10
+        assert np.quantile(one[where], 0.9) <= 0.5
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_batch_gives_what_its_pairs_give_alone(name, monkeypatch):
+    pairs = [pair(np.random.default_rng(seed), 60, 70, 3)[:2] for seed in range(3)]
+    first, second = (np.stack(part) for part in zip(*pairs, strict=True))
+    monkeypatch.setattr("actrec.motion.warping.PIXELS_AT_ONCE", 2 * 60 * 70)  # the last chunk is a short one
+    together = found_flow(METHODS[name], first, second)
+    for i in range(3):
+        alone = found_flow(METHODS[name], first[i : i + 1], second[i : i + 1])[0]
+        np.testing.assert_allclose(together[i], alone, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_pixels_that_leave_the_picture_follow_their_neighbours(name):
+    first, second, truth, inside = pair(np.random.default_rng(5), 100, 130, 8)
+    found = found_flow(METHODS[name], first[None], second[None])[0]
+    assert (~inside).mean() > 0.02
+    assert np.linalg.norm(found - truth, axis=-1)[~inside].mean() < 1.5
+
+
+def test_more_relaxation_sweeps_leave_brox_where_it_was():
+    first, second, _, _ = pair(np.random.default_rng(3), 64, 80, 3)
+    few, many = (found_flow(brox, first[None], second[None], settings=Settings(sweeps=sweeps)) for sweeps in (8, 40))
+    assert np.abs(few - many).mean() < 0.01
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_accelerator_finds_the_same_flow(name):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    first, second, _, _ = pair(np.random.default_rng(3), 100, 130, 4)
+    pictures = torch.from_numpy(np.stack([first, second]))
+    here = METHODS[name](pictures[:1], pictures[1:])
+    there = METHODS[name](pictures[:1].cuda(), pictures[1:].cuda()).cpu()
+    assert (here - there).abs().mean() < 0.01
