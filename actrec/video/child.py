@@ -5,12 +5,9 @@ A file made to break the decoder breaks the child; this process gets a VideoErro
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import json
-import mmap
+import math
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -26,9 +23,10 @@ import numpy as np
 from actrec.video.clip import Clip, VideoError
 from actrec.video.refusals import refusal
 from actrec.video.request import LIMITS, Header, Limits, Wanted
+from actrec.video.shared import PAGE, Block, Pool, receive, times_offset
 
+_LEAST_MEMORY = 96 << 20
 _ROOT = Path(__file__).resolve().parents[2]
-_LONGEST_ANSWER = 1 << 16
 
 
 class Decoder:
@@ -39,12 +37,14 @@ class Decoder:
     """
 
     def __init__(self, *, memory: int = 1 << 30, seconds: float = 120.0) -> None:
+        if memory < _LEAST_MEMORY:
+            raise ValueError(f"a decoder takes at least {_LEAST_MEMORY >> 20} MB before its first video")
         self._memory, self._seconds = memory, seconds
         self._lock = threading.Lock()
         self._closed = False
-        self._child: _Child | None = None
         self._owner = os.getpid()
-        self._child = _Child(memory)
+        self._pool = Pool()
+        self._child: _Child | None = _Child(memory)
 
     def read(
         self,
@@ -59,18 +59,24 @@ class Decoder:
     ) -> Clip:
         """The same as `actrec.video.read.read_clip`, with the same arguments and errors."""
         wanted = Wanted(fps, short_side, frames, start, stop)
-        reply, file = self._ask(
-            {"do": "read", "path": _absolute(path), "wanted": asdict(wanted), "limits": asdict(limits)}
-        )
-        try:
-            pictures, times = _mapped(file, reply["shape"])
-        finally:
-            os.close(file)
+        request = {"do": "read", "path": _absolute(path), "wanted": asdict(wanted), "limits": asdict(limits)}
+        with self._lock:
+            self._after_fork()
+            block = self._pool.take(limits.bytes + 8 * limits.frames + PAGE)
+            try:
+                reply = self._ask({**request, "size": block.size, "touched": block.touched}, block.file)
+                block.touched = reply["touched"]
+                pictures, times = _clip_of(self._pool, block, reply["shape"])
+            except BaseException:
+                self._pool.give(block)
+                raise
         return Clip(pictures, times, source=str(path), notes=tuple(reply["notes"]))
 
     def probe(self, path: str | Path) -> Header:
         """The same as `actrec.video.read.probe`."""
-        reply, _ = self._ask({"do": "probe", "path": _absolute(path)})
+        with self._lock:
+            self._after_fork()
+            reply = self._ask({"do": "probe", "path": _absolute(path)})
         return Header(**reply["header"])
 
     @property
@@ -83,6 +89,7 @@ class Decoder:
         with self._lock:
             self._closed = True
             self._drop()
+            self._pool.close()
 
     def __enter__(self) -> Decoder:
         return self
@@ -90,26 +97,30 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, request: dict) -> tuple[dict, int]:
-        if self._owner != os.getpid():  # after a fork the child belongs to the parent: start an own one
-            self._owner, self._lock, self._child = os.getpid(), threading.Lock(), None
-        with self._lock:
-            if self._closed:
-                raise refusal("closed")
-            if self._child is None or not self._child.alive():
-                self._drop()
-                self._child = _Child(self._memory)
-            try:
-                reply, file = self._child.exchange(request, self._seconds)
-            except BaseException:  # also Ctrl-C: a late answer must not meet the next question
-                self._drop()
-                raise
+    def _ask(self, request: dict, file: int = -1) -> dict:
+        if self._closed:
+            raise refusal("closed")
+        if self._child is None or not self._child.alive():
+            self._drop()
+            self._child = _Child(self._memory)
+        try:
+            reply = self._child.exchange(request, file, self._seconds)
+        except BaseException:  # also Ctrl-C: a late answer must not meet the next question
+            self._drop()
+            raise
         if "code" in reply:
+            if reply["code"] in ("memory", "crashed"):  # who knows what the child still holds: take a new one
+                self._drop()
             error = VideoError(reply["code"], reply["sentence"])
             if "trace" in reply:
                 error.add_note(reply["trace"])
             raise error
-        return reply, file
+        return reply
+
+    def _after_fork(self) -> None:
+        """In a forked process the child belongs to the parent: forget it and start an own one."""
+        if self._owner != os.getpid():
+            self._owner, self._child, self._pool = os.getpid(), None, Pool()
 
     def _drop(self) -> None:
         if self._child is not None:
@@ -138,35 +149,19 @@ class _Child:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def exchange(self, request: dict, seconds: float) -> tuple[dict, int]:
-        """Send a request; the answer and the file that came with it (−1 without one)."""
+    def exchange(self, request: dict, file: int, seconds: float) -> dict:
+        """Send a request, with a file where there is one, and wait for the answer."""
         until = time.monotonic() + seconds
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.line.sendall(json.dumps(request).encode() + b"\n")
-        text, file = b"", -1
         try:
-            while not text.endswith(b"\n"):
-                if not _readable(self.line, until):
-                    raise refusal("too-slow", seconds=seconds)
-                try:
-                    part, files, _, _ = socket.recv_fds(self.line, _LONGEST_ANSWER, 1)
-                except ConnectionResetError:
-                    part, files = b"", []
-                file = files[0] if files else file
-                if not part or len(text) > _LONGEST_ANSWER:
-                    raise refusal("crashed")
-                text += part
-            return json.loads(text), file
-        except BaseException:
-            if file >= 0:
-                os.close(file)
-            raise
-
-
-def _readable(line: socket.socket, until: float) -> bool:
-    watch = select.poll()
-    watch.register(line, select.POLLIN)
-    return bool(watch.poll(max(0.0, until - time.monotonic()) * 1000))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                files = [file] if file >= 0 else []
+                socket.send_fds(self.line, [json.dumps(request).encode() + b"\n"], files)
+            text, _ = receive(self.line, until)
+        except TimeoutError as error:
+            raise refusal("too-slow", seconds=seconds) from error
+        if not text:
+            raise refusal("crashed")
+        return json.loads(text)
 
 
 def _end(process: subprocess.Popen, line: socket.socket, owner: int) -> None:
@@ -180,39 +175,10 @@ def _absolute(path: str | Path) -> str:
     return str(Path(path).absolute())
 
 
-def _mapped(file: int, shape: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and times in the child's memory without a copy; it goes when the last array over it goes."""
-    count, height, width, channels = shape
-    used = count * height * width * channels
-    end = (used + 7) // 8 * 8
-    size = end + 8 * count
-    _check(file, size)
-    block = _map(file, size)
-    frames = np.frombuffer(block, np.uint8, used).reshape(shape)
-    return frames, np.frombuffer(block, np.float64, count, end).copy()
-
-
-def _check(file: int, size: int) -> None:
-    """A child in foreign hands must not be able to pull the memory away from under us."""
-    sealed = True
-    if hasattr(os, "memfd_create"):
-        sealed = bool(fcntl.fcntl(file, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK)
-    if not sealed or os.fstat(file).st_size != size:
-        raise refusal("crashed")
-
-
-def _map(file: int, size: int) -> object:
-    """Map a file and let go of it: `mmap.mmap` would hold one descriptor for every clip that is alive."""
-    if not sys.platform.startswith("linux"):
-        return mmap.mmap(file, size)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-    address = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, file, 0)
-    if address in (None, ctypes.c_void_p(-1).value):
-        raise MemoryError(f"{size / 1e6:.0f} MB for a clip cannot be mapped")
-    block = (ctypes.c_ubyte * size).from_address(address)
-    weakref.finalize(block, libc.munmap, address, size).atexit = False
-    return block
+def _clip_of(pool: Pool, block: Block, shape: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and times out of the memory that the child wrote, without a copy of the frames."""
+    used = math.prod(shape)
+    start = times_offset(used)
+    held = pool.array(block, start + 8 * shape[0])
+    times = held[start:].view(np.float64).copy()
+    return held[:used].reshape(shape), times

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from actrec.video.refusals import refusal
 
 
 class Converter:
@@ -12,7 +15,7 @@ class Converter:
     def __init__(self, first: av.VideoFrame, short_side: int | None) -> None:
         self.quarters = (first.rotation // 90) % 4
         self.stored = first.height, first.width
-        self._reformat = av.video.reformatter.VideoReformatter().reformat
+        self._reformat = VideoReformatter().reformat
         self.reduce(short_side)
 
     def reduce(self, short_side: int | None) -> None:
@@ -20,6 +23,8 @@ class Converter:
         height, width = self.stored
         scale = min(1.0, short_side / min(height, width)) if short_side else 1.0
         self._height, self._width = max(1, round(height * scale)), max(1, round(width * scale))
+
+        self._how = Interpolation.AREA if scale < 1 else Interpolation.BILINEAR
 
     @property
     def size(self) -> tuple[int, int]:
@@ -34,7 +39,14 @@ class Converter:
         np.copyto(out, np.rot90(pixels, self.quarters) if self.quarters else pixels)
 
     def _pixels(self, frame: av.VideoFrame, layout: str) -> np.ndarray:
-        picture = self._reformat(frame, width=self._width, height=self._height, format=layout)
+        try:
+            picture = self._reformat(
+                frame, width=self._width, height=self._height, format=layout, interpolation=self._how
+            )
+        except BlockingIOError as error:  # no memory for the scaler's threads
+            raise MemoryError from error
+        except av.FFmpegError as error:
+            raise refusal("unknown-codec") from error
         plane, depth = picture.planes[0], len(layout.removesuffix("24"))
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: self._height, : self._width * depth]
         return rows.reshape(self._height, self._width, depth)

@@ -100,9 +100,10 @@ def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, leng
     count = header.frames
     length = length or header.duration
     rate = header.fps
-    if length is None or rate is None or (count is None and length * rate > limits.frames):
+    vague = header.kind.startswith("mpeg") and wanted.frames  # leaves out how long the last frame is shown
+    if length is None or rate is None or vague or (count is None and length * rate > limits.frames):
         count, measured = scan(path)
-        length = length or measured
+        length = measured if vague else length or measured
         rate = count / length if length > 0 else 25.0
     notes: list[str] = []
     start = wanted.start or 0.0

@@ -19,12 +19,16 @@ class Source:
         self._container, self._stream = container, stream
         # An avi numbers its packets but holds no times; those guessed for B-frames are out of order.
         self._by_order = header.kind == "avi"
+        self._bare = header.kind == "mpegvideo"  # pictures without a container: no times at all
         self._origin = None if self._by_order else header.start
         self._step = 1.0 / header.fps if header.fps and header.fps <= 1000 else 1.0 / 25.0
         self._last: float | None = None
         self._shift = 0.0  # added after the clock of the file ran backwards
+        self._promised = header.frames
+        self._seeked = False
         self.shown = 0
         self.sent = 0
+        self.read = 0
         self.failed = 0
         self.damaged = 0
         self.untimed = False
@@ -33,6 +37,7 @@ class Source:
 
     def seek(self, second: float) -> None:
         """Go to the last key frame before `second`; frames before it may still come."""
+        self._seeked = True
         position = int((second + (self._origin or 0.0)) / self._stream.time_base)
         try:
             self._container.seek(position, stream=self._stream, backward=True)
@@ -55,6 +60,9 @@ class Source:
         dropped = self.failed
         if self.failed and self.complete:  # one broken packet can take frames with it that need it
             dropped = max(self.failed, self.sent - self.shown)
+        promised = self._promised or 0
+        if self.complete and not self._seeked and self.read < 0.98 * promised - 2:
+            found.append(f"cut off: {self.shown} of {promised} frames")
         if dropped:
             found.append(f"{dropped} frame{'s' * (dropped > 1)} dropped")
         if self.damaged:
@@ -73,6 +81,7 @@ class Source:
                 for packet in self._container.demux(self._stream):
                     broken = 0
                     if packet.size:
+                        self.read += 1
                         yield packet
                 break
             except MemoryError as error:
@@ -109,7 +118,7 @@ class Source:
         return held
 
     def _second(self, frame: av.VideoFrame) -> float:
-        stamp = frame.dts if self._by_order else frame.pts
+        stamp = None if self._bare else frame.dts if self._by_order else frame.pts
         if stamp is None:
             self.untimed = self.untimed or not self._by_order
             second = 0.0 if self._last is None else self._last + self._step

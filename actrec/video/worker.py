@@ -1,12 +1,11 @@
 """The child process that decodes files from strangers: `python -m actrec.video.worker SOCKET MEMORY`.
 
 It imports NumPy and PyAV and nothing heavier. Requests and answers are lines of JSON; frames travel in memory
-that has no name (memfd), so whatever happens to either process nothing is left in the file system.
+that came with the request and has no name, so nothing is left behind whoever dies.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import mmap
 import os
@@ -14,9 +13,9 @@ import resource
 import select
 import socket
 import sys
-import tempfile
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import asdict
 
 import numpy as np
@@ -25,66 +24,55 @@ from actrec.video.clip import VideoError
 from actrec.video.read import decode, probe
 from actrec.video.refusals import refusal
 from actrec.video.request import Limits, Wanted
+from actrec.video.shared import PAGE, receive, times_offset
 
-LONGEST_LINE = 1 << 16
+_POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14 and later
+_EXCESS = 32 << 20  # bytes that a block may hold more than its clip uses
 
 
-class Shared:
-    """Memory for one clip that can be handed to another process: frames, then one float64 second per frame."""
+class Target:
+    """The block of shared memory that the asking process sent along with its request."""
 
-    def __init__(self) -> None:
-        self.file = -1
+    def __init__(self, file: int, size: int, touched: int) -> None:
+        self._file, self._size, self._touched = file, size, touched
         self._view: mmap.mmap | None = None
 
     def allocate(self, shape: tuple[int, ...]) -> np.ndarray:
         """Room for the frames; pages that are never written take no memory."""
-        self.close()
-        self.file = nameless_file()
-        size = int(np.prod(shape))
-        os.ftruncate(self.file, size)
-        self._view = mmap.mmap(self.file, size)
-        return np.frombuffer(self._view, np.uint8).reshape(shape)
+        self._view = mmap.mmap(self._file, self._size)
+        with suppress(OSError):  # pages used before are mapped in one go, not by one fault each
+            self._view.madvise(_POPULATE_WRITE, 0, min(self._touched, int(np.prod(shape))) // PAGE * PAGE)
+        return np.frombuffer(self._view, np.uint8, int(np.prod(shape))).reshape(shape)
 
-    def finish(self, used: int, times: np.ndarray) -> None:
-        """Cut the memory to what was used, write the times behind it and forbid any change of its size."""
-        self._view = None  # the last array over it went with the caller's
+    def finish(self, used: int, times: np.ndarray) -> int:
+        """Put the times behind the frames; the block keeps few pages that this clip does not use. Returns how
+        many bytes of the block hold memory now."""
         end = times_offset(used)
-        os.ftruncate(self.file, end)
-        os.pwrite(self.file, times.astype(np.float64).tobytes(), end)
-        if hasattr(os, "memfd_create"):
-            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-            fcntl.fcntl(self.file, fcntl.F_ADD_SEALS, seals)
+        os.pwrite(self._file, times.astype(np.float64).tobytes(), end)
+        end = (end + 8 * len(times) + PAGE - 1) // PAGE * PAGE
+        if self._touched <= end + _EXCESS:
+            return max(end, self._touched)
+        with suppress(OSError):
+            self._view.madvise(mmap.MADV_REMOVE, end, self._touched // PAGE * PAGE - end)
+        return end
 
     def close(self) -> None:
         self._view = None
-        if self.file >= 0:
-            os.close(self.file)
-            self.file = -1
+        if self._file >= 0:
+            os.close(self._file)
 
 
-def nameless_file() -> int:
-    """A file in memory without a name; where the system has none, a temporary file already unlinked."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("clip", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def times_offset(frame_bytes: int) -> int:
-    return (frame_bytes + 7) // 8 * 8
-
-
-def answer(request: dict, shared: Shared) -> dict:
+def answer(request: dict, target: Target) -> dict:
     """One request worked off; what goes wrong is an answer too."""
     try:
         if request["do"] == "probe":
             return {"header": asdict(probe(request["path"]))}
         wanted, limits = Wanted(**request["wanted"]), Limits(**request["limits"])
-        frames, times, notes = decode(request["path"], wanted, limits, shared.allocate)
+        frames, times, notes = decode(request["path"], wanted, limits, target.allocate)
         shape = list(frames.shape)
         del frames
-        shared.finish(int(np.prod(shape)), times)
-        return {"shape": shape, "notes": list(notes)}
+        touched = target.finish(int(np.prod(shape)), times)
+        return {"shape": shape, "notes": list(notes), "touched": touched}
     except VideoError as error:
         return {"code": error.code, "sentence": str(error)}
     except MemoryError:
@@ -97,13 +85,15 @@ def answer(request: dict, shared: Shared) -> dict:
 
 def serve(line: socket.socket) -> None:
     """Answer requests until the other side is gone."""
-    with line.makefile("rb") as requests:
-        while request := requests.readline(LONGEST_LINE):
-            shared = Shared()
-            reply = answer(json.loads(request), shared)
-            files = [shared.file] if "shape" in reply else []
-            socket.send_fds(line, [json.dumps(reply).encode() + b"\n"], files)
-            shared.close()
+    while True:
+        text, file = receive(line)
+        if not text:
+            return
+        request = json.loads(text)
+        target = Target(file, request.get("size", 0), request.get("touched", 0))
+        reply = answer(request, target)
+        target.close()
+        line.sendall(json.dumps(reply).encode() + b"\n")
 
 
 def die_with(parent: int, line: socket.socket) -> None:
