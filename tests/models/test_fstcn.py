@@ -1,0 +1,189 @@
+"""FstCN: the T-P operator by hand, the paper's sizes, its paths and the three stages of its training."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from overfitting import accuracy_by_heart, clips
+from torch import nn
+from torch.nn import functional
+
+from actrec.models.counting import multiplications, weights
+from actrec.models.fstcn import VARIANTS, AuxiliaryClassifier, LocalResponseNorm, TPOperator, light, lower_side
+from actrec.models.layers import for_inference
+
+
+def build(name: str, **options):
+    with torch.device("meta"):  # shapes only: no memory, no random numbers
+        return VARIANTS[name](classes=101, **options)
+
+
+def pair(side: int, batch: int = 1) -> dict[str, tuple[int, ...]]:
+    return {"frames": (batch, 3, 5, side, side), "difference": (batch, 3, 5, side, side)}
+
+
+def test_the_tp_operator_by_hand():
+    """Two frames, two features, maps of 2×2. P swaps the features and doubles the one that comes first."""
+    #                     feature 0          feature 1
+    maps = torch.tensor(
+        [
+            [
+                [[[1, 2], [3, 4]], [[5, 6], [7, 8]]],  # frame 0
+                [[[10, 20], [30, 40]], [[50, 60], [70, 80]]],  # frame 1
+            ]
+        ],
+        dtype=torch.float32,
+    )
+    operator = TPOperator(2, 2)
+    with torch.no_grad():
+        operator.p.copy_(torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
+    # For each of the four positions a picture [time, feature]: (2·feature 1, feature 0).
+    wanted = [
+        [[10, 1], [100, 10]],
+        [[12, 2], [120, 20]],
+        [[14, 3], [140, 30]],
+        [[16, 4], [160, 40]],
+    ]
+    assert operator(maps)[0].tolist() == wanted
+
+
+def test_the_paper_size_has_252_7_million_weights():
+    # 4.17 lower, 0.59 + 0.02 + 0.01 + 167.77 + 8.39 temporal, 2.36 + 52.43 + 8.39 spatial, 8.39 + 0.21 on top
+    assert weights(build("fstcn")) / 1e6 == pytest.approx(252.7, abs=0.1)
+
+
+def test_a_picture_of_204_becomes_11_and_the_paths_see_40960_and_12800():
+    network = build("fstcn")
+    assert network.lower(torch.empty(1, 3, 204, 204, device="meta")).shape == (1, 512, 11, 11)
+    assert lower_side(network.sizes) == 11
+    assert network.temporal.fc[0].in_features == 64 * 5 * 128
+    assert network.spatial.fc[0].in_features == 512 * 5 * 5
+    assert [column.in_channels for column in network.temporal.layer.columns] == [9, 9]
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "kernels"),
+    [
+        ("fstcn", {"spatial", "temporal", "spatiotemporal"}, [3, 5]),
+        ("fstcn-scl", {"spatial"}, None),
+        ("fstcn-tcl", {"temporal"}, [3, 5]),
+        ("fstcn-tcl-3", {"temporal"}, [3]),
+        ("fstcn-tcl-5", {"temporal"}, [5]),
+    ],
+)
+def test_the_papers_ablations_keep_what_they_name(name, paths, kernels):
+    network = build(name)
+    inputs = {key: torch.empty(shape, device="meta") for key, shape in pair(204, 2).items()}
+    features = network.features(**inputs)
+    assert set(features) == paths
+    assert all(each.shape == (2, 2048) for each in features.values())
+    if kernels:
+        assert [column.kernel_size[0] for column in network.temporal.layer.columns] == kernels
+    assert network(**inputs).shape == (2, 101)
+
+
+def test_one_kernel_can_be_shared_by_all_positions():
+    network = light(4, positions="shared")
+    assert [column.in_channels for column in network.temporal.layer.columns] == [1, 1]
+    # Nine positions with the same vector get the same answer from the shared kernel, in nine copies.
+    layer = network.temporal.layer.eval()
+    same = torch.randn(1, 1, 5, 48, generator=torch.Generator().manual_seed(0)).expand(1, 9, 5, 48)
+    answers = layer(same).view(9, -1)
+    assert torch.allclose(answers, answers[:1].expand_as(answers), atol=1e-6)
+    with pytest.raises(ValueError, match="channels or shared"):
+        light(4, positions="some")
+    with pytest.raises(ValueError, match="both, scl or tcl"):
+        light(4, path="neither")
+
+
+def test_local_response_norm_by_hand_and_in_bfloat16():
+    # One position, six channels 0…5; channel 2 sees 0…4: Σx² = 30 → 2 / (2 + 5e-4/5 · 30)^0.75
+    maps = torch.arange(6.0).view(1, 6, 1, 1)
+    norm = LocalResponseNorm()
+    assert norm(maps)[0, 2].item() == pytest.approx(2 / (2 + 1e-4 * 30) ** 0.75)
+    assert norm(maps)[0, 5].item() == pytest.approx(5 / (2 + 1e-4 * (9 + 16 + 25)) ** 0.75)
+    small = norm(maps.bfloat16())
+    assert small.dtype == torch.bfloat16
+    assert torch.allclose(small.float(), norm(maps), rtol=0.01)
+
+
+def test_training_takes_a_random_frame_and_test_the_middle_one():
+    network = light(4)
+    frames = torch.arange(5.0).view(1, 1, 5, 1, 1).expand(64, 3, 5, 2, 2)
+    torch.manual_seed(0)
+    assert network.train()._one_frame(frames).unique().tolist() == [0, 1, 2, 3, 4]
+    assert network.eval()._one_frame(frames).unique().tolist() == [2]
+
+
+def test_the_auxiliary_classifier_trains_the_networks_own_layers_in_three_stages():
+    torch.manual_seed(0)
+    network = light(4, dropout=0.0)
+    stage = AuxiliaryClassifier(network, classes=10)
+    pictures, labels = torch.randn(4, 3, 112, 112), torch.tensor([0, 1, 2, 3])
+    lower = network.lower[0].weight.detach().clone()
+    upper = network.spatial.fc[0].weight.detach().clone()
+
+    stage.train_last_three()
+    learning = [n for n, p in stage.named_parameters() if p.requires_grad and n.endswith("weight")]
+    assert learning == ["spatial.fc.0.weight", "spatial.fc.3.weight", "classifier.weight"]
+    optimiser = torch.optim.SGD([p for p in stage.parameters() if p.requires_grad], lr=0.1)
+    functional.cross_entropy(stage(pictures), labels).backward()
+    optimiser.step()
+    assert torch.equal(network.lower[0].weight, lower)
+    assert not torch.equal(network.spatial.fc[0].weight, upper)
+
+    stage.train_all()
+    assert all(p.requires_grad for p in network.parameters())
+    with pytest.raises(ValueError, match="needs the spatial path"):
+        AuxiliaryClassifier(light(4, path="tcl"), classes=10)
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[nn.Module, dict[str, torch.Tensor], float]:
+    torch.manual_seed(0)
+    network = light(4, dropout=0.0)
+    inputs = {"frames": clips(3, 5, 112, seed=0), "difference": clips(3, 5, 112, seed=1).abs()}
+    return network, inputs, accuracy_by_heart(network, inputs)
+
+
+def test_the_light_size_is_light():
+    with torch.device("meta"):
+        network = light(20)
+    assert weights(network) <= 1.5e6
+    assert multiplications(network, pair(112)) <= 3e9
+
+
+def test_the_light_size_learns_eight_clips_by_heart(trained):
+    assert trained[2] == 1.0
+
+
+@pytest.mark.parametrize("name", ["lrn", "batch"])
+def test_every_parameter_learns(name):
+    from dataclasses import replace
+
+    from actrec.models.fstcn import LIGHT, FstCN
+
+    torch.manual_seed(0)
+    network = FstCN(4, sizes=replace(LIGHT, norm=name))
+    inputs = {"frames": clips(3, 5, 112, seed=0)[:3], "difference": clips(3, 5, 112, seed=1)[:3]}
+    functional.cross_entropy(network(**inputs), torch.tensor([0, 1, 2])).backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_an_answer_does_not_depend_on_the_rest_of_the_batch(trained):
+    network, inputs, _ = trained
+    with torch.no_grad():
+        together = network(**inputs)[2:3]
+        alone = network(**{name: value[2:3] for name, value in inputs.items()})
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+def test_bfloat16_channels_last_and_the_folded_copy_give_the_same_answer(trained):
+    network, inputs, _ = trained
+    small = for_inference(network).bfloat16().to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        scores = network(**inputs)
+        assert torch.allclose(for_inference(network)(**inputs), scores, atol=1e-4)
+        answers = small(**{n: v.bfloat16().contiguous(memory_format=torch.channels_last_3d) for n, v in inputs.items()})
+    assert answers.argmax(1).tolist() == scores.argmax(1).tolist()
+    assert torch.allclose(answers.float().softmax(1), scores.softmax(1), atol=0.05)
