@@ -21,6 +21,7 @@ PATHWAY_INKS = (
     (0, 158, 115),
     (204, 121, 167),
 )  # Okabe–Ito, told apart by all
+CURVE_LEFT, CURVE_RIGHT = 64, 54  # margins of the variance-rate curve
 WHEEL = 255  # cells across the look-up table; odd, so that a still pixel has its own
 
 
@@ -37,7 +38,7 @@ def heat(salience_map: np.ndarray) -> np.ndarray:
     return cv2.applyColorMap(cv2.convertScaleAbs(salience_map, alpha=255), INFERNO)
 
 
-def overlay(frame: np.ndarray, salience_map: np.ndarray, strength: float = 0.8) -> np.ndarray:
+def overlay(frame: np.ndarray, salience_map: np.ndarray, strength: float = 0.65) -> np.ndarray:
     """One frame with its map over it: salient pixels take the map's colour, still ones stay as they are."""
     if salience_map.shape != frame.shape[:2]:
         salience_map = cv2.resize(salience_map, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -45,14 +46,20 @@ def overlay(frame: np.ndarray, salience_map: np.ndarray, strength: float = 0.8) 
     return cv2.blendLinear(heat(salience_map), np.ascontiguousarray(frame), weight, 1 - weight)
 
 
-def heat_legend(width: int = 160, height: int = 34) -> np.ndarray:
-    """The salience colours from still to moving."""
-    picture = np.full((height, width, 3), PAPER, np.uint8)
-    bar = heat(np.linspace(0, 1, width, dtype=np.float32)[None].repeat(height - 18, 0))
-    picture[: height - 18] = bar
-    say(picture, "still", (2, height - 5), 0.36)
-    say(picture, "moving", (width - 44, height - 5), 0.36)
+def heat_legend(height: int = 110) -> np.ndarray:
+    """The salience colours, moving at the top and still at the bottom."""
+    picture = np.full((height, 62, 3), PAPER, np.uint8)
+    picture[20 : height - 20, 22:40] = heat(np.linspace(1, 0, height - 40, dtype=np.float32)[:, None].repeat(18, 1))
+    say(picture, "moving", (10, 13), 0.36)
+    say(picture, "still", (19, height - 7), 0.36)
     return picture
+
+
+def difference_gain(differences: np.ndarray, most: float = 8.0) -> float:
+    """How much brighter differences may be shown so that 99.9 % of them stay below white; 1 to `most`."""
+    flat = differences.reshape(-1)
+    high = float(np.quantile(flat[:: max(1, len(flat) // 200_000)], 0.999))
+    return min(most, max(1.0, 255 / max(high, 1.0)))
 
 
 # --- flow -----------------------------------------------------------------------------------------
@@ -98,16 +105,12 @@ def wheel_legend(reach: float, size: int = 96) -> np.ndarray:
     return picture
 
 
-def with_legend(picture: np.ndarray, legend: np.ndarray, margin: int = 6) -> np.ndarray:
-    """The picture with a legend in its lower right corner; a picture too small for it gets it at its side."""
-    height, width = legend.shape[:2]
-    out = picture.copy()
-    if out.shape[0] < 2 * height or out.shape[1] < 2 * width:
-        rows = max(out.shape[0], height)
-        side = [np.full((rows, part.shape[1], 3), PAPER, np.uint8) for part in (out, legend)]
-        side[0][: out.shape[0]], side[1][:height] = out, legend
-        return np.hstack(side)
-    out[-height - margin : -margin, -width - margin : -margin] = legend
+def with_legend(picture: np.ndarray, legend: np.ndarray) -> np.ndarray:
+    """The picture with a legend at its right side, where it hides nothing."""
+    rows = max(picture.shape[0], legend.shape[0])
+    out = np.full((rows, picture.shape[1] + legend.shape[1] + 8, 3), PAPER, np.uint8)
+    out[: picture.shape[0], : picture.shape[1]] = picture
+    out[rows - legend.shape[0] :, -legend.shape[1] :] = legend
     return out
 
 
@@ -123,7 +126,7 @@ def variance_rate_curve(
     drawn = drawn or {}
     width, height = size
     picture = np.full((height, width, 3), PAPER, np.uint8)
-    left, right, top, bottom = 64, width - 14, 30, height - 42 - 20 * len(drawn)
+    left, right, top, bottom = CURVE_LEFT, width - CURVE_RIGHT, 30, height - 42 - 20 * len(drawn)
     last, most = len(p), float(p.max())  # frames 0 … last; pair z ends at frame z + 1
 
     def x(frame: float) -> int:
@@ -139,7 +142,7 @@ def variance_rate_curve(
     if most > 0 and most > 1.001 / len(p):
         for start in range(left, right, 8):
             cv2.line(picture, (start, y(1 / len(p))), (start + 3, y(1 / len(p))), INK, 1)
-        say(picture, "uniform", (right - 44, y(1 / len(p)) - 4), 0.36)
+        say(picture, "uniform", (right + 6, y(1 / len(p)) + 4), 0.36)
     points = np.array([(x(z + 1), y(value)) for z, value in enumerate(p)], np.int32)
     cv2.polylines(picture, [points], False, INK, 1, cv2.LINE_AA)
     for frame in np.unique(np.linspace(0, last, min(9, last + 1)).round().astype(int)):
@@ -152,6 +155,23 @@ def variance_rate_curve(
             cv2.line(picture, (x(frame), base - 11), (x(frame), base), ink, 2)
             cv2.circle(picture, (x(frame), y(p[max(int(frame) - 1, 0)])), 3, ink, -1, cv2.LINE_AA)
     return picture
+
+
+def with_cursor(curve: np.ndarray, frame: int, pairs: int) -> np.ndarray:
+    """A variance-rate curve with a line at the frame that is shown just now."""
+    out = curve.copy()
+    x = round(CURVE_LEFT + (out.shape[1] - CURVE_RIGHT - CURVE_LEFT) * frame / pairs)
+    cv2.line(out, (x, 24), (x, out.shape[0] - 40), (200, 30, 30), 1)
+    return out
+
+
+def below(frame: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """A frame in the middle above a wider picture."""
+    out = np.full((frame.shape[0] + picture.shape[0], max(frame.shape[1], picture.shape[1]), 3), PAPER, np.uint8)
+    left = (out.shape[1] - frame.shape[1]) // 2
+    out[: frame.shape[0], left : left + frame.shape[1]] = frame
+    out[frame.shape[0] :, : picture.shape[1]] = picture
+    return out
 
 
 # --- rows -----------------------------------------------------------------------------------------
