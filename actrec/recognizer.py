@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from actrec.evaluation.metrics import softmax
 from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
+from actrec.models.layers import for_inference
 from actrec.systems import SYSTEMS, System, Views
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
@@ -59,8 +61,12 @@ class Recognizer:
         self.device = choose_device(device)
         self.numbers, self._network = _fastest(system, network.eval(), self.device, len(self.labels))
         self._lock = threading.Lock()
-        self.centre_names = tuple(card.centres or ())
-        self._centres = np.array(list((card.centres or {}).values()), dtype=np.float32)
+        if system.decides == "centres" and set(card.centres or self.labels) != set(self.labels):
+            raise WeightsError(f"The weights '{card.name}' need one class centre for each of their labels.")
+        kept = card.centres or {}
+        order = self.labels if set(kept) == set(self.labels) else tuple(kept)
+        self.centre_names = order
+        self._centres = np.array([kept[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Recognizer:
@@ -107,11 +113,11 @@ class Recognizer:
             inputs = self.system.tensors(views[start : start + BATCH], self.device)
             with self._lock:
                 code = self._network.code(**{name: self.numbers.arrange(value) for name, value in inputs.items()})
-                score = self._network.scores(code)
+                score = self._network.scores(code) if self.system.decides == "scores" else code[:, :0]
             scores.append(score.float().cpu().numpy())
             codes.append(code.float().cpu().numpy())
         scores = np.concatenate(scores)
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scores).all() or not np.isfinite(codes[-1]).all():
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
         return scores, np.concatenate(codes)
 
@@ -119,12 +125,17 @@ class Recognizer:
         """Euclidean distance from a code to every class centre."""
         if not self.centre_names:
             return {}
-        gaps = np.linalg.norm(self._centres - code, axis=1)
-        return dict(zip(self.centre_names, map(float, gaps), strict=True))
+        return dict(zip(self.centre_names, map(float, self._gaps(code[None])[0]), strict=True))
+
+    def _gaps(self, codes: np.ndarray) -> np.ndarray:
+        """Euclidean distances [codes, centres]."""
+        return np.linalg.norm(codes[:, None] - self._centres[None], axis=2)
 
     def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
         began = time.perf_counter()
-        scores = softmax(logits / (self.card.temperature or 1.0))
+        if self.system.decides == "centres":
+            logits = -np.square(self._gaps(unit(codes)))
+        scores = softmax(logits, self.card.temperature or 1.0)
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
         gaps = self.distances(code)
@@ -137,18 +148,17 @@ class Recognizer:
 
     @staticmethod
     def _code(codes: np.ndarray) -> np.ndarray:
-        mean = codes.mean(0)
-        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return unit(codes.mean(0))
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    exponents = np.exp(logits - logits.max(-1, keepdims=True))
-    return exponents / exponents.sum(-1, keepdims=True)
+def unit(codes: np.ndarray) -> np.ndarray:
+    """Codes of length one."""
+    return codes / np.linalg.norm(codes, axis=-1, keepdims=True).clip(1e-12)
 
 
 def _fastest(system: System, network: nn.Module, device: torch.device, classes: int) -> tuple[Numbers, nn.Module]:
     """The network in the number format that runs fastest here."""
-    network = network.to(device)
+    network = for_inference(network).to(device)
     copies: dict[Numbers, nn.Module] = {}
     blank = {name: value.to(device) for name, value in system.blank().items()}
 

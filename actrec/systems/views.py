@@ -129,12 +129,17 @@ class Light:
         """The window that ends with the newest frame."""
         return [self._made(newest(clip, self.frames, self.fps))]
 
-    def over(self, clip: Clip, most: int = LONGEST, placings: tuple[Placing, ...] = (PLAIN,)) -> list[Views]:
-        """Windows spread over the clip, each in every placing; the placings of one window stand together."""
+    def over(
+        self, clip: Clip, most: int = LONGEST, placings: tuple[Placing, ...] = (PLAIN,), passes: int = 1
+    ) -> list[Views]:
+        """Windows spread over the clip, each in every placing and with `passes` draws of its frames; the views of
+        one window stand together."""
+        draws = [None] if passes == 1 else [np.random.default_rng(each) for each in range(passes)]
         return [
-            self._made(window(clip, self.frames, self.fps, start), placing)
+            self._made(window(clip, self.frames, self.fps, start), placing, rng)
             for start in starts(clip, self.seconds, most)
             for placing in placings
+            for rng in draws
         ]
 
     def _made(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:

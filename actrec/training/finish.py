@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
 
 from actrec.data.split import Source, Split
-from actrec.evaluation.metrics import calibration_error, fit_temperature
-from actrec.recognizer import Recognizer, softmax
+from actrec.evaluation.metrics import calibration_error, fit_temperature, softmax, top
+from actrec.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.run import Run, Settings
-from actrec.weights.cards import Card
-from actrec.weights.checkpoint import read_checkpoint, write_checkpoint
+from actrec.weights.cards import Card, read_card
+from actrec.weights.checkpoint import write_checkpoint
 
-QUANTILE = 0.98
-GALLERY = 60
+QUANTILE = 0.98  # of held-out clips that were recognised, this share is not called unknown
+GALLERY = 60  # clips of each class behind its centre
 
 
 def finish(
@@ -36,35 +38,31 @@ def finish(
     tensors = network.state_dict()
     write_checkpoint(run.weights, card, tensors)
     recognizer = Recognizer.load(run.weights, str(device))
-    train = _outputs(recognizer, source.train, _few(source.train))
-    held_out = _outputs(recognizer, source.validation, np.arange(len(source.validation)))
-    card, _ = read_checkpoint(run.weights)
-    card = judged(card, train, held_out)
+    few = some_of_each(source.train.targets, GALLERY)
+    centres = class_centres(torch.from_numpy(_outputs(recognizer, source.train, few)[1]), source.train.targets[few])
+    logits, codes = _outputs(recognizer, source.validation, np.arange(len(source.validation)))
+    if system.decides == "centres":
+        logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
+    card = judged(read_card(run.weights), centres.numpy(), logits, codes, source.validation.targets)
     return write_checkpoint(run.weights, card, tensors)
 
 
-def judged(card: Card, train: tuple, held_out: tuple) -> Card:
-    """The card with temperature, centres and threshold; fitted on held-out clips, at a stated quantile."""
-    logits, codes, targets = held_out
+def judged(card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray) -> Card:
+    """The card with temperature and threshold fitted on held-out clips, and what they score."""
     temperature = float(fit_temperature(logits, targets))
-    centres = {label: _unit(train[1][train[2] == index].mean(0)) for index, label in enumerate(card.labels)}
-    gaps = np.linalg.norm(codes - np.stack([centres[card.labels[target]] for target in targets]), axis=1)
-    right = logits.argmax(1) == targets
+    gaps = np.linalg.norm(codes - centres[targets], axis=1)
+    recognised = logits.argmax(1) == targets
     measured = {
         "split": f"{len(targets)} held-out clips of the same kind",
-        "top1": round(float(right.mean()), 4),
-        "calibration_error_before": round(float(calibration_error(softmax(logits), targets)), 4),
-        "calibration_error": round(float(calibration_error(softmax(logits / temperature), targets)), 4),
+        "top1": round(top(logits, targets), 4),
+        "calibration_error_before": round(calibration_error(softmax(logits), targets), 4),
+        "calibration_error": round(calibration_error(softmax(logits, temperature), targets), 4),
         "threshold_quantile": QUANTILE,
     }
-    return Card(
-        **{
-            **vars(card),
-            "temperature": round(temperature, 4),
-            "centres": {label: [round(float(value), 5) for value in centre] for label, centre in centres.items()},
-            "threshold": round(float(np.quantile(gaps[right] if right.any() else gaps, QUANTILE)), 4),
-            "measured": measured,
-        }
+    rounded = {label: [round(float(x), 5) for x in row] for label, row in zip(card.labels, centres, strict=True)}
+    threshold = float(np.quantile(gaps[recognised] if recognised.any() else gaps, QUANTILE))
+    return replace(
+        card, temperature=round(temperature, 4), centres=rounded, threshold=round(threshold, 4), measured=measured
     )
 
 
@@ -76,29 +74,29 @@ def command(settings: Settings) -> str:
         f"--data {settings.data}",
         f"--name {settings.name}",
     ]
-    words += [
-        f"--clips-per-class {settings.clips_per_class}",
-        f"--preset {settings.preset}",
-        f"--seed {settings.seed}",
-    ]
+    words += [f"--clips-per-class {settings.clips_per_class}", f"--preset {settings.preset}", f"--seed {settings.seed}"]
     for name in ("epochs", "batch", "rate"):
         if getattr(settings, name) is not None:
             words.append(f"--{name} {getattr(settings, name)}")
     return " ".join(words)
 
 
-def _few(split: Split) -> np.ndarray:
-    """At most `GALLERY` clips of each class: enough for a centre."""
-    return np.concatenate([np.flatnonzero(split.targets == label)[:GALLERY] for label in np.unique(split.targets)])
+def some_of_each(targets: np.ndarray, most: int) -> np.ndarray:
+    """The indices of at most `most` clips of each class."""
+    return np.concatenate([np.flatnonzero(targets == label)[:most] for label in np.unique(targets)])
 
 
-def _outputs(recognizer: Recognizer, split: Split, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores before the softmax, unit codes and targets of the newest view of some clips."""
-    logits, codes = recognizer.run(
-        [recognizer.system.protocols["one"].views(split.clip(int(each)))[0] for each in index]
-    )
-    return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12), split.targets[index]
+def class_centres(codes: torch.Tensor, targets: np.ndarray) -> torch.Tensor:
+    """The mean code of each class, of length one: eq. 6 of MS3D on codes of length one (ours)."""
+    return unit(torch.stack([codes[torch.from_numpy(targets == label)].mean(0) for label in np.unique(targets)]))
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+def unit(codes: torch.Tensor) -> torch.Tensor:
+    return nn.functional.normalize(codes, dim=1)
+
+
+def _outputs(recognizer: Recognizer, split: Split, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores before the softmax and codes of length one, of the newest view of some clips."""
+    one = recognizer.system.protocols["one"]
+    logits, codes = recognizer.run([one.views(split.clip(int(each)))[0] for each in index])
+    return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

@@ -16,12 +16,12 @@ from torch import nn
 from actrec.data.source import open_source
 from actrec.data.split import Split
 from actrec.machine import choose_device
-from actrec.systems import Schedule, System, Views, named
-from actrec.training.finish import finish
+from actrec.systems import Schedule, Views, named
+from actrec.training.finish import class_centres, finish, some_of_each, unit
 from actrec.training.numbers import arrange_weights, planned
 from actrec.training.objective import objective
 from actrec.training.run import Run, RunError, Settings
-from actrec.training.state import read_state, write_state
+from actrec.training.state import read_facts, read_state, write_state
 
 
 @dataclass
@@ -58,25 +58,28 @@ class Training:
             seed=self.settings.seed,
             told=lambda sentence: run.set_status("running", sentence),
         )
-        self.steps = len(self.source.train) // self.schedule.batch
+        blank = self.system.network(len(self.source.labels)).to(self.device)
+        self.numbers = planned(run, self.system, blank, self.device, self.schedule.batch)
+        self.objective = objective(self.system, self.schedule, self.numbers)
+        self.steps = self.objective.steps(self.source.train, self.schedule.batch)
         if self.steps == 0:
             raise RunError(
                 f"{len(self.source.train)} clips are less than one batch of {self.schedule.batch}. "
                 "Add clips or lower --batch."
             )
         torch.manual_seed(self.settings.seed)
-        self.network = self.system.network(len(self.source.labels)).to(self.device)
-        self.numbers = planned(run, self.system, self.network, self.device, self.schedule.batch)
+        self.network = self.objective.build(len(self.source.labels)).to(self.device)
         arrange_weights(self.network, self.numbers)
         self.optimiser = make_optimiser(self.network, self.schedule)
-        self.compute = objective(self.system, self.schedule, self.numbers)
         self.progress = Progress()
 
     def go_on(self) -> None:
         """From the checkpoint, or from the start, to the end of the schedule."""
         run, progress = self.run, self.progress
         if run.checkpoint.exists():
-            vars(progress).update(read_state(run.checkpoint, self.network, self.optimiser))
+            vars(progress).update(read_facts(run.checkpoint))
+            self.objective.begin(self.network, progress.epoch)
+            read_state(run.checkpoint, self.network, self.optimiser)
             run.log("resumed", epoch=progress.epoch)
         run.log(
             "started", device=str(self.device), numbers=vars(self.numbers), threads=torch.get_num_threads(),
@@ -99,8 +102,8 @@ class Training:
         """One pass over the training clips, then the validation clips once."""
         progress, began = self.progress, time.perf_counter()
         meter = Meter()
-        self.network.train()
-        batches = ahead(self.system, self.source.train, self.schedule.batch, self.settings.seed, progress.epoch)
+        stage = self.objective.begin(self.network, progress.epoch)
+        batches = self.batches(progress.epoch)
         for step in range(self.steps):
             waiting = time.perf_counter()
             views, labels = next(batches)
@@ -108,12 +111,15 @@ class Training:
             self.step(step, views, labels, meter)
             if step % 10 == 9 or step == self.steps - 1:
                 self._tell(step, meter)
-        accuracy, loss = validate(self.system, self.network, self.source.validation, self.device)
+        accuracy, loss = self.validate()
         progress.epoch += 1
         progress.seconds += time.perf_counter() - began
         if accuracy > progress.best_accuracy:
             progress.best_epoch, progress.best_accuracy = progress.epoch, accuracy
-        self.run.log("epoch", epoch=progress.epoch, accuracy=accuracy, loss=loss, seconds=round(progress.seconds, 1))
+        self.run.log(
+            "epoch", epoch=progress.epoch, stage=stage, accuracy=accuracy, loss=loss,
+            seconds=round(progress.seconds, 1),
+        )  # fmt: skip
 
     def step(self, step: int, views: list[Views], labels: np.ndarray, meter: Meter) -> None:
         """One update of the weights; its dropout is a function of seed, epoch and step."""
@@ -124,7 +130,7 @@ class Training:
         inputs = self.system.tensors(views, self.device)
         inputs = {name: self.numbers.lay_out(value) for name, value in inputs.items()}
         targets = torch.from_numpy(labels).to(self.device)
-        loss, scores = self.compute(self.network, inputs, targets)
+        loss, right = self.objective(self.network, inputs, targets)
         if not math.isfinite(loss.item()):
             raise RunError(
                 f"The loss became {loss.item()} in epoch {epoch + 1}. Lower the learning rate; "
@@ -134,7 +140,47 @@ class Training:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
-        meter.add(loss.item(), int((scores.argmax(1) == targets).sum()), len(labels))
+        meter.add(loss.item(), right, len(labels))
+
+    def batches(self, epoch: int) -> Iterator[tuple[list[Views], np.ndarray]]:
+        """An epoch's views, made by a thread a few steps ahead; they depend on seed, epoch and position alone."""
+        seed, split = self.settings.seed, self.source.train
+        place = 0
+
+        def views() -> Iterator[tuple[list[Views], np.ndarray]]:
+            nonlocal place
+            for index in self.objective.batches(split, self.schedule.batch, np.random.default_rng([seed, epoch])):
+                made = []
+                for each in index:
+                    rng = np.random.default_rng([seed, epoch, place])
+                    made.append(self.system.training_view(split.clip(int(each)), rng))
+                    place += 1
+                yield made, split.targets[index]
+
+        return ahead(views())
+
+    @torch.inference_mode()
+    def validate(self) -> tuple[float, float]:
+        """Top-1 accuracy and loss on the newest view of each validation clip."""
+        self.network.eval()
+        split = self.source.validation
+        if self.system.decides == "centres":
+            few = some_of_each(self.source.train.targets, 20)
+            centres = class_centres(unit(self._outputs(self.source.train, few)), self.source.train.targets[few])
+            scores = -torch.cdist(unit(self._outputs(split, np.arange(len(split)))), centres).square()
+        else:
+            scores = self._outputs(split, np.arange(len(split)))
+        targets = torch.from_numpy(split.targets)
+        loss = nn.functional.cross_entropy(scores, targets)
+        return round(float((scores.argmax(1) == targets).float().mean()), 4), round(float(loss), 4)
+
+    def _outputs(self, split: Split, index: np.ndarray) -> torch.Tensor:
+        """What the network says of one view of some clips: scores, or codes where centres decide."""
+        outputs = []
+        for start in range(0, len(index), 32):
+            views = [self.system.protocols["one"].views(split.clip(int(each)))[0] for each in index[start : start + 32]]
+            outputs.append(self.network(**self.system.tensors(views, self.device)).float().cpu())
+        return torch.cat(outputs)
 
     def _tell(self, step: int, meter: Meter) -> None:
         epoch = self.progress.epoch
@@ -194,54 +240,29 @@ def rate(schedule: Schedule, epoch: float) -> float:
     return schedule.rate / schedule.divide ** sum(epoch >= each for each in schedule.at)
 
 
-@torch.inference_mode()
-def validate(system: System, network: nn.Module, split: Split, device: torch.device) -> tuple[float, float]:
-    """Top-1 accuracy and loss on one view of each clip."""
-    network.eval()
-    right, total = 0, 0.0
-    for start in range(0, len(split), 32):
-        index = range(start, min(start + 32, len(split)))
-        views = [system.protocols["one"].views(split.clip(each))[0] for each in index]
-        targets = torch.from_numpy(split.targets[start : start + 32]).to(device)
-        scores = network(**system.tensors(views, device)).float()
-        right += int((scores.argmax(1) == targets).sum())
-        total += float(nn.functional.cross_entropy(scores, targets, reduction="sum"))
-    return round(right / len(split), 4), round(total / len(split), 4)
-
-
-def batches_of(system: System, split: Split, batch: int, seed: int, epoch: int) -> Iterator[tuple[list, np.ndarray]]:
-    """One epoch of training views, class-balanced; what it draws depends on (seed, epoch, position) alone."""
-    order = split.balanced_order(np.random.default_rng([seed, epoch]))
-    for start in range(0, len(order) - batch + 1, batch):
-        views = [
-            system.training_view(split.clip(index), np.random.default_rng([seed, epoch, start + place]))
-            for place, index in enumerate(order[start : start + batch])
-        ]
-        yield views, split.targets[order[start : start + batch]]
-
-
-def ahead(system: System, split: Split, batch: int, seed: int, epoch: int) -> Iterator[tuple[list, np.ndarray]]:
-    """The same batches, made by a thread a few steps ahead of the network."""
+def ahead(batches: Iterator) -> Iterator:
+    """The same batches, made by a thread a few steps ahead of whoever takes them."""
     ready: queue.Queue = queue.Queue(maxsize=6)
     over = threading.Event()
 
+    def put(each: object) -> None:
+        while not over.is_set():
+            try:
+                return ready.put(each, timeout=0.5)
+            except queue.Full:
+                continue
+
     def make() -> None:
         try:
-            for each in batches_of(system, split, batch, seed, epoch):
-                while not over.is_set():
-                    try:
-                        ready.put(each, timeout=0.5)
-                        break
-                    except queue.Full:
-                        continue
+            for each in batches:
+                put(each)
                 if over.is_set():
                     return
-            ready.put(None)
+            put(None)
         except BaseException as error:
-            ready.put(error)
+            put(error)
 
-    thread = threading.Thread(target=make, name="loader", daemon=True)
-    thread.start()
+    threading.Thread(target=make, name="loader", daemon=True).start()
     try:
         while (each := ready.get()) is not None:
             if isinstance(each, BaseException):

@@ -1,27 +1,138 @@
-"""What a system's training minimises."""
+"""What a system's training minimises, and which part of its network learns when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from actrec.data.split import Split
+from actrec.losses import bridge_distillation, n_pair_of_batch, pair_batches
 from actrec.machine import Numbers
 from actrec.systems.system import Schedule, System
 
-# (network, inputs, targets) → loss and scores
-Objective = Callable[[nn.Module, Mapping[str, torch.Tensor], torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Inputs = Mapping[str, Tensor]
+
+
+class Objective:
+    """Cross-entropy on a network's scores. `loss` answers with the loss and how many of the batch were right."""
+
+    def __init__(self, system: System, schedule: Schedule, numbers: Numbers) -> None:
+        self.system, self.schedule, self.numbers = system, schedule, numbers
+
+    def build(self, classes: int) -> nn.Module:
+        """The network as it is trained."""
+        return self.system.network(classes)
+
+    def begin(self, network: nn.Module, epoch: int) -> str:
+        """Make ready for an epoch; the name of the stage it belongs to."""
+        network.train()
+        return "all"
+
+    def batches(self, split: Split, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """An epoch's clips, batch after batch."""
+        order = split.balanced_order(rng)
+        for start in range(0, len(order) - batch + 1, batch):
+            yield order[start : start + batch]
+
+    def steps(self, split: Split, batch: int) -> int:
+        """How many batches an epoch has."""
+        return len(split.balanced_order(np.random.default_rng(0))) // batch
+
+    def __call__(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        with torch.autocast(targets.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
+            return self.loss(network, inputs, targets)
+
+    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        scores = network(**inputs)
+        return self.entropy(scores, targets), right(scores, targets)
+
+    def entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(scores.float(), targets, label_smoothing=self.schedule.label_smoothing)
+
+
+class NPair(Objective):
+    """N-pair loss on codes (MS3D, eq. 5): groups of two clips of each class, as many groups as a batch holds."""
+
+    def batches(self, split: Split, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        group = self._group(split, batch)
+        groups, held = pair_batches(split.targets, group // 2, rng), []
+        for each in groups:
+            held.append(each)
+            if len(held) == max(1, batch // group):
+                yield np.concatenate(held)
+                held = []
+
+    def steps(self, split: Split, batch: int) -> int:
+        return sum(1 for _ in self.batches(split, batch, np.random.default_rng(0)))
+
+    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        codes = network(**inputs).float()
+        ends = _group_ends(targets)
+        losses = [
+            n_pair_of_batch(codes[a:b], targets[a:b], length=1e-3) for a, b in zip([0, *ends], ends, strict=False)
+        ]
+        gaps = torch.cdist(codes.detach(), codes.detach()).fill_diagonal_(float("inf"))
+        return torch.stack(losses).mean(), int((targets[gaps.argmin(1)] == targets).sum())
+
+    @staticmethod
+    def _group(split: Split, batch: int) -> int:
+        return 2 * min(len(np.unique(split.targets)), max(2, batch // 2))
+
+
+class CrossEnhancement(Objective):
+    """Three stages: both streams alone, the student under the frozen teacher, then the fusion layer alone.
+
+    Not given in the paper: half of the epochs for the first stage, a third for the second.
+    """
+
+    def build(self, classes: int) -> nn.Module:
+        return self.system.network(classes, bridge="e")
+
+    def stage(self, epoch: int) -> str:
+        done = epoch / self.schedule.epochs
+        return "complete" if done < 1 / 2 else "student" if done < 5 / 6 else "fusion"
+
+    def begin(self, network: nn.Module, epoch: int) -> str:
+        stage = self.stage(epoch)
+        if stage == "complete":  # the bridge stays for the next stage; the streams' losses do not touch it
+            network.train()
+        else:
+            network.begin(stage)
+            network.train()
+        return stage
+
+    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        if network.stage == "student":
+            each = network.distil(**inputs)
+            made = bridge_distillation(each.student, each.teacher, each.scores, targets)
+            return made.loss, right(each.scores, targets)
+        if network.stage == "fusion":
+            scores = network(**inputs)
+            return self.entropy(scores, targets), right(scores, targets)
+        streams = [network.streams[name](inputs[name]) for name in ("rgb", "flow")]
+        return sum(self.entropy(scores, targets) for scores in streams), right(sum(streams), targets)
 
 
 def objective(system: System, schedule: Schedule, numbers: Numbers) -> Objective:
-    """The loss that a system's recipe names."""
+    """The objective that a recipe names."""
+    kinds = {"cross-entropy": Objective, "n-pair": NPair, "cross-enhancement": CrossEnhancement}
+    return kinds[system.loss](system, schedule, numbers)
 
-    def cross_entropy(network: nn.Module, inputs: Mapping[str, torch.Tensor], targets: torch.Tensor) -> tuple:
-        device = next(iter(inputs.values())).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=numbers.dtype == "bfloat16"):
-            scores = network(**inputs)
-        scores = scores.float()
-        return nn.functional.cross_entropy(scores, targets, label_smoothing=schedule.label_smoothing), scores.detach()
 
-    return cross_entropy
+def right(scores: Tensor, targets: Tensor) -> int:
+    return int((scores.detach().argmax(1) == targets).sum())
+
+
+def _group_ends(targets: Tensor) -> list[int]:
+    """Where one group of pairs ends: each class stands in it exactly twice."""
+    ends, seen = [], {}
+    for place, label in enumerate(targets.tolist()):
+        seen[label] = seen.get(label, 0) + 1
+        following = targets[place + 1].item() if place + 1 < len(targets) else None
+        if all(count == 2 for count in seen.values()) and (following is None or following in seen):
+            ends.append(place + 1)
+            seen = {}
+    return ends

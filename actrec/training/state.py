@@ -31,11 +31,16 @@ def write_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Opt
     os.replace(temporary, path)
 
 
-def read_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict:
-    """Put a written state back; returns its facts."""
+def read_facts(path: Path) -> dict:
+    """What was written beside the tensors."""
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["facts"])
+
+
+def read_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Put a written state back."""
     tensors: dict[str, torch.Tensor] = {}
     with safe_open(path, "pt") as file:
-        facts = json.loads(file.metadata()["facts"])
         for name in file.keys():  # noqa: SIM118 — a safetensors file is not a dict
             tensors[name] = file.get_tensor(name)
     network.load_state_dict({name[len("network/") :]: v for name, v in tensors.items() if name.startswith("network/")})
@@ -49,4 +54,3 @@ def read_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Opti
         for key, value in values.items():
             if torch.is_tensor(value) and value.shape == parameter.shape:
                 values[key] = torch.empty_like(parameter).copy_(value)
-    return facts

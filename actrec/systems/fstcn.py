@@ -1,0 +1,91 @@
+"""The recipe of FstCN: strided pairs of a clip and its differences, crops fused by how concentrated their scores are.
+
+Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015, sec. 2.2,
+3 and 4. Ours, not the paper's, in the light size: d_t = 9 and s_t = 5 count frames at 25 per second whatever the
+film's rate; the crops of a pair are two zooms and their mirror images of the letterboxed picture; Adam.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import cv2
+import numpy as np
+
+from actrec import sampling
+from actrec.fusion import average, sci_fusion
+from actrec.models import fstcn
+from actrec.systems.system import Input, Protocol, Schedule, System, Views
+from actrec.systems.views import PLAIN, Light, Paper, Placing, channels_first
+from actrec.video import Clip
+
+PAPER = "Sun et al., Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks, ICCV 2015"
+LENGTH, STRIDE, DISTANCE, PAIRS = 5, 5, 9, 5
+CROPS = (PLAIN, Placing(flip=True), Placing(zoom=1.2), Placing(zoom=1.2, flip=True))
+
+SCRATCH = Schedule("adamw", rate=1e-3, epochs=16, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05)
+FINE_TUNE = Schedule("adamw", rate=3e-4, epochs=30, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
+# Sec. 3.3 gives batch, momentum and decay; the rate and its steps are not given in the paper.
+IN_PAPER = Schedule("sgd", rate=1e-2, epochs=60, batch=32, at=(30, 50))
+
+
+def view(frames: np.ndarray) -> Views:
+    """The frames of V and the frames d_t later → V and |V(t) − V(t + d_t)|."""
+    own, later = frames[:LENGTH], frames[LENGTH:]
+    return {"frames": channels_first(own), "difference": channels_first(cv2.absdiff(own, later))}
+
+
+def chosen(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    """The pair that a window of 30 frames holds."""
+    return sampling.strided_pairs(len(frames), 1, rng, length=LENGTH, stride=STRIDE, distance=DISTANCE)[0].ravel()
+
+
+def pairs(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
+    drawn = sampling.strided_pairs(len(clip), count, rng, length=LENGTH, stride=STRIDE, distance=DISTANCE)
+    return [each.ravel() for each in drawn]
+
+
+def light(name: str = "fstcn", network=fstcn.light) -> System:
+    recipe = Light(sampling.pair_span(LENGTH, STRIDE, DISTANCE), 25.0, 112, view, chosen)
+    several = partial(recipe.over, most=PAIRS, placings=CROPS)
+    return System(
+        name=name,
+        title="FstCN",
+        paper=PAPER,
+        size="light",
+        inputs={"frames": Input(3, LENGTH, 112), "difference": Input(3, LENGTH, 112, 0.0, 0.12)},
+        network=network,
+        seconds=recipe.seconds,
+        training_view=recipe.training_view,
+        protocols={
+            "one": Protocol(recipe.one, average),
+            "clip": Protocol(several, partial(sci_fusion, crops=len(CROPS))),
+        },
+        schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
+    )
+
+
+def paper(name: str, network) -> System:
+    """204×204, tested on five pairs of 18 crops each, fused by SCI. The size before cropping is not in the paper."""
+    recipe = Paper(204, 240, view, pairs)
+    return System(
+        name=name,
+        title=name,
+        paper=PAPER,
+        size="paper",
+        inputs={"frames": Input(3, LENGTH, 204), "difference": Input(3, LENGTH, 204, 0.0, 0.12)},
+        network=network,
+        seconds=sampling.pair_span(LENGTH, STRIDE, DISTANCE) / 25,
+        training_view=recipe.training_view,
+        protocols={
+            "one": Protocol(partial(recipe.tested, windows=1, crops=1), average),
+            "clip": Protocol(partial(recipe.tested, windows=PAIRS, crops=1), average),
+            "paper": Protocol(partial(recipe.tested, windows=PAIRS, crops=18), partial(sci_fusion, crops=18)),
+        },
+        schedules={"scratch": IN_PAPER, "paper": IN_PAPER},
+    )
+
+
+def systems() -> list[System]:
+    built = {name: build for name, build in fstcn.VARIANTS.items() if name != "fstcn-light"}
+    return [light(), *(paper("fstcn-paper" if name == "fstcn" else name, build) for name, build in built.items())]
