@@ -207,3 +207,20 @@ def test_readers_and_writers_at_once_never_see_half_a_change(four, tmp_path):
     assert failures == []
     assert isinstance(repository.centres, Centres)
     assert len(repository) == 40 - 13
+
+
+def test_many_writers_at_once_lose_nothing():
+    repository = Repository()
+    together = threading.Barrier(6)
+
+    def write(writer: int) -> None:
+        together.wait()
+        for number in range(40):
+            repository.add(f"{writer}-{number}", np.full((1, 64), float(number)))
+
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(6)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    assert len(repository) == 240
