@@ -12,6 +12,7 @@ from actrec.weights.cards import Card, cards
 if TYPE_CHECKING:
     import numpy as np
 
+    from actrec.evaluation.cost import Cost, Pace
     from actrec.recognizer import Recognizer
     from actrec.video import Clip
 
@@ -28,6 +29,8 @@ class Lab:
         self.cards: dict[str, Card] = cards(weights)
         self.default = first if first in self.cards else next(iter(self.cards), None)
         self.progress = "Loading the network library."
+        self.paces: dict[str, Pace] = {}
+        self._costs: list[Cost] = []
         self._recognizers: dict[str, Recognizer] = {}
         self._lock = threading.Lock()
         self._decoder = None
@@ -65,6 +68,31 @@ class Lab:
         with self._lock:
             self._decoder = self._decoder or Decoder()
         return self._decoder.read(path, **wanted)
+
+    def costs(self) -> list[Cost]:
+        """Every system's counts; made once, kept."""
+        from actrec.evaluation.cost import counted
+        from actrec.systems import SYSTEMS
+
+        with self._lock:
+            if not self._costs:
+                self._costs = [counted(system) for system in SYSTEMS.values()]
+        return self._costs
+
+    def time(self, name: str) -> Pace:
+        """How long one view of a system takes here."""
+        from actrec.evaluation.cost import timed
+        from actrec.systems import named
+
+        if name not in self.paces:
+            self.paces[name] = timed(named(name), self.device)
+        return self.paces[name]
+
+    def machine(self) -> str:
+        """What computes here, in words."""
+        from actrec.machine import choose_device, describe
+
+        return describe(choose_device(self.device))
 
     def salience_video(self, clip: Clip, path: Path) -> str:
         """The clip with its motion salience over it, as a file that browsers play."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo import clip, live
+from demo import clip, compare, live
 from demo.lab import Lab
 from demo.look import CSS, theme
 
-TABS = {"Clip": clip.build, "Live": live.build}
+TABS = {"Clip": clip.build, "Live": live.build, "Compare": compare.build}
 MEGABYTES = 200
 
 
@@ -19,8 +19,8 @@ def build(lab: Lab) -> gr.Blocks:
         )
         status = gr.Markdown(lab.say(), elem_id="status")
         for name, layout in TABS.items():
-            with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
-                layout(lab)
+            with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
+                layout(lab, tab)
         ticks = gr.Timer(1.0)
         ticks.tick(lambda: _status(lab), None, [status, ticks], show_progress="hidden", api_visibility="private")
     return page

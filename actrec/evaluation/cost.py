@@ -1,0 +1,79 @@
+"""What a system costs: weights and multiplications by counting, milliseconds by the clock."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from actrec.models.counting import multiplications, weights
+from actrec.recognizer import Recognizer
+from actrec.systems import System
+from actrec.video import Clip
+from actrec.weights.cards import Card
+
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One system's figures; multiplications are per view."""
+
+    name: str
+    title: str
+    paper: str
+    size: str
+    parameters: int
+    weights: int
+    multiplications: int
+    input: str
+
+
+def counted(system: System, classes: int = 101) -> Cost:
+    """Counts on the meta device: shapes only, no memory."""
+    with torch.device("meta"):
+        network = system.network(classes)
+        views = system.blank()
+    inputs = ", ".join(f"{name} {each.channels}×{each.frames}×{each.size}²" for name, each in system.inputs.items())
+    return Cost(
+        name=system.name,
+        title=system.title,
+        paper=system.paper,
+        size=system.size,
+        parameters=sum(each.numel() for each in network.parameters()),
+        weights=weights(network),
+        multiplications=multiplications(network, views),
+        input=inputs,
+    )
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Median milliseconds of one view: making it from frames, and the network."""
+
+    views: float
+    network: float
+    dtype: str
+
+
+def timed(system: System, device: str = "auto", classes: int = 6) -> Pace:
+    """One view of a clip of noise, several times, with untrained weights: what they are does not change the time."""
+    torch.manual_seed(0)
+    labels = [str(number) for number in range(classes)]
+    centres = {label: [0.0] for label in labels} if system.decides == "centres" else None
+    card = Card(system.name, system.name, labels, "nothing", "", 0, centres=centres)
+    recognizer = Recognizer(system, system.network(classes), card, device)
+    frames = np.random.default_rng(0).integers(0, 256, (96, 120, 160, 3), np.uint8)
+    clip = Clip(frames, np.arange(len(frames)) / 25)
+    making, computing = [], []
+    for _ in range(REPEATS + 1):
+        began = time.perf_counter()
+        views = system.protocols["one"].views(clip)
+        made = time.perf_counter()
+        recognizer.run(views)
+        making.append((made - began) * 1000)
+        computing.append((time.perf_counter() - made) * 1000)
+    return Pace(statistics.median(making[1:]), statistics.median(computing[1:]), recognizer.numbers.dtype)
