@@ -7,6 +7,7 @@ descriptors' vectors side by side.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import LinearSVC
 
@@ -94,7 +96,9 @@ def fit_codebook(descriptors: np.ndarray, rng: np.random.Generator, words: int =
     half = max(1, descriptors.shape[1] // 2)
     pca = PCA(half, random_state=seed).fit(descriptors)
     mixture = GaussianMixture(words, covariance_type="diag", random_state=seed, reg_covar=1e-6, max_iter=50)
-    mixture.fit(pca.transform(descriptors))
+    with warnings.catch_warnings():  # a mixture that would still move a little is as good a codebook
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(pca.transform(descriptors))
     return Codebook(pca.mean_, pca.components_, mixture.weights_, mixture.means_, mixture.covariances_)
 
 
@@ -102,7 +106,7 @@ class TrajectoryCode:
     """The codebooks of all kinds of descriptors: descriptors of a clip in, one vector out."""
 
     def __init__(self, books: dict[str, Codebook]) -> None:
-        self.books = books
+        self.books = dict(sorted(books.items()))  # the order of the vector's parts
 
     @classmethod
     def fit(
@@ -125,9 +129,8 @@ class TrajectoryCode:
 
     def save(self, path: Path) -> None:
         """As safetensors."""
-        save_file(
-            {f"{kind}.{name}": value for kind, book in self.books.items() for name, value in vars(book).items()}, path
-        )
+        parts = {f"{kind}.{name}": part for kind, book in self.books.items() for name, part in vars(book).items()}
+        save_file({name: np.ascontiguousarray(part) for name, part in parts.items()}, path)
 
     @classmethod
     def load(cls, path: Path) -> TrajectoryCode:

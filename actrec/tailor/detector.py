@@ -59,9 +59,7 @@ def read_card(folder: Path) -> Card:
         card = Card(**{k: tuple(v) if k == "classes" else v for k, v in written.items() if k in known})
         fits = 0 <= card.person < len(card.classes) and card.image_size >= STRIDE
     except FileNotFoundError:
-        raise DetectorError(
-            f"There is no {CARD} in {folder}; a detector needs one beside {WEIGHTS}."
-        ) from None
+        raise DetectorError(f"There is no {CARD} in {folder}; a detector needs one beside {WEIGHTS}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise DetectorError(f"{path} is not a detector's card: {error}.") from None
     if not fits:
@@ -100,17 +98,13 @@ def save_detector(network: torch.nn.Module, folder: Path, card: Card, half: bool
     if network.is_fused():
         raise DetectorError("Save the detector before it is fused: a fused network no longer fits its yaml.")
     if len(card.classes) != network.model[-1].nc:
-        raise DetectorError(
-            f"The card names {len(card.classes)} classes, the network has {network.model[-1].nc}."
-        )
+        raise DetectorError(f"The card names {len(card.classes)} classes, the network has {network.model[-1].nc}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {}
     for name, tensor in network.state_dict().items():
         floating = tensor.is_floating_point()
-        state[name] = (
-            tensor.detach().cpu().to(torch.float16 if half and floating else tensor.dtype).contiguous()
-        )
+        state[name] = tensor.detach().cpu().to(torch.float16 if half and floating else tensor.dtype).contiguous()
     part = folder / (WEIGHTS + ".part")
     save_file(state, part)
     digest = hashlib.sha256(part.read_bytes()).hexdigest()

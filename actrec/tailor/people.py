@@ -121,9 +121,7 @@ def spread(mass: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """
     reach = min(4, len(mass) - 1)
     padded = np.pad(mass, [(reach, reach), (0, 0)])
-    total = (
-        np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0).sum(axis=-1).cumsum(axis=1)
-    )
+    total = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0).sum(axis=-1).cumsum(axis=1)
     whole = total[:, -1:]
     first = (total > whole * (1 - share) / 2).argmax(axis=1).astype(np.float64)
     last = (total >= whole * (1 + share) / 2).argmax(axis=1) + 1.0

@@ -79,7 +79,7 @@ def read_pickled(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
             )
         with torch.serialization.safe_globals([(stand_in(name), name) for name in named]):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as error:
         raise DetectorError(f"{path.name} cannot be read as ultralytics weights: {error}") from error
     model = checkpoint.get("ema") or checkpoint.get("model") if isinstance(checkpoint, dict) else None
     names = getattr(model, "names", None)
