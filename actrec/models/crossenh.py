@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from actrec.models.i3d import I3D, LIGHT_WIDTH
+from actrec.models.i3d import I3D, LIGHT
 from actrec.models.layers import start_classifier
 
 POSITIONS = ("Mixed_3c", "Mixed_4f", "Mixed_5c")  # front, middle, rear
@@ -67,7 +67,7 @@ class TwoStream(nn.Module):
     """`rgb` [B, 3, T, H, W] and `flow` [B, 2, T, H, W]; the code is both streams' codes side by side.
 
     `teacher` and `bridge` make it a cross-enhancement network for the length of its training; `stage` says which
-    part is being trained and freezes the rest.
+    part is being trained and freezes the rest. What is not named here goes to both streams (width, dropout, generator).
     """
 
     def __init__(
@@ -78,10 +78,8 @@ class TwoStream(nn.Module):
         bridge: str | None = None,
         second: str = "code",
         fusion: str = "average",
-        width: float = 1.0,
-        dropout: float = 0.5,
         bridge_seed: int = 0,
-        generator: torch.Generator | None = None,
+        **stream: object,
     ) -> None:
         super().__init__()
         _one_of("teacher", teacher, (None, "rgb", "flow"))
@@ -91,11 +89,10 @@ class TwoStream(nn.Module):
         self.teacher, self.second, self.fusion, self.stage = teacher, second, fusion, "complete"
         self.student = {"rgb": "flow", "flow": "rgb"}.get(teacher)
         self.positions = BRIDGES.get(bridge)
-        options = {"width": width, "dropout": dropout, "generator": generator}
         self.streams = nn.ModuleDict(
-            {"rgb": I3D(classes, channels=3, **options), "flow": I3D(classes, channels=2, **options)}
+            {"rgb": I3D(classes, channels=3, **stream), "flow": I3D(classes, channels=2, **stream)}
         )
-        self.fusion_layer = _fusion_layer(fusion, classes, self.code_length, generator)
+        self.fusion_layer = _fusion_layer(fusion, classes, self.code_length, stream.get("generator"))
         self.bridge = None
         if teacher and bridge:
             of_teacher, of_student = self.positions
@@ -223,10 +220,10 @@ def multiple_enhanced_flow(classes: int, **options: object) -> TwoStream:
 
 
 def _light(build: Callable[..., TwoStream]) -> Callable[..., TwoStream]:
-    """The same network, small enough to be live: narrow streams, for 32×112×112 at most."""
+    """The same network, small enough to be live: narrow streams, for 16×112×112."""
 
     def light(classes: int, **options: object) -> TwoStream:
-        return build(classes, **{"width": LIGHT_WIDTH, "dropout": 0.3, **options})
+        return build(classes, **{**LIGHT, **options})
 
     return light
 

@@ -5,8 +5,8 @@ of both two-stream networks (`crossenh.py`), and a network of its own.
 
 As published: padding "SAME" (TensorFlow's, so uneven where a stride needs it), batch norm with epsilon 0.001 after
 every convolution but the last, average over 2×7×7 windows and then over time.
-Ours, not the paper's: `width` multiplies every number of channels (rounded to eights), so that the light size is the
-same code; any size of clip is taken, the 7×7 average becoming one over the whole map.
+Ours, not the paper's: `width` multiplies every number of channels (rounded to eights) and `stem` is the first kernel,
+so that the light size is the same code; any size of clip is taken, the 7×7 average becoming one over the whole map.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ BLOCKS = {
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 
-LIGHT_WIDTH = 0.22  # both streams together stay under 1.5 M weights
+# Both streams together stay under 1.5 M weights; a third of a light stream's time would go to the first kernel's seven
+# frames.
+LIGHT = {"width": 0.22, "stem": (3, 7, 7), "dropout": 0.3}
 
 
 def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[tuple[int, int]]:
@@ -73,7 +75,18 @@ class Unit(nn.Module):
         if self.conv.stride != (1, 1, 1):
             pairs = same_padding(x.shape[2:], self.conv.kernel_size, self.conv.stride)
             x = F.pad(x, [amount for pair in reversed(pairs) for amount in pair])
-        return F.relu(self.norm(self.conv(x)), inplace=True)
+        return F.relu(self.norm(convolve(self.conv, x)), inplace=True)
+
+
+def convolve(conv: nn.Conv3d, x: Tensor) -> Tensor:
+    """The convolution, past a rule of PyTorch's: a single small float32 clip goes to a path without oneDNN there,
+    twice as slow and back to contiguous, so that the pools behind it are five times as slow."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last_3d)
+    if not channels_last or x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
+        return conv(x)
+    if torch.is_autocast_enabled("cpu") or not torch.backends.mkldnn.is_available():
+        return conv(x)
+    return torch.mkldnn_convolution(x, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups)
 
 
 class Inception(nn.Module):
@@ -104,6 +117,7 @@ class I3D(nn.Module):
         *,
         channels: int = 3,
         width: float = 1.0,
+        stem: tuple[int, int, int] = (7, 7, 7),
         dropout: float = 0.5,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -113,7 +127,7 @@ class I3D(nn.Module):
             return c if width == 1 else max(8, 8 * round(c * width / 8))
 
         self.layers = nn.ModuleDict()
-        self.layers["Conv3d_1a_7x7"] = Unit(channels, wide(64), (7, 7, 7), (2, 2, 2))
+        self.layers["Conv3d_1a_7x7"] = Unit(channels, wide(64), stem, (2, 2, 2))
         self.layers["MaxPool3d_2a_3x3"] = MaxPoolSame((1, 3, 3), (1, 2, 2))
         self.layers["Conv3d_2b_1x1"] = Unit(wide(64), wide(64), (1, 1, 1))
         self.layers["Conv3d_2c_3x3"] = Unit(wide(64), wide(192), (3, 3, 3))
@@ -176,13 +190,13 @@ def flow(classes: int, **options: object) -> I3D:
 
 
 def rgb_light(classes: int, **options: object) -> I3D:
-    """The RGB stream small enough to be live, for 32×112×112."""
-    return rgb(classes, **{"width": LIGHT_WIDTH, "dropout": 0.3, **options})
+    """The RGB stream small enough to be live, for 16×112×112."""
+    return rgb(classes, **{**LIGHT, **options})
 
 
 def flow_light(classes: int, **options: object) -> I3D:
-    """The flow stream small enough to be live, for 32×112×112."""
-    return flow(classes, **{"width": LIGHT_WIDTH, "dropout": 0.3, **options})
+    """The flow stream small enough to be live, for 16×112×112."""
+    return flow(classes, **{**LIGHT, **options})
 
 
 VARIANTS: dict[str, Callable[..., I3D]] = {
