@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import weakref
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +22,7 @@ import numpy as np
 from actrec.video.clip import Clip, VideoError
 from actrec.video.refusals import refusal
 from actrec.video.request import LIMITS, Header, Limits, Wanted
-from actrec.video.shared import PAGE, Block, Pool, receive, times_offset
+from actrec.video.shared import PAGE, TAKEN, Block, Pool, receive, times_offset, wait
 
 _LEAST_MEMORY = 96 << 20
 _ROOT = Path(__file__).resolve().parents[2]
@@ -60,22 +59,20 @@ class Decoder:
         """The same as `actrec.video.read.read_clip`, with the same arguments and errors."""
         wanted = Wanted(fps, short_side, frames, start, stop)
         request = {"do": "read", "path": _absolute(path), "wanted": asdict(wanted), "limits": asdict(limits)}
-        with self._lock:
-            self._after_fork()
+        with self._turn():
             block = self._pool.take(limits.bytes + 8 * limits.frames + PAGE)
             try:
                 reply = self._ask({**request, "size": block.size, "touched": block.touched}, block.file)
                 block.touched = reply["touched"]
                 pictures, times = _clip_of(self._pool, block, reply["shape"])
             except BaseException:
-                self._pool.give(block)
+                self._pool.forget(block)  # nobody knows how far it was written
                 raise
         return Clip(pictures, times, source=str(path), notes=tuple(reply["notes"]))
 
     def probe(self, path: str | Path) -> Header:
         """The same as `actrec.video.read.probe`."""
-        with self._lock:
-            self._after_fork()
+        with self._turn():
             reply = self._ask({"do": "probe", "path": _absolute(path)})
         return Header(**reply["header"])
 
@@ -86,7 +83,7 @@ class Decoder:
 
     def close(self) -> None:
         """End the child. A read that is under way in another thread ends first."""
-        with self._lock:
+        with self._turn():
             self._closed = True
             self._drop()
             self._pool.close()
@@ -104,7 +101,15 @@ class Decoder:
             self._drop()
             self._child = _Child(self._memory)
         try:
-            reply = self._child.exchange(request, file, self._seconds)
+            try:
+                reply = self._child.exchange(request, file, self._seconds)
+            except _IdleDeathError:  # it died before it saw the request, which is not to blame
+                self._drop()
+                self._child = _Child(self._memory)
+                reply = self._child.exchange(request, file, self._seconds)
+        except _IdleDeathError as error:
+            self._drop()
+            raise refusal("crashed") from error
         except BaseException:  # also Ctrl-C: a late answer must not meet the next question
             self._drop()
             raise
@@ -117,15 +122,20 @@ class Decoder:
             raise error
         return reply
 
-    def _after_fork(self) -> None:
-        """In a forked process the child belongs to the parent: forget it and start an own one."""
+    def _turn(self) -> threading.Lock:
+        """The right to talk to the child. After a fork that child is the parent's: forget it, with its lock."""
         if self._owner != os.getpid():
-            self._owner, self._child, self._pool = os.getpid(), None, Pool()
+            self._owner, self._lock, self._child, self._pool = os.getpid(), threading.Lock(), None, Pool()
+        return self._lock
 
     def _drop(self) -> None:
         if self._child is not None:
             self._child.end()
             self._child = None
+
+
+class _IdleDeathError(Exception):
+    """The child was gone before it had taken the request in."""
 
 
 class _Child:
@@ -153,9 +163,15 @@ class _Child:
         """Send a request, with a file where there is one, and wait for the answer."""
         until = time.monotonic() + seconds
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):
+            try:
                 files = [file] if file >= 0 else []
                 socket.send_fds(self.line, [json.dumps(request).encode() + b"\n"], files)
+                wait(self.line, until)
+                taken = self.line.recv(1) == TAKEN
+            except (BrokenPipeError, ConnectionResetError):
+                taken = False
+            if not taken:
+                raise _IdleDeathError
             text, _ = receive(self.line, until)
         except TimeoutError as error:
             raise refusal("too-slow", seconds=seconds) from error

@@ -80,8 +80,9 @@ def open_video(path: str | Path, limits: Limits = LIMITS) -> Iterator[tuple]:
         stream = _video_stream(container)
         codec = stream.codec_context
         codec.thread_type = "AUTO"
-        # A stream may change its size half way: no decoder is to allocate more than was allowed.
-        codec.options = {**codec.options, "max_pixels": str(limits.pixels)}
+        # A stream may change its size half way: no decoder is to allocate more than was allowed, apart from
+        # what rounding both sides up to whole blocks adds.
+        codec.options = {**codec.options, "max_pixels": str(limits.pixels * 9 // 8 + (1 << 14))}
         yield container, stream
 
 

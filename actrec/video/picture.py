@@ -1,4 +1,7 @@
-"""One decoded frame as RGB pixels, written where it is wanted: scaled, turned upright, opaque."""
+"""One decoded frame as RGB pixels, written where it is wanted: scaled, turned upright, opaque.
+
+Pixels are taken as square: a video stored squeezed stays squeezed, as in the data sets that are learned from.
+"""
 
 from __future__ import annotations
 

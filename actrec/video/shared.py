@@ -24,6 +24,7 @@ import numpy as np
 PAGE = mmap.PAGESIZE
 SPARE = 256 << 20  # bytes of free blocks kept warm
 LONGEST_LINE = 1 << 16
+TAKEN = b"+"  # sent by the child as soon as it has a request
 _FILES = 16  # blocks that may come back, counted with those in use: each holds a file descriptor
 _LINUX = sys.platform.startswith("linux")
 _forks = 0
@@ -64,7 +65,7 @@ class Pool:
             block = self._free.popleft()
             if block.size >= size:
                 return block
-            self._forget(block)
+            self.forget(block)
         self._alive += 1
         return Block(size)
 
@@ -72,7 +73,7 @@ class Pool:
         """Take a block back that nobody looks at any more. May be called by the garbage collector at any time."""
         foreign = block.owner != os.getpid() or block.forks != _forks  # a forked process may still look at it
         if foreign or block.touched + sum(free.touched for free in self._free) > SPARE:
-            self._forget(block)
+            self.forget(block)
         else:
             self._free.append(block)
 
@@ -82,12 +83,12 @@ class Pool:
         keep = self._alive <= _FILES
         weakref.finalize(view, self._unmapped, block if keep else None, unmap).atexit = False
         if not keep:
-            self._forget(block)
+            self.forget(block)
         return np.frombuffer(view, np.uint8, used)
 
     def close(self) -> None:
         while self._free:
-            self._forget(self._free.popleft())
+            self.forget(self._free.popleft())
 
     def _unmapped(self, block: Block | None, unmap: tuple | None) -> None:
         if unmap is not None:
@@ -95,7 +96,8 @@ class Pool:
         if block is not None:
             self.give(block)
 
-    def _forget(self, block: Block) -> None:
+    def forget(self, block: Block) -> None:
+        """Let a block go for good."""
         self._alive -= 1
         block.close()
 
@@ -110,12 +112,9 @@ def receive(line: socket.socket, until: float = math.inf) -> tuple[bytes, int]:
 
     Raises TimeoutError when `until`, on the monotonic clock, has passed.
     """
-    text, file, watch = b"", -1, select.poll()
-    watch.register(line, select.POLLIN)
+    text, file = b"", -1
     while not text.endswith(b"\n"):
-        left = None if until == math.inf else max(0.0, until - time.monotonic()) * 1000
-        if not watch.poll(left):
-            raise TimeoutError
+        wait(line, until)
         try:
             part, files, _, _ = socket.recv_fds(line, LONGEST_LINE, 1)
         except ConnectionResetError:
@@ -125,6 +124,15 @@ def receive(line: socket.socket, until: float = math.inf) -> tuple[bytes, int]:
             return b"", file
         text += part
     return text, file
+
+
+def wait(line: socket.socket, until: float) -> None:
+    """Return as soon as there is something to receive, be it the end."""
+    watch = select.poll()
+    watch.register(line, select.POLLIN)
+    left = None if until == math.inf else max(0.0, until - time.monotonic()) * 1000
+    if not watch.poll(left):
+        raise TimeoutError
 
 
 def _map(file: int, size: int) -> tuple[object, tuple | None]:

@@ -24,7 +24,7 @@ from actrec.video.clip import VideoError
 from actrec.video.read import decode, probe
 from actrec.video.refusals import refusal
 from actrec.video.request import Limits, Wanted
-from actrec.video.shared import PAGE, receive, times_offset
+from actrec.video.shared import PAGE, TAKEN, receive, times_offset
 
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14 and later
 _EXCESS = 32 << 20  # bytes that a block may hold more than its clip uses
@@ -89,6 +89,7 @@ def serve(line: socket.socket) -> None:
         text, file = receive(line)
         if not text:
             return
+        line.sendall(TAKEN)
         request = json.loads(text)
         target = Target(file, request.get("size", 0), request.get("touched", 0))
         reply = answer(request, target)

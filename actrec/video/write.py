@@ -13,6 +13,8 @@ import numpy as np
 
 from actrec.video.clip import VideoError
 
+_SMPTE170M = 6  # AVCOL_SPC_SMPTE170M, the BT.601 matrix that the conversion from RGB uses
+
 
 def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: float, *, crf: int = 20) -> Path:
     """Write `uint8 [T, H, W, 3]` RGB frames (or any iterable of them) as mp4; returns the path.
@@ -43,6 +45,8 @@ def _encode(path: str, frames: Iterable[np.ndarray], rate: Fraction, crf: int) -
                 stream = container.add_stream("libx264", rate=rate)
                 stream.height, stream.width = picture.shape[:2]
                 stream.pix_fmt = "yuv420p"
+                # Say which matrix made the colours; players guess another one for large pictures.
+                stream.codec_context.colorspace = _SMPTE170M
                 stream.options = {"crf": str(crf), "preset": "veryfast"}
             elif (stream.height, stream.width) != picture.shape[:2]:
                 raise ValueError("all frames of a video have one size")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import av
 import corpus
 import cv2
 import numpy as np
@@ -101,6 +102,45 @@ def test_other_depths_and_layouts_show_the_same_colours(tmp_path, pix_fmt):
     frames[:] = 200, 40, 90
     clip = read_clip(corpus.encode(tmp_path / "d.mkv", frames, codec="ffv1", pix_fmt=pix_fmt))
     assert np.abs(clip.frames.astype(int) - (200, 40, 90)).max() <= 3
+
+
+@pytest.mark.parametrize(("kr", "kb", "tag"), [(0.2126, 0.0722, 1), (0.299, 0.114, 6)])
+def test_colours_follow_the_matrix_that_the_file_names(tmp_path, kr, kb, tag):
+    """BT.709 and BT.601 by their own equations, limited range."""
+    red, green, blue = 200 / 255, 40 / 255, 90 / 255
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    planes = np.empty((3, 32, 32), np.uint8)
+    planes[0] = round(16 + 219 * luma)
+    planes[1] = round(128 + 112 * (blue - luma) / (1 - kb))
+    planes[2] = round(128 + 112 * (red - luma) / (1 - kr))
+    path = tmp_path / "m.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height = stream.width = 32
+        stream.pix_fmt = "yuv444p"
+        stream.codec_context.colorspace = tag
+        for place in range(3):
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv444p")
+            frame.colorspace, frame.pts = tag, place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert np.abs(read_clip(path).frames.astype(int) - (200, 40, 90)).max() <= 2
+
+
+def test_a_size_that_changes_half_way_is_brought_to_the_first(tmp_path):
+    small, large = corpus.h264(tmp_path / "s.ts"), tmp_path / "l.ts"
+    corpus.encode(large, corpus.pictures(24, 96, 128))
+    both = tmp_path / "both.ts"
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    clip = read_clip(both)
+    assert len(clip) == 48 and clip.size == (48, 64)
+
+
+def test_a_video_as_large_as_allowed_is_taken(tmp_path):
+    path = corpus.encode(tmp_path / "e.mp4", corpus.pictures(4, 46, 62))  # coded as 48×64
+    assert len(read_clip(path, limits=Limits(pixels=46 * 62))) == 4
+    with pytest.raises(VideoError):
+        read_clip(path, limits=Limits(pixels=46 * 62 - 1))
 
 
 def test_transparent_pixels_are_shown_on_black(tmp_path):
