@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from actrec.commands import sheet
-from actrec.data.synthetic import ACTIONS, INTERACTIONS, PAIRS, SIX, make, render
+from actrec.data.synthetic import ACTIONS, INTERACTIONS, PAIRS, SIX, captures, make, render
 from actrec.data.synthetic.camera import FRAMINGS
+from actrec.data.synthetic.captures import replay
+from actrec.data.synthetic.skeleton import INDEX, Body
 
 
 def test_a_seed_gives_one_clip_and_another_seed_another():
@@ -99,3 +101,26 @@ def test_rendering_needs_no_decoder_and_no_page():
         "sys.exit(any(m in sys.modules for m in ('av', 'gradio', 'ultralytics', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_recordings_drive_the_figure_and_keep_their_action(shared_data):
+    folder = shared_data / "motion_capture"
+    takes = {c.kind: c for c in captures(folder)}
+    assert len(takes) > 20
+    take = takes["wave-both-hands"]
+    assert take.action == "wave both hands"
+    clip = render(take.action, 4, frames=6, size=64, capture=take)
+    again = render(take.action, 4, frames=6, size=64, capture=take)
+    assert np.array_equal(clip.frames, again.frames)
+    assert not np.array_equal(clip.frames, render(take.action, 4, frames=6, size=64).frames)
+
+
+def test_a_replayed_body_has_the_size_of_ours(shared_data):
+    takes = [c for c in captures(shared_data / "motion_capture") if c.kind in ("walk", "wave-left-hand")][::40]
+    for body in (Body(1.5), Body(1.9)):
+        for take in takes:
+            motion, pose = replay(np.random.default_rng(0), body, take, np.arange(16) / 8.0)
+            assert pose.joints.shape == (16, 22, 3)
+            assert pose.joints[:, INDEX["Head"], 1].max() == pytest.approx(0.87 * body.stature, rel=0.12)
+            assert np.linalg.det(pose.head) == pytest.approx(1.0)
+            assert motion.reach < 4

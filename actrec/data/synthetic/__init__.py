@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from actrec.data.synthetic import exercises, gait, gestures, pairs
+from actrec.data.synthetic.captures import Capture, captures
 from actrec.data.synthetic.scene import film_pair, film_single
 from actrec.data.synthetic.skeleton import Body, Motion
 from actrec.video.clip import Clip
 
 Program = Callable[[np.random.Generator, Body, np.ndarray, bool], Motion]
+
+__all__ = ["ACTIONS", "INTERACTIONS", "PAIRS", "SIX", "WEBCAM", "Capture", "captures", "make", "render"]
 
 ACTIONS: dict[str, Program] = {
     "idle": gestures.idle,
@@ -66,14 +69,18 @@ def render(
     size: int | tuple[int, int] = 112,
     fps: float = 8.0,
     framing: str | None = None,
+    capture: Capture | None = None,
 ) -> Clip:
     """A clip of one action; the same seed gives the same clip, and the same scene for every action.
 
-    `size` is a side or (height, width); `framing` is "whole", "webcam" or None for either by chance.
+    `size` is a side or (height, width); `framing` is "whole", "webcam" or None for either by chance. With a
+    `capture` the recorded movement drives the figure instead of the program, and `action` is only its label.
     """
     times = np.arange(frames) / fps
     shape = (size, size) if isinstance(size, int) else tuple(size)
-    if action in ACTIONS:
+    if capture is not None:
+        pictures = film_single(capture, seed, action, times, shape, framing)
+    elif action in ACTIONS:
         pictures = film_single(ACTIONS[action], seed, action, times, shape, framing)
     elif action in PAIRS:
         pictures = film_pair(PAIRS[action], seed, action, times, shape, framing)

@@ -71,12 +71,12 @@ def kick(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool) 
     """One leg swings forward (or to the side) and comes back."""
     motion = base(rng, body, times, False, plain=0.9)
     side = int(rng.integers(2))
-    period = rng.uniform(0.8, 1.6)
+    period = rng.uniform(0.7, 1.4)
     at, height = strokes(rng, times[-1], period, jitter=0.12, pause=0.5)
     kicking(motion, side, keys(times, at, height), rng.uniform(0.15, 0.75), rng.random() < 0.2)
     for s in (0, 1):
-        out = np.array([rng.uniform(0.4, 1.1), rng.uniform(0.3, 1.5), rng.uniform(0.6, 0.95), 0.0])
-        lay(motion, s, out, 0.7 * keys(times, at, height))
+        out = np.array([rng.uniform(0.4, 1.5), rng.uniform(0.3, 1.5), rng.uniform(0.6, 0.95), 0.0])
+        lay(motion, s, out, 0.8 * keys(times + 0.05, at, height))
     return motion
 
 
@@ -90,7 +90,8 @@ def kicking(motion: Motion, side: int, stroke: np.ndarray, height: float, sidewa
     motion.feet[:, side, along] += reach * late - (0.0 if sideways else 0.6) * stroke * (1 - stroke)
     motion.feet[:, side, 3] += 0.3 * stroke
     motion.pelvis[:, 0] -= 0.06 * sign * np.clip(3 * stroke, 0, 1)
-    motion.hips[:, 0] -= 0.25 * stroke * (not sideways)
+    motion.hips[:, 0] -= 0.35 * stroke * (not sideways)
+    motion.pelvis[:, 2] += 0.08 * stroke
     motion.hips[:, 1] += (-0.35 if sideways else 0.0) * sign * stroke
     motion.spine[:, 0] += 0.1 * stroke * (not sideways)
 

@@ -33,8 +33,8 @@ def carry(motion: Motion, phase: np.ndarray, body: Body, amount: np.ndarray, ben
     """Arms that swing against the legs; `bent` 0 hangs, 1 is a runner's right angle."""
     for side in (0, 1):
         swing = -np.cos(2 * np.pi * (phase + 0.5 * side)) * amount
-        down = -0.305 + 0.10 * bent + 0.05 * bent * swing
-        ahead = 0.02 + 0.09 * bent + (0.13 - 0.02 * bent) * swing
+        down = -0.305 + 0.16 * bent + 0.05 * bent * swing
+        ahead = 0.02 + 0.09 * bent + (0.15 - 0.02 * bent) * swing
         out = np.full_like(swing, 0.135 - 0.015 * bent)
         lay(motion, side, place(body, np.stack([out, down, ahead], -1), 0.3 * bent))
 
@@ -45,7 +45,7 @@ def gait(
     """Set feet, hips, trunk and arms for a speed [T] in m/s and a rate in cycles per second."""
     t = motion.times
     stance, lift, flick, bent = {
-        "walk": (0.6, 0.05, 0.05, 0.0),
+        "walk": (0.6, 0.05, 0.05, rng.uniform(0.0, 0.5)),
         "jog": (0.42, 0.08, 0.17, 0.85),
         "run": (0.34, 0.13, 0.3, 1.0),
     }[kind]
@@ -60,6 +60,7 @@ def gait(
     motion.feet[:, :, 2] *= 0.3
     motion.feet[:, :, 0] = rng.uniform(-0.05, 0.02)
     step(motion, phase, half, stance=stance, lift=lift, flick=flick * rng.uniform(0.6, 1.2))
+    lean = {"walk": 0.05, "jog": 0.14, "run": 0.24}[kind] * rng.uniform(0.3, 1.7)
     wave = np.cos(4 * np.pi * (phase - 0.5 * stance))
     flight = 0.0 if kind == "walk" else 0.05
     on = np.clip(np.abs(half) / 0.1, 0, 1)
@@ -70,9 +71,10 @@ def gait(
     twist = on * np.cos(2 * np.pi * phase)
     motion.hips[:, 2] += 0.1 * twist
     motion.spine[:, 2] -= 0.2 * twist
-    motion.spine[:, 0] += {"walk": 0.03, "jog": 0.1, "run": 0.2}[kind] * (0.3 if marching else 1.0)
+    motion.spine[:, 0] += lean * (0.3 if marching else 1.0)
+    motion.hips[:, 0] += 0.5 * lean * (not marching)
     if motion.held == "":
-        strength = rng.uniform(0.5, 1.3) if kind == "walk" else rng.uniform(0.8, 1.2)
+        strength = rng.uniform(0.5, 1.6) if kind == "walk" else rng.uniform(0.8, 1.2)
         carry(motion, phase, body, on * strength, bent * rng.uniform(0.85, 1.05))
 
 

@@ -39,11 +39,11 @@ def _waving(
     x, y, z = rng.uniform(0.15, 0.24), rng.uniform(-0.04, 0.11), rng.uniform(0.04, 0.14)
     way = rng.random()
     swing = rng.uniform(0.3, 1.2)
-    if way < 0.6:  # forearm about the elbow
+    if way < 0.52:  # forearm about the elbow
         width, drop = rng.uniform(0.045, 0.10), rng.uniform(0.0, 0.03)
         inner, outer = place(body, (x - width, y, z), swing), place(body, (x + width, y - drop, z), swing)
         tilt = rng.uniform(0.2, 0.7)
-    elif way < 0.85:  # the whole arm, high
+    elif way < 0.87:  # the whole arm, high
         lift, reach, turn = rng.uniform(2.4, 2.9), rng.uniform(0.85, 0.99), rng.uniform(0.7, 1.5)
         width = rng.uniform(0.15, 0.35)
         inner, outer = np.array([lift + width, turn, reach, swing]), np.array([lift - width, turn, reach, swing])
@@ -99,10 +99,10 @@ def clap(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool) 
 def raise_arms(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool) -> Motion:
     """Both arms go up, forward or sideways, stay a while and come down; perhaps again."""
     motion = base(rng, body, times, seated)
-    rise = rng.uniform(0.45, 1.3)
-    at, height = bouts(rng, times[-1], rise, rng.uniform(0.2, 1.8), rise, rng.uniform(0.1, 1.2))
+    rise = rng.uniform(0.6, 1.9)
+    at, height = bouts(rng, times[-1], rise, rng.uniform(0.2, 1.6), rise, rng.uniform(0.1, 1.2))
     side_up = rng.choice([rng.uniform(0.05, 0.5), rng.uniform(1.0, 1.57)], p=[0.5, 0.5])
-    top, reach = rng.uniform(2.65, 3.08), rng.uniform(0.88, 0.995)
+    top, reach = rng.uniform(2.6, 3.08), rng.uniform(0.8, 0.995)
     shake = wander(rng, times, rng.uniform(0, 0.06) * (rng.random() < 0.4), 1.0, 2.5)
     for side in (0, 1):
         lag = rng.normal(0, 0.05)
@@ -110,7 +110,7 @@ def raise_arms(rng: np.random.Generator, body: Body, times: np.ndarray, seated: 
         rest = motion.arms[0, side].copy()
         middle = np.array([0.5 * top, side_up, rng.uniform(0.8, 0.98), 0.0])
         end = np.array([top + rng.normal(0, 0.08), side_up + rng.normal(0, 0.1), reach, rng.normal(0, 0.2)])
-        path = keys(on, np.array([0.0, 0.45, 1.0]), np.stack([rest, middle, end]))
+        path = np.stack([np.interp(on, (0.0, 0.45, 1.0), points) for points in zip(rest, middle, end, strict=True)], -1)
         motion.arms[:, side] += path - rest
         motion.arms[:, side, 0] += on * shake
         motion.spread[:, side] = np.maximum(motion.spread[:, side], on * rng.uniform(0.2, 1.0))
@@ -167,6 +167,8 @@ def box(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool) -
         motion.hips[:, 2] += rng.uniform(0, 0.5) * (-1 if ahead == 0 else 1)
         bounce = wander(rng, times, 0.02, 1.2, 2.6)
         motion.pelvis[:, 1] += on * (bounce - 0.04)
+        motion.pelvis[:, 2] += on * wander(rng, times, 0.04, 0.5, 1.6)
+        motion.spine[:, 0] += on * rng.uniform(0.0, 0.2)
     guard = (rng.uniform(0.04, 0.09), rng.uniform(-0.05, 0.05), rng.uniform(0.11, 0.17))
     level, period = rng.uniform(-0.06, 0.08), rng.uniform(0.5, 1.2)
     far = place(body, (rng.uniform(0.0, 0.06), level, rng.uniform(0.29, 0.33)), 0.3)
@@ -217,6 +219,11 @@ def phone(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool)
         motion.wrist[:, side, 1] += 0.8 * on
         motion.head[:, 1] += on * (0.12 if side == 0 else -0.12)
         glance(rng, motion)
+        motion.head[:, 0] += wander(rng, times, 0.05, 0.4, 1.6)
+        if rng.random() < 0.5:  # the free hand talks as well
+            talk = [wander(rng, times, size, 0.3, 1.3) for size in (0.025, 0.03, 0.02)]
+            free = np.stack([0.12 + talk[0], -0.2 + talk[1], 0.12 + talk[2]], -1)
+            lay(motion, 1 - side, place(body, free, 0.4), on)
         return motion
     spot = (rng.uniform(0.0, 0.06), rng.uniform(-0.14, -0.03), rng.uniform(0.14, 0.2))
     lay(motion, side, place(body, spot, rng.uniform(-0.1, 0.5)), on)

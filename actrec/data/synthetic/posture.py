@@ -49,8 +49,8 @@ def rest_arms(rng: np.random.Generator, body: Body, seated: bool, *, plain: floa
 def sway(rng: np.random.Generator, motion: Motion, amount: float = 1.0) -> None:
     """Postural sway, breathing and small head movements, added to whatever is there."""
     t = motion.times
-    motion.pelvis[:, 0] += wander(rng, t, 0.008 * amount, 0.08, 0.6)
-    motion.pelvis[:, 2] += wander(rng, t, 0.006 * amount, 0.08, 0.6)
+    motion.pelvis[:, 0] += wander(rng, t, 0.015 * amount, 0.08, 0.6)
+    motion.pelvis[:, 2] += wander(rng, t, 0.012 * amount, 0.08, 0.6)
     motion.hips[:, 2] += wander(rng, t, 0.02 * amount, 0.1, 0.5)
     for axis, size in enumerate((0.012, 0.012, 0.02)):
         motion.spine[:, axis] += wander(rng, t, size * amount, 0.1, 0.7)
@@ -75,6 +75,7 @@ def glance(rng: np.random.Generator, motion: Motion) -> None:
 
 def base(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool, *, plain: float = 0.7) -> Motion:
     """A body at rest; programs change what their action moves."""
+    alert = rng.uniform(0.5, 1.4)
     motion = Motion(times, seated=seated)
     motion.arms[:] = rest_arms(rng, body, seated, plain=plain)
     if seated:
@@ -87,11 +88,12 @@ def base(rng: np.random.Generator, body: Body, times: np.ndarray, seated: bool, 
         motion.feet[:, :, 0] = rng.uniform(-0.02, 0.12, 2)
         motion.feet[:, :, 2] = rng.normal(0, 0.035, 2)
         motion.pelvis[:, 1] = -rng.uniform(0.0, 0.012)
-        motion.spine[:, 0] = rng.normal(0.02, 0.04)
+        motion.spine[:, 0] = rng.normal(0.05, 0.06)
+        motion.spine[:, 1] = rng.normal(0, 0.03)
     motion.spread[:] = rng.uniform(0.1, 0.6)
     motion.head[:, 0] = rng.normal(0.05, 0.07)
     motion.hips[:, 2] = rng.normal(0, 0.05)
-    sway(rng, motion)
+    sway(rng, motion, alert)
     if rng.random() < 0.25:
         glance(rng, motion)
     return motion

@@ -15,6 +15,7 @@ import numpy as np
 
 from actrec.data.synthetic import gait, gestures, scenery
 from actrec.data.synthetic.camera import Camera, View, draw_view, pair_view, place_camera
+from actrec.data.synthetic.captures import Capture, replay
 from actrec.data.synthetic.figure import SHIFT, Part, dress, held, outlines, paint, support
 from actrec.data.synthetic.film import Film, develop, draw_film
 from actrec.data.synthetic.look import Look, draw_body, draw_look, vivid
@@ -163,7 +164,8 @@ def shoot(
     whole = stage.view.framing != "webcam"
     shadows = [shadow(a.pose, camera, a.body) for a in (*actors, *behind)] if whole else []
     rng = stream(seed, "scenery")
-    picture = scenery.backdrop(rng, stage.view.framing, size, camera.horizon)
+    feet = float(camera.project(np.zeros((1, 1, 3)))[0][0, 0, 1] - camera.drift[0, 1])
+    picture = scenery.backdrop(rng, stage.view.framing, size, camera.horizon, feet)
     moved = camera.drift + camera.passing(actors[0].motion.glide)
     strength = rng.uniform(0.05, 0.3)
     frames = np.empty((len(times), *size, 3), np.uint8)
@@ -196,12 +198,15 @@ def barred(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def film_single(
-    program: Callable, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
+    program: Callable | Capture, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
 ) -> np.ndarray:
-    """Frames of one person who performs one action."""
+    """Frames of one person who performs one action, by a program or as recorded."""
     stage = draw_stage(seed, framing)
-    body = stage.body
-    actor = act(body, stage.look, program(stream(seed, action), body, times, stage.seated))
+    body, rng = stage.body, stream(seed, action)
+    if isinstance(program, Capture):
+        actor = Actor(body, stage.look, *replay(rng, body, program, times))
+    else:
+        actor = act(body, stage.look, program(rng, body, times, stage.seated))
     inner = letterboxed(stream(seed, "bars"), size, 0.1)
     crown, reach = body.stature - actor.motion.sunk * body.leg, actor.motion.reach
     camera = place_camera(stream(seed, "camera"), stage.view, body, np.zeros(3), times, inner, head=crown, reach=reach)

@@ -30,7 +30,7 @@ def _gradient(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, 
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def plain(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.ndarray:
+def plain(rng: np.random.Generator, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
     """A wall or a studio backdrop."""
     one = vivid(rng) if rng.random() < 0.3 else muted(rng, 60)
     picture = _gradient(rng, size, one * rng.uniform(0.7, 1.0), one * rng.uniform(0.95, 1.25))
@@ -106,7 +106,7 @@ def _furniture(rng: np.random.Generator, p: np.ndarray, size: tuple[int, int], f
             _board(rng, p, (x, floor - h // 2, int(1.4 * w), h // 2 + int(0.06 * height)))
 
 
-def room(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.ndarray:
+def room(rng: np.random.Generator, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
     """A wall, a floor in perspective, furniture."""
     height, width = size
     base = muted(rng, 70, 245) if rng.random() < 0.8 else vivid(rng)
@@ -115,7 +115,7 @@ def room(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.
         kind = str(rng.choice(("plaster", "bricks", "boards", "cloud")))
         dark, bright = _pair(rng, base, rng.uniform(0.05, 0.35))
         picture = coloured(surface(rng, kind, size, np.exp(rng.uniform(-0.7, 1.2))), dark, bright)
-    floor = int(np.clip(horizon + rng.uniform(0.06, 0.3) * height, 0.3 * height, 1.2 * height))
+    floor = int(np.clip(horizon + rng.uniform(0.15, 0.9) * (feet - horizon), 0.2 * height, 1.2 * height))
     if floor < height:
         dark, bright = _pair(rng, muted(rng, 40, 200), rng.uniform(0.05, 0.45))
         kind = str(rng.choice(("boards", "wood", "bricks", "plaster", "cloud")))
@@ -130,12 +130,12 @@ def room(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.
     return picture
 
 
-def outdoors(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.ndarray:
+def outdoors(rng: np.random.Generator, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
     """Sky or trees or houses above, grass, gravel or paving below."""
     height, width = size
     sky = np.clip(rng.normal((170, 200, 230), 25), 60, 255)
     picture = _gradient(rng, size, sky, np.clip(sky * rng.uniform(0.9, 1.25), 0, 255))
-    line = int(np.clip(horizon + rng.uniform(-0.02, 0.15) * height, 0, height))
+    line = int(np.clip(horizon + rng.uniform(-0.1, 0.4) * (feet - horizon), 0, height))
     for _ in range(int(rng.integers(0, 5))):  # houses
         w, h = int(width * rng.uniform(0.15, 0.6)), int(height * rng.uniform(0.1, 0.5))
         x = int(rng.uniform(-0.2, 0.9) * width)
@@ -163,7 +163,7 @@ def outdoors(rng: np.random.Generator, size: tuple[int, int], horizon: float) ->
     return picture
 
 
-def above(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.ndarray:
+def above(rng: np.random.Generator, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
     """Only ground, as a raised camera sees it: asphalt, lawn, gravel, with a stain or a line."""
     kind = str(rng.choice(("grass", "gravel", "plaster", "cloud", "leaves")))
     base = muted(rng, 60, 190) if kind != "grass" else np.array([0.75, 0.9, 0.55]) * rng.uniform(60, 160)
@@ -185,7 +185,7 @@ def above(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np
     return picture
 
 
-def clutter(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> np.ndarray:
+def clutter(rng: np.random.Generator, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
     """Leaves of all sizes and boxes upon boxes: the statistics of photographs without their content."""
     height, width = size
     kind = str(rng.choice(("leaves", "cloud", "gravel")))
@@ -211,13 +211,15 @@ SHARES = {
 }
 
 
-def backdrop(rng: np.random.Generator, framing: str, size: tuple[int, int], horizon: float) -> np.ndarray:
-    """A background with margins for a canvas (height, width); `horizon` is its row on the canvas."""
+def backdrop(rng: np.random.Generator, framing: str, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
+    """A background with margins for a canvas (height, width), given the rows of the horizon and of the feet."""
     height, width = size
     full = (round(height * (1 + 2 * MARGIN)), round(width * (1 + 2 * MARGIN)))
+    line = float(np.clip(horizon, -0.3 * height, 1.3 * height) + MARGIN * height)
+    ground_row = max(float(np.clip(feet, -0.3 * height, 1.5 * height) + MARGIN * height), line + 2)
     kind = str(rng.choice(list(KINDS), p=SHARES[framing]))
     line = float(np.clip(horizon, -0.3 * height, 1.3 * height) + MARGIN * height)
-    picture = KINDS[kind](rng, full, line)
+    picture = KINDS[kind](rng, full, line, ground_row)
     if rng.random() < (0.5 if framing == "webcam" else 0.25):  # out of focus
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 4.0)) * height / 224)
     return picture
