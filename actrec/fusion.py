@@ -36,9 +36,7 @@ class Fused:
 def _checked(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim < 2 or scores.size == 0:
-        raise ValueError(
-            f"Fusion takes scores of at least one view, [views, classes], not {list(scores.shape)}."
-        )
+        raise ValueError(f"Fusion takes [views, classes] of at least one view, not {list(scores.shape)}.")
     if not np.isfinite(scores).all():
         raise ValueError("The network gave scores that are not numbers. Check its weights and its input.")
     return scores
