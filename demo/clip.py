@@ -10,7 +10,7 @@ import gradio as gr
 
 from actrec.video import VideoError
 from demo.files import fresh_file
-from demo.lab import EXAMPLES, Lab
+from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import about, bars, verdict
 
 
@@ -73,7 +73,7 @@ def build(lab: Lab, tab: gr.Tab) -> None:
             gr.Markdown("Examples drawn by the project, none of them seen in training:")
             with gr.Row(elem_id="clip-examples"):
                 examples = [
-                    (path, gr.Button(path.stem.replace("-", " "), size="sm", min_width=90, elem_id=f"clip-{path.stem}"))
+                    (path, gr.Button(name_of(path), size="sm", min_width=90, elem_id=f"clip-{path.stem}"))
                     for path in sorted(EXAMPLES.glob("*.mp4"))
                 ]
         with gr.Column():

@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     import numpy as np
 
     from actrec.evaluation.cost import Cost, Pace
+    from actrec.motion.clues import Clue
     from actrec.recognizer import Recognizer
     from actrec.video import Clip
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
 SHOWN_FPS, SALIENCE_FRAMES = 12.0, 16
+
+
+def name_of(example: Path) -> str:
+    """A bundled example's name for people."""
+    return example.stem.replace("-", " ")
 
 
 class Lab:
@@ -93,6 +99,17 @@ class Lab:
         from actrec.machine import choose_device, describe
 
         return describe(choose_device(self.device))
+
+    def clues(self, clip: Clip, method: str, seed: int) -> dict[str, Clue]:
+        """Every motion clue of a clip."""
+        from actrec.motion.clues import look
+
+        return look(clip, method=method, seed=seed)
+
+    def clue_video(self, clue: Clue, path: Path) -> str:
+        from actrec.video.write import write_mp4
+
+        return str(write_mp4(path, clue.film(), SHOWN_FPS))
 
     def salience_video(self, clip: Clip, path: Path) -> str:
         """The clip with its motion salience over it, as a file that browsers play."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from html import escape
 
 import cv2
@@ -33,6 +34,7 @@ CSS = """
 .bars .share { text-align: right; font-variant-numeric: tabular-nums; }
 .view img { width: 100%; border-radius: 6px; display: block; image-rendering: auto; }
 .view figcaption { opacity: .78; font-size: .9rem; margin-top: .3rem; }
+.figures-grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 1rem 1.4rem; }
 .figures { font-variant-numeric: tabular-nums; }
 """
 
@@ -64,6 +66,11 @@ def picture(frame: np.ndarray, caption: str) -> str:
         f'<figure class="view"><img src="data:image/jpeg;base64,{encoded}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
+    """Pictures with their captions, side by side where there is room."""
+    return f'<div class="figures-grid">{"".join(picture(frame, caption) for frame, caption in pairs)}</div>'
 
 
 def about(card) -> str:

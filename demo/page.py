@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo import clip, compare, live
+from demo import clip, compare, live, motion
 from demo.lab import Lab
 from demo.look import CSS, theme
 
-TABS = {"Clip": clip.build, "Live": live.build, "Compare": compare.build}
+TABS = {"Clip": clip.build, "Live": live.build, "Motion": motion.build, "Compare": compare.build}
 MEGABYTES = 200
 
 

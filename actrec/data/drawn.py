@@ -19,7 +19,11 @@ from actrec.video import Clip
 FRAMES, SIZE, FPS = 32, 112, 8.0
 # Seeds of training, validation and of the examples that ship never meet.
 TRAINING, VALIDATION, EXAMPLES = 0, 1_000_000_000, 2_000_000_000
-SETS = {"six": synthetic.SIX}
+SETS = {
+    "six": synthetic.SIX,
+    "webcam": synthetic.WEBCAM,
+    "interactions": tuple(synthetic.INTERACTIONS.values()),
+}
 
 
 def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
