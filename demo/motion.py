@@ -58,7 +58,7 @@ def build(lab: Lab, tab: gr.Tab) -> None:
                 examples = [
                     (
                         path,
-                        gr.Button(path.stem.replace("-", " "), size="sm", min_width=90, elem_id=f"motion-{path.stem}"),
+                        gr.Button(name_of(path), size="sm", min_width=90, elem_id=f"motion-{path.stem}"),
                     )
                     for path in sorted(EXAMPLES.glob("*.mp4"))
                 ]
