@@ -19,6 +19,8 @@ from torch.nn import functional as F
 
 from actrec.motion.warping import central_gradient, grow, pairs_at_once, pyramid, warp
 
+SMOOTH_ROBUST = 0.001  # ε of the smoothness term, in pixels; the paper's
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -39,39 +41,49 @@ def robust_slope(squared: Tensor, epsilon: float) -> Tensor:
 
 
 class Constraint:
-    """What brightness and gradient constancy say about the flow near w₀: a quadratic form per pixel.
+    """What brightness and gradient constancy say about the flow near w₀, as sums over the three residuals.
 
-    With the three residuals r + g·(w − w₀), the data term is Ψ(Σ weight · (r + g·(w − w₀))²).
+    With the residuals r + g·d, d = w − w₀, weighted 1, γ, γ, the robust function's argument is
+    Σ (r + g·d)² = d'J d + 2 j'd + c; the planes are J₁₁, J₁₂, J₂₂, and J w₀ − j, which is the right side.
     """
 
-    def __init__(self, first: Tensor, second: Tensor, flow: Tensor, weight: float) -> None:
-        looked_up, inside = warp(second, flow)
-        warped, curve = looked_up[:, :3], looked_up[:, 3:]
-        self.rest = (warped - first).mul_(inside).transpose(0, 1).contiguous()  # I_z, I_xz, I_yz
-        _, ix, iy = warped.mul_(inside).unbind(1)
-        ixx, ixy, iyy = curve.mul_(inside).unbind(1)
-        self.along_x = torch.stack([ix, ixx, ixy])
-        self.along_y = torch.stack([iy, ixy, iyy])
-        self.weight = flow.new_tensor([1, weight, weight]).view(3, 1, 1, 1)
+    def __init__(self, first: Tensor, second: Tensor, start: Tensor, weight: float) -> None:
+        self.start = start
+        looked_up, inside = warp(second, start.transpose(0, 1))
+        warped, ix, iy, ixx, ixy, iyy = looked_up.unbind(1)
+        inside, root = inside[:, 0].float(), weight**0.5
+        before, before_x, before_y = first.unbind(1)
+        iz = (warped - before).mul_(inside)
+        ixz, iyz = (ix - before_x).mul_(inside * root), (iy - before_y).mul_(inside * root)
+        ix, iy = ix * inside, iy * inside
+        ixx, ixy, iyy = ixx * root, ixy * root, iyy * root
 
-    def normal_equations(self, step: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """a₁₁, a₁₂, a₂₂, b₁, b₂ with Ψ' taken at w₀ + step, `step [2, B, H, W]`."""
-        left = torch.addcmul(self.rest, self.along_x, step[0]).addcmul_(self.along_y, step[1])
-        psi = self.weight * robust_slope(left.square_().mul_(self.weight).sum(0), epsilon)
-        gx, gy = self.along_x * psi, self.along_y * psi
-        return (
-            (gx * self.along_x).sum(0),
-            (gx * self.along_y).sum(0),
-            (gy * self.along_y).sum(0),
-            (gx * self.rest).sum(0),
-            (gy * self.rest).sum(0),
-        )
+        def summed(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tensor:
+            return (a[0] * b[0]).addcmul_(a[1], b[1]).addcmul_(a[2], b[2])
+
+        along_x, along_y, rest = (ix, ixx, ixy), (iy, ixy, iyy), (iz, ixz, iyz)
+        self.j11, self.j12, self.j22 = summed(along_x, along_x), summed(along_x, along_y), summed(along_y, along_y)
+        self.j1, self.j2, self.constant = summed(along_x, rest), summed(along_y, rest), summed(rest, rest)
+        u, v = start
+        right_1 = torch.addcmul(-self.j1, self.j11, u).addcmul_(self.j12, v)
+        right_2 = torch.addcmul(-self.j2, self.j12, u).addcmul_(self.j22, v)
+        self.planes = torch.stack([self.j11, self.j12, self.j22, right_1, right_2])
+
+    def equations(self, flow: Tensor, epsilon: float) -> Tensor:
+        """The five planes times Ψ' at `flow`, both `[2 or 5, B, H, W]`."""
+        du, dv = flow - self.start
+        half_x = torch.addcmul(2 * self.j1, self.j11, du).addcmul_(self.j12, dv, value=2)
+        half_y = torch.addcmul(2 * self.j2, self.j22, dv)
+        squared = torch.addcmul(self.constant, half_x, du).addcmul_(half_y, dv).clamp_min_(0)
+        return self.planes * robust_slope(squared, epsilon)
 
 
 def diffusivity(flow: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """Ψ'(|∇u|² + |∇v|²) halfway to the right and to the lower neighbour; zero across the border."""
-    gradients = [central_gradient(part) for part in flow]
-    squared = sum(g.square() for pair in gradients for g in pair)
+    squared = torch.zeros_like(flow[0])
+    for part in flow:
+        for gradient in central_gradient(part):
+            squared.addcmul_(gradient, gradient)
     psi = robust_slope(squared, epsilon)
     right, down = torch.zeros_like(psi), torch.zeros_like(psi)
     torch.add(psi[..., 1:], psi[..., :-1], out=right[..., :-1])
@@ -123,30 +135,33 @@ def relax(system: Tensor, flow: Tensor, sweeps: int, relaxation: float) -> Tenso
     return out
 
 
-def linear_system(constraint: Constraint, start: Tensor, flow: Tensor, settings: Settings) -> Tensor:
-    """The nine planes that `relax` takes, with Ψ' of data and smoothness at the present flow."""
-    a11, a12, a22, b1, b2 = constraint.normal_equations(flow - start, settings.robust)
-    right, down = (w.mul_(settings.smoothness) for w in diffusivity(flow, 0.001))
-    left, upper = torch.zeros_like(right), torch.zeros_like(down)
-    left[..., 1:], upper[..., 1:, :] = right[..., :-1], down[..., :-1, :]
-    around = right + left + down + upper
-    d11, d22 = around + a11, around + a22
-    scale = settings.relaxation / (d11 * d22 - a12 * a12).clamp_min_(1e-12)
-    r1 = a11 * start[0] + a12 * start[1] - b1
-    r2 = a12 * start[0] + a22 * start[1] - b2
-    return torch.stack([right, left, down, upper, d22 * scale, d11 * scale, -a12 * scale, r1, r2])
+def linear_system(constraint: Constraint, flow: Tensor, system: Tensor, settings: Settings) -> None:
+    """Fill the nine planes that `relax` takes, with Ψ' of data and smoothness at the present flow."""
+    height, width = flow.shape[-2:]
+    here = system[..., :height, :width]
+    a11, a12, a22, r1, r2 = constraint.equations(flow, settings.robust)
+    right, down = (w.mul_(settings.smoothness) for w in diffusivity(flow, SMOOTH_ROBUST))
+    here[0], here[2] = right, down
+    here[1, ..., 1:], here[3, ..., 1:, :] = right[..., :-1], down[..., :-1, :]
+    around = here[:4].sum(0)
+    d11, d22 = a11.add_(around), a22.add_(around)
+    scale = (d11 * d22).addcmul_(a12, a12, value=-1).clamp_min_(1e-12).reciprocal_().mul_(settings.relaxation)
+    torch.mul(d22, scale, out=here[4])
+    torch.mul(d11, scale, out=here[5])
+    torch.mul(a12, scale.neg_(), out=here[6])
+    here[7], here[8] = r1, r2
 
 
 def one_scale(first: Tensor, second: Tensor, flow: Tensor, settings: Settings) -> Tensor:
     """The flow at one picture size, starting from `flow [B, 2, H, W]`."""
     height, width = flow.shape[-2:]
     even = (0, width % 2, 0, height % 2)
+    system = flow.new_zeros(9, len(flow), height + even[3], width + even[1])
     flow = flow.transpose(0, 1).contiguous()
     for _ in range(settings.warps):
-        start = flow
-        constraint = Constraint(first, second, start.transpose(0, 1), settings.gradient)
+        constraint = Constraint(first, second, flow, settings.gradient)
         for _ in range(settings.inner):
-            system = F.pad(linear_system(constraint, start, flow, settings), even)
+            linear_system(constraint, flow, system, settings)
             relaxed = relax(system, F.pad(flow, even), settings.sweeps, settings.relaxation)
             flow = relaxed[..., :height, :width].contiguous()
     return flow.transpose(0, 1)

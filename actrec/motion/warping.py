@@ -73,7 +73,15 @@ def warp(pictures: Tensor, flow: Tensor, cubic: int = 1) -> tuple[Tensor, Tensor
 
 
 def central_gradient(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """(I[x+1] − I[x−1]) / 2 along x and along y; 0.5 × the one-sided difference at the border."""
-    wide = F.pad(pictures, (1, 1, 0, 0), mode="replicate")
-    tall = F.pad(pictures, (0, 0, 1, 1), mode="replicate")
-    return (wide[..., 2:] - wide[..., :-2]).mul_(0.5), (tall[..., 2:, :] - tall[..., :-2, :]).mul_(0.5)
+    """(I[x+1] − I[x−1]) / 2 along x and along y; half of the one-sided difference at the border."""
+    along_x, along_y = torch.empty_like(pictures), torch.empty_like(pictures)
+    for out, axis in ((along_x, -1), (along_y, -2)):
+        length = pictures.shape[axis]
+        first, last = pictures.narrow(axis, 0, length - 1), pictures.narrow(axis, 1, length - 1)
+        torch.sub(
+            last.narrow(axis, 1, length - 2), first.narrow(axis, 0, length - 2), out=out.narrow(axis, 1, length - 2)
+        )
+        for end in (0, length - 2):
+            place = 0 if end == 0 else length - 1
+            torch.sub(last.narrow(axis, end, 1), first.narrow(axis, end, 1), out=out.narrow(axis, place, 1))
+    return along_x.mul_(0.5), along_y.mul_(0.5)
