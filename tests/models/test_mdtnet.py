@@ -164,6 +164,16 @@ def test_motion_frames_matter_to_mdtnet_and_not_to_tsn():
     assert not fine_differences(still["motion"].transpose(1, 2).unflatten(1, (3, 5))).any()
 
 
+def test_appearance_looks_at_every_fourth_of_five_frames():
+    net = light("tsn-light", segments=3).eval()
+    frames = both(1, 3)["frames"]
+    key = torch.tensor([3, 8, 13])
+    only = torch.zeros_like(frames)
+    only[:, :, key] = frames[:, :, key]
+    with torch.no_grad():
+        assert torch.equal(net(frames), net(only))
+
+
 @pytest.mark.parametrize("name", ["mdtnet-light", "tsn-light", "tsm-light"])
 def test_light_is_light(name):
     net = VARIANTS[name](10)
