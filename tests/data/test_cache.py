@@ -138,6 +138,7 @@ def test_entries_are_safetensors_files(tmp_path):
         for name, array in arrays.items():
             assert found[name].dtype == array.dtype
             assert np.array_equal(found[name], array)
+            assert found[name].flags.aligned
     assert read_entry(tmp_path / "x.safetensors")[1] == {"note": "ä"}
     with pytest.raises(FileNotFoundError):
         read_entry(tmp_path / "y.safetensors")

@@ -19,7 +19,7 @@ from actrec.data.sets import Broken, DataError, DataSet, Sample, open_set
 from actrec.video.write import write_mp4
 
 
-def film(seed, frames=16, height=48, width=64):
+def film(seed, frames=16, height=48, width=64, reach=8):
     """A soft landscape in which a bright patch takes its own path."""
     rng = np.random.default_rng(seed)
     ground = np.kron(rng.integers(30, 150, (6, 8)), np.ones((height // 6, width // 8)))
@@ -28,7 +28,7 @@ def film(seed, frames=16, height=48, width=64):
         np.cumsum(rng.normal(0, 5, (frames, 2)), axis=0) + np.array([height, width]) / 2, 8, [height - 8, width - 8]
     )
     for index, (y, x) in enumerate(path.astype(int)):
-        out[index, y - 8 : y + 8, x - 8 : x + 8] = 240
+        out[index, y - reach : y + reach, x - reach : x + reach] = 240
     return out
 
 
@@ -91,7 +91,7 @@ def test_broken_clips_are_listed_once_with_the_reason_and_left_out(clips):
 
 
 def test_copies_are_found_by_bytes_and_by_looks_and_nothing_else_is(clips):
-    fold = Fold("f", train=(0, 1, 2, 3, 5), test=(6, 7, 8, 9, 11))
+    fold = Fold("f", train=(1, 2, 3, 5, 11), test=(0, 6, 7, 8, 9))  # numbers that count the broken clips as well
     dataset = open_set(clips)
     assert [dataset[index].path.name for index in (4, 5, 10, 11)] == [
         "empty.mp4",
@@ -112,10 +112,11 @@ def test_copies_are_found_by_bytes_and_by_looks_and_nothing_else_is(clips):
 
 
 def test_two_takes_in_one_place_are_no_copies_and_a_mirrored_one_is():
-    one, other = film(1), film(2)
+    one, other = film(1, reach=3), film(2, reach=3)
     ground = np.median(one, axis=0)
     second_take = np.where(other == 240, 240, ground[None])
     tiny = np.stack([small(x) for x in (one, second_take, one[:, :, ::-1])])
+    assert np.corrcoef(tiny[0].mean(axis=0).ravel(), tiny[1].mean(axis=0).ravel())[0, 1] > copies.ALIKE
     assert [(a, b) for a, b, _ in copies.same_take(tiny)] == [(0, 2)]
 
 

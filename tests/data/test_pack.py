@@ -18,11 +18,11 @@ from actrec.data.check import examine
 from actrec.data.clips import clips_source, prepare
 from actrec.data.pack import PackReader, open_pack, write_pack
 from actrec.data.reading import FILES, ClipSettings, fitted, thinned
-from actrec.data.sets import DataError, merge, open_set
+from actrec.data.sets import DataError, Sample, merge, open_set
 from actrec.video.write import write_mp4
 
 
-def soft_film(seed, frames=20, height=60, width=80):
+def soft_film(seed, frames=24, height=60, width=80):
     """Smooth, so that JPEG at high quality changes little."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
@@ -87,7 +87,7 @@ def test_a_pack_keeps_the_facts_of_the_original_files(folder, pack):
     _, found = examine(pack)
     _, wanted = examine(open_set(folder))
     assert found.shortcut == wanted.shortcut
-    assert pack.reader.header(pack[0]) == (80, 60, 20, 10)
+    assert pack.reader.header(pack[0]) == (80, 60, 24, 10)
 
 
 def test_a_pack_needs_no_decoder_and_goes_to_a_child_process(pack):
@@ -130,7 +130,13 @@ def test_decoded_clips_stay_in_memory_while_there_is_room(pack):
 
 def test_a_clip_shorter_than_the_frames_asked_for_is_kept_whole(folder, tmp_path):
     pack = write_pack(open_set(folder), tmp_path / "all.pack", ClipSettings(48, "short_side", 50))
-    assert len(pack.read(0, ClipSettings(48, "whole"))) == 20
+    whole = ClipSettings(48, "whole")
+    assert [len(pack.read(index, whole)) for index in range(12)] == [24] * 12
+    # The last clip's pictures have numbers beyond 255.
+    sample = pack[11]
+    original = folder / pack.labels[sample.label] / sample.group / sample.path.name
+    fresh = FILES.read(Sample(original, 0), ClipSettings(48, "short_side"))
+    assert np.abs(pack.read(11, whole).frames.astype(int) - fresh.frames).mean() < 3
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "other"])

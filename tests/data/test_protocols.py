@@ -84,6 +84,20 @@ def test_groups_stay_whole_and_no_class_loses_its_last_clip(seed):
     assert fold.test == ()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_class_that_only_one_group_shows_is_kept_to_train_on(seed):
+    dataset = made([0, 1] * 10 + [2, 2], groups=[f"g{i // 4}" for i in range(20)] + ["g0", "g0"])
+    fold = hold_out(dataset, 0.4, np.random.default_rng(seed))
+    assert {20, 21} <= set(fold.train)
+    assert len(fold.test) >= 4
+
+
+def test_folds_of_single_clips_are_balanced_exactly(rng):
+    dataset = made([0] * 40 + [1] * 20 + [2] * 5)
+    for fold in folds(dataset, 5, rng):
+        assert Counter(dataset[index].label for index in fold.test) == {0: 8, 1: 4, 2: 1}
+
+
 @pytest.mark.parametrize("grouped", [False, True])
 def test_folds_judge_every_clip_once_and_spread_the_classes(grouped):
     rng = np.random.default_rng(3)
