@@ -12,7 +12,7 @@ import numpy as np
 
 from actrec.data.synthetic.exercises import kicking
 from actrec.data.synthetic.gait import carry, step
-from actrec.data.synthetic.posture import base, lay, place
+from actrec.data.synthetic.posture import base, lay, place, reaching
 from actrec.data.synthetic.skeleton import Body, Motion
 from actrec.data.synthetic.timing import ease, keys
 
@@ -56,9 +56,8 @@ def go(motion: Motion, body: Body, start: float, length: float, metres: float) -
 
 
 def clock(rng: np.random.Generator, times: np.ndarray, length: float) -> float:
-    """The second at which the act itself begins."""
-    spare = max(times[-1] - length, 0.2)
-    return float(rng.uniform(0.2, 0.75) * spare)
+    """The second at which an act of `length` seconds begins: it lies about the middle of the clip."""
+    return float(max(rng.uniform(0.36, 0.62) * times[-1] - 0.5 * length, 0.15))
 
 
 def shoulder_gap(one: Body, other: Body) -> float:
@@ -68,28 +67,30 @@ def shoulder_gap(one: Body, other: Body) -> float:
 
 def handshake(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motions:
     """Right hands meet, go up and down, and part."""
-    close = rng.uniform(0.75, 0.95)
-    apart = close + rng.uniform(0.2, 1.3)
+    close = rng.uniform(0.8, 1.1)
+    apart = close + rng.uniform(0.3, 1.3)
     motions = meet(rng, bodies, times, apart, stray=0.03)
     rise, hold = rng.uniform(0.5, 0.8), rng.uniform(0.7, 1.9)
     start = clock(rng, times, rise + hold + 0.5)
-    share = rng.uniform(0.2, 0.8)
+    share, lean = rng.uniform(0.2, 0.8), rng.uniform(0.05, 0.25)
     height = 0.6 * np.mean([b.stature for b in bodies]) + rng.normal(0, 0.03)
     shake = np.sin(2 * np.pi * rng.uniform(1.8, 3.2) * times) * rng.uniform(0.01, 0.04)
-    leave = rng.uniform(0, 1.0) * (rng.random() < 0.7)
+    leave = (apart - close) * rng.uniform(0.5, 1.1) * (rng.random() < 0.85)
+    on = keys(times, [start, start + rise, start + rise + hold, start + 2 * rise + hold], [0.0, 1.0, 1.0, 0.0])
+    lunge = rng.uniform(0, 0.2)
     for k, (motion, body) in enumerate(zip(motions, bodies, strict=True)):
-        way = (apart - close) * (share if k == 0 else 1 - share)
-        walk = way * ease((times - start + 0.9) / 1.1)
-        walk -= leave * (share if k else 1 - share) * ease((times - start - rise - hold - 0.2) / 0.9)
-        tread(motion, body, walk)
-        level = (height + shake) / body.stature - 0.818
-        ahead = (0.5 * close - 0.045) / body.stature
-        lean = 0.1
-        on = keys(times, [start, start + rise, start + rise + hold, start + 2 * rise + hold], [0.0, 1.0, 1.0, 0.0])
-        target = np.stack([np.full_like(times, 0.004), level, np.full_like(times, ahead - lean * 0.12)], -1)
-        lay(motion, 1, place(body, target, 0.4), on)
+        part = share if k == 0 else 1 - share
+        walk = (apart - close) * part * ease((times - start + 0.5) / 1.0)
+        tread(motion, body, walk - leave * part * ease((times - start - rise - hold - 0.2) / 0.9))
+        motion.feet[:, 0, 2] += lunge * on
+        motion.feet[:, 1, 2] -= 0.4 * lunge * on
         motion.spine[:, 0] += lean * on
         motion.spine[:, 2] += 0.12 * on
+    middle = 0.5 * (motions[0].root + motions[1].root)
+    middle[:, 1] = height + shake
+    for k, (motion, body) in enumerate(zip(motions, bodies, strict=True)):
+        grip = middle - np.array([(1 - 2 * k) * 0.09, 0.0, 0.0])  # a palm's length from wrist to wrist's middle
+        lay(motion, 1, reaching(body, motion, 1, grip, 0.4), on)
     return motions
 
 
@@ -123,6 +124,15 @@ def hug(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motions:
     return motions
 
 
+def lunging(motion: Motion, ahead: int, on: np.ndarray, depth: float) -> None:
+    """One foot far forward, the other back, the hips low between them."""
+    motion.feet[:, ahead, 2] += 0.38 * depth * on
+    motion.feet[:, 1 - ahead, 2] -= 0.2 * depth * on
+    motion.feet[:, 1 - ahead, 3] += 0.4 * depth * on
+    motion.pelvis[:, 2] += 0.14 * depth * on
+    motion.pelvis[:, 1] -= 0.1 * depth * on
+
+
 def _struck(rng: np.random.Generator, motion: Motion, body: Body, when: float, force: float, low: bool) -> None:
     """The other is hit at second `when`: bends, steps back, straightens."""
     t = motion.times
@@ -132,7 +142,7 @@ def _struck(rng: np.random.Generator, motion: Motion, body: Body, when: float, f
     motion.hips[:, 0] += sign * force * rng.uniform(0.0, 0.25) * on
     motion.spine[:, 2] += rng.normal(0, 0.25) * on
     motion.head[:, 0] += sign * 0.3 * on
-    go(motion, body, when, rng.uniform(0.5, 0.9), -force * rng.uniform(0.15, 0.6))
+    go(motion, body, when, rng.uniform(0.5, 0.9), -force * rng.uniform(0.1, 0.5))
     guard = place(body, (0.03, -0.22 if low else -0.02, 0.13), 0.2)
     raised = rng.uniform(0.3, 1.0)
     for side in (0, 1):
@@ -141,31 +151,31 @@ def _struck(rng: np.random.Generator, motion: Motion, body: Body, when: float, f
 
 def kick(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motions:
     """One steps up and kicks the other at the height of hip or belly."""
-    distance = rng.uniform(0.85, 1.05)
-    apart = distance + rng.uniform(0.1, 1.1)
+    distance = rng.uniform(0.9, 1.15)
+    apart = distance + rng.uniform(0.2, 1.0)
     motions = meet(rng, bodies, times, apart)
     k = int(rng.integers(2))
-    length = rng.uniform(0.5, 0.8)
+    length = rng.uniform(0.7, 1.1)
     start = clock(rng, times, length + 0.9)
     kicker, body = motions[k], bodies[k]
     go(kicker, body, start - 0.8, 0.9, apart - distance)
-    go(kicker, body, start + length + 0.1, 0.9, -rng.uniform(0, 0.6))
+    go(kicker, body, start + length + 0.1, 0.9, -rng.uniform(0.1, 0.8))
     at = [start, start + 0.5 * length, start + 0.62 * length, start + 1.25 * length]
     stroke = keys(times, at, [0.0, 1.0, 1.0, 0.0])
     side = int(rng.integers(2))
-    kicking(kicker, side, stroke, rng.uniform(0.35, 0.75))
-    kicker.spine[:, 0] -= 0.25 * stroke
+    kicking(kicker, side, stroke, rng.uniform(0.55, 1.05))
+    kicker.spine[:, 0] -= rng.uniform(0.1, 0.5) * stroke
     for s in (0, 1):
-        out = np.array([rng.uniform(0.5, 1.2), rng.uniform(0.5, 1.6), 0.85, 0.0])
+        out = np.array([rng.uniform(0.5, 1.5), rng.uniform(0.5, 1.6), 0.85, 0.0])
         lay(kicker, s, out, 0.8 * stroke)
-    _struck(rng, motions[1 - k], bodies[1 - k], start + 0.45 * length, 0.8, low=True)
+    _struck(rng, motions[1 - k], bodies[1 - k], start + 0.45 * length, rng.uniform(0.6, 1.1), low=True)
     return motions
 
 
 def punch(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motions:
     """One lunges and hits the other's head or chest with a fist."""
     distance = rng.uniform(0.62, 0.78)
-    apart = distance + rng.uniform(0.2, 1.1)
+    apart = distance + rng.uniform(0.4, 1.2)
     motions = meet(rng, bodies, times, apart)
     k, side = int(rng.integers(2)), int(rng.integers(2))
     length = rng.uniform(0.45, 0.75)
@@ -174,8 +184,9 @@ def punch(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motion
     go(motion, body, start - 0.6, 0.8, apart - distance)
     go(motion, body, start + length + 0.1, 0.9, -rng.uniform(0, 0.5))
     hit = start + 0.5 * length
-    draw = ease((times - start + 0.25) / 0.3) * (1 - ease((times - hit - 0.25) / 0.5))
-    out = keys(times, [start, hit, hit + 0.12, hit + 0.6], [0.0, 1.0, 1.0, 0.0])
+    stay = rng.uniform(0.08, 0.5)
+    draw = ease((times - start + 0.25) / 0.3) * (1 - ease((times - hit - stay - 0.1) / 0.5))
+    out = keys(times, [start, hit, hit + stay, hit + stay + 0.5], [0.0, 1.0, 1.0, 0.0])
     level = np.clip(shoulder_gap(body, bodies[1 - k]) / body.stature + rng.uniform(-0.06, 0.1), -0.15, 0.2)
     back = place(body, (0.12, -0.05, 0.05), 0.0)
     far = place(body, (0.0, level, 0.31), 0.1)
@@ -183,11 +194,8 @@ def punch(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motion
     lay(motion, 1 - side, place(body, (0.08, -0.06, 0.13), 0.4), rng.uniform(0.2, 0.9) * draw)
     motion.spread[:, side] *= 1 - draw
     motion.spine[:, 2] += (0.55 * out - 0.3 * draw) * (1 if side else -1)
-    motion.spine[:, 0] += 0.25 * out
-    motion.pelvis[:, 2] += 0.15 * out
-    motion.pelvis[:, 1] -= 0.06 * out
-    motion.feet[:, 1 - side, 2] += 0.22 * out
-    motion.feet[:, side, 2] -= 0.15 * out
+    motion.spine[:, 0] += rng.uniform(0.1, 0.5) * out
+    lunging(motion, 1 - side, out, rng.uniform(0.5, 1.3))
     _struck(rng, motions[1 - k], bodies[1 - k], hit - 0.03, 1.0, low=False)
     return motions
 
@@ -195,7 +203,7 @@ def punch(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motion
 def push(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motions:
     """One thrusts both hands against the other's chest; the other stumbles back."""
     distance = rng.uniform(0.55, 0.68)
-    apart = distance + rng.uniform(0.2, 1.1)
+    apart = distance + rng.uniform(0.5, 1.4)
     motions = meet(rng, bodies, times, apart)
     k = int(rng.integers(2))
     length = rng.uniform(0.5, 0.9)
@@ -213,10 +221,8 @@ def push(rng: np.random.Generator, bodies: Bodies, times: np.ndarray) -> Motions
         near, far = place(body, (0.08, level - 0.03, 0.13), 0.5), place(body, (0.07, level, 0.31), 0.4)
         lay(motion, side, near + out[:, None] * (far - near), up)
         motion.wrist[:, side, 1] += 1.0 * up
-    motion.spine[:, 0] += 0.3 * out
-    motion.pelvis[:, 2] += 0.12 * out
-    motion.feet[:, k, 2] += 0.2 * out
-    motion.feet[:, 1 - k, 2] -= 0.12 * out
+    motion.spine[:, 0] += rng.uniform(0.15, 0.5) * out
+    lunging(motion, int(rng.integers(2)), out, rng.uniform(0.5, 1.3))
     other = motions[1 - k]
     _struck(rng, other, bodies[1 - k], hit - 0.03, 0.5, low=False)
     go(other, bodies[1 - k], hit, rng.uniform(0.7, 1.2), -rng.uniform(0.4, 1.4))

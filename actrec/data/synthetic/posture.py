@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from actrec.data.synthetic.skeleton import Body, Motion, arm_angles
+from actrec.data.synthetic.skeleton import INDEX, SHOULDER, SIGN, Body, Motion, arm_angles, pose, unit
 from actrec.data.synthetic.timing import ease, wander
 
 # Wrists at rest: outward from the middle line, above the shoulders, forward; in statures.
@@ -24,6 +24,18 @@ def place(body: Body, target: np.ndarray | tuple, swing: float = 0.0) -> np.ndar
     """Arms [..., 4] whose wrists lie at `target` [..., 3], in statures; a positive swing lowers the elbow."""
     angles = arm_angles(body, np.asarray(target) * body.stature)
     return np.concatenate([angles, np.full((*angles.shape[:-1], 1), swing)], axis=-1)
+
+
+def reaching(body: Body, motion: Motion, side: int, point: np.ndarray, swing: float = 0.0) -> np.ndarray:
+    """The arm [T, 4] whose wrist lies at `point` [T, 3] of the world, whatever trunk and feet do."""
+    j = pose(body, motion).joints
+    up = unit(j[:, INDEX["Neck"]] - j[:, INDEX["Chest"]])
+    across = j[:, SHOULDER[0]] - j[:, SHOULDER[1]]
+    across = unit(across - (across * up).sum(-1, keepdims=True) * up)
+    frame = np.stack([across, up, np.cross(across, up)], axis=1)  # rows
+    local = np.einsum("tij,tj->ti", frame, point - j[:, INDEX["Chest"]])
+    local[:, 0] *= SIGN[side]
+    return place(body, (local - np.array([0.0, body.shoulder_height, -0.01 * body.stature])) / body.stature, swing)
 
 
 def rest_arms(rng: np.random.Generator, body: Body, seated: bool, *, plain: float = 0.7) -> np.ndarray:
