@@ -1,11 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint format test browser run setup
-
-setup:
-	test -x .venv/bin/python || python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --upgrade pip
-	.venv/bin/python -m pip install --quiet -r requirements-dev.txt
+.PHONY: check lint format test run examples bench gpu-pack
 
 run:
 	$(PYTHON) app.py
@@ -22,3 +17,13 @@ format:
 
 test:
 	$(PYTHON) -m pytest
+
+examples:
+	$(PYTHON) -m actrec examples
+
+bench:
+	$(PYTHON) -m benchmarks.clues
+	$(PYTHON) -m benchmarks.models
+
+gpu-pack:
+	$(PYTHON) -m actrec data pack ../shared/data/ut_interaction --out .cache/ut.pack
