@@ -42,9 +42,7 @@ def test_a_fixed_kernel_is_no_weight_but_a_frozen_teacher_is():
 
 
 def test_a_strided_grouped_convolution_and_a_linear_layer_by_hand():
-    net = Named(
-        nn.Sequential(nn.Conv3d(4, 6, 3, stride=2, padding=1, groups=2), nn.Flatten(), nn.Linear(48, 7))
-    )
+    net = Named(nn.Sequential(nn.Conv3d(4, 6, 3, stride=2, padding=1, groups=2), nn.Flatten(), nn.Linear(48, 7)))
     # output 2×2×2: 8 positions × 6 channels × (4/2)·27 products; then 48·7; twice for a batch of two
     assert multiplications(net, {"clip": (2, 4, 4, 4, 4)}) == 2 * (8 * 6 * 2 * 27 + 48 * 7)
 
@@ -64,9 +62,7 @@ def test_resnet50_costs_what_torchvision_says():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_counted_network_is_left_alone(dtype):
-    net = (
-        Named(nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.Dropout())).to(dtype).train()
-    )
+    net = Named(nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.Dropout())).to(dtype).train()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     multiplications(net, {"clip": (1, 3, 4, 4, 4)})
     assert net.training and net.net[1].training
@@ -80,3 +76,16 @@ def test_counting_stops_cleanly_when_the_network_fails():
     with pytest.raises(RuntimeError):
         multiplications(broken, {"clip": (1, 5, 4, 4, 4)})
     assert broken(torch.zeros(1, 3, 4, 4, 4)).shape == (1, 4, 2, 2, 2)
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 4)
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        return self.layer(clip) + self.layer(clip) if self.training else self.layer(clip)
+
+
+def test_what_runs_in_training_only_is_not_counted():
+    assert multiplications(Twice().train(), {"clip": (1, 3)}) == 12
