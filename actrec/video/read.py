@@ -23,6 +23,7 @@ __all__ = ["LIMITS", "Header", "Limits", "decode", "probe", "read_clip"]
 
 Allocate = Callable[[tuple[int, ...]], np.ndarray]
 _EPS = 1e-6  # seconds: two clocks that differ by less show the same frame (as in Clip.at)
+_SKIP = 1.0  # seconds between wanted frames above which it pays to jump from key frame to key frame
 
 
 def read_clip(
@@ -63,7 +64,7 @@ def _decode(
         header = header_of(container, stream, path)
         plan = _plan(path, header, wanted, limits, length)
         source = Source(container, stream, header)
-        if plan.start > 1.0 and header.kind.startswith(("mov", "matroska")):
+        if plan.start > 1.0 or plan.gap > _SKIP:  # matroska reads its index at the first jump
             source.seek(plan.start)
         keeper = _Keeper(plan, wanted.short_side, limits, allocate)
         if plan.fps is None and plan.count is None:
@@ -94,18 +95,28 @@ class _Plan:
     expected: int
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def gap(self) -> float:
+        """Seconds between wanted frames; 0 where every frame is wanted."""
+        if self.fps is not None:
+            return 1.0 / self.fps
+        return self.seconds / self.count if self.count is not None else 0.0
+
 
 def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, length: float | None) -> _Plan:
     check_size(header, limits)
     count = header.frames
+    # An mpeg header leaves out how long the last frame is shown.
+    vague = length is None and wanted.frames and header.kind.startswith("mpeg")
     length = length or header.duration
     rate = header.fps
-    vague = header.kind.startswith("mpeg") and wanted.frames  # leaves out how long the last frame is shown
     if length is None or rate is None or vague or (count is None and length * rate > limits.frames):
         count, measured = scan(path)
         length = measured if vague else length or measured
         rate = count / length if length > 0 else 25.0
     notes: list[str] = []
+    if header.duration is not None and length < header.duration - 0.5:
+        notes.append(f"ends after {length:.1f} s, not {header.duration:.1f} s")
     start = wanted.start or 0.0
     stop = wanted.stop
     seconds = max(0.0, (min(stop, length) if stop is not None else length) - start)
@@ -189,7 +200,7 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
     """Keep what is shown at evenly spaced seconds. The video's true end is returned where it turned out to be
     too short for the number of frames that was asked for."""
     first, held, last, seen, done = plan.start, None, 0.0, 0, 0
-    gap = 1.0 / plan.fps if plan.fps else plan.seconds / plan.count
+    gap = plan.gap
     offset = 0.0 if plan.fps else gap / 2
     most = plan.count if plan.count is not None else plan.expected + 8
 
@@ -210,11 +221,13 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
             break
         seen += second >= plan.start - _EPS
         held, last = frame, second
+        if gap > _SKIP and seen > 1:
+            source.skip_to(first + offset + done * gap)
     if held is None:
         return None
     end = last
     if ended:
-        end += (last - first) / (seen - 1) if seen > 1 else gap
+        end += source.step if gap > _SKIP else (last - first) / (seen - 1) if seen > 1 else gap
     elif plan.stop is not None:
         end = plan.stop
     if plan.count is None:
@@ -222,7 +235,7 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
         show(float("inf"))
         keeper.drop_after(most)
         return None
-    if ended and first + offset + (most - 1) * gap > end + gap:
+    if ended and first + offset + (most - 1) * gap > end + min(gap, 0.5):
         return end
     show(float("inf"))
     return None

@@ -9,6 +9,7 @@ import av
 from actrec.video.container import Header
 from actrec.video.refusals import refusal
 
+_LEAD = 0.5  # seconds before a wanted frame at which decoding begins at the latest: reordering is over by then
 _GIVE_UP = 64  # broken reads in a row after which a file is taken to have ended
 
 
@@ -21,11 +22,13 @@ class Source:
         self._by_order = header.kind == "avi"
         self._bare = header.kind == "mpegvideo"  # pictures without a container: no times at all
         self._origin = None if self._by_order else header.start
+        self._indexed = header.kind.startswith(("mov", "matroska"))
         self._step = 1.0 / header.fps if header.fps and header.fps <= 1000 else 1.0 / 25.0
         self._last: float | None = None
+        self._aimed = -1.0
         self._shift = 0.0  # added after the clock of the file ran backwards
         self._promised = header.frames
-        self._seeked = False
+        self._seeked = self._jumped = False
         self.shown = 0
         self.sent = 0
         self.read = 0
@@ -36,13 +39,34 @@ class Source:
         self.complete = False
 
     def seek(self, second: float) -> None:
-        """Go to the last key frame before `second`; frames before it may still come."""
-        self._seeked = True
-        position = int((second + (self._origin or 0.0)) / self._stream.time_base)
+        """Go to the last key frame well before `second`, where an index tells; frames before it may still come."""
+        if not self._indexed:
+            return
+        self._seeked = self._jumped = True
+        position = int((second - _LEAD + (self._origin or 0.0)) / self._stream.time_base)
         try:
             self._container.seek(position, stream=self._stream, backward=True)
         except av.FFmpegError:
             self._container.seek(0)
+
+    def skip_to(self, second: float) -> None:
+        """Leave out what nobody will look at, where a key frame lies between here and shortly before `second`."""
+        if not self._indexed or self._origin is None or self._last is None or self._shift:
+            return
+        base = self._stream.time_base
+        entries = self._stream.index_entries
+        place = entries.search_timestamp(int((second - _LEAD + self._origin) / base))
+        if place < 0:
+            return
+        key = float(entries[place].timestamp * base) - self._origin
+        if key > max(self._last + _LEAD, self._aimed):  # a jump may fall short of its key frame: aim but once
+            self._aimed = key
+            self.seek(second)
+
+    @property
+    def step(self) -> float:
+        """Seconds between the last two frames that came one after the other."""
+        return self._step
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
         for packet in self._packets():
@@ -51,7 +75,9 @@ class Source:
             for frame in self._decoded(packet):
                 self.shown += 1
                 self.damaged += bool(frame.is_corrupt)
-                yield self._second(frame), frame
+                second = self._second(frame)
+                if second is not None:
+                    yield second, frame
         self.complete = True
 
     def notes(self) -> list[str]:
@@ -117,7 +143,8 @@ class Source:
             held += more
         return held
 
-    def _second(self, frame: av.VideoFrame) -> float:
+    def _second(self, frame: av.VideoFrame) -> float | None:
+        """When a frame is shown; None for one that a jump has brought back."""
         stamp = None if self._bare else frame.dts if self._by_order else frame.pts
         if stamp is None:
             self.untimed = self.untimed or not self._by_order
@@ -129,11 +156,14 @@ class Source:
             second = clock - self._origin + self._shift
         if self._last is None:
             second = max(second, 0.0)
+        elif second < self._last and self._aimed >= 0:
+            return None
         elif second < self._last:
             self.backwards = True
             self._shift += self._last + self._step - second
             second = self._last + self._step
-        elif second > self._last:
+        elif second > self._last and not self._jumped:
             self._step = second - self._last
+        self._jumped = False
         self._last = second
         return second

@@ -14,6 +14,7 @@ import pytest
 from actrec.video import VideoError
 from actrec.video.read import Limits, probe, read_clip
 from actrec.video.refusals import SENTENCES
+from actrec.video.source import Source
 
 REFUSED = [
     *("missing", "folder", "empty", "text", "noise", "playlist", "playlist named mp4", "concat list", "picture"),
@@ -268,6 +269,29 @@ def test_a_start_far_inside_is_reached_by_seeking(tmp_path):
         part, same = read_clip(path, start=5.0, stop=6.0), whole.between(5.0, 6.0)
         np.testing.assert_array_equal(part.frames, same.frames)
         np.testing.assert_array_equal(part.times, same.times)
+
+
+@pytest.mark.parametrize("bf", ["0", "3"])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_far_apart_frames_are_the_same_with_fewer_decoded(tmp_path, monkeypatch, ending, bf):
+    """From key frame to key frame; also where the file was cut after half of what its index lists."""
+    path = corpus.h264(tmp_path / f"f.{ending}", count=500, fps=10, options={"g": "20", "bf": bf})
+    whole = read_clip(path)
+    decoded = []
+    write = Source._decoded
+    monkeypatch.setattr(Source, "_decoded", lambda self, packet: [decoded.append(1), write(self, packet)][1])
+    few = read_clip(path, frames=8)
+    same = whole.at((np.arange(8) + 0.5) / 8 * whole.duration)
+    np.testing.assert_array_equal(few.frames, same.frames)
+    np.testing.assert_allclose(few.times, same.times, atol=1e-3)
+    assert len(decoded) < 300
+    slow = read_clip(path, fps=0.25)
+    np.testing.assert_array_equal(slow.frames, whole.at(np.arange(len(slow)) * 4.0).frames)
+    assert len(slow) in (12, 13)
+    front = corpus.h264(tmp_path / "x.mp4", 500, fps=10, mux={"movflags": "+faststart"}, options={"g": "20"})
+    cut = read_clip(corpus.cut(front, tmp_path / "cut.mp4", 0.6), frames=8)
+    assert len(cut) == 8 and 20 < cut.times[-1] < 35 and cut.notes[0].startswith("ends after")
+    assert len(np.unique(cut.frames.reshape(8, -1), axis=0)) == 8
 
 
 def test_a_window_behind_the_end_is_refused(containers):
