@@ -11,6 +11,7 @@ from actrec.machine import relaunch_with_allocator
 COMMANDS = {
     "list": "the systems with their weights, multiplications and inputs",
     "predict": "classify one clip",
+    "fetch": "get a public model or clip, when asked; without a name, list them",
     "motion": "write every motion clue of a clip as picture and video",
     "train": "train a system; survives being stopped",
     "data": "look at a data set before training on it",

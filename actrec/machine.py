@@ -112,6 +112,14 @@ FLOAT32 = Numbers("float32", channels_last=False)
 CANDIDATES = (Numbers("float32", channels_last=True), Numbers("bfloat16", channels_last=True), FLOAT32)
 
 
+def candidates() -> tuple[Numbers, ...]:
+    """The formats worth timing on this processor: bfloat16 without its own instructions only costs time."""
+    flags = _processor_facts().get("flags", "")
+    if flags and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
+        return tuple(each for each in CANDIDATES if each.dtype != "bfloat16")
+    return CANDIDATES
+
+
 def choose_numbers(key: str, device: torch.device, run: Callable[[Numbers], object]) -> Numbers:
     """The fastest format for a network on this machine, found by a short timing once and remembered.
 
@@ -126,7 +134,7 @@ def choose_numbers(key: str, device: torch.device, run: Callable[[Numbers], obje
     known = _read_json(memory)
     if entry in known:
         return Numbers(**known[entry])
-    best = min(CANDIDATES, key=lambda numbers: _seconds(run, numbers))
+    best = min(candidates(), key=lambda numbers: _seconds(run, numbers))
     write_json(memory, _read_json(memory) | {entry: vars(best)})
     return best
 
@@ -134,7 +142,7 @@ def choose_numbers(key: str, device: torch.device, run: Callable[[Numbers], obje
 def _seconds(run: Callable[[Numbers], object], numbers: Numbers) -> float:
     run(numbers)  # the first call compiles primitives and converts weights
     taken = []
-    for _ in range(3):
+    for _ in range(2):
         start = time.perf_counter()
         run(numbers)
         taken.append(time.perf_counter() - start)
@@ -142,13 +150,16 @@ def _seconds(run: Callable[[Numbers], object], numbers: Numbers) -> float:
 
 
 def _processor() -> str:
+    return f"{_processor_facts().get('model name', platform.processor())} x{cores()}"
+
+
+def _processor_facts() -> dict[str, str]:
+    """What Linux says of the processor; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    kept = {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
-    bfloat16 = "+bf16" if {"avx512_bf16", "amx_bf16"} & set(kept.get("flags", "").split()) else ""
-    return f"{kept.get('model name', platform.processor())}{bfloat16} x{cores()}"
+        return {}
+    return {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
 
 
 def cache_folder() -> Path:

@@ -16,7 +16,7 @@ from torch import nn
 from actrec.evaluation.metrics import softmax
 from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.models.layers import for_inference
-from actrec.systems import SYSTEMS, System, Views
+from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -80,6 +80,24 @@ class Recognizer:
         network = system.network(len(card.labels))
         fit(network, tensors, card)
         return cls(system, network, card, device)
+
+    @classmethod
+    def public(cls, name: str, file: Path, device: str = "auto") -> Recognizer:
+        """A published Kinetics-400 model from a file in its publisher's layout."""
+        from actrec.models.reference import labels, reference
+        from actrec.weights.catalogue import entry
+
+        card = Card(
+            name=name,
+            system=name,
+            labels=list(labels(name)),
+            trained_on="Kinetics-400, real films from the web; weights published by torchvision",
+            command=f"python -m actrec fetch {name}",
+            seed=0,
+            licence=entry(name).licence,
+            people="one or more people",
+        )
+        return cls(SYSTEMS[name], reference(name, weights=file), card, device)
 
     def predict(self, clip: Clip, views: str = "clip") -> Prediction:
         """The prediction for a clip; `views` names the test protocol: one, clip or paper."""
@@ -170,6 +188,24 @@ def _fastest(system: System, network: nn.Module, device: torch.device, classes: 
 
     numbers = choose_numbers(f"{system.name} {classes} classes", device, run)
     return numbers, copies.get(numbers) or (network if numbers == FLOAT32 else numbers.convert(network))
+
+
+def open_recognizer(system: str, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
+    """The recognizer that a system and perhaps weights name; without weights `SYSTEM-synthetic` is taken."""
+    chosen = named(system)
+    if chosen.size == "public" and weights is None:
+        from actrec.weights.catalogue import entry
+        from actrec.weights.download import fetched
+
+        file = fetched(entry(system))
+        if file is None:
+            about = entry(system)
+            raise WeightsError(
+                f"The public model '{system}' is not on this machine. Fetch it when there is a network: "
+                f"python -m actrec fetch {system} ({about.size}; {about.licence})."
+            )
+        return Recognizer.public(system, file, device)
+    return Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
 
 
 def find_weights(name: str, folder: Path) -> Path:

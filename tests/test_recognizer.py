@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.recognizer import Recognizer, find_weights
+from actrec.recognizer import Recognizer, find_weights, open_recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
@@ -140,3 +140,22 @@ def test_a_card_from_another_version_is_refused(tmp_path):
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="format 99"):
         Recognizer.load(folder, "cpu")
+
+
+def test_a_public_model_that_is_not_here_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setattr("actrec.weights.download.cache_folder", lambda: tmp_path)
+    with pytest.raises(WeightsError, match=r"python -m actrec fetch mc3_18 \(46\.8 MB; BSD-3"):
+        open_recognizer("mc3_18", None, tmp_path)
+
+
+def test_a_public_model_on_this_machine_answers_with_400_real_classes(monkeypatch, tmp_path):
+    from torchvision.models.video import mc3_18
+
+    from actrec.weights.catalogue import entry
+
+    torch.manual_seed(0)
+    torch.save(mc3_18().state_dict(), tmp_path / entry("mc3_18").file)
+    monkeypatch.setattr("actrec.weights.download.cache_folder", lambda: tmp_path)
+    prediction = open_recognizer("mc3_18", None, tmp_path, "cpu").predict(_clip(6))
+    assert len(prediction.scores) == 400 and prediction.scores.sum() == pytest.approx(1, abs=1e-3)
+    assert "arm wrestling" in prediction.labels and prediction.unknown is None

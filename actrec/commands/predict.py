@@ -21,12 +21,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from actrec.recognizer import Recognizer, find_weights
-    from actrec.systems import named
+    from actrec.recognizer import open_recognizer
     from actrec.video.read import read_clip
 
-    system = named(args.system)
-    recognizer = Recognizer.load(find_weights(args.weights or f"{system.name}-synthetic", WEIGHTS), args.device)
+    recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
     began = time.perf_counter()
     clip = read_clip(args.clip)
     decode = (time.perf_counter() - began) * 1000

@@ -1,12 +1,12 @@
 """One recipe per paper, all in one dict; nobody else knows a paper by name."""
 
-from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d
+from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, reference
 from actrec.systems.system import Input, Protocol, Schedule, System, Views
 
 __all__ = ["SYSTEMS", "Input", "Protocol", "Schedule", "System", "Views", "named"]
 
 SYSTEMS: dict[str, System] = {
-    system.name: system for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh) for system in paper.systems()
+    system.name: system for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, reference) for system in paper.systems()
 }
 
 
