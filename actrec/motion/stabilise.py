@@ -15,6 +15,7 @@ import numpy as np
 
 CORNERS = 600  # flow matches per pair of frames
 FEATURES = 300  # SIFT points per frame
+HALVED = 120  # pixels on the short side; from there on SIFT gets half the picture
 LEAST_MATCHES = 20
 LEAST_AGREEING = 0.25  # share of the matches; below it there is no camera motion to be believed
 CLEARLY = 0.03  # so many more of the matches a full homography has to explain to be taken
@@ -61,7 +62,14 @@ class FeatureMatches:
 
     def to(self, grey: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Matches from the frame given last time to this one, two `float32 [n, 2]`."""
-        points, described = self.sift.detectAndCompute(grey, mask)
+        # SIFT doubles the picture before it looks: half of it holds as much and costs a quarter
+        half = 2 if min(grey.shape) >= HALVED else 1
+        if half == 2:
+            size = (grey.shape[1] // 2, grey.shape[0] // 2)
+            grey, mask = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (grey, mask))
+        keys, described = self.sift.detectAndCompute(grey, (mask == 255).view(np.uint8))
+        points = np.array([key.pt for key in keys], np.float32).reshape(-1, 2)
+        points = (points + 0.5) * half - 0.5
         before, self.before = self.before, (points, described)
         nothing = np.zeros((0, 2), np.float32)
         if before is None or before[1] is None or described is None:
@@ -69,9 +77,7 @@ class FeatureMatches:
         pairs = self.matcher.match(before[1], described)
         if not pairs:
             return nothing, nothing
-        here = np.array([before[0][m.queryIdx].pt for m in pairs], np.float32)
-        there = np.array([points[m.trainIdx].pt for m in pairs], np.float32)
-        return here, there
+        return before[0][[m.queryIdx for m in pairs]], points[[m.trainIdx for m in pairs]]
 
 
 def homography(here: np.ndarray, there: np.ndarray) -> np.ndarray:
