@@ -37,6 +37,7 @@ def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[st
         train=_split(actions, clips_per_class, TRAINING + seed * 10_000_000, told),
         validation=_split(actions, held_out, VALIDATION + seed * 10_000_000, told),
         description=f"{clips_per_class} clips of each of {len(actions)} actions by figures that the project draws",
+        intended_for="Drawn figures: it may be wrong on real people.",
     )
 
 
