@@ -97,10 +97,10 @@ def test_enhancing_multiplies_by_the_map_as_strongly_as_asked():
     assert enhance(frames, weight, 0.0)[0, 0, :, 2].tolist() == [200, 200, 200]
 
 
-@pytest.mark.parametrize(("words", "sentence"), [({"cutoff": 0}, "cut-off"), ({"cutoff": 5}, "between 1 and 4")])
-def test_a_cutoff_that_leaves_nothing_is_refused(words, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        salience(np.zeros((8, 4, 4, 3), np.uint8), **words)
+@pytest.mark.parametrize(("frames", "cutoff", "most"), [(8, 0, 4), (8, 5, 4), (5, 3, 2), (2, 2, 1)])
+def test_a_cutoff_that_leaves_nothing_is_refused(frames, cutoff, most):
+    with pytest.raises(ValueError, match=f"between 1 and {most}"):
+        salience(np.zeros((frames, 4, 4, 3), np.uint8), cutoff=cutoff)
 
 
 def test_an_unknown_variant_is_refused_with_those_that_exist():

@@ -46,6 +46,17 @@ def test_tvl1_agrees_with_opencvs_on_textured_pixels():
         assert np.quantile(one[where], 0.9) <= 0.5
 
 
+def test_tvl1_means_the_same_by_its_weight_as_opencvs():
+    stored = np.load(STORED)
+    first, second = stored["pictures"].astype(np.float32).swapaxes(0, 1)
+    theirs = stored["flow_in_64ths"] / 64
+    gaps = [
+        np.linalg.norm(found_flow(tvl1, first, second, weight=weight) - theirs, axis=-1).mean()
+        for weight in (0.05, 0.15, 0.45)
+    ]
+    assert gaps[1] == min(gaps)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_batch_gives_what_its_pairs_give_alone(name, monkeypatch):
     pairs = [pair(np.random.default_rng(seed), 60, 70, 3)[:2] for seed in range(3)]
