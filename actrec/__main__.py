@@ -14,6 +14,7 @@ COMMANDS = {
     "fetch": "get a public model or clip, when asked; without a name, list them",
     "motion": "write every motion clue of a clip as picture and video",
     "train": "train a system; survives being stopped",
+    "evaluate": "how good weights are on clips they have not seen",
     "data": "look at a data set before training on it",
     "examples": "draw the example clips that the page offers",
     "sheet": "a sheet of synthetic clips, to look at",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from actrec.data.split import Source, Split
 from actrec.evaluation.metrics import calibration_error, fit_temperature, softmax, top
 from actrec.recognizer import Recognizer
 from actrec.systems.system import System
+from actrec.training.feed import tested
 from actrec.training.run import Run, Settings
 from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
@@ -68,17 +70,15 @@ def judged(card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarra
 
 def command(settings: Settings) -> str:
     """The command line that makes these weights again."""
-    words = [
-        "python -m actrec train",
-        f"--system {settings.system}",
-        f"--data {settings.data}",
-        f"--name {settings.name}",
-    ]
-    words += [f"--clips-per-class {settings.clips_per_class}", f"--preset {settings.preset}", f"--seed {settings.seed}"]
-    for name in ("epochs", "batch", "rate"):
-        if getattr(settings, name) is not None:
-            words.append(f"--{name} {getattr(settings, name)}")
-    return " ".join(words)
+    words = ["python", "-m", "actrec", "train", "--system", settings.system, "--data", settings.data]
+    words += ["--name", settings.name]
+    if settings.data.startswith("synthetic"):
+        words += ["--clips-per-class", str(settings.clips_per_class)]
+    words += ["--preset", settings.preset, "--seed", str(settings.seed)]
+    for name in ("epochs", "batch", "rate", "patience", "start_from", "fold"):
+        if getattr(settings, name) not in (None, ""):
+            words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
+    return shlex.join(words)
 
 
 def some_of_each(targets: np.ndarray, most: int) -> np.ndarray:
@@ -97,6 +97,6 @@ def unit(codes: torch.Tensor) -> torch.Tensor:
 
 def _outputs(recognizer: Recognizer, split: Split, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores before the softmax and codes of length one, of the newest view of some clips."""
-    one = recognizer.system.protocols["one"]
-    logits, codes = recognizer.run([one.views(split.clip(int(each)))[0] for each in index])
+    made = [recognizer.run(views) for views in tested(recognizer.system, split, index, 1)]
+    logits, codes = (np.concatenate(each) for each in zip(*made, strict=True))
     return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

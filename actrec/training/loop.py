@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-import queue
-import threading
+import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from actrec.data.source import open_source
 from actrec.data.split import Split
-from actrec.machine import choose_device
-from actrec.systems import Schedule, Views, named
+from actrec.machine import choose_device, write_json
+from actrec.systems import Schedule, named
+from actrec.training.board import Board
+from actrec.training.conditions import Conditions, fingerprint
+from actrec.training.feed import Feed, tested, workers
 from actrec.training.finish import class_centres, finish, some_of_each, unit
+from actrec.training.material import open_material, too_few
+from actrec.training.meter import Meter
 from actrec.training.numbers import arrange_weights, planned
 from actrec.training.objective import objective
-from actrec.training.run import Run, RunError, Settings
-from actrec.training.state import read_facts, read_state, write_state
+from actrec.training.run import Run, RunError
+from actrec.training.schedule import chosen, make_optimiser, patience, rate
+from actrec.training.start import start_from
+from actrec.training.state import load_state, put_state, write_state, write_whole
+from actrec.training.updates import Learner, Pieces
+from actrec.training.whole_batch import Rows, see_whole_batch
+from actrec.training.world import World
+
+SAVED_EVERY = 600.0  # seconds after which a long epoch writes a checkpoint in its middle
 
 
 @dataclass
@@ -29,244 +42,307 @@ class Progress:
     """Where a training is; everything here is in the checkpoint."""
 
     epoch: int = 0
-    best_epoch: int = -1
+    step: int = 0  # steps of this epoch that are done
+    best_epoch: int = 0
     best_accuracy: float = -1.0
+    best_loss: float = math.inf
+    early: bool = False  # ended by patience
     seconds: float = 0.0
 
 
-def train(run: Run) -> None:
-    """Train until the schedule ends or someone asks to stop; goes on from the run's checkpoint if there is one."""
-    Training(run).go_on()
+def train(run: Run, world: World | None = None, device: torch.device | None = None) -> None:
+    """Train until the schedule or patience ends, or someone asks to stop; goes on from the run's checkpoint."""
+    world = world or World()
+    threads, drawing = torch.get_num_threads(), cv2.getNumThreads()
+    with run.held():
+        try:
+            Training(run, world, device).go_on()
+        finally:
+            torch.set_num_threads(threads)
+            cv2.setNumThreads(drawing)
 
 
 class Training:
     """One run in this process: its recipe, its clips, its network, and how far it has come."""
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.settings = run, run.settings()
+    def __init__(self, run: Run, world: World, device: torch.device | None = None) -> None:
+        self.run, self.world = run, world
+        self.settings = world.from_first(run.settings)
         self.system = named(self.settings.system)
-        if self.settings.preset not in self.system.schedules:
-            known = ", ".join(self.system.schedules)
-            raise RunError(f"'{self.system.name}' has no preset '{self.settings.preset}'. It has: {known}.")
-        self.schedule = chosen(self.system.schedules[self.settings.preset], self.settings)
+        self.schedule = chosen(self.system, self.settings)
+        self.device = device or choose_device(self.settings.device)
         torch.set_num_threads(self.settings.threads)
-        self.device = choose_device(self.settings.device)
-        run.forget_stop()
-        self.source = open_source(
-            self.settings.data,
-            clips_per_class=self.settings.clips_per_class,
-            seed=self.settings.seed,
-            told=lambda sentence: run.set_status("running", sentence),
-        )
-        blank = self.system.network(len(self.source.labels)).to(self.device)
-        self.numbers = planned(run, self.system, blank, self.device, self.schedule.batch)
-        self.objective = objective(self.system, self.schedule, self.numbers)
-        self.steps = self.objective.steps(self.source.train, self.schedule.batch)
-        if self.steps == 0:
-            raise RunError(
-                f"{len(self.source.train)} clips are less than one batch of {self.schedule.batch}. "
-                "Add clips or lower --batch."
-            )
-        torch.manual_seed(self.settings.seed)
-        self.network = self.objective.build(len(self.source.labels)).to(self.device)
+        cv2.setNumThreads(1)
+        _repeatable(self.device)
+        run.forget("stop", "pause")
+        run.set_status("running", "Opening the clips.")
+        self.source = world.one_after_another(lambda: open_material(self.settings, self.system, self.hear))
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Network, objective, optimiser and clips' feed, before the first step."""
+        run, world, settings, classes = self.run, self.world, self.settings, len(self.source.labels)
+        blank = self.system.network(classes).to(self.device)
+        self.numbers = world.from_first(lambda: planned(run, self.system, blank, self.device, self.schedule.batch))
+        self.objective = objective(self.system, self.schedule, self.numbers, world)
+        self.schedule, self.steps = self.fitting_batch()
+        torch.manual_seed(settings.seed)
+        self.network = self.objective.build(classes)
+        if settings.start_from and not world.from_first(run.checkpoint.exists):
+            build, labels = self.objective.build, self.source.labels
+            self.hear(start_from(settings.start_from, self.network, build, self.system.name, labels))
+        rows = Rows()
+        self.network = see_whole_batch(self.network, rows, world, self.device).to(self.device)
         arrange_weights(self.network, self.numbers)
-        self.optimiser = make_optimiser(self.network, self.schedule)
-        self.progress = Progress()
+        self.learner = Learner(
+            self.system, self.network, self.objective, make_optimiser(self.network, self.schedule), self.numbers,
+            world, self.device, rows, Pieces(self._micro_batch(), self.short_of_memory),
+        )  # fmt: skip
+        self.loading = workers(self.device, world)
+        self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
+        self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
+        self.clips = fingerprint(self.source)
+
+    def fitting_batch(self) -> tuple[Schedule, int]:
+        """The schedule and its steps per epoch; a preset's batch gives way to a small set, one that was asked for
+        does not."""
+        train, schedule = self.source.train, self.schedule
+        if self.settings.batch is None:
+            most = len(train.balanced_order(np.random.default_rng(0))) // (2 * self.world.size) * 2 * self.world.size
+            if 0 < most < schedule.batch:
+                self.hear(f"Fewer clips than a batch of {schedule.batch}: it is {most}.")
+                schedule = replace(schedule, batch=most)
+        steps = self.objective.steps(train, schedule.batch)
+        if steps == 0:
+            raise RunError(too_few(len(train), schedule.batch))
+        first = next(self.objective.batches(train, schedule.batch, np.random.default_rng(0)))
+        if len(first) % self.world.size:
+            raise RunError(
+                f"A batch of {len(first)} clips cannot be divided evenly among {self.world.size} processes. "
+                "Choose another --batch."
+            )
+        return schedule, steps
+
+    def hear(self, sentence: str) -> None:
+        """Something worth knowing about the clips or the start."""
+        self.run.log("note", sentence=sentence)
+        self.run.set_status("running", sentence)
+
+    def conditions(self) -> Conditions:
+        return Conditions.here(
+            self.numbers, self.schedule, self.learner.pieces.most, self.world, self.device, self.clips
+        )
 
     def go_on(self) -> None:
         """From the checkpoint, or from the start, to the end of the schedule."""
-        run, progress = self.run, self.progress
-        if run.checkpoint.exists():
-            vars(progress).update(read_facts(run.checkpoint))
-            self.objective.begin(self.network, progress.epoch)
-            read_state(run.checkpoint, self.network, self.optimiser)
-            run.log("resumed", epoch=progress.epoch)
-        run.log(
-            "started", device=str(self.device), numbers=vars(self.numbers), threads=torch.get_num_threads(),
-            labels=self.source.labels, steps=self.steps, epochs=self.schedule.epochs,
-            training=len(self.source.train), validation=len(self.source.validation),
+        self.restore()
+        self.run.log(
+            "started", numbers=vars(self.numbers), labels=self.source.labels,
+            steps=self.steps, training=len(self.source.train), validation=len(self.source.validation),
+            **asdict(self.conditions()),
         )  # fmt: skip
-        while progress.epoch < self.schedule.epochs and not run.asked_to_stop():
-            self.epoch()
-            write_state(run.checkpoint, self.network, self.optimiser, vars(progress))
-        if progress.epoch < self.schedule.epochs:
-            run.log("stopped", epoch=progress.epoch)
-            run.set_status("stopped", f"Stopped after epoch {progress.epoch}. Resume goes on from there.")
-            return
-        run.set_status("running", "Measuring and writing the weights.")
-        card = finish(run, self.settings, self.system, self.source, self.network, self.device)
-        run.log("finished", measured=card.measured)
-        run.set_status("finished", f"Finished. The weights are in '{run.weights}'.")
+        while not self.over():
+            if not self.epoch():
+                return self.stopped()
+        self.board.close()
+        return self.ship()
 
-    def epoch(self) -> None:
-        """One pass over the training clips, then the validation clips once."""
-        progress, began = self.progress, time.perf_counter()
+    def over(self) -> bool:
+        return self.progress.early or self.progress.epoch >= self.schedule.epochs
+
+    def restore(self) -> None:
+        """Put the checkpoint back, if there is one, and say what is not as it was."""
+        run = self.run
+        found = self.world.from_first(lambda: load_state(run.checkpoint) if run.checkpoint.exists() else None)
+        if found is None:
+            self.learner.begin(0)
+            return
+        facts, tensors = found
+        vars(self.progress).update(facts["progress"])
+        if facts["labels"] != self.source.labels:
+            raise RunError(f"The clips of '{run.name}' have other classes than at its start. Start it anew.")
+        self.objective.begin(self.network, self.progress.epoch)
+        put_state(tensors, self.network, self.learner.optimiser)
+        self.learner.begin(self.progress.epoch)
+        self.board.first = self.progress.epoch * self.steps + self.progress.step
+        run.log("resumed", epoch=self.progress.epoch, step=self.progress.step)
+        changed = self.conditions().changed(facts["conditions"])
+        if changed:
+            run.log("inexact", changed=changed)
+        if "batch" in changed or "clips" in changed:
+            self.progress.step = 0  # the places in the epoch are others: it begins again
+
+    def save(self) -> None:
+        facts = {
+            "progress": vars(self.progress), "conditions": asdict(self.conditions()), "labels": self.source.labels
+        }  # fmt: skip
+        if self.world.first:
+            write_state(self.run.checkpoint, self.network, self.learner.optimiser, facts)
+
+    def epoch(self) -> bool:
+        """One pass over the training clips, then the validation clips once; False when asked to stop on the way."""
+        progress, settings = self.progress, self.settings
+        began = saved = time.perf_counter()
+        stage = self.learner.begin(progress.epoch)
         meter = Meter()
-        stage = self.objective.begin(self.network, progress.epoch)
-        batches = self.batches(progress.epoch)
-        for step in range(self.steps):
-            waiting = time.perf_counter()
-            views, labels = next(batches)
-            meter.waited += time.perf_counter() - waiting
-            self.step(step, views, labels, meter)
-            if step % 10 == 9 or step == self.steps - 1:
-                self._tell(step, meter)
+        feed = self.feed.epoch(progress.epoch, self.schedule.batch, progress.step)
+        with contextlib.closing(feed):
+            for step in range(progress.step, self.steps):
+                views, targets, whole = meter.timed(feed)
+                seed = settings.seed * 1_000_003 + progress.epoch * 10_007 + step
+                loss, right = self.learner.update(
+                    views, targets, whole, seed, rate(self.schedule, progress.epoch + step / self.steps)
+                )
+                progress.step = step + 1
+                asked = self._together(meter, loss, right, len(targets))
+                if step % 10 == 9 or progress.step == self.steps or asked:
+                    self._tell(meter)
+                if asked and self._stop_or_wait():
+                    return False
+                if time.perf_counter() - saved > SAVED_EVERY:
+                    self.save()
+                    saved = time.perf_counter()
         accuracy, loss = self.validate()
-        progress.epoch += 1
+        progress.epoch, progress.step = progress.epoch + 1, 0
         progress.seconds += time.perf_counter() - began
-        if accuracy > progress.best_accuracy:
-            progress.best_epoch, progress.best_accuracy = progress.epoch, accuracy
+        self._keep_best(accuracy, loss)
+        self.save()
         self.run.log(
             "epoch", epoch=progress.epoch, stage=stage, accuracy=accuracy, loss=loss,
-            seconds=round(progress.seconds, 1),
+            seconds=round(progress.seconds, 1), total=progress.epoch * self.steps,
+            best=progress.best_epoch == progress.epoch, **{f"training_{k}": v for k, v in meter.figures().items()},
         )  # fmt: skip
+        self._show(accuracy, loss, meter)
+        return True
 
-    def step(self, step: int, views: list[Views], labels: np.ndarray, meter: Meter) -> None:
-        """One update of the weights; its dropout is a function of seed, epoch and step."""
-        epoch = self.progress.epoch
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.schedule, epoch + step / self.steps)
-        torch.manual_seed(self.settings.seed * 1_000_003 + epoch * 10_007 + step)
-        inputs = self.system.tensors(views, self.device)
-        inputs = {name: self.numbers.lay_out(value) for name, value in inputs.items()}
-        targets = torch.from_numpy(labels).to(self.device)
-        loss, right = self.objective(self.network, inputs, targets)
-        if not math.isfinite(loss.item()):
-            raise RunError(
-                f"The loss became {loss.item()} in epoch {epoch + 1}. Lower the learning rate; "
-                "the last good checkpoint is kept."
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
-        meter.add(loss.item(), right, len(labels))
+    def _together(self, meter: Meter, loss: float, right: int, count: int) -> bool:
+        """Add up all processes' figures; whether someone asked to stop or to pause, in all of them at once."""
+        asked = self.world.first and (self.run.asked_to("stop") or self.run.asked_to("pause"))
+        figures = torch.tensor([loss * count, right, count, float(asked)], dtype=torch.float64)
+        loss, right, count, asked = self.world.total(figures).tolist()
+        meter.add(loss / count, int(right), int(count))
+        return bool(asked)
 
-    def batches(self, epoch: int) -> Iterator[tuple[list[Views], np.ndarray]]:
-        """An epoch's views, made by a thread a few steps ahead; they depend on seed, epoch and position alone."""
-        seed, split = self.settings.seed, self.source.train
-        place = 0
+    def _stop_or_wait(self) -> bool:
+        """Save, and wait as long as a pause lasts; whether to stop."""
+        self.save()
+        if self.world.first and not self.run.asked_to("stop"):
+            self.run.log("paused", epoch=self.progress.epoch, step=self.progress.step)
+            self.run.set_status("paused", "Paused. The weights stay in memory.", done=self._done())
+            while self.run.asked_to("pause") and not self.run.asked_to("stop"):
+                time.sleep(0.2)
+            self.run.log("went on")
+        return self.world.from_first(lambda: self.run.asked_to("stop"))
 
-        def views() -> Iterator[tuple[list[Views], np.ndarray]]:
-            nonlocal place
-            for index in self.objective.batches(split, self.schedule.batch, np.random.default_rng([seed, epoch])):
-                made = []
-                for each in index:
-                    rng = np.random.default_rng([seed, epoch, place])
-                    made.append(self.system.training_view(split.clip(int(each)), rng))
-                    place += 1
-                yield made, split.targets[index]
+    def stopped(self) -> None:
+        self.board.close()
+        where = f"epoch {self.progress.epoch + 1}, step {self.progress.step} of {self.steps}"
+        self.run.forget("stop", "pause")
+        self.run.log("stopped", epoch=self.progress.epoch, step=self.progress.step)
+        self.run.set_status("stopped", f"Stopped in {where}. Resume goes on from there.", done=self._done())
 
-        return ahead(views())
+    def _keep_best(self, accuracy: float, loss: float) -> None:
+        """The best epoch's network is what ships; patience ends a training that gets no better."""
+        progress = self.progress
+        if not self.objective.last_stage(progress.epoch - 1):
+            return
+        if (accuracy, -loss) > (progress.best_accuracy, -progress.best_loss):
+            progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
+            if self.world.first:
+                tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+                write_whole(self.run.best, tensors, {"epoch": progress.epoch, "accuracy": accuracy})
+        most = patience(self.settings)
+        if most and progress.epoch - progress.best_epoch >= most:
+            progress.early = True
+            self.run.log("early", epoch=progress.epoch, best_epoch=progress.best_epoch, patience=most)
+
+    def ship(self) -> None:
+        """Measure the best epoch's network and write it as weights that anyone can use."""
+        run = self.run
+        run.set_status("running", "Measuring and writing the weights.", done=1.0)
+        if self.world.first:
+            self.objective.end(self.network)
+            if run.best.exists():
+                put_state(load_state(run.best)[1], self.network)
+            card = finish(run, self.settings, self.system, self.source, self.network, self.device)
+            run.log("finished", measured=card.measured, best_epoch=self.progress.best_epoch)
+            run.set_status("finished", f"Finished. The weights are in '{run.weights}'.", done=1.0)
+        self.world.from_first(lambda: None)
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float]:
         """Top-1 accuracy and loss on the newest view of each validation clip."""
         self.network.eval()
-        split = self.source.validation
+        split, train = self.source.validation, self.source.train
+        scores = self._outputs(split, np.arange(len(split)))
         if self.system.decides == "centres":
-            few = some_of_each(self.source.train.targets, 20)
-            centres = class_centres(unit(self._outputs(self.source.train, few)), self.source.train.targets[few])
-            scores = -torch.cdist(unit(self._outputs(split, np.arange(len(split)))), centres).square()
-        else:
-            scores = self._outputs(split, np.arange(len(split)))
+            few = some_of_each(train.targets, 20)
+            centres = class_centres(unit(self._outputs(train, few)), train.targets[few])
+            scores = -torch.cdist(unit(scores), centres).square()
         targets = torch.from_numpy(split.targets)
-        loss = nn.functional.cross_entropy(scores, targets)
-        return round(float((scores.argmax(1) == targets).float().mean()), 4), round(float(loss), 4)
+        loss = float(nn.functional.cross_entropy(scores, targets))
+        if not math.isfinite(loss):
+            raise RunError(
+                f"In epoch {self.progress.epoch + 1} the network's scores are not numbers any more. The last good "
+                "checkpoint is kept: resume from it with a lower --rate."
+            )
+        return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4)
 
     def _outputs(self, split: Split, index: np.ndarray) -> torch.Tensor:
-        """What the network says of one view of some clips: scores, or codes where centres decide."""
-        outputs = []
-        for start in range(0, len(index), 32):
-            views = [self.system.protocols["one"].views(split.clip(int(each)))[0] for each in index[start : start + 32]]
-            outputs.append(self.network(**self.system.tensors(views, self.device)).float().cpu())
-        return torch.cat(outputs)
+        """What the network says of one view of some clips: scores, or codes; each process computes its part."""
+        mine = np.array_split(index, self.world.size)[self.world.rank]
+        outputs: list[np.ndarray] = []
+        for views in self._tested(split, mine):
+            inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
+                outputs.append(self.network(**inputs).float().cpu().numpy())
+        parts = self.world.gather(np.concatenate(outputs) if outputs else None)
+        return torch.from_numpy(np.concatenate([each for each in parts if each is not None]))
 
-    def _tell(self, step: int, meter: Meter) -> None:
-        epoch = self.progress.epoch
+    def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
+        return tested(self.system, split, index, self.loading, max(1, min(32, self.learner.pieces.most)))
+
+    def _micro_batch(self) -> int:
+        """How many clips are computed at once: as asked for, or as what fitted last time, or the whole batch."""
+        path, wanted = self.run.folder / "micro_batch.json", self.settings.micro_batch
+        known = json.loads(path.read_text())["micro_batch"] if path.exists() else None
+        here = known or wanted or self.schedule.batch
+        return min(self.world.gather(min(here, self.schedule.batch)))
+
+    def short_of_memory(self, before: int, now: int) -> None:
+        """The next steps are computed in smaller pieces; several processes begin again, to agree on it."""
+        sentence = f"Out of memory with {before} clips at once: now {now}, and gradients are added up."
+        with contextlib.suppress(OSError):
+            write_json(self.run.folder / "micro_batch.json", {"micro_batch": now})
+        self.run.log("out_of_memory", before=before, micro_batch=now, sentence=sentence)
+        self.run.log("inexact", changed={"micro_batch": [before, now]})
+        if self.world.size > 1:
+            raise RunError(f"{sentence} All processes begin again from the last checkpoint.")
+
+    def _done(self) -> float:
+        return round((self.progress.epoch + self.progress.step / self.steps) / self.schedule.epochs, 4)
+
+    def _tell(self, meter: Meter) -> None:
+        progress, figures = self.progress, meter.figures()
         self.run.log(
-            "step", epoch=epoch + 1, step=step + 1, rate=self.optimiser.param_groups[0]["lr"], **meter.figures()
+            "step", epoch=progress.epoch + 1, step=progress.step, total=progress.epoch * self.steps + progress.step,
+            rate=self.learner.optimiser.param_groups[0]["lr"], **figures,
         )  # fmt: skip
-        done = (epoch + (step + 1) / self.steps) / self.schedule.epochs
-        self.run.set_status("running", f"Epoch {epoch + 1} of {self.schedule.epochs}.", done=round(done, 4))
+        left = (1 - self._done()) * self.steps * self.schedule.epochs * meter.seconds_per_step
+        self.run.set_status(
+            "running", f"Epoch {progress.epoch + 1} of {self.schedule.epochs}.", done=self._done(), left=round(left, 1)
+        )
+
+    def _show(self, accuracy: float, loss: float, meter: Meter) -> None:
+        if self.world.first:
+            figures = {f"training/{name}": value for name, value in meter.figures().items()}
+            learned = {"rate": self.learner.optimiser.param_groups[0]["lr"]}
+            scores = {"validation/accuracy": accuracy, "validation/loss": loss}
+            self.board.show(self.progress.epoch * self.steps, **figures, **scores, **learned)
 
 
-class Meter:
-    """Loss, accuracy, speed and waiting of the epoch so far."""
-
-    def __init__(self) -> None:
-        self.began, self.waited = time.perf_counter(), 0.0
-        self.loss, self.steps, self.right, self.seen = 0.0, 0, 0, 0
-
-    def add(self, loss: float, right: int, seen: int) -> None:
-        self.loss += loss
-        self.steps += 1
-        self.right += right
-        self.seen += seen
-
-    def figures(self) -> dict[str, float]:
-        taken = time.perf_counter() - self.began
-        return {
-            "loss": round(self.loss / self.steps, 4),
-            "accuracy": round(self.right / self.seen, 4),
-            "clips_per_second": round(self.seen / taken, 1),
-            "waiting": round(self.waited / taken, 3),
-        }
-
-
-def chosen(schedule: Schedule, settings: Settings) -> Schedule:
-    """The preset with what the settings change."""
-    wanted = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
-    return replace(schedule, **{name: value for name, value in wanted.items() if value is not None})
-
-
-def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    """SGD or Adam(W); biases and norms are not decayed."""
-    learned = [each for each in network.parameters() if each.requires_grad]
-    groups = [
-        {"params": [each for each in learned if each.dim() > 1], "weight_decay": schedule.weight_decay},
-        {"params": [each for each in learned if each.dim() <= 1], "weight_decay": 0.0},
-    ]
-    if schedule.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=schedule.rate, momentum=schedule.momentum, nesterov=True)
-    return torch.optim.AdamW(groups, lr=schedule.rate)
-
-
-def rate(schedule: Schedule, epoch: float) -> float:
-    """The learning rate at a moment of the training, with half an epoch of warm-up on the cosine."""
-    if schedule.cosine:
-        warm = min(1.0, (epoch + 1e-3) / 0.5)
-        return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / schedule.epochs)))
-    return schedule.rate / schedule.divide ** sum(epoch >= each for each in schedule.at)
-
-
-def ahead(batches: Iterator) -> Iterator:
-    """The same batches, made by a thread a few steps ahead of whoever takes them."""
-    ready: queue.Queue = queue.Queue(maxsize=6)
-    over = threading.Event()
-
-    def put(each: object) -> None:
-        while not over.is_set():
-            try:
-                return ready.put(each, timeout=0.5)
-            except queue.Full:
-                continue
-
-    def make() -> None:
-        try:
-            for each in batches:
-                put(each)
-                if over.is_set():
-                    return
-            put(None)
-        except BaseException as error:
-            put(error)
-
-    threading.Thread(target=make, name="loader", daemon=True).start()
-    try:
-        while (each := ready.get()) is not None:
-            if isinstance(each, BaseException):
-                raise each
-            yield each
-    finally:
-        over.set()
+def _repeatable(device: torch.device) -> None:
+    """On a GPU: the same sums in the same order, as far as CUDA has them."""
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

@@ -12,6 +12,7 @@ from actrec.data.split import Split
 from actrec.losses import bridge_distillation, n_pair_of_batch, pair_batches
 from actrec.machine import Numbers
 from actrec.systems.system import Schedule, System
+from actrec.training.world import GatherFromAll, World
 
 Inputs = Mapping[str, Tensor]
 
@@ -19,8 +20,8 @@ Inputs = Mapping[str, Tensor]
 class Objective:
     """Cross-entropy on a network's scores. `loss` answers with the loss and how many of the batch were right."""
 
-    def __init__(self, system: System, schedule: Schedule, numbers: Numbers) -> None:
-        self.system, self.schedule, self.numbers = system, schedule, numbers
+    def __init__(self, system: System, schedule: Schedule, numbers: Numbers, world: World | None = None) -> None:
+        self.system, self.schedule, self.numbers, self.world = system, schedule, numbers, world or World()
 
     def build(self, classes: int) -> nn.Module:
         """The network as it is trained."""
@@ -30,6 +31,18 @@ class Objective:
         """Make ready for an epoch; the name of the stage it belongs to."""
         network.train()
         return "all"
+
+    def end(self, network: nn.Module) -> None:
+        """Make the network what it is when it is used."""
+        return
+
+    def last_stage(self, epoch: int) -> bool:
+        """Whether validation in this epoch judges what will ship."""
+        return True
+
+    def parts(self, targets: np.ndarray, most: int) -> list[slice]:
+        """A batch cut into micro-batches of at most `most` clips that can be learned from one after another."""
+        return [slice(start, min(start + most, len(targets))) for start in range(0, len(targets), most)]
 
     def batches(self, split: Split, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """An epoch's clips, batch after batch."""
@@ -68,14 +81,29 @@ class NPair(Objective):
     def steps(self, split: Split, batch: int) -> int:
         return sum(1 for _ in self.batches(split, batch, np.random.default_rng(0)))
 
+    def parts(self, targets: np.ndarray, most: int) -> list[slice]:
+        """Whole groups: within a group every clip is compared with every other. Among processes nothing is cut."""
+        if self.world.size > 1:
+            return [slice(0, len(targets))]
+        ends = _group_ends(torch.from_numpy(targets))
+        cuts, start = [], 0
+        for end, following in zip(ends, [*ends[1:], 2 * len(targets) + most], strict=True):
+            if following - start > most:
+                cuts.append(slice(start, end))
+                start = end
+        return cuts
+
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
-        codes = network(**inputs).float()
+        codes, own = network(**inputs).float(), slice(0, len(targets))
+        if self.world.size > 1:  # a group may stand in several processes: each sees all codes
+            own = slice(self.world.rank * len(targets), (self.world.rank + 1) * len(targets))
+            codes, targets = (GatherFromAll.apply(each, self.world) for each in (codes, targets))
         ends = _group_ends(targets)
         losses = [
             n_pair_of_batch(codes[a:b], targets[a:b], length=1e-3) for a, b in zip([0, *ends], ends, strict=False)
         ]
         gaps = torch.cdist(codes.detach(), codes.detach()).fill_diagonal_(float("inf"))
-        return torch.stack(losses).mean(), int((targets[gaps.argmin(1)] == targets).sum())
+        return torch.stack(losses).mean(), int((targets[gaps.argmin(1)] == targets)[own].sum())
 
     @staticmethod
     def _group(split: Split, batch: int) -> int:
@@ -94,6 +122,12 @@ class CrossEnhancement(Objective):
     def stage(self, epoch: int) -> str:
         done = epoch / self.schedule.epochs
         return "complete" if done < 1 / 2 else "student" if done < 5 / 6 else "fusion"
+
+    def end(self, network: nn.Module) -> None:
+        network.begin("fusion")  # without the bridge
+
+    def last_stage(self, epoch: int) -> bool:
+        return self.stage(epoch) == "fusion"
 
     def begin(self, network: nn.Module, epoch: int) -> str:
         stage = self.stage(epoch)
@@ -116,10 +150,21 @@ class CrossEnhancement(Objective):
         return sum(self.entropy(scores, targets) for scores in streams), right(sum(streams), targets)
 
 
-def objective(system: System, schedule: Schedule, numbers: Numbers) -> Objective:
+class Lesson(nn.Module):
+    """A network together with what it minimises: one forward pass gives the loss and how many clips were right."""
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        return self.objective(self.network, inputs, targets)
+
+
+def objective(system: System, schedule: Schedule, numbers: Numbers, world: World | None = None) -> Objective:
     """The objective that a recipe names."""
     kinds = {"cross-entropy": Objective, "n-pair": NPair, "cross-enhancement": CrossEnhancement}
-    return kinds[system.loss](system, schedule, numbers)
+    return kinds[system.loss](system, schedule, numbers, world)
 
 
 def right(scores: Tensor, targets: Tensor) -> int:

@@ -5,15 +5,22 @@ Whoever watches reads only the folder, so a run survives a reload, a restart and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from actrec.machine import write_json
 
-FORMAT = 1
+try:
+    import fcntl
+except ImportError:  # Windows: two trainings in one folder are not noticed there
+    fcntl = None
+
+FORMAT = 2
 
 
 class RunError(Exception):
@@ -37,6 +44,9 @@ class Settings:
     device: str = "auto"
     numbers: str = "auto"
     start_from: str = ""
+    fold: str = ""
+    patience: int | None = None
+    micro_batch: int | None = None
     format: int = FORMAT
 
 
@@ -55,25 +65,51 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def best(self) -> Path:
+        """The network of the best epoch so far."""
+        return self.folder / "best.safetensors"
+
+    @property
     def weights(self) -> Path:
         """The finished checkpoint folder."""
         return self.folder / "weights"
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Run:
+        """A new run folder. One in which a training failed before its first checkpoint gives its place."""
         run = cls(folder)
+        if run.status()["state"] == "failed" and not run.checkpoint.exists():
+            for name in ("events.jsonl", "status.json", "numbers.json", "micro_batch.json"):
+                (run.folder / name).unlink(missing_ok=True)
+        elif (run.folder / "settings.json").exists():
+            raise RunError(f"There is a run in '{folder}' already. Resume it with --resume or choose another --out.")
         try:
-            run.folder.mkdir(parents=True)
-        except FileExistsError:
-            raise RunError(
-                f"There is a run in '{folder}' already. Resume it with --resume or choose another --out."
-            ) from None
+            run.folder.mkdir(parents=True, exist_ok=True)
+            write_json(run.folder / "settings.json", asdict(settings))
         except OSError as error:
             raise RunError(
                 f"The run folder '{folder}' cannot be made: {error.strerror}. Choose another --out."
             ) from None
-        write_json(run.folder / "settings.json", asdict(settings))
         return run
+
+    def change(self, **wanted: object) -> None:
+        """Other settings from here on; how that breaks exactness is logged when the training goes on."""
+        write_json(self.folder / "settings.json", asdict(replace(self.settings(), **wanted)))
+        if "numbers" in wanted:
+            (self.folder / "numbers.json").unlink(missing_ok=True)
+        if "micro_batch" in wanted or "batch" in wanted:
+            (self.folder / "micro_batch.json").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else may train in this folder meanwhile; the hold ends with the process, however it ends."""
+        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not _locked(handle):
+                raise RunError(f"The run '{self.name}' is being trained by another process already.")
+            yield
+        finally:
+            os.close(handle)
 
     def settings(self) -> Settings:
         path = self.folder / "settings.json"
@@ -83,7 +119,8 @@ class Run:
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.") from None
         if values.get("format") != FORMAT:
             raise RunError(
-                f"The run '{self.name}' has format {values.get('format')}; this version goes on with {FORMAT}."
+                f"The run '{self.name}' is from another version (format {values.get('format')}, here {FORMAT}). "
+                "Start it anew."
             )
         known = {each.name for each in fields(Settings)}
         if unknown := set(values) - known:
@@ -125,27 +162,59 @@ class Run:
             status = json.loads((self.folder / "status.json").read_text())
         except (OSError, ValueError):
             return {"state": "new", "sentence": "Not started yet."}
-        if status["state"] == "running" and not _alive(status["pid"]):
+        if status["state"] in ("running", "paused") and not _alive(status["pid"]):
             status |= {
                 "state": "cut off",
                 "sentence": "The training process is gone. Resume goes on from the last checkpoint.",
             }
         return status
 
-    def ask_to_stop(self) -> None:
-        (self.folder / "stop").touch()
+    def ask_to(self, what: str) -> None:
+        """Leave a word for the training process: `stop` or `pause`."""
+        (self.folder / what).touch()
 
-    def asked_to_stop(self) -> bool:
-        return (self.folder / "stop").exists()
+    def asked_to(self, what: str) -> bool:
+        return (self.folder / what).exists()
 
-    def forget_stop(self) -> None:
-        (self.folder / "stop").unlink(missing_ok=True)
+    def forget(self, *words: str) -> None:
+        """Take words back: forgetting `pause` lets a paused training go on."""
+        for what in words:
+            (self.folder / what).unlink(missing_ok=True)
+
+
+class Silent(Run):
+    """The run in a process that is not the first: it writes nothing, and the first one decides."""
+
+    def log(self, event: str, **facts: object) -> None:
+        return
+
+    def set_status(self, state: str, sentence: str = "", **facts: object) -> None:
+        return
+
+    def held(self) -> contextlib.AbstractContextManager:
+        return contextlib.nullcontext()
+
+    def forget(self, *words: str) -> None:
+        return
+
+    def asked_to(self, what: str) -> bool:
+        return False
 
 
 def runs(folder: Path) -> list[Run]:
     """The runs in a folder, the newest first."""
     found = [Run(each.parent) for each in Path(folder).glob("*/settings.json")]
     return sorted(found, key=lambda run: run.folder.stat().st_mtime, reverse=True)
+
+
+def _locked(handle: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+
+from actrec.training.run import RunError
 
 
 def write_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, facts: dict) -> None:
@@ -19,31 +21,49 @@ def write_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Opt
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items() if torch.is_tensor(value)}
+    write_whole(path, tensors, facts)
+
+
+def write_whole(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
+    """Write a safetensors file so that a reader finds the old one or the new one; a full disk leaves the old one."""
     data = save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        {"facts": json.dumps(facts)},
+        {name: each.detach().cpu().contiguous() for name, each in tensors.items()}, {"facts": json.dumps(facts)}
     )
     temporary = path.with_name(f".{path.name}.new")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)  # what it took is room for the status that tells of it
+        raise RunError(
+            f"The checkpoint could not be written to '{path.parent}' ({error.strerror}). The last good one is kept: "
+            "make room and resume."
+        ) from error
 
 
-def read_facts(path: Path) -> dict:
-    """What was written beside the tensors."""
-    with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["facts"])
+State = tuple[dict, dict[str, torch.Tensor]]
 
 
-def read_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Put a written state back."""
-    tensors: dict[str, torch.Tensor] = {}
-    with safe_open(path, "pt") as file:
-        for name in file.keys():  # noqa: SIM118 — a safetensors file is not a dict
-            tensors[name] = file.get_tensor(name)
+def load_state(path: Path) -> State:
+    """The facts and the tensors of a state file."""
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 — it is not a dict
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise RunError(f"The checkpoint '{path}' is damaged ({error}). Start the training anew.") from None
+
+
+def put_state(
+    tensors: dict[str, torch.Tensor], network: torch.nn.Module, optimiser: torch.optim.Optimizer | None = None
+) -> None:
+    """Put written tensors back into the network, and into the optimiser if there is one."""
     network.load_state_dict({name[len("network/") :]: v for name, v in tensors.items() if name.startswith("network/")})
+    if optimiser is None:
+        return
     kept: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser/"):

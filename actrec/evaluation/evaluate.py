@@ -1,0 +1,228 @@
+"""Weights judged on clips they have not seen: one protocol of the paper, one or several folds, known and unknown.
+
+Several processes under `torchrun` share the clips; the first one has the result.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from actrec.data.cache import ClipCache, default_folder
+from actrec.data.check import header_facts, shortcut_auroc
+from actrec.data.clips import choose_fold
+from actrec.data.drawn import SETS, drawn_source
+from actrec.data.reading import ClipSettings, reason
+from actrec.data.sets import DataError, DataSet, open_set
+from actrec.evaluation.judge import judge, judge_unknown
+from actrec.evaluation.metrics import as_logits, fit_temperature
+from actrec.recognizer import Recognizer
+from actrec.systems import SYSTEMS
+from actrec.training.material import drawn
+from actrec.training.world import World
+from actrec.video import Clip, VideoError
+from actrec.weights.cards import Card, WeightsError
+from actrec.weights.checkpoint import fit, read_checkpoint
+
+AT_ONCE = 8  # clips whose views are computed together
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Clips to judge by, with the classes that the weights know: −1 where they know none of that name."""
+
+    name: str
+    targets: np.ndarray
+    names: list[str]
+    groups: list[str]
+    clip: Callable[[int], Clip]
+    facts: Callable[[int], list[float]] | None = None
+    dataset: DataSet | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def part(self, indices: Sequence[int], name: str) -> Trial:
+        kept = np.asarray(indices, dtype=np.int64)
+        return replace(
+            self,
+            name=name,
+            targets=self.targets[kept],
+            names=[self.names[index] for index in kept],
+            groups=[self.groups[index] for index in kept],
+            clip=lambda place: self.clip(int(kept[place])),
+            facts=None if self.facts is None else lambda place: self.facts(int(kept[place])),
+        )
+
+
+@dataclass
+class Answers:
+    """What the weights said of the clips of a trial that could be read, in order."""
+
+    probabilities: np.ndarray
+    nearness: np.ndarray  # minus the distance to the nearest class centre; NaN where there is none
+    kept: np.ndarray
+    broken: dict[int, str]
+    seconds: float
+
+
+def load(folder: Path, device: str) -> Recognizer:
+    """A recognizer that answers with probabilities as they come: temperature 1."""
+    card, tensors = read_checkpoint(folder)
+    if card.system not in SYSTEMS:
+        raise WeightsError(
+            f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
+        )
+    system = SYSTEMS[card.system]
+    network = system.network(len(card.labels))
+    fit(network, tensors, card)
+    return Recognizer(system, network, replace(card, temperature=1.0), device)
+
+
+def plain_name(label: str) -> str:
+    """A label as it is compared: `JumpingJack`, `jumping_jack` and `jumping jack` are one class."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
+    return " ".join(re.split(r"[\s_\-]+", apart.strip())).casefold()
+
+
+def match(labels: Sequence[str], card: Card) -> np.ndarray:
+    """For each of the data's labels the number of the weights' class of that name, or −1."""
+    known = {plain_name(label): number for number, label in enumerate(card.labels)}
+    found = np.array([known.get(plain_name(label), -1) for label in labels], dtype=np.int64)
+    if (found < 0).all():
+        raise DataError(
+            "labels",
+            f"The weights '{card.name}' know none of the classes in the data ({_some(labels)}). "
+            f"They know: {_some(card.labels)}.",
+        )
+    return found
+
+
+def open_trial(
+    data: str, card: Card, settings: ClipSettings, *, clips_per_class: int, seed: int
+) -> tuple[Trial, list[str]]:
+    """All clips of a folder, a published set or a pack, or the held-out clips of a set that the project draws; and
+    the classes in it that the weights do not know."""
+    which = drawn(data)
+    if which:
+        if which not in SETS:
+            raise DataError("synthetic", f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
+        source = drawn_source(which, clips_per_class, seed, lambda sentence: None)
+        labels, held = source.labels, source.validation
+        numbers = match(labels, card)
+        names = [f"{labels[target]} {index}" for index, target in enumerate(held.targets)]
+        trial = Trial(data, numbers[held.targets], names, [""] * len(held), held.clip)
+    else:
+        dataset = open_set(data)
+        labels, numbers = dataset.labels, match(dataset.labels, card)
+        if dataset.reader is None:
+            dataset = replace(dataset, reader=ClipCache(default_folder()))
+        trial = Trial(
+            dataset.name,
+            numbers[dataset.targets()],
+            [sample.name for sample in dataset.samples],
+            [str(group) for group in dataset.groups()],
+            lambda index: dataset.read(index, settings),
+            lambda index: header_facts(dataset, dataset.samples[index]),
+            dataset,
+        )
+    return trial, [label for label, number in zip(labels, numbers, strict=True) if number < 0]
+
+
+def folds(trial: Trial, wanted: Sequence[str], seed: int) -> list[tuple[Trial, Trial | None]]:
+    """What is judged, with the held-out clips that a temperature may be fitted on: whole, or one pair per fold."""
+    if not wanted:
+        return [(trial, None)]
+    if trial.dataset is None:
+        raise DataError("protocol", f"{trial.name} has no folds: its clips are held out as a whole.")
+    pairs = []
+    for name in wanted:
+        fold = choose_fold(trial.dataset, name, seed)
+        held = trial.part(fold.validation, f"the validation clips of {name}") if fold.validation else None
+        pairs.append((trial.part(fold.test, name), held))
+    return pairs
+
+
+def answer(recognizer: Recognizer, trial: Trial, protocol: str, world: World, told: Told) -> Answers:
+    """The fused probabilities of each clip; each process answers for its part."""
+    if protocol not in recognizer.system.protocols:
+        known = ", ".join(recognizer.system.protocols)
+        raise ValueError(f"'{recognizer.system.name}' has no protocol '{protocol}'. It has: {known}.")
+    mine = np.arange(world.rank, len(trial), world.size)
+    scores, nearness, kept, broken = [], [], [], {}
+    began = time.perf_counter()
+    at_once = 1 if protocol == "paper" else AT_ONCE  # hundreds of views of one clip are enough at once
+    for start in range(0, len(mine), at_once):
+        clips = []
+        for index in mine[start : start + at_once]:
+            try:
+                clips.append((index, trial.clip(int(index))))
+            except (VideoError, DataError, OSError) as error:
+                broken[int(index)] = reason(error)
+                told(f"Left out: {trial.names[index]}: {broken[int(index)]}")
+        for prediction, (index, _) in zip(
+            recognizer.predict_many([clip for _, clip in clips], protocol) if clips else [], clips, strict=True
+        ):
+            scores.append(prediction.scores)
+            nearness.append(np.nan if prediction.distance is None else -prediction.distance)
+            kept.append(index)
+        if (start // at_once) % 20 == 19:
+            told(f"{(start + at_once) * world.size} of {len(trial)} clips.")
+    parts = world.gather((scores, nearness, kept, broken, time.perf_counter() - began))
+    scores, nearness, kept = ([each for part in parts for each in part[place]] for place in range(3))
+    if not kept:
+        raise DataError("all_broken", f"None of the {len(trial)} clips of {trial.name} can be read.")
+    order = np.argsort(kept)
+    return Answers(
+        np.stack(scores)[order], np.array(nearness)[order], np.array(kept)[order],
+        {index: why for part in parts for index, why in part[3].items()}, max(part[4] for part in parts),
+    )  # fmt: skip
+
+
+def judged(
+    recognizer: Recognizer, card: Card, trial: Trial, held: Trial | None, protocol: str, world: World, told: Told
+) -> dict:
+    """One trial as a result with its part on the unknown; the temperature is the held-out clips' or the card's."""
+    answers = answer(recognizer, trial, protocol, world, told)
+    known = trial.targets[answers.kept] >= 0
+    if not known.any():
+        raise DataError("labels", f"No clip of a class that '{card.name}' knows could be read in {trial.name}.")
+    temperature, fitted_on = card.temperature, f"{card.measured.get('split', 'held-out clips')} (the card's)"
+    if held is not None and (held.targets >= 0).any():
+        other = answer(recognizer, held, protocol, world, told)
+        right = held.targets[other.kept]
+        temperature = fit_temperature(as_logits(other.probabilities[right >= 0]), right[right >= 0])
+        fitted_on = held.name
+    places = answers.kept[known]
+    groups = [trial.groups[place] for place in places]
+    result = judge(
+        answers.probabilities[known], trial.targets[places], card.labels, temperature=temperature,
+        fitted_on=fitted_on if temperature is not None else "", seconds=answers.seconds * known.mean(),
+        names=[trial.names[place] for place in places], groups=groups if all(groups) else (),
+    )  # fmt: skip
+    broken = [{"clip": trial.names[place], "reason": why} for place, why in sorted(answers.broken.items())]
+    return result | {"broken": broken, "unknown": unknown(trial, answers, known)}
+
+
+def unknown(trial: Trial, answers: Answers, known: np.ndarray) -> dict | None:
+    """How well the weights tell what they know from what they do not; None without clips of unknown classes."""
+    if known.all():
+        return None
+    by_distance = np.isfinite(answers.nearness).all()
+    score = answers.nearness if by_distance else answers.probabilities.max(axis=1)
+    shortcut = None
+    if trial.facts is not None:
+        facts = np.array([trial.facts(int(place)) for place in answers.kept], dtype=np.float64)
+        shortcut = shortcut_auroc(facts[known], facts[~known])
+    by = "minus the distance to the nearest class centre" if by_distance else "confidence"
+    return judge_unknown(score[known], score[~known], by=by, shortcut=shortcut)
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,66 @@
+"""The clips that settings name, at the size that a system needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actrec.data.check import ready_to_train
+from actrec.data.clips import STORED, choose_fold, clips_source
+from actrec.data.drawn import SETS, drawn_source
+from actrec.data.reading import ClipSettings
+from actrec.data.sets import open_set
+from actrec.data.split import Source
+from actrec.recognizer import find_weights
+from actrec.systems import System, named
+from actrec.training.run import RunError, Settings
+from actrec.training.schedule import chosen
+from actrec.training.start import WEIGHTS
+
+
+def stored(system: System) -> ClipSettings:
+    """How clips are kept: small and by the clock for light sizes, every frame and the crops' size for the papers'."""
+    if system.size == "light":
+        return STORED
+    side = max(each.size for each in system.inputs.values())
+    return ClipSettings(size=256 if side > 128 else 128, fit="short_side")
+
+
+def open_material(settings: Settings, system: System, told: Callable[[str], None]) -> Source:
+    """`synthetic:six` is drawn by the project; anything else is a folder, a published data set or a pack."""
+    which = drawn(settings.data)
+    if which:
+        return drawn_source(which, settings.clips_per_class, settings.seed, told)
+    return clips_source(
+        settings.data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system)
+    )
+
+
+def drawn(data: str) -> str:
+    """The name of a set that the project draws, or nothing."""
+    kind, _, which = data.partition(":")
+    return (which or "six") if kind == "synthetic" else ""
+
+
+def look_first(settings: Settings) -> list[str]:
+    """What can be refused before any time is spent is; sentences on what deserves a look."""
+    schedule = chosen(named(settings.system), settings)
+    if settings.start_from:
+        find_weights(settings.start_from, WEIGHTS)
+    which = drawn(settings.data)
+    if which:
+        if which not in SETS:
+            raise RunError(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
+        if settings.clips_per_class < 2:
+            raise RunError("--clips-per-class is 2 or more.")
+        return []
+    dataset = open_set(settings.data)
+    told = [*dataset.notes, *ready_to_train(dataset)]
+    if settings.fold:
+        choose_fold(dataset, settings.fold, settings.seed)
+    if schedule.batch > len(dataset) * len(dataset.labels):
+        raise RunError(too_few(len(dataset), schedule.batch))
+    return told
+
+
+def too_few(clips: int, batch: int) -> str:
+    return f"{clips} clips are less than one batch of {batch}. Add clips or lower --batch."

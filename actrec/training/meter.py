@@ -1,0 +1,43 @@
+"""Loss, accuracy, speed and waiting of an epoch so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+class Meter:
+    """Counts what all processes have done; the clock is this one's."""
+
+    def __init__(self) -> None:
+        self.began, self.waited = time.perf_counter(), 0.0
+        self.loss, self.steps, self.right, self.seen = 0.0, 0, 0, 0
+
+    def timed(self, batches: Iterator[Value]) -> Value:
+        """The next batch; the time it took to come was spent waiting."""
+        began = time.perf_counter()
+        batch = next(batches)
+        self.waited += time.perf_counter() - began
+        return batch
+
+    def add(self, loss: float, right: int, seen: int) -> None:
+        self.loss += loss
+        self.steps += 1
+        self.right += right
+        self.seen += seen
+
+    @property
+    def seconds_per_step(self) -> float:
+        return (time.perf_counter() - self.began) / max(1, self.steps)
+
+    def figures(self) -> dict[str, float]:
+        taken = time.perf_counter() - self.began
+        return {
+            "loss": round(self.loss / max(1, self.steps), 4),
+            "accuracy": round(self.right / max(1, self.seen), 4),
+            "clips_per_second": round(self.seen / taken, 1),
+            "waiting": round(self.waited / taken, 3),
+        }

@@ -1,0 +1,51 @@
+"""From a preset and what the settings change to an optimiser, its rate at every moment, and patience."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from actrec.systems import Schedule, System
+from actrec.training.run import RunError, Settings
+
+PATIENCE = {"fine-tune": 8}  # epochs without a better validation after which a preset ends early; 0: never
+
+
+def chosen(system: System, settings: Settings) -> Schedule:
+    """The preset with what the settings change."""
+    if settings.preset not in system.schedules:
+        known = ", ".join(system.schedules)
+        raise RunError(f"'{system.name}' has no preset '{settings.preset}'. It has: {known}.")
+    wanted = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
+    for name, value in wanted.items():
+        if value is not None and not value > 0:
+            raise RunError(f"--{name} is above 0, not {value}.")
+    preset = system.schedules[settings.preset]
+    return replace(preset, **{name: value for name, value in wanted.items() if value is not None})
+
+
+def patience(settings: Settings) -> int:
+    return PATIENCE.get(settings.preset, 0) if settings.patience is None else settings.patience
+
+
+def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    """SGD or AdamW; biases and norms are not decayed."""
+    learned = [each for each in network.parameters() if each.requires_grad]
+    groups = [
+        {"params": [each for each in learned if each.dim() > 1], "weight_decay": schedule.weight_decay},
+        {"params": [each for each in learned if each.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if schedule.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=schedule.rate, momentum=schedule.momentum, nesterov=True)
+    return torch.optim.AdamW(groups, lr=schedule.rate)
+
+
+def rate(schedule: Schedule, epoch: float) -> float:
+    """The learning rate at a moment of the training, with half an epoch of warm-up on the cosine."""
+    if schedule.cosine:
+        warm = min(1.0, (epoch + 1e-3) / 0.5)
+        return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / schedule.epochs)))
+    return schedule.rate / schedule.divide ** sum(epoch >= each for each in schedule.at)

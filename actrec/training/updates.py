@@ -1,0 +1,134 @@
+"""One update of the weights: gradients gathered in as many pieces as the memory asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from actrec.machine import Numbers
+from actrec.systems import System, Views
+from actrec.training.objective import Lesson, Objective
+from actrec.training.run import RunError
+from actrec.training.whole_batch import Rows
+from actrec.training.world import World
+
+LONGEST_GRADIENT = 5.0
+
+
+@dataclass
+class Pieces:
+    """How many clips are computed at once; halved when they do not fit, and `told` hears of it."""
+
+    most: int
+    told: Callable[[int, int], None]
+
+
+class Learner:
+    """A network, its objective and its optimiser, across the processes of a world."""
+
+    def __init__(
+        self,
+        system: System,
+        network: nn.Module,
+        objective: Objective,
+        optimiser: torch.optim.Optimizer,
+        numbers: Numbers,
+        world: World,
+        device: torch.device,
+        rows: Rows,
+        pieces: Pieces,
+    ) -> None:
+        self.system, self.network, self.objective, self.optimiser = system, network, objective, optimiser
+        self.numbers, self.world, self.device, self.rows, self.pieces = numbers, world, device, rows, pieces
+        self.lesson: nn.Module = Lesson(network, objective)
+
+    def begin(self, epoch: int) -> str:
+        """Make ready for an epoch; the name of its stage."""
+        before = [each.requires_grad for each in self.network.parameters()]
+        stage = self.objective.begin(self.network, epoch)
+        changed = before != [each.requires_grad for each in self.network.parameters()]
+        if self.world.size > 1 and (changed or isinstance(self.lesson, Lesson)):
+            self.lesson = nn.parallel.DistributedDataParallel(
+                Lesson(self.network, self.objective),
+                device_ids=[self.device] if self.device.type == "cuda" else None,
+                broadcast_buffers=False,  # batch norms see all processes' clips, so their buffers agree already
+                find_unused_parameters=True,  # a stage may leave parts of the network aside
+            )
+        return stage
+
+    def update(self, views: list[Views], targets: np.ndarray, whole: int, seed: int, rate: float) -> tuple[float, int]:
+        """Learn from one batch; mean loss and number of right answers of this process's clips."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, right = self._gradients(views, targets, whole, seed)
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT))
+        if not math.isfinite(norm):  # the same in every process: gradients have been averaged
+            raise RunError(
+                f"The loss or its gradient is not a number any more (loss {loss:.3g}). The last good checkpoint is "
+                "kept: resume from it with a lower --rate."
+            )
+        self.optimiser.step()
+        return loss, right
+
+    def _gradients(self, views: list[Views], targets: np.ndarray, whole: int, seed: int) -> tuple[float, int]:
+        statistics = [each.clone() for each in self.network.buffers()] if self.pieces.most > 1 else []
+        while True:
+            parts = self.objective.parts(targets, self.pieces.most)
+            try:
+                return self._accumulated(views, targets, whole, seed, parts)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+            # Outside of the handler: there the error would still hold what did not fit.
+            self._halve(targets, max(part.stop - part.start for part in parts))
+            for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+                buffer.copy_(before)
+
+    def _accumulated(
+        self, views: list[Views], targets: np.ndarray, whole: int, seed: int, parts: list[slice]
+    ) -> tuple[float, int]:
+        self.optimiser.zero_grad(set_to_none=True)
+        total, right = 0.0, 0
+        for number, part in enumerate(parts):
+            count = part.stop - part.start
+            self.rows.first, self.rows.count, self.rows.of = self.world.rank * len(targets) + part.start, count, whole
+            torch.manual_seed(seed)  # each piece draws for the whole batch and takes its rows
+            inputs = {
+                name: self.numbers.lay_out(value)
+                for name, value in self.system.tensors(views[part], self.device).items()
+            }
+            last = number == len(parts) - 1
+            quiet = contextlib.nullcontext() if last or self.world.size == 1 else self.lesson.no_sync()
+            with quiet:
+                loss, good = self.lesson(inputs, torch.from_numpy(targets[part]).to(self.device))
+                share = count / len(targets)
+                (loss * share if share < 1 else loss).backward()
+            total += loss.item() * share
+            right += good
+        return total, right
+
+    def _halve(self, targets: np.ndarray, largest: int) -> None:
+        before = largest
+        while self.pieces.most > 1:
+            self.pieces.most = max(1, min(self.pieces.most, largest) // 2)
+            if max(part.stop - part.start for part in self.objective.parts(targets, self.pieces.most)) < before:
+                self.pieces.told(before, self.pieces.most)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                return
+            largest = self.pieces.most
+        raise RunError(
+            f"The memory does not hold {before} clips at once, and fewer cannot be computed. The last good checkpoint "
+            "is kept: use a smaller system or a device with more memory."
+        )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left, on a GPU or on the processor."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
