@@ -62,7 +62,8 @@ class Decoder:
         with self._turn():
             block = self._pool.take(limits.bytes + 8 * limits.frames + PAGE)
             try:
-                reply = self._ask({**request, "size": block.size, "touched": block.touched}, block.file)
+                sent = {"block": block.number, "size": block.size, "written": block.touched}
+                reply = self._ask({**request, **sent}, block.file)
                 block.touched = reply["touched"]
                 pictures, times = _clip_of(self._pool, block, reply["shape"])
             except BaseException:
@@ -152,7 +153,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C in a terminal is for the parent alone
+                process_group=0,  # Ctrl-C in a terminal is for the parent alone
             )
         self.end = weakref.finalize(self, _end, self.process, self.line, os.getpid())
 

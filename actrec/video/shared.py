@@ -18,16 +18,18 @@ import tempfile
 import time
 import weakref
 from collections import deque
+from itertools import count
 
 import numpy as np
 
 PAGE = mmap.PAGESIZE
-SPARE = 256 << 20  # bytes of free blocks kept warm
+SPARE = 640 << 20  # bytes of free blocks kept warm: a hundred frames of 1080p; the next shorter clip trims them
 LONGEST_LINE = 1 << 16
 TAKEN = b"+"  # sent by the child as soon as it has a request
 _FILES = 16  # blocks that may come back, counted with those in use: each holds a file descriptor
 _LINUX = sys.platform.startswith("linux")
 _forks = 0
+_numbers = count()
 
 
 class Block:
@@ -35,6 +37,7 @@ class Block:
 
     def __init__(self, size: int) -> None:
         self.size, self.touched, self.forks, self.owner = size, 0, _forks, os.getpid()
+        self.number = next(_numbers)
         if hasattr(os, "memfd_create"):
             self.file = os.memfd_create("clip", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.ftruncate(self.file, size)
@@ -62,7 +65,7 @@ class Pool:
     def take(self, size: int) -> Block:
         """A block of at least `size` bytes; one written before where there is one."""
         for _ in range(len(self._free)):
-            block = self._free.popleft()
+            block = self._free.pop()  # the one used last: the child still has it mapped
             if block.size >= size:
                 return block
             self.forget(block)

@@ -26,40 +26,45 @@ from actrec.video.refusals import refusal
 from actrec.video.request import Limits, Wanted
 from actrec.video.shared import PAGE, TAKEN, receive, times_offset
 
-_POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14 and later
 _EXCESS = 32 << 20  # bytes that a block may hold more than its clip uses
 
 
 class Target:
-    """The block of shared memory that the asking process sent along with its request."""
+    """The block of shared memory that clips are written into: mapped as long as the same one is sent again.
 
-    def __init__(self, file: int, size: int, touched: int) -> None:
-        self._file, self._size, self._touched = file, size, touched
+    Mapping it anew costs a fault for every page, though the pages are there.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
         self._view: mmap.mmap | None = None
+        self._written = 0
+
+    def take(self, file: int, number: int, size: int, written: int) -> None:
+        """Turn to the block that came with a request; `written` bytes of it hold memory."""
+        if number != self._number:
+            self._view, self._number = None, None  # unmapped before the next one is mapped
+            self._view, self._number = mmap.mmap(file, size), number
+        self._written = written
+        os.close(file)
 
     def allocate(self, shape: tuple[int, ...]) -> np.ndarray:
         """Room for the frames; pages that are never written take no memory."""
-        self._view = mmap.mmap(self._file, self._size)
-        with suppress(OSError):  # pages used before are mapped in one go, not by one fault each
-            self._view.madvise(_POPULATE_WRITE, 0, min(self._touched, int(np.prod(shape))) // PAGE * PAGE)
         return np.frombuffer(self._view, np.uint8, int(np.prod(shape))).reshape(shape)
 
     def finish(self, used: int, times: np.ndarray) -> int:
         """Put the times behind the frames; the block keeps few pages that this clip does not use. Returns how
         many bytes of the block hold memory now."""
-        end = times_offset(used)
-        os.pwrite(self._file, times.astype(np.float64).tobytes(), end)
-        end = (end + 8 * len(times) + PAGE - 1) // PAGE * PAGE
-        if self._touched <= end + _EXCESS:
-            return max(end, self._touched)
-        with suppress(OSError):
-            self._view.madvise(mmap.MADV_REMOVE, end, self._touched // PAGE * PAGE - end)
-        return end
-
-    def close(self) -> None:
-        self._view = None
-        if self._file >= 0:
-            os.close(self._file)
+        start = times_offset(used)
+        end = start + 8 * len(times)
+        self._view[start:end] = times.astype(np.float64).tobytes()
+        end = -(-end // PAGE) * PAGE
+        if self._written > end + _EXCESS:
+            with suppress(OSError):
+                self._view.madvise(mmap.MADV_REMOVE, end, self._written - end)
+                self._written = end
+        self._written = max(self._written, end)
+        return self._written
 
 
 def answer(request: dict, target: Target) -> dict:
@@ -85,15 +90,16 @@ def answer(request: dict, target: Target) -> dict:
 
 def serve(line: socket.socket) -> None:
     """Answer requests until the other side is gone."""
+    target = Target()
     while True:
         text, file = receive(line)
         if not text:
             return
         line.sendall(TAKEN)
         request = json.loads(text)
-        target = Target(file, request.get("size", 0), request.get("touched", 0))
+        if file >= 0:
+            target.take(file, request["block"], request["size"], request["written"])
         reply = answer(request, target)
-        target.close()
         line.sendall(json.dumps(reply).encode() + b"\n")
 
 
