@@ -71,9 +71,9 @@ def build(lab: Lab, tab: gr.Tab) -> None:
             )
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Examples drawn by the project, none of them seen in training:")
-            with gr.Row(elem_id="clip-examples"):
+            with gr.Row(elem_id="clip-examples", elem_classes="examples"):
                 examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=90, elem_id=f"clip-{path.stem}"))
+                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"clip-{path.stem}"))
                     for path in sorted(EXAMPLES.glob("*.mp4"))
                 ]
         with gr.Column():

@@ -7,63 +7,78 @@ from functools import partial
 import gradio as gr
 
 from demo.lab import Lab
+from demo.look import table
 
-COLUMNS = ["system", "size", "weights (M)", "multiplications (G)", "making a view (ms)", "network (ms)", "paper"]
-KINDS = ["str", "str", "number", "number", "number", "number", "str"]
+COLUMNS = ("system", "size", "weights, M", "multiplications, G", "making a view, ms", "network, ms", "paper")
+SIZES = {
+    "light": "light: live here",
+    "paper": "paper: the papers' own numbers",
+    "public": "public: torchvision's, fetched on request",
+}
+ORDERS = {"by paper": None, "by weights": 2, "by multiplications": 3, "by time": 5}
 
 
-def table(lab: Lab, sizes: list[str]) -> list[list]:
+def rows(lab: Lab, sizes: list[str], order: str) -> str:
     """One row per system of the chosen sizes; times stay empty until they are measured."""
-    rows = []
+    lines = []
     for cost in lab.costs():
         if cost.size in sizes:
             pace = lab.paces.get(cost.name)
-            figures = [round(cost.weights / 1e6, 2), round(cost.multiplications / 1e9, 2)]
-            times = [round(pace.views, 1), round(pace.network, 1)] if pace else [None, None]
-            rows.append([cost.name, cost.size, *figures, *times, cost.paper])
-    return rows
+            times = (pace.views, pace.network) if pace else (None, None)
+            lines.append((cost.name, cost.size, cost.weights / 1e6, cost.multiplications / 1e9, *times, cost.paper))
+    column = ORDERS[order]
+    if column is not None:
+        lines.sort(key=lambda line: (line[column] is None, line[column]))
+    return table(COLUMNS, [[*line[:2], *map(_number, line[2:6]), line[6]] for line in lines])
 
 
-def measure(lab: Lab, sizes: list[str], progress: gr.Progress | None = None) -> tuple[list[list], str]:
+def measure(lab: Lab, sizes: list[str], order: str, progress: gr.Progress | None = None) -> tuple[str, str]:
     """Time the light systems on this machine, one after the other."""
     names = [cost.name for cost in lab.costs() if cost.size == "light"]
     for place, name in enumerate(names):
         if progress:
             progress((place, len(names)), desc=f"Timing {name}")
         pace = lab.time(name)
-    return table(lab, sizes), f"Medians of one view with {pace.dtype} numbers on {lab.machine()}."
+    return rows(lab, sizes, order), f"Medians of one view with {pace.dtype} numbers on {lab.machine()}."
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def build(lab: Lab, tab: gr.Tab) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "What each network of the five papers costs. **Weights** are counted without biases, as the papers do, for 101 "
-        "classes; **multiplications** are those of one view. The *light* sizes are the ones that run live; the *paper* "
-        "sizes have the papers' own numbers."
+        "classes; **multiplications** are those of one view."
     )
-    sizes = gr.CheckboxGroup(
-        ["light", "paper"],
-        value=["light", "paper"],
-        label="Sizes",
-        info="Which networks to list.",
-        elem_id="compare-sizes",
-    )
-    rows = gr.Dataframe(
-        headers=COLUMNS,
-        datatype=KINDS,
-        interactive=False,
-        wrap=True,
-        elem_id="compare-table",
-        label="Click a column's head to sort by it",
-        max_height=560,
-    )
+    with gr.Row():
+        sizes = gr.CheckboxGroup(
+            [(text, size) for size, text in SIZES.items()],
+            value=["light", "paper"],
+            label="Sizes",
+            info="Which networks to list.",
+            elem_id="compare-sizes",
+        )
+        order = gr.Radio(
+            list(ORDERS), value="by paper", label="Order", info="The smallest first.", elem_id="compare-order"
+        )
     button = gr.Button("Time the light systems on this machine", elem_id="compare-time")
     note = gr.Markdown("Times appear once they are measured here.", elem_id="compare-note")
+    shown = gr.HTML("<p class='quiet'>Counting …</p>", elem_id="compare-table")
 
-    def timing(sizes: list[str], progress: gr.Progress = gr.Progress()) -> tuple[list[list], str]:  # noqa: B008
-        return measure(lab, sizes, progress)
+    def timing(sizes: list[str], order: str, progress: gr.Progress = gr.Progress()) -> tuple[str, str]:  # noqa: B008
+        return measure(lab, sizes, order, progress)
 
-    count = partial(table, lab)
-    sizes.change(count, sizes, rows, api_visibility="private")
-    button.click(timing, sizes, [rows, note], api_visibility="private", concurrency_id="compute", concurrency_limit=2)
-    tab.select(count, sizes, rows, api_visibility="private")  # counting takes seconds: when someone looks
+    # Counting takes seconds: it waits until someone looks.
+    gr.on(
+        [tab.select, sizes.change, order.change],
+        partial(rows, lab),
+        [sizes, order],
+        shown,
+        api_visibility="private",
+        show_progress="minimal",
+    )
+    button.click(
+        timing, [sizes, order], [shown, note], api_visibility="private", concurrency_id="compute", concurrency_limit=2
+    )

@@ -35,6 +35,12 @@ CSS = """
 .view img { width: 100%; border-radius: 6px; display: block; image-rendering: auto; }
 .view figcaption { opacity: .78; font-size: .9rem; margin-top: .3rem; }
 .figures-grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 1rem 1.4rem; }
+.table { overflow-x: auto; }
+.table table { border-collapse: collapse; width: 100%; font-size: .95rem; }
+.table th, .table td { text-align: left; padding: .32rem .7rem; border-bottom: 1px solid var(--border-color-primary); }
+.table .number { text-align: right; font-variant-numeric: tabular-nums; }
+.examples { gap: .5rem !important; }
+.examples button { flex: 0 1 auto !important; }
 .figures { font-variant-numeric: tabular-nums; }
 """
 
@@ -71,6 +77,18 @@ def picture(frame: np.ndarray, caption: str) -> str:
 def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
     """Pictures with their captions, side by side where there is room."""
     return f'<div class="figures-grid">{"".join(picture(frame, caption) for frame, caption in pairs)}</div>'
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A plain table; what looks like a number stands to the right."""
+    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    number = text.replace(".", "", 1).isdigit()
+    return f'<td class="{"number" if number else ""}">{escape(text)}</td>'
 
 
 def about(card) -> str:

@@ -54,11 +54,11 @@ def build(lab: Lab, tab: gr.Tab) -> None:
     with gr.Row():
         with gr.Column():
             video = gr.Video(label="Your clip", sources=["upload"], elem_id="motion-video", height=260)
-            with gr.Row():
+            with gr.Row(elem_classes="examples"):
                 examples = [
                     (
                         path,
-                        gr.Button(name_of(path), size="sm", min_width=90, elem_id=f"motion-{path.stem}"),
+                        gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"motion-{path.stem}"),
                     )
                     for path in sorted(EXAMPLES.glob("*.mp4"))
                 ]
