@@ -137,7 +137,8 @@ def place_camera(
     focal = 0.5 * height / np.tan(0.5 * view.field)
     crown = body.stature if head is None else head
     if view.framing == "webcam":
-        distance = max(view.share * focal / height, 0.55)
+        extent = max(view.share, 1.3 * reach * height / width)
+        distance = max(extent * focal / height, 0.55)
         extent = distance * height / focal
         target = centre + np.array([0.0, crown + view.shift[1] * extent - 0.5 * extent, 0.0])
     else:

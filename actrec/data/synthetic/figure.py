@@ -1,18 +1,11 @@
-"""A dressed figure as spheres and the hulls that they span, shaded and drawn from back to front.
-
-Every part — limb, torso, face, stripe, chair leg — is the hull of a few spheres. Seen through the camera
-it becomes the hull of a few circles, whose outline is read off its support function for all frames at once.
-"""
+"""A dressed figure: every piece of body, hair, face and clothes as the hull of a few spheres."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import cv2
 import numpy as np
 
-from actrec.data.synthetic.camera import Camera
 from actrec.data.synthetic.look import Look
+from actrec.data.synthetic.outline import SMOOTH, Part
 from actrec.data.synthetic.skeleton import (
     ANKLE,
     ELBOW,
@@ -27,98 +20,6 @@ from actrec.data.synthetic.skeleton import (
     Pose,
     unit,
 )
-
-SHIFT = 4  # binary digits after the point in polygon corners
-ROUND, SMOOTH = 12, 24  # corners of a limb's outline and of a torso's
-THINNEST = 0.3  # radius in pixels below which a part is not drawn
-FATTENED = 0.25  # pixels that an anti-aliased polygon comes out too large
-LAYERS = np.array([(1.0, 0.0), (0.84, 0.16), (0.5, 0.36)], dtype=np.float32)  # of a part: size, nudge to the light
-
-
-@dataclass
-class Part:
-    """Spheres `centres [T, n, 3]` with `radii [n]` in metres, one colour; `bias` metres nearer the camera."""
-
-    centres: np.ndarray
-    radii: np.ndarray
-    colour: np.ndarray
-    bias: float = 0.0
-    shaded: bool = True
-    shown: np.ndarray | None = None  # [T] bool
-    corners: int = ROUND
-
-
-@dataclass
-class Outline:
-    """A part through the camera: polygons per frame [layers, corners, 2] in fixed point, colours, depths [T]."""
-
-    polygons: list[np.ndarray]
-    colours: list[tuple[float, float, float]]
-    depth: np.ndarray
-    shown: np.ndarray | None = field(default=None)
-
-
-def support(centres: np.ndarray, radii: np.ndarray, corners: int) -> np.ndarray:
-    """Outlines [..., corners, 2] of the hulls of circles `centres [..., n, 2]`, `radii [..., n]`."""
-    angle = np.arange(corners, dtype=np.float32) * np.float32(2 * np.pi / corners)
-    d = np.stack([np.cos(angle), np.sin(angle)])  # [2, K]
-    if centres.shape[-2] == 1:
-        return centres + radii[..., None] * d.T
-    reach = centres @ d + radii[..., None]  # [..., n, K]
-    if centres.shape[-2] == 2:
-        first = (reach[..., 0, :] >= reach[..., 1, :])[..., None]
-        c = np.where(first, centres[..., :1, :], centres[..., 1:, :])
-        return c + np.where(first, radii[..., :1, None], radii[..., 1:, None]) * d.T
-    best = reach.argmax(-2)[..., None]  # [..., K, 1]
-    r = np.take_along_axis(radii[..., None], best, -2)
-    return np.take_along_axis(centres, best, -2) + r * d.T
-
-
-def shades(colour: np.ndarray, light: np.ndarray) -> list[tuple[float, float, float]]:
-    """Shadow, middle and lit tone of a colour under a light [3]."""
-    tones = (0.76 * colour, 0.93 * colour, 1.06 * colour + 5)
-    return [tuple(np.clip(tone * light, 0, 255).tolist()) for tone in tones]
-
-
-def outlines(parts: list[Part], camera: Camera, lit: np.ndarray, light: np.ndarray) -> list[Outline]:
-    """Parts as polygons; `lit` [2] points to the light in the picture. Parts too small to see are left out."""
-    counts = [p.centres.shape[1] for p in parts]
-    uv, depth = camera.project(np.concatenate([p.centres for p in parts], axis=1))
-    uv, depth = uv.astype(np.float32), depth.astype(np.float32)
-    radii = np.concatenate([p.radii for p in parts]).astype(np.float32) * np.float32(camera.focal) / depth
-    starts = np.cumsum([0, *counts[:-1]])
-    groups: dict[tuple[int, int, int], list[int]] = {}
-    for i, (part, n, at) in enumerate(zip(parts, counts, starts, strict=True)):
-        size = radii[:, at : at + n].max()
-        if size > THINNEST:
-            layers = 1 if not part.shaded or size < 1.2 else 2 if size < 3 else 3
-            groups.setdefault((n, layers, part.corners), []).append(i)
-    found = []
-    for (n, layers, corners), members in groups.items():
-        index = starts[members][:, None] + np.arange(n)  # [P, n]
-        c, r, z = uv[:, index], radii[:, index] - FATTENED, depth[:, index]  # [T, P, n, …]
-        shrink, nudge = LAYERS[:layers, 0], LAYERS[:layers, 1]
-        c = c[:, :, None] + nudge[:, None, None] * (lit.astype(np.float32) * r[..., None])[:, :, None]
-        r = np.maximum(shrink[:, None] * r[:, :, None], 0.05)  # [T, P, L, n]
-        polygons = np.clip(support(c, r, corners), -2000, 4000) * (1 << SHIFT)
-        polygons, near = polygons.astype(np.int32), z.mean(-1)
-        for k, i in enumerate(members):
-            part = parts[i]
-            colours = shades(part.colour, light)
-            colours = colours[:layers] if layers > 1 else colours[1:2]
-            found.append(Outline(list(polygons[:, k]), colours, near[:, k] - part.bias, part.shown))
-    return found
-
-
-def paint(canvas: np.ndarray, things: list[Outline], t: int) -> None:
-    """Draw one frame, far things first."""
-    order = np.argsort([-thing.depth[t] for thing in things], kind="stable")
-    for i in order:
-        thing = things[i]
-        if thing.shown is not None and not thing.shown[t]:
-            continue
-        for polygon, colour in zip(thing.polygons[t], thing.colours, strict=True):
-            cv2.fillConvexPoly(canvas, polygon, colour, cv2.LINE_AA, SHIFT)
 
 
 class Wardrobe:

@@ -16,9 +16,10 @@ import numpy as np
 from actrec.data.synthetic import gait, gestures, scenery
 from actrec.data.synthetic.camera import Camera, View, draw_view, pair_view, place_camera
 from actrec.data.synthetic.captures import Capture, replay
-from actrec.data.synthetic.figure import SHIFT, Part, dress, held, outlines, paint, support
+from actrec.data.synthetic.figure import dress, held
 from actrec.data.synthetic.film import Film, develop, draw_film
 from actrec.data.synthetic.look import Look, draw_body, draw_look, vivid
+from actrec.data.synthetic.outline import SHIFT, Part, outlines, paint, support
 from actrec.data.synthetic.skeleton import ANKLE, INDEX, Body, Motion, Pose
 from actrec.data.synthetic.skeleton import pose as posed
 
@@ -34,6 +35,13 @@ class Stage:
     film: Film
     lit: np.ndarray
     light: np.ndarray
+    shutter: float  # seconds that a frame is exposed, where that blurs what moves; else 0
+
+    def moments(self, times: np.ndarray) -> np.ndarray:
+        """The seconds that are drawn: one per frame, or its first and last when the exposure is long."""
+        if not self.shutter:
+            return times
+        return np.stack([times, times + self.shutter], axis=1).ravel()
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -49,7 +57,8 @@ def draw_stage(seed: int, framing: str | None) -> Stage:
     angle = rng.uniform(0, 2 * np.pi)
     lit = np.array([np.cos(angle), -abs(np.sin(angle))]) * rng.uniform(0.5, 1.0)
     light = rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3))
-    return Stage(view, seated, draw_body(rng), draw_look(rng), draw_film(rng), lit, light)
+    shutter = float(rng.uniform(0.015, 0.06)) if rng.random() < 0.08 else 0.0
+    return Stage(view, seated, draw_body(rng), draw_look(rng), draw_film(rng), lit, light, shutter)
 
 
 def chair(rng: np.random.Generator, body: Body, pose: Pose) -> list[Part]:
@@ -154,12 +163,12 @@ def bystanders(seed: int, camera: Camera, view: View, times: np.ndarray) -> list
 def shoot(
     stage: Stage, seed: int, camera: Camera, actors: list[Actor], times: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """Draw and develop all frames [T, H, W, 3]."""
+    """Draw and develop all frames [T, H, W, 3] from the moments `times`."""
     behind = bystanders(seed, camera, stage.view, times)
     things = [
         outline
         for actor in (*actors, *behind)
-        for outline in outlines(outfit(actor, seed, camera), camera, stage.lit, stage.light)
+        for outline in outlines(outfit(actor, seed, camera), camera, size, stage.lit, stage.light)
     ]
     whole = stage.view.framing != "webcam"
     shadows = [shadow(a.pose, camera, a.body) for a in (*actors, *behind)] if whole else []
@@ -168,13 +177,19 @@ def shoot(
     picture = scenery.backdrop(rng, stage.view.framing, size, camera.horizon, feet)
     moved = camera.drift + camera.passing(actors[0].motion.glide)
     strength = rng.uniform(0.05, 0.3)
-    frames = np.empty((len(times), *size, 3), np.uint8)
-    for t in range(len(times)):
+    each = 2 if stage.shutter else 1
+    frames = np.empty((len(times) // each, *size, 3), np.uint8)
+    for k in range(len(frames)):
+        t = each * k
         canvas = scenery.seen(picture, moved[t], size)
         for polygons in shadows:
             darken(canvas, polygons[t], strength)
+        later = canvas.copy() if stage.shutter else canvas
         paint(canvas, things, t)
-        frames[t] = canvas
+        if stage.shutter:
+            paint(later, things, t + 1)
+            canvas = cv2.addWeighted(canvas, 0.5, later, 0.5, 0)
+        frames[k] = canvas
     return develop(stage.film, stream(seed, "film"), frames)
 
 
@@ -202,6 +217,7 @@ def film_single(
 ) -> np.ndarray:
     """Frames of one person who performs one action, by a program or as recorded."""
     stage = draw_stage(seed, framing)
+    times = stage.moments(times)
     body, rng = stage.body, stream(seed, action)
     if isinstance(program, Capture):
         actor = Actor(body, stage.look, *replay(rng, body, program, times))
@@ -218,6 +234,7 @@ def film_pair(
 ) -> np.ndarray:
     """Frames of two people who do something together."""
     stage = draw_stage(seed, framing or "whole")
+    times = stage.moments(times)
     rng = stream(seed, "second")
     second = draw_body(rng)
     view = pair_view(rng, stage.view)
