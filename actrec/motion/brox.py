@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from actrec.motion.warping import central_gradient, grow, pairs_at_once, pyramid, warp
+from actrec.motion.warping import central_gradient, finer, grow, pairs_at_once, pyramid, warp
 
 SMOOTH_ROBUST = 0.001  # ε of the smoothness term, in pixels; the paper's
 
@@ -47,10 +47,10 @@ class Constraint:
     Σ (r + g·d)² = d'J d + 2 j'd + c; the planes are J₁₁, J₁₂, J₂₂, and J w₀ − j, which is the right side.
     """
 
-    def __init__(self, first: Tensor, second: Tensor, start: Tensor, weight: float) -> None:
+    def __init__(self, first: Tensor, fine: Tensor, slopes: Tensor, start: Tensor, weight: float) -> None:
         self.start = start
-        looked_up, inside = warp(second, start.transpose(0, 1))
-        warped, ix, iy, ixx, ixy, iyy = looked_up.unbind(1)
+        warped, looked_up, inside = warp(fine, slopes, start.transpose(0, 1))
+        warped, (ix, iy, ixx, ixy, iyy) = warped[:, 0], looked_up.unbind(1)
         inside, root = inside[:, 0].float(), weight**0.5
         before, before_x, before_y = first.unbind(1)
         iz = (warped - before).mul_(inside)
@@ -152,14 +152,14 @@ def linear_system(constraint: Constraint, flow: Tensor, system: Tensor, settings
     here[7], here[8] = r1, r2
 
 
-def one_scale(first: Tensor, second: Tensor, flow: Tensor, settings: Settings) -> Tensor:
+def one_scale(first: Tensor, fine: Tensor, slopes: Tensor, flow: Tensor, settings: Settings) -> Tensor:
     """The flow at one picture size, starting from `flow [B, 2, H, W]`."""
     height, width = flow.shape[-2:]
     even = (0, width % 2, 0, height % 2)
     system = flow.new_zeros(9, len(flow), height + even[3], width + even[1])
     flow = flow.transpose(0, 1).contiguous()
     for _ in range(settings.warps):
-        constraint = Constraint(first, second, flow, settings.gradient)
+        constraint = Constraint(first, fine, slopes, flow, settings.gradient)
         for _ in range(settings.inner):
             linear_system(constraint, flow, system, settings)
             relaxed = relax(system, F.pad(flow, even), settings.sweeps, settings.relaxation)
@@ -182,8 +182,8 @@ def brox(
         before = torch.cat([before, *central_gradient(before)], 1)
         ix, iy = central_gradient(after)
         (ixx, ixy), (_, iyy) = central_gradient(ix), central_gradient(iy)
-        after = torch.cat([after, ix, iy, ixx, ixy, iyy], 1)
+        slopes = torch.cat([ix, iy, ixx, ixy, iyy], 1)
         chunk = pairs_at_once(before)
-        parts = zip(before.split(chunk), after.split(chunk), flow.split(chunk), strict=True)
+        parts = zip(*(part.split(chunk) for part in (before, finer(after), slopes, flow)), strict=True)
         flow = torch.cat([one_scale(*part, settings) for part in parts])
     return flow.contiguous()

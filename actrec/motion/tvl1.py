@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from actrec.motion.warping import central_gradient, grow, pairs_at_once, pyramid, warp
+from actrec.motion.warping import central_gradient, finer, grow, pairs_at_once, pyramid, warp
 
 
 class Dual:
@@ -54,13 +54,13 @@ class Dual:
             p.add_(gradient, alpha=self.tau).div_(length)
 
 
-def data_term(first: Tensor, second: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def data_term(first: Tensor, fine: Tensor, slopes: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The brightness constancy linearised at `flow` (eq. 6), divided by |∇I₁|²: rest, ∇I₁/|∇I₁|², ∇I₁.
 
-    ρ/|∇I₁|² = rest + ∇I₁/|∇I₁|² · u; `second` holds I₁ and its two derivatives as channels.
+    ρ/|∇I₁|² = rest + ∇I₁/|∇I₁|² · u; `fine` is I₁ at twice the resolution, `slopes` its two derivatives.
     """
-    warped, inside = warp(second, flow)
-    slope = warped[:, 1:].transpose(0, 1).contiguous()
+    warped, slope, inside = warp(fine, slopes, flow)
+    slope = slope.transpose(0, 1).contiguous()
     slope *= inside[:, 0]
     squared = slope.square().sum(0)
     steep = slope / squared.clamp_min(1e-6)
@@ -71,12 +71,20 @@ def data_term(first: Tensor, second: Tensor, flow: Tensor) -> tuple[Tensor, Tens
 
 
 def one_scale(
-    first: Tensor, second: Tensor, flow: Tensor, warps: int, iterations: int, weight: float, theta: float, tau: float
+    first: Tensor,
+    fine: Tensor,
+    slopes: Tensor,
+    flow: Tensor,
+    warps: int,
+    iterations: int,
+    weight: float,
+    theta: float,
+    tau: float,
 ) -> Tensor:
     """The flow at one picture size, starting from `flow`."""
     dual = Dual(flow, theta, tau)
     for _ in range(warps):
-        dual.iterate(data_term(first, second, dual.flow()), weight * theta, iterations)
+        dual.iterate(data_term(first, fine, slopes, dual.flow()), weight * theta, iterations)
     return dual.flow()
 
 
@@ -103,8 +111,8 @@ def tvl1(
     for before, after in zip(reversed(coarse_first), reversed(coarse_second), strict=True):
         if flow.shape[-2:] != before.shape[-2:]:
             flow = grow(flow, before.shape[-2:])
-        after = torch.cat([after, *central_gradient(after)], 1)
+        slopes = torch.cat(central_gradient(after), 1)
         chunk = pairs_at_once(before)
-        parts = zip(before.split(chunk), after.split(chunk), flow.split(chunk), strict=True)
+        parts = zip(*(part.split(chunk) for part in (before, finer(after), slopes, flow)), strict=True)
         flow = torch.cat([one_scale(*part, warps, iterations, weight, theta, tau) for part in parts])
     return flow.contiguous()

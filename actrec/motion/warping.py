@@ -55,21 +55,42 @@ def sampling_grid(flow: Tensor) -> Tensor:
     return grid
 
 
-def warp(pictures: Tensor, flow: Tensor, cubic: int = 1) -> tuple[Tensor, Tensor]:
-    """Pictures looked up where the flow points, and a mask `[B, 1, H, W]` of targets in view.
+def halfway(pictures: Tensor, axis: int) -> Tensor:
+    """Pictures with a pixel put between any two along an axis, by the cubic through the four nearest ones."""
+    length = pictures.shape[axis]
+    if length < 2:
+        return pictures
+    ends = [pictures.narrow(axis, 0, 1), pictures, pictures.narrow(axis, length - 1, 1)]
+    wide = torch.cat(ends, axis)
+    near = wide.narrow(axis, 1, length - 1) + wide.narrow(axis, 2, length - 1)
+    far = wide.narrow(axis, 0, length - 1) + wide.narrow(axis, 3, length - 1)
+    shape = list(pictures.shape)
+    shape[axis] = 2 * length - 1
+    out = pictures.new_empty(shape)
+    even, odd = [slice(None)] * pictures.dim(), [slice(None)] * pictures.dim()
+    even[axis], odd[axis] = slice(0, None, 2), slice(1, None, 2)
+    out[tuple(even)] = pictures
+    out[tuple(odd)] = near.mul_(0.5625).sub_(far, alpha=0.0625)
+    return out
 
-    The first `cubic` channels are interpolated bicubically, the others (slopes, which only steer) bilinearly: on
-    a CPU that takes an eighth of the time.
+
+def finer(pictures: Tensor) -> Tensor:
+    """Pictures at twice the resolution, `[B, C, 2H − 1, 2W − 1]`: the old pixels stay, cubics lie between them."""
+    return halfway(halfway(pictures, 2), 3)
+
+
+def warp(fine: Tensor, slopes: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures and slopes looked up where the flow points, and a mask `[B, 1, H, W]` of targets in view.
+
+    `fine` are the pictures made `finer`, `slopes` are not. Both are then interpolated linearly, which on a CPU takes an
+    eighth of the time of bicubic interpolation and with the finer pictures is closer to the truth.
     """
     grid = sampling_grid(flow)
-    modes = ((pictures[:, :cubic], "bicubic"), (pictures[:, cubic:], "bilinear"))
-    warped = [
-        F.grid_sample(part, grid, mode=mode, padding_mode="border", align_corners=True)
-        for part, mode in modes
-        if part.shape[1]
-    ]
+    warped, steered = (
+        F.grid_sample(part, grid, mode="bilinear", padding_mode="border", align_corners=True) for part in (fine, slopes)
+    )
     inside = (grid.abs().amax(-1) <= 1).unsqueeze(1)
-    return torch.cat(warped, 1), inside
+    return warped, steered, inside
 
 
 def central_gradient(pictures: Tensor) -> tuple[Tensor, Tensor]:
