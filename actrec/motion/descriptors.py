@@ -57,6 +57,7 @@ def cell_sums(bins: np.ndarray, centres: np.ndarray) -> np.ndarray:
     size = PATCH // CELLS
     # sums[y, x] adds up the cell whose first pixel is (y, x)
     sums = cv2.boxFilter(bins, -1, (size, size), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    np.maximum(sums, 0, out=sums)  # running sums come out a rounding error below zero where nothing is
     corner = np.rint(centres - (PATCH - 1) / 2).astype(np.int64)
     x, y = np.clip(corner[:, 0], 0, width - PATCH), np.clip(corner[:, 1], 0, height - PATCH)
     flat = sums.reshape(-1, count)

@@ -269,3 +269,15 @@ def test_the_picture_shows_kept_and_removed_tracks():
     red = (only_kept[..., 0].astype(int) - only_kept[..., 1]) > 100
     assert red[top:bottom, left:right].mean() > 10 * np.delete(red, np.s_[left:right], axis=1).mean()
     assert (both != only_kept).any()
+
+
+def test_cells_without_anything_in_them_hold_nothing_rather_than_a_rounding_error():
+    """Running sums over numbers of very different size leave a little less than zero, which has no square root."""
+    rng = np.random.default_rng(0)
+    bins = np.zeros((120, 160, 8), np.float32)
+    bins[:60, :80] = 10.0 ** rng.uniform(-12, 1, (60, 80, 8))
+    centres = np.stack(np.meshgrid(np.arange(0, 160, 3.0), np.arange(0, 120, 3.0)), axis=-1).reshape(-1, 2)
+    plain = cv2.boxFilter(bins, -1, (16, 16), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    assert plain.min() < 0  # what there is to guard against
+    sums = descriptors.cell_sums(bins, centres)
+    assert sums.min() >= 0 and np.isfinite(descriptors.root(sums)).all()
