@@ -25,5 +25,12 @@ bench:
 	$(PYTHON) -m benchmarks.clues
 	$(PYTHON) -m benchmarks.models
 
+# The working clips as one file of at most 30 MB: with a copy of the repository it trains anywhere, no video decoder needed.
+# There: python -m actrec train --data working.pack --fold 'set1 → set2'
+DATA ?= ../shared/data
+PACK ?= build/working.pack
+WORKING ?= $(DATA)/ut_interaction/set1 $(DATA)/ut_interaction/set2 $(DATA)/pushup_form $(DATA)/generated_people
+
 gpu-pack:
-	$(PYTHON) -m actrec data pack ../shared/data/ut_interaction --out .cache/ut.pack
+	mkdir -p $(dir $(PACK))
+	$(PYTHON) -m actrec data pack $(WORKING) --out $(PACK) --megabytes 30

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo import clip, compare, live, motion
+from demo import clip, compare, live, motion, train
 from demo.lab import Lab
 from demo.look import CSS, theme
 
-TABS = {"Clip": clip.build, "Live": live.build, "Motion": motion.build, "Compare": compare.build}
+TABS = {"Clip": clip.build, "Live": live.build, "Motion": motion.build, "Compare": compare.build, "Train": train.build}
 MEGABYTES = 200
 
 

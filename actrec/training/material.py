@@ -57,7 +57,7 @@ def look_first(settings: Settings) -> list[str]:
     told = [*dataset.notes, *ready_to_train(dataset)]
     if settings.fold:
         choose_fold(dataset, settings.fold, settings.seed)
-    if schedule.batch > len(dataset) * len(dataset.labels):
+    if settings.batch and schedule.batch > len(dataset) * len(dataset.labels):
         raise RunError(too_few(len(dataset), schedule.batch))
     return told
 

@@ -150,6 +150,15 @@ class Run:
                 continue
         return events
 
+    def news(self) -> tuple[int, ...]:
+        """Changes whenever there is something new to read in the folder."""
+        sizes = []
+        for name in ("events.jsonl", "status.json"):
+            with contextlib.suppress(OSError):
+                facts = (self.folder / name).stat()
+                sizes += [facts.st_size, facts.st_mtime_ns]
+        return tuple(sizes)
+
     def set_status(self, state: str, sentence: str = "", **facts: object) -> None:
         write_json(
             self.folder / "status.json",

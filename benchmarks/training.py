@@ -1,0 +1,154 @@
+"""How fast training is: clips per second of every light system, the share of waiting, and two processes for one.
+
+    python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
+
+The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
+of its own; ours has the format that is chosen here and the allocator settings. Clips come from memory, so that both see
+the same; views are made while the network learns, and `waiting` is the share of the time it stood still for them.
+Several at once distort each other: run nothing beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from actrec.machine import ALLOCATOR, cores, environment
+
+RESULTS = Path(__file__).parent / "results" / "training.json"
+SYSTEMS = ("asym3d", "ms3d", "crossenh", "fstcn", "mdtnet", "tsn-light")
+GOALS = {"asym3d": 2.5, "ms3d": 2.5, "crossenh": 2.5, "fstcn": 2.0, "mdtnet": 2.0, "tsn-light": 2.0}
+MOST_WAITING = 0.05
+CLASSES = 6
+
+
+def work(name: str, numbers: str, steps: int, threads: int, batch: int) -> dict:
+    """Learn from clips of noise for some steps; clips per second and the share of waiting after a first step."""
+    import cv2
+    import numpy as np
+    import torch
+
+    from actrec.data.split import Split
+    from actrec.machine import CANDIDATES, FLOAT32
+    from actrec.systems import named
+    from actrec.training.feed import Feed, workers
+    from actrec.training.numbers import arrange_weights
+    from actrec.training.objective import objective
+    from actrec.training.schedule import make_optimiser
+    from actrec.training.updates import Learner, Pieces
+    from actrec.training.whole_batch import Rows, see_whole_batch
+    from actrec.training.world import World
+    from actrec.video import Clip
+
+    world, device = World.join("cpu")
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(1)
+    chosen = FLOAT32 if numbers == "baseline" else next(each for each in CANDIDATES if each.dtype == numbers)
+    system, rows = named(name), Rows()
+    frames = np.random.default_rng(0).integers(0, 256, (4, 48, 128, 170, 3), np.uint8)
+    targets = np.tile(np.arange(CLASSES), steps * batch // CLASSES + 2)
+    split = Split(targets, lambda index: Clip(frames[index % 4], np.arange(48) / 15))
+    goal = objective(system, system.schedules["scratch"], chosen, world)
+    network = see_whole_batch(goal.build(CLASSES), rows, world, device)
+    arrange_weights(network, chosen)
+    learner = Learner(
+        system, network, goal, make_optimiser(network, system.schedules["scratch"]), chosen, world, device, rows,
+        Pieces(batch, lambda *_: None),
+    )  # fmt: skip
+    learner.begin(0)
+    feed = Feed(system, goal, split, 0, world, workers(device, world)).epoch(0, batch)
+    waited, seen, began = 0.0, 0, 0.0
+    for step in range(steps + 1):
+        asked = time.perf_counter()
+        views, answers, whole = next(feed)
+        came = time.perf_counter()
+        learner.update(views, answers, whole, step, 1e-4)
+        if step == 0:  # compiles primitives and fills the memory
+            began = time.perf_counter()
+        else:
+            waited += came - asked
+            seen += whole
+    taken = time.perf_counter() - began
+    feed.close()
+    return {"clips_per_second": seen / taken, "waiting": waited / taken, "rank": world.rank}
+
+
+def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int = 1) -> dict:
+    """`work` in a process of its own, the baseline without our allocator settings."""
+    words = ["--work", name, "--numbers", numbers, "--steps", str(args.steps), "--batch", str(args.batch)]
+    threads = max(1, cores() // processes)
+    settings = environment(threads)
+    if numbers == "baseline":
+        settings = {key: value for key, value in settings.items() if key not in ALLOCATOR}
+    start = [sys.executable]
+    if processes > 1:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        start += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-addr=127.0.0.1"]
+        start += [f"--master-port={port}"]
+    made = subprocess.run(
+        [*start, "-m", "benchmarks.training", *words, "--threads", str(threads)],
+        env=settings,
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        raise RuntimeError(made.stderr[-2000:])
+    found = [json.loads(line) for line in made.stdout.splitlines() if line.startswith("{")]
+    return next(each for each in found if each["rank"] == 0)
+
+
+def table(args: argparse.Namespace) -> list[dict]:
+    rows = []
+    for name in args.only or SYSTEMS:
+        baseline, ours = child(name, "baseline", args), child(name, args.numbers, args)
+        row = {
+            "system": name,
+            "baseline_clips_per_second": round(baseline["clips_per_second"], 2),
+            "clips_per_second": round(ours["clips_per_second"], 2),
+            "times_faster": round(ours["clips_per_second"] / baseline["clips_per_second"], 2),
+            "goal": GOALS.get(name),
+            "waiting": round(ours["waiting"], 3),
+        }
+        if args.processes:
+            two = child(name, args.numbers, args, processes=2)
+            row["two_processes_clips_per_second"] = round(two["clips_per_second"], 2)
+            row["scaling"] = round(two["clips_per_second"] / ours["clips_per_second"], 2)
+        rows.append(row)
+        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--numbers", default="float32", choices=["float32", "bfloat16", "baseline"], help="ours")
+    parser.add_argument("--processes", action="store_true", help="also two processes of half the threads")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=cores(), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.work:
+        print(json.dumps(work(args.work, args.numbers, args.steps, args.threads, args.batch)))
+        return
+    print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} before the start, {args.steps} steps of {args.batch} clips")
+    rows = table(args)
+    starved = [row["system"] for row in rows if row["waiting"] > MOST_WAITING]
+    short = [row["system"] for row in rows if row["goal"] and row["times_faster"] < row["goal"]]
+    print(
+        f"Waiting above {MOST_WAITING:.0%}: {', '.join(starved) or 'none'}. Goal missed: {', '.join(short) or 'none'}."
+    )
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({"cores": cores(), "load": os.getloadavg()[0], "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
