@@ -50,6 +50,10 @@ def test_a_clip_may_be_wide_and_of_another_rate():
     assert clip.fps == pytest.approx(15)
 
 
+def test_a_clip_may_be_a_single_picture():
+    assert render("walk", 2, frames=1, size=48).frames.shape == (1, 48, 48, 3)
+
+
 def test_one_seed_shows_one_scene_in_every_action():
     """Only the figure may differ: corners of the picture, far from it, are alike but for the noise."""
     for seed in (21, 23):

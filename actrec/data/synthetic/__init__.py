@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from actrec.data.synthetic import exercises, gait, gestures, pairs
+from actrec.data.synthetic.camera import FRAMINGS
 from actrec.data.synthetic.captures import Capture, captures
 from actrec.data.synthetic.scene import film_pair, film_single
 from actrec.data.synthetic.skeleton import Body, Motion
@@ -76,7 +77,11 @@ def render(
     `size` is a side or (height, width); `framing` is "whole", "webcam" or None for either by chance. With a
     `capture` the recorded movement drives the figure instead of the program, and `action` is only its label.
     """
-    times = np.arange(frames) / fps
+    if frames < 1:
+        raise ValueError(f"A clip has at least one frame, not {frames}.")
+    if framing not in (None, *FRAMINGS):
+        raise ValueError(f"There is no framing “{framing}”; there are: {', '.join(FRAMINGS)}.")
+    times = np.arange(max(frames, 2)) / fps  # speeds need two moments
     shape = (size, size) if isinstance(size, int) else tuple(size)
     if capture is not None:
         pictures = film_single(capture, seed, action, times, shape, framing)
@@ -87,7 +92,7 @@ def render(
     else:
         known = ", ".join((*ACTIONS, *PAIRS))
         raise ValueError(f"There is no synthetic action “{action}”; there are: {known}.")
-    return Clip(pictures, times, source=f"synthetic {action} {seed}")
+    return Clip(pictures[:frames], times[:frames], source=f"synthetic {action} {seed}")
 
 
 def make(

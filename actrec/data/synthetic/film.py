@@ -69,7 +69,7 @@ def develop(film: Film, rng: np.random.Generator, frames: np.ndarray) -> np.ndar
     need = tall.size
     pieces = -(-need // (bank.size // 2))
     cuts = [bank[o : o + bank.size // 2] for o in rng.integers(0, bank.size // 2, pieces)]
-    noise = (np.concatenate(cuts)[:need].astype(np.float32) * (film.noise / 16)).reshape(tall.shape)
+    noise = np.multiply(np.concatenate(cuts)[:need].reshape(tall.shape), np.float32(film.noise / 16), dtype=np.float32)
     if film.grey:
         tall = cv2.cvtColor(cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         noise[...] = noise[..., :1]

@@ -104,14 +104,22 @@ def outlines(
     return found
 
 
-def paint(canvas: np.ndarray, things: list[Outline], t: int) -> None:
-    """Draw one frame, far things first."""
-    order = np.argsort([-thing.depth[t] for thing in things], kind="stable")
-    for i in order.tolist():
+def orders(things: list[Outline], count: int) -> list[list[int]]:
+    """For each of `count` frames the things that are shown in it, far ones first."""
+    if not things:
+        return [[] for _ in range(count)]
+    depth = np.stack([thing.depth for thing in things])  # [N, T]
+    depth[~np.stack([thing.shown for thing in things])] = -1.0
+    ranks = np.argsort(-depth, axis=0, kind="stable").T
+    return [rank[:count].tolist() for rank, count in zip(ranks, (depth > -1.0).sum(0), strict=True)]
+
+
+def paint(canvas: np.ndarray, things: list[Outline], order: list[int], t: int) -> None:
+    """Draw the things of frame `t` in their order."""
+    fill, smooth, plain = cv2.fillConvexPoly, cv2.LINE_AA, cv2.LINE_8
+    for i in order:
         thing = things[i]
-        if not thing.shown[t]:
-            continue
-        edge = cv2.LINE_AA  # inner layers have soft colours: their edges need no smoothing
-        for polygon, colour in zip(thing.polygons[t], thing.colours, strict=True):
-            cv2.fillConvexPoly(canvas, polygon, colour, edge, SHIFT)
-            edge = cv2.LINE_8
+        polygons, colours = thing.polygons[t], thing.colours
+        fill(canvas, polygons[0], colours[0], smooth, SHIFT)
+        for k in range(1, len(colours)):  # inner layers have soft colours: their edges need no smoothing
+            fill(canvas, polygons[k], colours[k], plain, SHIFT)

@@ -19,7 +19,7 @@ from actrec.data.synthetic.captures import Capture, replay
 from actrec.data.synthetic.figure import dress, held
 from actrec.data.synthetic.film import Film, develop, draw_film
 from actrec.data.synthetic.look import Look, draw_body, draw_look, vivid
-from actrec.data.synthetic.outline import SHIFT, Part, outlines, paint, support
+from actrec.data.synthetic.outline import SHIFT, Part, orders, outlines, paint, support
 from actrec.data.synthetic.skeleton import ANKLE, INDEX, Body, Motion, Pose
 from actrec.data.synthetic.skeleton import pose as posed
 
@@ -170,6 +170,7 @@ def shoot(
         for actor in (*actors, *behind)
         for outline in outlines(outfit(actor, seed, camera), camera, size, stage.lit, stage.light)
     ]
+    order = orders(things, len(times))
     whole = stage.view.framing != "webcam"
     shadows = [shadow(a.pose, camera, a.body) for a in (*actors, *behind)] if whole else []
     rng = stream(seed, "scenery")
@@ -185,9 +186,9 @@ def shoot(
         for polygons in shadows:
             darken(canvas, polygons[t], strength)
         later = canvas.copy() if stage.shutter else canvas
-        paint(canvas, things, t)
+        paint(canvas, things, order[t], t)
         if stage.shutter:
-            paint(later, things, t + 1)
+            paint(later, things, order[t + 1], t + 1)
             canvas = cv2.addWeighted(canvas, 0.5, later, 0.5, 0)
         frames[k] = canvas
     return develop(stage.film, stream(seed, "film"), frames)
