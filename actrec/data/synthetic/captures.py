@@ -92,6 +92,8 @@ def replay(rng: np.random.Generator, body: Body, capture: Capture, times: np.nda
     joints = capture.joints()
     joints = joints * (body.stature / stature(joints))
     speed = float(np.clip(rng.normal(1.0, 0.1), 0.75, 1.3))
+    enough = (len(joints) - 1) / RATE / max(times[-1] - times[0], 1e-6)
+    speed = min(speed, max(enough, 0.75))  # a short recording runs a little slower, then holds its last pose
     length = round((times[-1] - times[0]) * speed * RATE) + 1
     at = _window(rng, joints, length) + (times - times[0]) * speed * RATE
     low = np.clip(np.floor(at).astype(int), 0, len(joints) - 1)
