@@ -209,6 +209,13 @@ def test_nothing_is_printed_to_standard_output(neighbour):
     assert neighbour[0].stdout == ""
 
 
+def test_what_is_printed_in_quarantine_does_not_reach_standard_output(capsys):
+    with quarantine():
+        print("Creating new settings")
+    print("afterwards")
+    assert capsys.readouterr().out == "afterwards\n"
+
+
 def test_nothing_is_written_into_the_home_folder(neighbour):
     done, home = neighbour
     assert [p for p in home.rglob("*") if "ltralytics" in p.name.lower() or "yolo" in p.name.lower()] == []
