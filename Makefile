@@ -33,4 +33,4 @@ WORKING ?= $(DATA)/ut_interaction/set1 $(DATA)/ut_interaction/set2 $(DATA)/pushu
 
 gpu-pack:
 	mkdir -p $(dir $(PACK))
-	$(PYTHON) -m actrec data pack $(WORKING) --out $(PACK) --megabytes 30
+	$(PYTHON) -m actrec data pack $(WORKING) --out $(PACK) --megabytes 30 --size 112 --frames 28

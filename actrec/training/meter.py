@@ -34,10 +34,13 @@ class Meter:
         return (time.perf_counter() - self.began) / max(1, self.steps)
 
     def figures(self) -> dict[str, float]:
+        """Means so far; nothing where an epoch was gone on with after its last step."""
+        if not self.steps:
+            return {}
         taken = time.perf_counter() - self.began
         return {
-            "loss": round(self.loss / max(1, self.steps), 4),
-            "accuracy": round(self.right / max(1, self.seen), 4),
+            "loss": round(self.loss / self.steps, 4),
+            "accuracy": round(self.right / self.seen, 4),
             "clips_per_second": round(self.seen / taken, 1),
             "waiting": round(self.waited / taken, 3),
         }

@@ -55,4 +55,4 @@ def test_make_names_one_command(tmp_path):
     if shutil.which("make") is None:
         pytest.skip("needs make")
     told = subprocess.run(["make", "-n", "gpu-pack"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "-m actrec data pack" in told and "--out build/working.pack --megabytes 30" in told
+    assert "-m actrec data pack" in told and "--out build/working.pack --megabytes 30 " in told
