@@ -1,0 +1,104 @@
+"""The Train tab: a training is started, watched, stopped, found again after a reload, and resumed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from actrec.training.run import Run
+
+RUNS = Path(__file__).resolve().parents[2] / "runs"
+
+
+@pytest.fixture
+def films(tmp_path) -> Path:
+    """Two classes of four short films: bands that go up or down."""
+    for label, way in (("up", -2), ("down", 2)):
+        for number in range(4):
+            home = tmp_path / "films" / label / f"{number}"
+            home.mkdir(parents=True)
+            ground = np.random.default_rng(number).integers(0, 255, (48, 48, 3), np.uint8)
+            for t in range(16):
+                cv2.imwrite(str(home / f"{t:02d}.png"), np.roll(ground, way * t, axis=0))
+    return tmp_path / "films"
+
+
+@pytest.fixture
+def run() -> Run:
+    made = Run(RUNS / f"browser-test-{os.getpid()}")
+    yield made
+    if made.folder.exists():
+        made.ask_to("stop")
+    shutil.rmtree(made.folder, ignore_errors=True)
+    (RUNS / f".{made.name}.txt").unlink(missing_ok=True)
+
+
+def _state(page, state: str) -> None:
+    page.wait_for_selector(f"#train-status [data-state='{state}']", timeout=150_000)
+
+
+def _open(page) -> None:
+    page.click("button[role=tab]:has-text('Train')")
+    page.wait_for_selector("#train-start", timeout=20_000)
+
+
+def _fill(page, name: str, text: object) -> None:
+    field = page.locator(f"#{name} input, #{name} textarea").first
+    field.fill(str(text))
+    field.press("Enter")
+    field.press("Tab")
+
+
+@pytest.mark.timeout(600)  # five processes start one after the other: seconds on a machine that is free
+def test_a_training_is_started_stopped_found_again_and_resumed(page, run, films):
+    _open(page)
+    _fill(page, "train-name", run.name)
+    _fill(page, "train-data", films)
+    _fill(page, "train-epochs", 400)
+    page.wait_for_function(
+        f"document.querySelector('#train-command').innerText.replace(/\\s/g, '').includes('--name{run.name}')"
+    )
+    page.click("#train-start")
+    _state(page, "running")
+    assert run.settings().threads == 1 and run.settings().data == str(films)
+    page.wait_for_selector("#train-loss canvas, #train-loss svg", timeout=150_000)
+    assert page.is_disabled("#train-start")
+
+    page.reload()
+    page.wait_for_selector("#status:has-text('Ready')", timeout=60_000)
+    _open(page)
+    _state(page, "running")
+    page.wait_for_selector("#train-status:has-text('clips per second')", timeout=60_000)
+    page.click("#train-pause")
+    _state(page, "paused")
+    page.click("#train-resume")
+    _state(page, "running")
+    page.click("#train-stop")
+    _state(page, "stopped")
+    assert run.status()["state"] == "stopped" and run.checkpoint.exists()
+    epochs = len([event for event in run.events() if event["event"] == "epoch"])
+
+    page.wait_for_function("!document.querySelector('#train-resume').disabled")
+    page.click("#train-resume")
+    _state(page, "running")
+    page.wait_for_function("document.querySelector('#train-stop').disabled === false")
+    while len([event for event in run.events() if event["event"] == "epoch"]) <= epochs:
+        page.wait_for_timeout(200)
+    assert any(event["event"] == "resumed" for event in run.events())
+    page.click("#train-stop")
+    _state(page, "stopped")
+
+
+def test_what_cannot_be_learned_from_is_refused_with_a_sentence(page, run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    _open(page)
+    _fill(page, "train-name", run.name)
+    _fill(page, "train-data", tmp_path / "empty")
+    page.click("#train-start")
+    page.wait_for_selector("#train-status:has-text('No clip was found')", timeout=150_000)
+    assert not run.folder.exists()
