@@ -42,9 +42,7 @@ def multiplications(model: nn.Module, inputs: Mapping[str, Sequence[int] | Tenso
         name: torch.empty(tuple(given.shape if isinstance(given, Tensor) else given), device="meta")
         for name, given in inputs.items()
     }
-    counter = FlopCounterMode(
-        display=False, custom_mapping={torch.ops.torchvision.deform_conv2d: _deform_conv2d_flops}
-    )
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.torchvision.deform_conv2d: _deform_conv2d_flops})
     with torch.no_grad(), torch.device("meta"), counter:
         shadow(**tensors)
     return counter.get_total_flops() // 2  # one floating-point operation in two is an addition

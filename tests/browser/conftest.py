@@ -105,7 +105,7 @@ def page(chromium: str, server: str, film: Path) -> Iterator:
         page = context.new_page()
         errors, strangers = [], []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+        page.on("response", lambda got: errors.append(f"{got.status} {got.url}") if got.status >= 400 else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: strangers.append(request.url) if _leaves(request.url) else None)
         page.goto(server)
