@@ -258,9 +258,23 @@ def build(lab: Lab, tab: gr.Tab) -> None:
             told = gr.HTML(elem_id="train-status")
             with gr.Row():
                 plots = [
-                    gr.LinePlot(x="epoch", y="loss", color="of", label="Loss", elem_id="train-loss", height=220),
                     gr.LinePlot(
-                        x="epoch", y="accuracy", color="of", label="Accuracy", elem_id="train-accuracy", height=220
+                        x="epoch",
+                        y="loss",
+                        color="of",
+                        label="Loss",
+                        elem_id="train-loss",
+                        height=280,
+                        color_title="clips",
+                    ),
+                    gr.LinePlot(
+                        x="epoch",
+                        y="accuracy",
+                        color="of",
+                        label="Accuracy",
+                        elem_id="train-accuracy",
+                        height=280,
+                        color_title="clips",
                     ),
                 ]
             with gr.Accordion("Learning rate and log", open=False):
