@@ -88,8 +88,9 @@ def flow_picture(flow: np.ndarray, reach: float | None = None) -> np.ndarray:
     """Flow `[H, W, 2]` in the colours of the wheel; `reach` is the length with the full colour."""
     reach = flow_reach(flow) if reach is None else reach
     half = WHEEL // 2
-    cell = np.clip(np.rint(flow * (half / reach)) + half, 0, WHEEL - 1).astype(np.int32)
-    return wheel().reshape(-1, 3)[cell[..., 1] * WHEEL + cell[..., 0]]
+    cell = np.multiply(flow, np.float32(half / reach), dtype=np.float32)
+    cell += np.float32(half)
+    return cv2.remap(wheel(), cell, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def wheel_legend(reach: float, size: int = 96) -> np.ndarray:
