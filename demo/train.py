@@ -251,7 +251,7 @@ def build(lab: Lab, tab: gr.Tab) -> None:
                 go_on = gr.Button("Resume", elem_id="train-resume", interactive=False, min_width=90)
             command = gr.Code(
                 line(*(each.value for each in choices)), language="shell", label="The same in a terminal",
-                interactive=False, elem_id="train-command", wrap_lines=True,
+                interactive=False, elem_id="train-command", wrap_lines=True, lines=3, max_lines=5,
             )  # fmt: skip
         with gr.Column(scale=3):
             chosen = gr.Dropdown([], label="Run", info="Newest first.", elem_id="train-run", allow_custom_value=True)
