@@ -64,9 +64,7 @@ def fetched(entry: Entry, folder: Path | None = None) -> Path | None:
     return path if path.is_file() else None
 
 
-def download(
-    entry: Entry, folder: Path | None = None, progress: Callable[[Progress], None] | None = None
-) -> Path:
+def download(entry: Entry, folder: Path | None = None, progress: Callable[[Progress], None] | None = None) -> Path:
     """The file of an entry in `folder`: fetched if it is not there, checked in any case.
 
     A download that broke off goes on where it stopped. `progress` is called after each piece and may raise
@@ -164,9 +162,7 @@ def receive(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Write one answer behind what is there, or over it when the server starts from the beginning."""
-    resumed = answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(
-        f"bytes {have}-"
-    )
+    resumed = answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
     done = have if resumed else 0
     length = answer.headers.get("Content-Length")
     total = done + int(length) if length and length.isdigit() else entry.bytes
@@ -176,16 +172,12 @@ def receive(
         )
     room = shutil.disk_usage(part.parent).free
     if total is not None and total - done > room:
-        raise DownloadError(
-            "disk", f"{entry.file} needs {(total - done) / 1e6:.0f} MB, {room / 1e6:.0f} MB are free."
-        )
+        raise DownloadError("disk", f"{entry.file} needs {(total - done) / 1e6:.0f} MB, {room / 1e6:.0f} MB are free.")
     with part.open("ab" if resumed else "wb") as file:
         while chunk := answer.read(CHUNK):
             done += len(chunk)
             if entry.bytes is not None and done > entry.bytes:
-                raise DownloadError(
-                    "checksum", f"{host} sends more than the {entry.bytes} bytes of {entry.file}."
-                )
+                raise DownloadError("checksum", f"{host} sends more than the {entry.bytes} bytes of {entry.file}.")
             file.write(chunk)
             if progress is not None:
                 progress(Progress(entry, done, total))
@@ -207,6 +199,5 @@ def broken(entry: Entry, host: str, part: Path) -> DownloadError:
     have = part.stat().st_size if part.is_file() else 0
     return DownloadError(
         "broken",
-        f"The connection to {host} broke off after {have / 1e6:.1f} MB of {entry.file}: "
-        "try again, it goes on there.",
+        f"The connection to {host} broke off after {have / 1e6:.1f} MB of {entry.file}: try again, it goes on there.",
     )
