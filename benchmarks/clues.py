@@ -224,6 +224,10 @@ def main() -> None:
     args = parser.parse_args()
     about = settings()
     print(json.dumps(about, ensure_ascii=False))
+    if about["load"] and about["load"][0] > 0.5:
+        print(
+            f"The machine is busy (load {about['load'][0]}): times by the clock say little, repeat this on an idle one."
+        )
     found = rows(args.rounds, args.contrib)
     print(table(found))
     if not args.alone:
