@@ -253,9 +253,10 @@ def test_mbh_sees_the_border_between_two_motions():
     assert not found["hog"].any()
 
 
-def test_still_pixels_go_to_the_ninth_bin_of_hof():
-    found = describe(*one_track(np.zeros((15, 80, 80, 2), np.float32), np.zeros((16, 80, 80, 3), np.uint8)))
-    hof = found["hof"].reshape(12, 9)
+@pytest.mark.parametrize("speed", [0.0, 0.3])
+def test_pixels_that_hardly_move_go_to_the_ninth_bin_of_hof(speed):
+    flow = np.full((15, 80, 80, 2), [speed, 0], np.float32)
+    hof = describe(*one_track(flow, np.zeros((16, 80, 80, 3), np.uint8)))["hof"].reshape(12, 9)
     assert np.allclose(hof[:, 8], (1 / 12) ** 0.5) and not hof[:, :8].any()
 
 
