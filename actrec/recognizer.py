@@ -22,6 +22,7 @@ from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import fit, read_checkpoint
 
 BATCH = 16
+DEFAULT = "asym3d"  # the system where none is named
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Recognizer:
 
     def predict_many(self, clips: Sequence[Clip], views: str = "clip") -> list[Prediction]:
         """Predictions for several clips, their views batched together."""
+        if not clips:
+            return []
         began = time.perf_counter()
         made = [self.system.protocols[views].views(clip) for clip in clips]
         seen = time.perf_counter()
@@ -134,10 +137,10 @@ class Recognizer:
                 score = self._network.scores(code) if self.system.decides == "scores" else code[:, :0]
             scores.append(score.float().cpu().numpy())
             codes.append(code.float().cpu().numpy())
-        scores = np.concatenate(scores)
-        if not np.isfinite(scores).all() or not np.isfinite(codes[-1]).all():
+        scores, codes = np.concatenate(scores), np.concatenate(codes)
+        if not np.isfinite(scores).all() or not np.isfinite(codes).all():
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
-        return scores, np.concatenate(codes)
+        return scores, codes
 
     def distances(self, code: np.ndarray) -> dict[str, float]:
         """Euclidean distance from a code to every class centre."""
@@ -160,7 +163,7 @@ class Recognizer:
         nearest = min(gaps, key=gaps.get) if gaps else None
         cost["fusion"] = (time.perf_counter() - began) * 1000
         return Prediction(
-            self.labels, fused.scores, scores, fused.weights, code, nearest,
+            self.labels, fused.shares, scores, fused.weights, code, nearest,
             gaps[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
         )  # fmt: skip
 
@@ -190,8 +193,11 @@ def _fastest(system: System, network: nn.Module, device: torch.device, classes: 
     return numbers, copies.get(numbers) or (network if numbers == FLOAT32 else numbers.convert(network))
 
 
-def open_recognizer(system: str, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
-    """The recognizer that a system and perhaps weights name; without weights `SYSTEM-synthetic` is taken."""
+def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
+    """The recognizer that a system, weights or both name; without weights `SYSTEM-synthetic` is taken."""
+    if system is None and weights is not None:
+        return Recognizer.load(find_weights(weights, folder), device)
+    system = system or DEFAULT
     chosen = named(system)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry
@@ -205,7 +211,13 @@ def open_recognizer(system: str, weights: str | None, folder: Path, device: str 
                 f"python -m actrec fetch {system} ({about.size}; {about.licence})."
             )
         return Recognizer.public(system, file, device)
-    return Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
+    recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
+    if recognizer.system is not chosen:
+        raise WeightsError(
+            f"The weights '{recognizer.card.name}' are for the system '{recognizer.system.name}', not for '{system}'. "
+            "Name one of the two, or both as they belong together."
+        )
+    return recognizer
 
 
 def find_weights(name: str, folder: Path) -> Path:

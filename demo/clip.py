@@ -18,6 +18,8 @@ def classify(lab: Lab, path: str | None) -> tuple[str, str, str | None]:
     """A video file in; answer, cost and a video of its motion salience out."""
     if not path:
         raise gr.Error("Choose a video first: upload one, record one, or take an example below.", print_exception=False)
+    if lab.failed:
+        raise gr.Error(lab.say(), print_exception=False)
     recognizer = lab.recognizer()
     began = time.perf_counter()
     try:

@@ -38,7 +38,7 @@ class Lab:
         self.paces: dict[str, Pace] = {}
         self._costs: list[Cost] = []
         self._recognizers: dict[str, Recognizer] = {}
-        self._lock = threading.Lock()
+        self._lock, self._counting = threading.Lock(), threading.Lock()
         self._decoder = None
         self._loaded = threading.Event()
         self._failed: Exception | None = None
@@ -53,6 +53,10 @@ class Lab:
     @property
     def ready(self) -> bool:
         return self._loaded.is_set()
+
+    @property
+    def failed(self) -> bool:
+        return self._failed is not None
 
     def recognizer(self, name: str | None = None) -> Recognizer:
         """The recognizer for a checkpoint of the weights folder; loaded once, shared by everyone."""
@@ -80,7 +84,7 @@ class Lab:
         from actrec.evaluation.cost import counted
         from actrec.systems import SYSTEMS
 
-        with self._lock:
+        with self._counting:
             if not self._costs:
                 self._costs = [counted(system) for system in SYSTEMS.values()]
         return self._costs

@@ -49,8 +49,9 @@ def on_frame(lab: Lab, frame: np.ndarray | None, visitor: Visitor | None, overla
     visitor = visitor or Visitor()
     if frame is None:
         return "", "", visitor
-    if not lab.ready:
-        return picture(frame, "Your camera."), verdict("one moment", True, lab.say()), visitor
+    if not lab.ready or lab.failed:
+        word = "no weights" if lab.failed else "one moment"
+        return picture(frame, "Your camera."), verdict(word, True, lab.say()), visitor
     visitor.buffer.add(frame, arrived)
     recognizer = lab.recognizer()
     clip = visitor.buffer.clip(recognizer.system.seconds + 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from demo import clip, compare, live, motion, train
-from demo.lab import Lab
+from demo.lab import EXAMPLES, Lab
 from demo.look import CSS, theme
 
 TABS = {"Clip": clip.build, "Live": live.build, "Motion": motion.build, "Compare": compare.build, "Train": train.build}
@@ -48,6 +48,7 @@ def launch(lab: Lab, host: str, port: int) -> None:
         state_session_capacity=64,
         prevent_thread_lock=True,
         show_error=True,
+        allowed_paths=[str(EXAMPLES)],
     )
     lab.start()
     try:

@@ -41,7 +41,7 @@ class Trainings:
         return [run.name for run in runs(self.folder)]
 
     def run(self, name: str | None) -> Run | None:
-        return Run(self.folder / name) if name and (self.folder / name / "settings.json").exists() else None
+        return Run(self.folder / name) if name in self.names() else None
 
     def busy(self) -> str:
         """The name of the run that is being trained, by this page or by anyone else; empty when there is none."""

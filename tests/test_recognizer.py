@@ -159,3 +159,26 @@ def test_a_public_model_on_this_machine_answers_with_400_real_classes(monkeypatc
     prediction = open_recognizer("mc3_18", None, tmp_path, "cpu").predict(_clip(6))
     assert len(prediction.scores) == 400 and prediction.scores.sum() == pytest.approx(1, abs=1e-3)
     assert "arm wrestling" in prediction.labels and prediction.unknown is None
+
+
+def test_nan_in_any_batch_of_codes_is_an_error(recognizer, monkeypatch):
+    network = recognizer._network
+    answered = []
+
+    def code(**inputs):
+        codes = torch.ones(len(next(iter(inputs.values()))), 128)
+        answered.append(len(codes))
+        return codes if len(answered) > 1 else codes * float("nan")
+
+    monkeypatch.setattr(network, "code", code)
+    monkeypatch.setattr(network, "scores", lambda codes: torch.zeros(len(codes), 3))
+    with pytest.raises(WeightsError, match="not numbers"):
+        recognizer.run(SYSTEMS["asym3d"].protocols["one"].views(_clip(7)) * 20)
+    assert answered == [16, 4]
+
+
+def test_weights_of_another_system_are_refused(weights):
+    with pytest.raises(WeightsError, match="for the system 'asym3d', not for 'ms3d'"):
+        open_recognizer("ms3d", str(weights), weights.parent)
+    assert open_recognizer(None, str(weights), weights.parent).system.name == "asym3d"
+    assert open_recognizer(None, str(weights), weights.parent).predict_many([]) == []

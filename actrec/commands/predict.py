@@ -7,14 +7,13 @@ import json
 import time
 from pathlib import Path
 
+SIDE = 240  # pixels of the shorter side, as on the page
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
-    parser.add_argument(
-        "--system", default="asym3d", help="takes weights/SYSTEM-synthetic unless --weights says otherwise"
-    )
+    parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
     parser.add_argument("--weights", help="a checkpoint folder, or its name in weights/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
     began = time.perf_counter()
-    clip = read_clip(args.clip)
+    clip = read_clip(args.clip, short_side=SIDE)
     decode = (time.perf_counter() - began) * 1000
     prediction = recognizer.predict(clip)
     milliseconds = {"decode": decode} | prediction.milliseconds

@@ -50,9 +50,9 @@ def windows(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.
 
 
 def _inputs(kinds: tuple[str, ...], frames: int, size: int) -> dict[str, Input]:
-    return {
-        kind: Input(2 if kind == "flow" else 3, frames, size, 0.5, 0.25 if kind == "rgb" else 0.1) for kind in kinds
-    }
+    """Bytes become −1…1, as the published I3D wants them; byte 128 is no flow."""
+    scale = {"rgb": (3, 0.5, 0.5), "flow": (2, 128 / 255, 127 / 255)}
+    return {kind: Input(scale[kind][0], frames, size, *scale[kind][1:]) for kind in kinds}
 
 
 def light(name: str, network, title: str = "Cross-enhancement two-stream") -> System:

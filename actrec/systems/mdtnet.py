@@ -50,8 +50,8 @@ def draws(segments: int, clip: Clip, count: int, rng: np.random.Generator | None
     return [sampling.segments(len(clip), segments, rng, frames=PER_SEGMENT).ravel() for _ in range(count)]
 
 
-def light(name: str, network, citation: str = PAPER, title: str = "MDT-Net") -> System:
-    recipe = Light(80, 25.0, 112, view, partial(chosen, 8))
+def light(name: str, network, citation: str = PAPER, title: str = "MDT-Net", enhanced: bool = True) -> System:
+    recipe = Light(80, 25.0, 112, partial(view, enhanced=enhanced), partial(chosen, 8))
     return System(
         name=name,
         title=title,
@@ -68,7 +68,7 @@ def light(name: str, network, citation: str = PAPER, title: str = "MDT-Net") -> 
 
 def paper(name: str, network, citation: str = PAPER, segments: int = 16) -> System:
     """224×224 of a short side of 256; one centre crop, or ten draws of three crops."""
-    recipe = Paper(224, 256, view, partial(draws, segments), jitter=True)
+    recipe = Paper(224, 256, view, partial(draws, segments), crop="random")
     return System(
         name=name,
         title=name,
@@ -90,6 +90,7 @@ def paper(name: str, network, citation: str = PAPER, segments: int = 16) -> Syst
 def systems() -> list[System]:
     return [
         light("mdtnet", mdtnet.light),
+        light("mdtnet-raw", mdtnet.light, title="MDT-Net without salience", enhanced=False),
         light("tsn-light", mdtnet.tsn_light, TSN_PAPER, "TSN"),
         light("tsm-light", mdtnet.tsm_light, TSM_PAPER, "TSM"),
         paper("mdtnet-paper", mdtnet.mdtnet),

@@ -152,22 +152,20 @@ class Light:
 class Paper:
     """A recipe by frame numbers: `draw` gives the frames of each view, made small to `resize` and cropped to `size`.
 
-    `resize` is a short side, or (height, width) as in C3D. Training crops are corners or jittered, as the paper says.
+    `resize` is a short side, or (height, width) as in C3D. Training crops are corners or anywhere, as the paper says.
     """
 
     size: int
     resize: int | tuple[int, int]
     view: Callable[[np.ndarray], Views]
     draw: Callable[[Clip, int, np.random.Generator | None], list[np.ndarray]]
-    jitter: bool = False
+    crop: str = "corner"
 
     def training_view(self, clip: Clip, rng: np.random.Generator) -> Views:
         frames = self._small(clip.frames[self.draw(clip, 1, rng)[0]])
         height, width = frames.shape[1:3]
-        if not self.jitter:
-            return self.view(sampling.corner_crop(height, width, self.size, rng).of(frames))
-        cut = sampling.jittered_crop(height, width, rng).of(frames)
-        return self.view(sampling.resize(cut, self.size, self.size))
+        draw = {"corner": sampling.corner_crop, "random": sampling.random_crop}[self.crop]
+        return self.view(draw(height, width, self.size, rng).of(frames))
 
     def tested(self, clip: Clip, windows: int, crops: int) -> list[Views]:
         """The paper's test: so many draws over the clip, so many crops of each; the crops of one stand together."""

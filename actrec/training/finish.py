@@ -55,7 +55,7 @@ def judged(card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarra
     gaps = np.linalg.norm(codes - centres[targets], axis=1)
     recognised = logits.argmax(1) == targets
     measured = {
-        "split": f"{len(targets)} held-out clips of the same kind",
+        "split": f"{len(targets)} held-out clips, which also chose epoch, temperature and threshold",
         "top1": round(top(logits, targets), 4),
         "calibration_error_before": round(calibration_error(softmax(logits), targets), 4),
         "calibration_error": round(calibration_error(softmax(logits, temperature), targets), 4),

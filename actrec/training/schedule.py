@@ -39,7 +39,7 @@ def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimi
         {"params": [each for each in learned if each.dim() <= 1], "weight_decay": 0.0},
     ]
     if schedule.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=schedule.rate, momentum=schedule.momentum, nesterov=True)
+        return torch.optim.SGD(groups, lr=schedule.rate, momentum=schedule.momentum)
     return torch.optim.AdamW(groups, lr=schedule.rate)
 
 

@@ -85,7 +85,7 @@ def test_more_relaxation_sweeps_leave_brox_where_it_was():
 @pytest.mark.parametrize("name", METHODS)
 def test_the_accelerator_finds_the_same_flow(name):
     if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
+        pytest.skip("needs a GPU")
     first, second, _, _ = pair(np.random.default_rng(3), 100, 130, 4)
     pictures = torch.from_numpy(np.stack([first, second]))
     here = METHODS[name](pictures[:1], pictures[1:])
