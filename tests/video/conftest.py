@@ -19,5 +19,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def decoder() -> Decoder:
-    with Decoder(seconds=60) as warm:
+    with Decoder(seconds=240) as warm:
         yield warm

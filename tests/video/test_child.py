@@ -161,7 +161,7 @@ def test_a_child_that_dies_in_the_middle_is_replaced(slow, short):
         assert caught.value.code == "crashed"
         assert len(decoder.read(short)) == 24 and decoder.pid != victim
         os.kill(decoder.pid, signal.SIGKILL)  # while idle: nobody has to notice
-        assert gone_within(decoder.pid, 2)
+        assert gone_within(decoder.pid, 30)
         assert len(decoder.read(short)) == 24
 
 
@@ -181,7 +181,7 @@ def test_too_slow_a_video_is_given_up_and_its_child_ended(short):
 
 @linux
 def test_memory_is_limited(tmp_path, short):
-    big = corpus.encode(tmp_path / "big.mp4", np.zeros((16, 2160, 3840, 3), np.uint8), options={"preset": "ultrafast"})
+    big = corpus.encode(tmp_path / "big.mp4", np.zeros((12, 2160, 3840, 3), np.uint8), options={"preset": "ultrafast"})
     with Decoder(memory=150 << 20) as decoder:
         with pytest.raises(VideoError) as caught:
             decoder.read(big, short_side=64)
@@ -204,17 +204,18 @@ def test_the_child_dies_with_its_parent_and_leaves_nothing(slow, how):
         threading.Thread(target=lambda: [decoder.read({str(slow)!r}) for _ in range(99)], daemon=True).start()
         time.sleep(1.0)
         print(decoder.pid, flush=True)
-        time.sleep({60 if how == "is killed" else 0.1})
+        sys.stdin.readline()
         os._exit(0)
     """
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     child = int(parent.stdout.readline())
     assert alive(child)
     if how == "is killed":
         parent.kill()
-    parent.wait(10)
-    parent.stdout.close()
-    assert gone_within(child, 5)
+    parent.communicate("leave\n", timeout=60)
+    assert gone_within(child, 30)
     assert set(os.listdir("/dev/shm")) <= before
 
 
@@ -248,7 +249,7 @@ def test_a_forgotten_decoder_takes_its_child_along():
     child = decoder.pid
     del decoder
     gc.collect()
-    assert gone_within(child, 5)
+    assert gone_within(child, 30)
 
 
 @linux

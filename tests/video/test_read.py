@@ -316,8 +316,51 @@ def test_a_wish_that_makes_no_sense_is_the_callers_mistake(containers, decoder, 
             read(containers["mp4"], **wrong)
 
 
+# What ffprobe 5.1.9 counts in the real clips: -select_streams v:0 -count_frames, stream=nb_read_frames.
+FFPROBE = {
+    "again.mkv": 77,
+    "book.mkv": 109,
+    "eat.mkv": 47,
+    "hungry.mkv": 49,
+    "milk.mkv": 51,
+    "no.mkv": 66,
+    "school.mkv": 72,
+    "sorry.mkv": 73,
+    "thanks.mkv": 51,
+    "want.mkv": 47,
+    "cvzmh_fun_theory.mp4": 218,
+    "disney_plastering.avi": 1616,
+    "intel_one_by_one_person.mp4": 1394,
+    "k400_arm_wrestling_mmaction2_demo.mp4": 280,
+    "kth_person01_walking_d1_uncomp.avi": 555,
+    "mgt_dancer.avi": 1571,
+    "mmaction2_demo_skeleton.mp4": 72,
+    "mmaction2_rawvideo_part_0.mp4": 32,
+    "mmaction2_test_video_structuralize.mp4": 300,
+    "mmpose_demo.mp4": 5,
+    "naseemap47_test.mp4": 866,
+    "opencv_vtest_copy.avi": 795,
+    "openpose_video.avi": 205,
+    "paddlevideo_example.avi": 131,
+    "stgcn_clean_and_jerk.mp4": 300,
+    "stgcn_ta_chi.mp4": 300,
+    "ucf101_v_ApplyEyeMakeup_g01_c01.avi": 164,
+    "ucf11_v_biking_01_01.mpg": 151,
+}
+
+
+def test_every_real_clip_decodes_to_its_independent_count(shared_data, decoder):
+    paths = sorted(p for p in (shared_data / "samples").rglob("*") if p.is_file())
+    assert len(paths) >= 20
+    limits = Limits(seconds=1e4, frames=10**5)
+    counts = {p.name: (len(decoder.read(p, short_side=32, limits=limits)), independent_count(p)) for p in paths}
+    assert {name: pair for name, pair in counts.items() if pair[0] != pair[1]} == {}
+
+
 def independent_count(path: Path) -> int:
-    """Frames as ffprobe decodes them; where it is not installed, as OpenCV reads them one by one."""
+    """For a clip that has come since, ffprobe is asked now; where it is not installed, OpenCV reads it through."""
+    if path.name in FFPROBE:
+        return FFPROBE[path.name]
     command = "ffprobe -v error -select_streams v:0 -count_frames -show_entries stream=nb_read_frames -of csv=p=0"
     try:
         told = subprocess.run([*command.split(), str(path)], capture_output=True, text=True, check=True)
@@ -327,11 +370,3 @@ def independent_count(path: Path) -> int:
         while video.grab():
             count += 1
         return count
-
-
-def test_every_real_clip_decodes_to_its_independent_count(shared_data, decoder):
-    paths = sorted(p for p in (shared_data / "samples").rglob("*") if p.is_file())
-    assert len(paths) >= 20
-    limits = Limits(seconds=1e4, frames=10**5)
-    counts = {p.name: (len(decoder.read(p, short_side=32, limits=limits)), independent_count(p)) for p in paths}
-    assert {name: pair for name, pair in counts.items() if pair[0] != pair[1]} == {}
