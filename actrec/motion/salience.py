@@ -89,10 +89,9 @@ def salience(
     if variant not in VARIANTS:
         raise ValueError(f"the salience variants are {', '.join(VARIANTS)}, not {variant!r}")
     count, height, width = frames.shape[:3]
-    if not 1 <= cutoff <= max(1, (count + 1) // 2):
-        raise ValueError(
-            f"with {count} frames the cut-off lies between 1 and {(count + 1) // 2}, not {cutoff}"
-        )
+    most = max(1, count // 2)
+    if not 1 <= cutoff <= most:
+        raise ValueError(f"with {count} frames the cut-off lies between 1 and {most}, not {cutoff}")
     signal = torch.from_numpy(grey(frames)).view(count, -1)
     if variant == "amplitude":
         signal, least = fast_part(signal, cutoff), floor**2
