@@ -6,6 +6,8 @@ The demuxer is forced by the sniffed type. Left to guess, FFmpeg follows playlis
 from __future__ import annotations
 
 import logging
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,8 @@ _NO_CODEC = (None, "", "none")
 def sniff(path: str | Path) -> str:
     """The name of the demuxer that the file's first bytes call for."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise refusal("missing", reason="not a file")
         with open(path, "rb") as file:
             head = file.read(1024)
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -94,6 +95,8 @@ def test_a_clip_stays_what_it_is_while_others_are_read_and_after_the_end(tmp_pat
     paths = [corpus.encode(tmp_path / f"{n}.mp4", corpus.pictures(seed=n)) for n in range(4)]
     truth = [read_clip(path).frames for path in paths]
     with Decoder() as decoder:
+        for path in paths:
+            decoder.read(path)  # forgotten at once: its memory is free for what follows
         clips = [decoder.read(path) for path in paths * 2]
         part = clips.pop().frames[5:9, ::2]  # a view keeps its memory alive, not only the whole
         gc.collect()
@@ -217,6 +220,34 @@ def test_the_child_dies_with_its_parent_and_leaves_nothing(slow, how):
     parent.communicate("leave\n", timeout=60)
     assert gone_within(child, 30)
     assert set(os.listdir("/dev/shm")) <= before
+
+
+@linux
+def test_a_child_that_hangs_still_notices_that_its_parent_is_gone():
+    """The watch is a thread of its own: here the main thread sleeps where a decoder might hang."""
+    ours, theirs = socket.socketpair()
+    code = f"""
+        import os, socket, sys, threading, time
+        sys.path.insert(0, {str(ROOT)!r})
+        from actrec.video.worker import die_with
+        line = socket.socket(fileno={theirs.fileno()})
+        threading.Thread(target=die_with, args=(os.getppid(), line), daemon=True).start()
+        print("ready", flush=True)
+        time.sleep(120)
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        pass_fds=[theirs.fileno()],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    theirs.close()
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.7)
+    assert child.poll() is None
+    ours.close()
+    child.communicate(timeout=60)
+    assert child.returncode == 0
 
 
 @linux
