@@ -104,7 +104,6 @@ def build(lab: Lab, tab: gr.Tab) -> None:
         [camera, visitor, overlay],
         [view, answer, visitor],
         stream_every=0.1,
-        time_limit=30,
         concurrency_limit=8,
         show_progress="hidden",
         api_visibility="private",

@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the weights; SYSTEM-DATA by default")
     parser.add_argument("--preset", help="which of the system's schedules; scratch by default, fine-tune after weights")
     parser.add_argument("--start-from", metavar="WEIGHTS", help="a checkpoint folder, or its name in weights/")
-    parser.add_argument("--clips-per-class", type=int, default=300, help="how many synthetic clips of each class")
+    parser.add_argument("--clips-per-class", type=int, default=250, help="how many synthetic clips of each class")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, help="clips per update, of all processes together")
     parser.add_argument("--micro-batch", type=int, help="clips computed at once; gradients are added up")

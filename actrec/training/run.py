@@ -35,7 +35,7 @@ class Settings:
     data: str
     name: str
     preset: str = "scratch"
-    clips_per_class: int = 300
+    clips_per_class: int = 250
     epochs: int | None = None
     batch: int | None = None
     rate: float | None = None

@@ -70,17 +70,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the fake camera plays, again and again: ten seconds of jumping jacks, ten of clapping, by one person."""
+    """What the fake camera plays, again and again: ten seconds of squats, ten of raising arms, by one person."""
     from actrec.data import synthetic
 
     path = tmp_path_factory.mktemp("camera") / "film.y4m"
-    parts = [camera_film(synthetic, action) for action in ("jumping jack", "clap")]
+    parts = [camera_film(synthetic, action) for action in ("squat", "raise arms")]
     write_y4m(path, np.concatenate(parts))
     return path
 
 
-def camera_film(synthetic, action: str, seed: int = 2_000_000_500) -> np.ndarray:
-    return synthetic.render(action, seed, frames=10 * CAMERA_FPS, size=(240, 320), fps=CAMERA_FPS).frames
+def camera_film(synthetic, action: str, seed: int = 2_000_000_501) -> np.ndarray:
+    return synthetic.render(
+        action, seed, frames=10 * CAMERA_FPS, size=(240, 320), fps=CAMERA_FPS, framing="whole"
+    ).frames
 
 
 def write_y4m(path: Path, frames: np.ndarray) -> None:
