@@ -23,8 +23,13 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"There is no public file '{args.key}'. Known: {', '.join(CATALOGUE)}.")
     wanted = CATALOGUE[args.key]
     print(f"{wanted.title}: {wanted.url}\nlicence: {wanted.licence}\nsha256: {wanted.sha256}")
-    path = download(wanted, progress=_say if sys.stderr.isatty() else None)
+    tell = _say if sys.stderr.isatty() else None
+    path = download(wanted, progress=tell)
     print(f"{path}\nsha256 of the file: {sha256_of(path)}")
+    if wanted.kind == "detector":
+        from actrec.tailor.public import public_detector
+
+        print(f"converted: {public_detector(wanted.key, progress=tell)}")
     return 0
 
 
