@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import write_films
+from small_runs import write_films
 
 from actrec.__main__ import main
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
-from conftest import command, some_views
+from small_runs import command, some_views
 from torch import nn
 
 from actrec.training.run import Run

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from small_runs import ROOT
 
 BLOCKED = "import sys\nsys.modules.update(dict.fromkeys(('av', 'ultralytics', 'gradio', 'matplotlib', 'tensorboard')))"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import command, small, train_here
 from safetensors.torch import load_file
+from small_runs import command, small, train_here
 
 from actrec.training.loop import train
 from actrec.training.run import Run, RunError
@@ -167,7 +167,7 @@ def test_changed_threads_precision_or_batch_are_logged_as_a_break_of_exactness(f
 
 
 def test_other_clips_are_noticed_on_resume_and_other_classes_refused(films, tmp_path):
-    from conftest import write_films
+    from small_runs import write_films
 
     folder = write_films(tmp_path / "films", 4, ("right", "left"))
     run = train_here(tmp_path / "run", small(folder, epochs=1, batch=4))

@@ -7,8 +7,8 @@ import os
 
 import pytest
 import torch
-from conftest import small, some_views, train_here
 from safetensors.torch import load_file
+from small_runs import small, some_views, train_here
 
 from actrec.__main__ import main
 from actrec.training import state, updates
