@@ -6,7 +6,7 @@ import copy
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +70,8 @@ class Recognizer:
         self._centres = np.array([kept[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto") -> Recognizer:
-        """A recognizer from a checkpoint folder."""
+    def load(cls, folder: Path, device: str = "auto", *, temperature: float | None = None) -> Recognizer:
+        """A recognizer from a checkpoint folder; `temperature` stands in for the card's."""
         card, tensors = read_checkpoint(folder)
         if card.system not in SYSTEMS:
             raise WeightsError(
@@ -80,7 +80,7 @@ class Recognizer:
         system = SYSTEMS[card.system]
         network = system.network(len(card.labels))
         fit(network, tensors, card)
-        return cls(system, network, card, device)
+        return cls(system, network, card if temperature is None else replace(card, temperature=temperature), device)
 
     @classmethod
     def public(cls, name: str, file: Path, device: str = "auto") -> Recognizer:

@@ -22,12 +22,10 @@ from actrec.data.sets import DataError, DataSet, open_set
 from actrec.evaluation.judge import judge, judge_unknown
 from actrec.evaluation.metrics import as_logits, fit_temperature
 from actrec.recognizer import Recognizer
-from actrec.systems import SYSTEMS
 from actrec.training.material import drawn
 from actrec.training.world import World
 from actrec.video import Clip, VideoError
-from actrec.weights.cards import Card, WeightsError
-from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.cards import Card
 
 AT_ONCE = 8  # clips whose views are computed together
 Told = Callable[[str], None]
@@ -74,15 +72,7 @@ class Answers:
 
 def load(folder: Path, device: str) -> Recognizer:
     """A recognizer that answers with probabilities as they come: temperature 1."""
-    card, tensors = read_checkpoint(folder)
-    if card.system not in SYSTEMS:
-        raise WeightsError(
-            f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
-        )
-    system = SYSTEMS[card.system]
-    network = system.network(len(card.labels))
-    fit(network, tensors, card)
-    return Recognizer(system, network, replace(card, temperature=1.0), device)
+    return Recognizer.load(folder, device, temperature=1.0)
 
 
 def plain_name(label: str) -> str:
