@@ -45,7 +45,8 @@ class World:
                 )
             device = torch.device("cuda", world.local_rank)
             torch.cuda.set_device(device)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=_store(), rank=world.rank, world_size=world.size, timeout=PATIENCE)
         world.group = dist.new_group()  # apart from the gradients' own, so that the two never mix up their order
         return world, device
 
@@ -144,3 +145,12 @@ class GatherFromAll(torch.autograd.Function):
         dist.all_reduce(gradient, group=ctx.world.group)
         first = ctx.world.rank * ctx.rows
         return gradient[first : first + ctx.rows], None
+
+
+def _store() -> dist.Store:
+    """Where the processes find each other, apart for every restart.
+
+    `torchrun` with a fixed master keeps one store for all its restarts, and with it the addresses of dead processes.
+    """
+    store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
+    return dist.PrefixStore(f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
