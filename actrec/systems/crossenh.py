@@ -1,7 +1,7 @@
 """The recipe of the cross-enhancement two-stream I3D, and of plain two-stream and I3D.
 
 "Cross-Enhancement Transform Two-Stream 3D ConvNets for Action Recognition", sec. 3 and 4. Ours, not the paper's, in the
-light size: 16 frames over two seconds, letterboxed to 112×112, DIS flow at that resolution in training and test alike.
+light size: 16 frames over two seconds, letterboxed to 96×96, DIS flow at that resolution in training and test alike.
 In the paper's size flow is computed on the crop, by TV-L1.
 """
 
@@ -57,13 +57,13 @@ def _inputs(kinds: tuple[str, ...], frames: int, size: int) -> dict[str, Input]:
 
 def light(name: str, network, title: str = "Cross-enhancement two-stream") -> System:
     made = partial(view, inputs=("rgb", "flow"), method="dis", reach=REACH["light"])
-    recipe = Light(17, 8.0, 112, made)
+    recipe = Light(17, 8.0, 96, made)
     return System(
         name=name,
         title=title,
         paper=PAPER,
         size="light",
-        inputs=_inputs(("rgb", "flow"), 16, 112),
+        inputs=_inputs(("rgb", "flow"), 16, 96),
         network=network,
         seconds=recipe.seconds,
         training_view=recipe.training_view,

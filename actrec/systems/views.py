@@ -119,11 +119,16 @@ class Light:
         return (self.frames - 1) / self.fps
 
     def training_view(self, clip: Clip, rng: np.random.Generator) -> Views:
-        """A window anywhere in the clip, a little faster or slower, placed anyhow."""
+        """A window anywhere in the clip, a little faster or slower, placed anyhow; half of them as a camera of
+        seven to fifteen frames a second sees it."""
         fps = self.fps * float(np.exp(rng.uniform(-0.2, 0.2)))
         latest = float(clip.times[-1]) - (self.frames - 1) / fps
         start = rng.uniform(clip.times[0], latest) if latest > clip.times[0] else latest
-        return self._made(window(clip, self.frames, fps, float(start)), Placing.draw(rng), rng)
+        times = start + np.arange(self.frames) / fps
+        if rng.random() < 0.5:
+            camera = rng.uniform(7, 15)
+            times = np.floor(times * camera) / camera
+        return self._made(clip.at(times).frames, Placing.draw(rng), rng)
 
     def one(self, clip: Clip) -> list[Views]:
         """The window that ends with the newest frame."""
