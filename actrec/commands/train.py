@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", default="synthetic:six", help="synthetic:six, a folder with one folder per class, or a pack"
     )
-    parser.add_argument("--fold", help="which published split or which group to leave out, such as 'split 1'")
+    parser.add_argument("--fold", help="which published split or which group to leave out; all: judge nobody")
     parser.add_argument("--name", help="name of the weights; SYSTEM-DATA by default")
     parser.add_argument("--preset", help="which of the system's schedules; scratch by default, fine-tune after weights")
     parser.add_argument("--start-from", metavar="WEIGHTS", help="a checkpoint folder, or its name in weights/")

@@ -20,6 +20,7 @@ from actrec.data.split import Source, Split
 from actrec.video import Clip, VideoError
 
 FILMS = 2000  # up to so many clips repeated takes are sought
+EVERYTHING = "all"  # the fold that judges nobody
 STORED = ClipSettings(size=128, fit="short_side", fps=15.0)
 
 
@@ -73,11 +74,14 @@ def prepare(
 def choose_fold(dataset: DataSet, protocol: str | None, seed: int, share: float = 0.2) -> Fold:
     """Who trains, who validates, who is judged.
 
-    `protocol` names an official split (`split 1`, `set1 → set2`) or a group to leave out (`sequence 03`).
-    Without one the first official split is taken, or a share is held out for validation. What a protocol judges
-    is never used for validation: that is taken from its training part where it brings none.
+    `protocol` names an official split (`split 1`, `set1 → set2`) or a group to leave out (`sequence 03`); with `all`
+    nobody is judged and a small share validates: how weights that ship are trained. Without one the first official
+    split is taken, or a share is held out for validation. What a protocol judges is never used for validation: that is
+    taken from its training part where it brings none.
     """
     rng = np.random.default_rng(seed)
+    if protocol == EVERYTHING:
+        return protocols.hold_out(dataset, share / 2, rng, part="validation")
     official = protocols.official(dataset)
     if protocol is None and not official:
         return protocols.hold_out(dataset, share, rng, part="validation")
@@ -87,7 +91,7 @@ def choose_fold(dataset: DataSet, protocol: str | None, seed: int, share: float 
         known |= {fold.name: fold for fold in protocols.leave_one_group_out(dataset)}
     if protocol is not None and protocol not in known:
         raise DataError(
-            "protocol", f"{dataset.name} has no protocol '{protocol}'. It has: {', '.join(known) or 'none'}."
+            "protocol", f"{dataset.name} has no protocol '{protocol}'. It has: {', '.join([*known, EVERYTHING])}."
         )
     fold = known[protocol] if protocol is not None else official[0]
     if not fold.train or not fold.test:

@@ -1,8 +1,9 @@
 """The recipe of FstCN: strided pairs of a clip and its differences, crops fused by how concentrated their scores are.
 
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015, sec. 2.2,
-3 and 4. Ours, not the paper's, in the light size: frames are drawn at 12.5 per second, which a webcam reaches,
-with d_t = 4 and s_t = 3 (the paper's 9 and 5 at 25, nearly); the crops of a pair are two zooms and their mirror images of the letterboxed picture; Adam.
+3 and 4. Ours, not the paper's, in the light size: frames are drawn at 12.5 per second, which a webcam
+reaches, with d_t = 4 and s_t = 3 (the paper's 9 and 5 at 25, nearly); the crops of a pair are two zooms and their
+mirror images of the letterboxed picture; Adam.
 """
 
 from __future__ import annotations
