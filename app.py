@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="folder with checkpoint folders")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder for trainings and saved actions")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="actrec-page-") as temporary:
         os.environ["GRADIO_TEMP_DIR"] = temporary
@@ -25,7 +26,7 @@ def main() -> None:
         from demo.lab import Lab
         from demo.page import launch
 
-        launch(Lab(args.weights, args.device), args.host, args.port)
+        launch(Lab(args.weights, args.device, runs=args.runs), args.host, args.port)
 
 
 if __name__ == "__main__":

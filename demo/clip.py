@@ -61,7 +61,7 @@ def _facts(clip, prediction, cost: dict[str, float]) -> str:
     )
 
 
-def build(lab: Lab, tab: gr.Tab) -> None:
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     with gr.Row():
         with gr.Column():

@@ -46,7 +46,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
-def build(lab: Lab, tab: gr.Tab) -> None:
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "What each network of the five papers costs. **Weights** are counted without biases, as the papers do, for 101 "

@@ -30,8 +30,14 @@ def name_of(example: Path) -> str:
 class Lab:
     """Loads torch and the weights in the background, so that the page is there first."""
 
-    def __init__(self, weights: Path = ROOT / "weights", device: str = "auto", first: str | None = None) -> None:
-        self.folder, self.device = weights, device
+    def __init__(
+        self,
+        weights: Path = ROOT / "weights",
+        device: str = "auto",
+        first: str | None = None,
+        runs: Path = ROOT / "runs",
+    ) -> None:
+        self.folder, self.device, self.runs = weights, device, runs
         self.cards: dict[str, Card] = cards(weights)
         self.default = first if first in self.cards else next(iter(self.cards), None)
         self.progress = "Loading the network library."

@@ -69,7 +69,7 @@ def on_frame(lab: Lab, frame: np.ndarray | None, visitor: Visitor | None, overla
     return shown, f'{answer}<p class="quiet figures">{visitor.pace()}</p>', visitor
 
 
-def build(lab: Lab, tab: gr.Tab) -> None:
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "Let the page see your camera, step back until it sees what you do, and act. Nothing leaves this computer.",

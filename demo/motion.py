@@ -48,7 +48,7 @@ def watch(lab: Lab, name: str | None, clues: dict | None) -> str | None:
     return lab.clue_video(clues[name], fresh_file(f"{name}.mp4"))
 
 
-def build(lab: Lab, tab: gr.Tab) -> None:
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(f"What moves in a clip, and how each paper sees it: the first {SECONDS:.0f} seconds of yours.")
     with gr.Row():

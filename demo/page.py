@@ -18,9 +18,12 @@ def build(lab: Lab) -> gr.Blocks:
             "# What is this person doing?\nFive papers on recognising human actions, at work on your own video."
         )
         status = gr.Markdown(lab.say(), elem_id="status")
+        taught = gr.State(
+            None
+        )  # this visitor's own actions, an `actrec.taught.Taught`; made in Teach, asked by other tabs
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
-                layout(lab, tab)
+                layout(lab, tab, taught)
         ticks = gr.Timer(1.0)
         ticks.tick(lambda: _status(lab), None, [status, ticks], show_progress="hidden", api_visibility="private")
     return page

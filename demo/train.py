@@ -234,9 +234,9 @@ def light_systems() -> list[str]:
     return [name for name, system in SYSTEMS.items() if system.size == "light"]
 
 
-def build(lab: Lab, tab: gr.Tab) -> None:
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
-    trainings = Trainings()
+    trainings = Trainings(lab.runs)
     gr.Markdown(
         "Teach a network on this computer. It learns in a process of its own, with one computing thread, and goes on "
         "when this page is closed."
