@@ -7,11 +7,12 @@ from collections.abc import Callable
 from actrec.data.check import ready_to_train
 from actrec.data.clips import STORED, choose_fold, clips_source
 from actrec.data.drawn import SETS, drawn_source
+from actrec.data.mixed import mixed
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import open_set
 from actrec.data.split import Source
 from actrec.recognizer import find_weights
-from actrec.systems import System, named
+from actrec.systems import Schedule, System, named
 from actrec.training.run import RunError, Settings
 from actrec.training.schedule import chosen
 from actrec.training.start import WEIGHTS
@@ -26,13 +27,24 @@ def stored(system: System) -> ClipSettings:
 
 
 def open_material(settings: Settings, system: System, told: Callable[[str], None]) -> Source:
-    """`synthetic:six` is drawn by the project; anything else is a folder, a published data set or a pack."""
-    which = drawn(settings.data)
+    """`synthetic:six` is drawn by the project; anything else is a folder, a published data set or a pack.
+
+    Several, joined by `+`, are one source with the classes of all.
+    """
+    sources = [_source(data, settings, system, told) for data in parts(settings.data)]
+    return sources[0] if len(sources) == 1 else mixed(sources)
+
+
+def _source(data: str, settings: Settings, system: System, told: Callable[[str], None]) -> Source:
+    which = drawn(data)
     if which:
         return drawn_source(which, settings.clips_per_class, settings.seed, told)
-    return clips_source(
-        settings.data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system)
-    )
+    return clips_source(data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system))
+
+
+def parts(data: str) -> list[str]:
+    """What is joined by a plus sign between two names."""
+    return data.split("+") if data.startswith("synthetic:") else [data]
 
 
 def drawn(data: str) -> str:
@@ -46,14 +58,18 @@ def look_first(settings: Settings) -> list[str]:
     schedule = chosen(named(settings.system), settings)
     if settings.start_from:
         find_weights(settings.start_from, WEIGHTS)
-    which = drawn(settings.data)
+    return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule)]
+
+
+def _look_at(data: str, settings: Settings, schedule: Schedule) -> list[str]:
+    which = drawn(data)
     if which:
         if which not in SETS:
             raise RunError(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
         if settings.clips_per_class < 2:
             raise RunError("--clips-per-class is 2 or more.")
         return []
-    dataset = open_set(settings.data)
+    dataset = open_set(data)
     told = [*dataset.notes, *ready_to_train(dataset)]
     if settings.fold:
         choose_fold(dataset, settings.fold, settings.seed)

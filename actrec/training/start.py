@@ -18,7 +18,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module], system: str, labels: list[str]) -> str:
     """Put the weights of a checkpoint into a network; a sentence on what was taken.
 
-    The classifier, which is whatever changes its shape with the number of classes, is kept only for equal labels.
+    Of the classifier (whatever changes its shape with the number of classes) the rows of equal labels are kept.
     """
     card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
     if card.system != system:
@@ -26,6 +26,11 @@ def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module],
     fresh = [] if list(card.labels) == labels else classifier(build)
     wanted = network.state_dict()
     taken = {key: value for key, value in tensors.items() if key in wanted and key not in fresh}
+    known = [label for label in labels if label in card.labels]
+    for key in fresh:
+        taken[key] = wanted[key].clone()
+        old = [list(card.labels).index(label) for label in known]
+        taken[key][[labels.index(label) for label in known]] = tensors[key][old].to(wanted[key].dtype)
     for key, value in taken.items():
         if value.shape != wanted[key].shape:
             raise RunError(
@@ -34,7 +39,7 @@ def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module],
             )
     network.load_state_dict({**wanted, **taken})
     return f"Started from '{card.name}' with " + (
-        "the same classes." if not fresh else f"a new classifier ({', '.join(fresh)})."
+        "the same classes." if not fresh else f"a classifier of which {len(known)} of {len(labels)} classes are known."
     )
 
 

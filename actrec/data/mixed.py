@@ -1,0 +1,61 @@
+"""Several sources as one: drawn figures for breadth, real clips for what drawings lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from actrec.data.split import Source, Split
+
+# What data sets call the drawn classes; other names stay as they are.
+SAME = {
+    "clapping": "clap",
+    "standing_still": "idle",
+    "walking": "walk",
+    "walking_while_using_phone": "phone",
+    "walking_while_reading_book": "read",
+    "sitting": "sit",
+    "meet_and_split": "meet and split",
+    "kick": "kick a person",
+    "point": "point at a person",
+}
+SHARE = 0.25  # of a class's training clips, at least so many come from each source that has the class
+
+
+def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float = SHARE) -> Source:
+    """One source with the classes of all. The first keeps its names; those of the others are read through `names`.
+
+    A class's few real clips among many drawn ones are repeated until they make up `share` of it.
+    """
+    first, *others = sources
+    labels = list(first.labels)
+    own = [labels] + [[names.get(label, label) for label in each.labels] for each in others]
+    for each in own[1:]:
+        labels += [label for label in each if label not in labels]
+    places = [np.array([labels.index(label) for label in each]) for each in own]
+    return Source(
+        labels=labels,
+        train=_joined([each.train for each in sources], places, share),
+        validation=_joined([each.validation for each in sources], places, 0.0),
+        description="; ".join(each.description for each in sources),
+        licence="; ".join(dict.fromkeys(each.licence for each in sources)),
+        intended_for="Research and teaching only: some of the clips it learned from may not be used otherwise.",
+    )
+
+
+def _joined(splits: Sequence[Split], places: Sequence[np.ndarray], share: float) -> Split:
+    """The clips of several splits, numbered through."""
+    targets = [place[split.targets] for place, split in zip(places, splits, strict=True)]
+    most = max(int(each.max(initial=0)) for each in targets) + 1
+    counts = [np.bincount(each, minlength=most) for each in targets]
+    whole = np.max(counts, axis=0)
+    entries = []
+    for number, (of, count) in enumerate(zip(targets, counts, strict=True)):
+        wanted = np.ceil(share * whole)
+        times = np.ceil(wanted / np.maximum(count, 1)).clip(1).astype(int)
+        entries += [(number, index) for index, target in enumerate(of) for _ in range(times[target])]
+    return Split(
+        np.array([targets[number][index] for number, index in entries]),
+        lambda place: splits[entries[place][0]].clip(entries[place][1]),
+    )
