@@ -22,6 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", nargs="+", required=True, help="checkpoint folders, or their names in weights/")
     parser.add_argument("--data", required=True, help="a folder with one folder per class, a pack, or synthetic:six")
     parser.add_argument("--protocol", default="clip", help="one (the newest view), clip (the whole clip) or paper")
+    parser.add_argument("--among-data", action="store_true", help="name only classes that occur in the data")
     parser.add_argument("--fold", nargs="+", default=[], help="judge these splits or groups only, one per weights")
     parser.add_argument("--clips-per-class", type=int, default=100, help="of synthetic data; a quarter is held out")
     parser.add_argument("--seed", type=int, default=0)
@@ -92,9 +93,10 @@ def _of_weights(
     )
     results = {}
     for part, held in evaluate.folds(trial, wanted, args.seed):
-        results[part.name] = evaluate.judged(recognizer, card, part, held, args.protocol, world, told)
+        results[part.name] = evaluate.judged(recognizer, card, part, held, args.protocol, world, told, args.among_data)
     about = {
         "system": card.system, "trained on": card.trained_on, "data": args.data, "protocol": args.protocol,
+        "among": "the data's classes" if args.among_data else "all classes of the weights",
         "numbers": recognizer.numbers.dtype, "device": device, "processes": world.size,
     }  # fmt: skip
     return results, about, others

@@ -9,6 +9,7 @@ import numpy as np
 from actrec.data.split import Source, Split
 
 # What data sets call the drawn classes; other names stay as they are.
+BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}  # UT-Interaction's, whose people are two
 SAME = {
     "clapping": "clap",
     "standing_still": "idle",
@@ -17,8 +18,7 @@ SAME = {
     "walking_while_reading_book": "read",
     "sitting": "sit",
     "meet_and_split": "meet and split",
-    "kick": "kick a person",
-    "point": "point at a person",
+    **BETWEEN_TWO,
 }
 SHARE = 0.25  # of a class's training clips, at least so many come from each source that has the class
 

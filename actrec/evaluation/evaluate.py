@@ -17,6 +17,7 @@ from actrec.data.cache import ClipCache, default_folder
 from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
 from actrec.data.drawn import SETS, drawn_source
+from actrec.data.mixed import BETWEEN_TWO, SAME
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.sets import DataError, DataSet, open_set
 from actrec.evaluation.judge import judge, judge_unknown
@@ -82,9 +83,20 @@ def plain_name(label: str) -> str:
 
 
 def match(labels: Sequence[str], card: Card) -> np.ndarray:
-    """For each of the data's labels the number of the weights' class of that name, or −1."""
+    """For each of the data's labels the number of the weights' class of that name, or −1.
+
+    Where the weights do not use a data set's name, the drawn class that it means counts; a kick among handshakes is a
+    kick between two.
+    """
     known = {plain_name(label): number for number, label in enumerate(card.labels)}
-    found = np.array([known.get(plain_name(label), -1) for label in labels], dtype=np.int64)
+    same = {plain_name(label): plain_name(drawn_as) for label, drawn_as in SAME.items()}
+    two = "handshake" in map(plain_name, labels)
+
+    def number(name: str) -> int:
+        meant = known.get(same.get(name, name), -1)
+        return known.get(name, meant) if meant < 0 or not (two and name in BETWEEN_TWO) else meant
+
+    found = np.array([number(plain_name(label)) for label in labels], dtype=np.int64)
     if (found < 0).all():
         raise DataError(
             "labels",
@@ -175,11 +187,27 @@ def answer(recognizer: Recognizer, trial: Trial, protocol: str, world: World, to
     )  # fmt: skip
 
 
+def among(answers: Answers, targets: np.ndarray) -> Answers:
+    """The same answers when only classes that occur in the data may be named."""
+    occurs = np.isin(np.arange(answers.probabilities.shape[1]), targets)
+    kept = answers.probabilities * occurs + 1e-12 * occurs
+    return replace(answers, probabilities=kept / kept.sum(axis=1, keepdims=True))
+
+
 def judged(
-    recognizer: Recognizer, card: Card, trial: Trial, held: Trial | None, protocol: str, world: World, told: Told
+    recognizer: Recognizer,
+    card: Card,
+    trial: Trial,
+    held: Trial | None,
+    protocol: str,
+    world: World,
+    told: Told,
+    among_data: bool = False,
 ) -> dict:
     """One trial as a result with its part on the unknown; the temperature is the held-out clips' or the card's."""
     answers = answer(recognizer, trial, protocol, world, told)
+    if among_data:
+        answers = among(answers, trial.targets)
     known = trial.targets[answers.kept] >= 0
     if not known.any():
         raise DataError("labels", f"No clip of a class that '{card.name}' knows could be read in {trial.name}.")

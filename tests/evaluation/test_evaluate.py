@@ -182,3 +182,20 @@ def test_what_cannot_be_judged_is_refused_with_a_sentence(weights, folder, capsy
 def test_evaluate_is_a_library_too(weights, folder):
     recognizer = evaluate.load(weights, "cpu")
     assert recognizer.card.temperature == 1.0 and read_card(weights).temperature == 2.0
+
+
+def test_a_data_sets_names_find_the_drawn_classes_that_they_mean():
+    card = Card("all", "asym3d", ["kick", "kick a person", "handshake", "clap", "idle"], "", "", 0)
+    assert match(["handshake", "kick", "clapping"], card).tolist() == [2, 1, 3], (
+        "a kick among handshakes is between two"
+    )
+    assert match(["kick", "standing_still", "clap", "cook"], card).tolist() == [0, 4, 3, -1]
+    own = Card("six", "asym3d", ["handshake", "kick"], "", "", 0)
+    assert match(["handshake", "kick"], own).tolist() == [0, 1]
+
+
+def test_among_the_datas_classes_no_other_is_named():
+    found = np.array([[0.6, 0.3, 0.1], [0.2, 0.0, 0.8], [1.0, 0.0, 0.0]])
+    answers = evaluate.Answers(found, np.zeros(3), np.arange(3), {}, 1.0)
+    told = evaluate.among(answers, np.array([1, 2, 1])).probabilities
+    assert told == pytest.approx(np.array([[0, 0.75, 0.25], [0, 0, 1], [0, 0.5, 0.5]]), abs=1e-9)
