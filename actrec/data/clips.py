@@ -134,6 +134,7 @@ def clips_source(
         description=f"{dataset.name}, {fold.name}: {len(fold.train)} clips to train on, "
         f"{len(fold.validation)} to validate, {len(fold.test)} not looked at",
         licence="unknown: the clips' own",
+        people="two people" if "handshake" in dataset.labels else "as many as in those clips",
     )
 
 

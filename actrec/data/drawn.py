@@ -25,6 +25,7 @@ SETS = {
     "interactions": tuple(synthetic.INTERACTIONS.values()),
     "all": (*synthetic.WEBCAM, *synthetic.INTERACTIONS.values()),
 }
+PEOPLE = {"interactions": "two people", "all": "one person, or two who interact"}
 
 
 def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
@@ -39,6 +40,7 @@ def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[st
         validation=_split(actions, held_out, VALIDATION + seed * 10_000_000, told),
         description=f"{clips_per_class} clips of each of {len(actions)} actions by figures that the project draws",
         intended_for="Drawn figures: it may be wrong on real people.",
+        people=PEOPLE.get(which, "one person"),
     )
 
 

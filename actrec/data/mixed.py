@@ -40,6 +40,7 @@ def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float 
         validation=_joined([each.validation for each in sources], places, 0.0),
         description="; ".join(each.description for each in sources),
         licence="; ".join(dict.fromkeys(each.licence for each in sources)),
+        people=first.people,
         intended_for="Research and teaching only: some of the clips it learned from may not be used otherwise.",
     )
 

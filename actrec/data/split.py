@@ -41,3 +41,4 @@ class Source:
     description: str
     licence: str = "AGPL-3.0"
     intended_for: str = ""
+    people: str = "one person"

@@ -35,6 +35,7 @@ def finish(
         seed=settings.seed,
         licence=source.licence,
         intended_for=source.intended_for,
+        people=source.people,
         inputs={name: vars(each) for name, each in system.inputs.items()},
     )
     tensors = network.state_dict()
