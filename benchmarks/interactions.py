@@ -1,0 +1,129 @@
+"""How well each system tells UT-Interaction's six interactions, by the settings of `benchmarks/protocol.json`.
+
+    python -m benchmarks.interactions DATA [--systems S …] [--seeds N …] [--what set1 transfer]
+
+`set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, judged on set 2. Every finished run is
+a line of `benchmarks/interactions.jsonl` with the code's commit; a run that stands there is not repeated. Beside the
+figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+RUNS, PROTOCOL = HERE / "interactions.jsonl", HERE / "protocol.json"
+TRANSFER = "set1 → set2"
+
+
+def done() -> list[dict]:
+    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
+
+
+def planned(data: Path, what: list[str], seeds: list[int], systems: list[str]) -> list[dict]:
+    """Every run as its key, whole rounds over the systems first, so that a run that is cut off has all of them."""
+    from actrec.data import protocols
+    from actrec.data.sets import open_set
+
+    folds = []
+    if "transfer" in what:
+        folds.append(("transfer", str(data), TRANSFER))
+    if "set1" in what:
+        first = open_set(data / "set1")
+        folds += [("set1", str(data / "set1"), fold.name) for fold in protocols.leave_one_group_out(first)]
+    return [
+        {"what": kind, "folder": folder, "fold": fold, "seed": seed, "system": system}
+        for seed in seeds
+        for system in systems
+        for kind, folder, fold in folds
+    ]
+
+
+def run(key: dict, protocol: dict, commit: str) -> dict:
+    """Train on the fold's training part, judge its test part, both by the commands a user has."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        train = ["train", "--system", key["system"], "--data", key["folder"], "--fold", key["fold"]]
+        train += ["--start-from", protocol["start"].replace("SYSTEM", key["system"]), "--preset", protocol["preset"]]
+        train += ["--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"]]
+        actrec(*train, "--seed", key["seed"], "--name", "fold", "--out", f"{folder}/run")
+        told = actrec(
+            "evaluate", "--weights", f"{folder}/run/weights", "--data", key["folder"], "--fold", key["fold"],
+            "--protocol", protocol["views"], "--seed", key["seed"], "--json",
+        )  # fmt: skip
+        card = json.loads(Path(folder, "run", "weights", "card.json").read_text())
+    result = json.loads(told)
+    kept = {name: key[name] for name in ("what", "fold", "seed", "system")}
+    figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
+    return kept | figures | {
+        "validation": card["measured"]["top1"], "seconds": round(time.monotonic() - began), "commit": commit,
+    }  # fmt: skip
+
+
+def actrec(*words: object) -> str:
+    made = subprocess.run([sys.executable, "-m", "actrec", *map(str, words)], capture_output=True, text=True)
+    if made.returncode:
+        raise SystemExit(f"actrec {' '.join(map(str, words))} ended with: {made.stderr.strip()[-2000:]}")
+    return made.stdout
+
+
+def summary(runs: list[dict]) -> list[str]:
+    """Mean ± deviation over seeds, each seed's figure being over all its clips; only whole rounds of folds count."""
+    rows = []
+    for what in ("transfer", "set1"):
+        for system in dict.fromkeys(each["system"] for each in runs if each["what"] == what):
+            seeds: dict[int, list[dict]] = {}
+            for each in runs:
+                if each["what"] == what and each["system"] == system:
+                    seeds.setdefault(each["seed"], []).append(each)
+            whole = [
+                sum(each["top1"] * each["clips"] for each in of) / sum(each["clips"] for each in of)
+                for of in seeds.values()
+                if what == "transfer" or len(of) == 10
+            ]
+            if whole:
+                spread = f"± {np.std(whole, ddof=1):.3f}" if len(whole) > 1 else ""
+                rows.append(f"| {what} | {system} | {np.mean(whole):.3f} {spread} | {len(whole)} |")
+    return ["| what | system | top-1 | seeds |", "|---|---|---|---|", *rows]
+
+
+def by_shape(folder: Path) -> str:
+    from actrec.data.check import header_facts, shortcut
+    from actrec.data.sets import open_set
+
+    found = open_set(folder)
+    facts = np.array([header_facts(found, each) for each in found.samples], dtype=np.float64)
+    return f"{folder.name}: by shape and length alone {shortcut(facts, found.targets(), found.groups())}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="the folder that holds set1 and set2")
+    protocol = json.loads(PROTOCOL.read_text())
+    parser.add_argument("--systems", nargs="+", default=list(protocol["epochs"]))
+    parser.add_argument("--seeds", nargs="+", type=int, default=protocol["seeds"])
+    parser.add_argument("--what", nargs="+", default=["transfer", "set1"], choices=["transfer", "set1"])
+    args = parser.parse_args()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    known = {tuple(each[name] for name in ("what", "fold", "seed", "system")) for each in done()}
+    for key in planned(args.data, args.what, args.seeds, args.systems):
+        if tuple(key[name] for name in ("what", "fold", "seed", "system")) in known:
+            continue
+        line = run(key, protocol, commit)
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+        with RUNS.open("a") as log:
+            log.write(json.dumps(line, ensure_ascii=False) + "\n")
+    print("\n".join(summary(done())))
+    print(by_shape(args.data / "set1"))
+
+
+if __name__ == "__main__":
+    main()
