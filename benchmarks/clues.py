@@ -5,7 +5,7 @@
 Prints the settings and a table, writes benchmarks/results/clues.json. Medians over the rounds; ours and its peer take
 turns in the same run. `--contrib` names a Python that has opencv-contrib-python-headless, whose TV-L1 is the peer: the
 package cannot be installed beside opencv-python. The processor's time is printed too, since other work on the machine
-slows the clock.
+slows the clock. The memory allocator is set as every program of the project sets it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import torch
 
+from actrec.machine import relaunch_with_allocator
 from actrec.motion import brox, difference, flow, pictures, rgbf, salience, tvl1
 
 RESULTS = Path(__file__).parent / "results" / "clues.json"
@@ -239,4 +240,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    relaunch_with_allocator()
     main()

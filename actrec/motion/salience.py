@@ -16,6 +16,8 @@ full brightness.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import torch
@@ -23,14 +25,13 @@ import torch
 from actrec.motion.difference import check_frames
 
 VARIANTS = ("amplitude", "phase")
+WORTH_THREADS = 500_000  # pixels of a clip from which more than one thread pays
 
 
 def grey(frames: np.ndarray) -> np.ndarray:
     """Luma of RGB frames as `float32 [T, H, W]`, 0 to 255."""
-    out = np.empty(frames.shape[:3], np.float32)
-    for picture, frame in zip(out, frames, strict=True):
-        np.copyto(picture, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
-    return out
+    rows = np.ascontiguousarray(frames).reshape(-1, *frames.shape[2:])
+    return cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).reshape(frames.shape[:3]).astype(np.float32)
 
 
 def slow_sines(length: int, cutoff: int) -> torch.Tensor:
@@ -58,6 +59,27 @@ def phase_part(signal: torch.Tensor, cutoff: int, floor: float) -> torch.Tensor:
     spectrum[:cutoff] = 0
     spectrum /= spectrum.abs().add_(max(floor, 1e-3) * length**0.5)
     return torch.fft.irfft(spectrum, n=length, dim=0, norm="ortho").contiguous()
+
+
+def square_and_smooth(signal: np.ndarray, sigma: float) -> np.ndarray:
+    """The energy of `signal [T, H, W]`, each frame through a Gaussian while it is in the cache; changed in place.
+
+    OpenCV's Gaussian takes one thread per picture, so its threads each get frames of their own.
+    """
+
+    def one(picture: np.ndarray) -> None:
+        cv2.multiply(picture, picture, dst=picture)
+        if sigma > 0:
+            cv2.GaussianBlur(picture, (0, 0), sigma, dst=picture)
+
+    threads = min(cv2.getNumThreads(), len(signal)) if signal.size >= WORTH_THREADS else 1
+    if threads > 1:
+        with ThreadPoolExecutor(threads, thread_name_prefix="salience") as pool:
+            list(pool.map(one, signal))
+    else:
+        for picture in signal:
+            one(picture)
+    return signal
 
 
 def quantile(energy: np.ndarray, share: float) -> float:
@@ -97,12 +119,11 @@ def salience(
         signal, least = fast_part(signal, cutoff), floor**2
     else:
         signal, least = phase_part(signal, cutoff, floor), 0.25 / count
-    energy = signal.square_().view(count, height, width).numpy()
-    if smoothing > 0:
-        for picture in energy:
-            cv2.GaussianBlur(picture, (0, 0), smoothing, dst=picture)
+    energy = square_and_smooth(signal.view(count, height, width).numpy(), smoothing)
     energy *= 1 / max(quantile(energy, peak), least, 1e-12)
-    return np.minimum(energy, 1, out=energy)
+    rows = energy.reshape(-1, width)
+    cv2.threshold(rows, 1, 1, cv2.THRESH_TRUNC, dst=rows)  # a fifth of the time of numpy's minimum
+    return energy
 
 
 def enhance(frames: np.ndarray, salience_map: np.ndarray, strength: float = 1.0) -> np.ndarray:
