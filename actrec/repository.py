@@ -43,12 +43,16 @@ class Centres:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The label (None is "unknown"), the distance to the nearest centre, γ, and the nearest classes in order."""
+    """The label (None is "unknown"), the distance to the nearest centre, γ, and the nearest classes in order.
+
+    `neighbour` is a class outside the repository that is nearer still, where such classes are known.
+    """
 
     label: str | None
     distance: float
     threshold: float | None
     nearest: tuple[tuple[str, float], ...]
+    neighbour: str | None = None
 
     @property
     def unknown(self) -> bool:
@@ -67,6 +71,14 @@ class Repository:
         """From the centres and the threshold that a checkpoint's card carries."""
         vectors = np.array(list(centres.values()), dtype=np.float32)
         return cls(Centres(tuple(centres), vectors, (1,) * len(centres), threshold))
+
+    @classmethod
+    def of(cls, codes: Mapping[str, np.ndarray]) -> Repository:
+        """From the codes of each class, eq. 6."""
+        repository = cls()
+        for label, each in codes.items():
+            repository.add(label, each)
+        return repository
 
     def for_card(self) -> dict[str, list[float]]:
         """The centres as a checkpoint's card carries them."""
@@ -87,7 +99,7 @@ class Repository:
 
     def add(self, label: str, codes: np.ndarray) -> None:
         """Eq. 6: codes [w, p, D] or [n, D] of one class; a class that is there takes them in as well."""
-        label = _named(label)
+        label = named(label)
         codes = np.asarray(codes, dtype=np.float64)
         if codes.ndim not in (2, 3) or codes.size == 0:
             raise RepositoryError(f"Codes of '{label}' are [clips, passes, D] or [codes, D], not {list(codes.shape)}.")
@@ -120,7 +132,7 @@ class Repository:
         self._change(change)
 
     def rename(self, label: str, new: str) -> None:
-        new = _named(new)
+        new = named(new)
 
         def change(now: Centres) -> Centres:
             place = _place(now, label)
@@ -221,7 +233,8 @@ def _rows(now: Centres, size: int = 0) -> np.ndarray:
     return np.empty((0, size), dtype=np.float32) if now.vectors is None else now.vectors
 
 
-def _named(label: str) -> str:
+def named(label: str) -> str:
+    """A class's name without the blanks around it, or a sentence with the rule."""
     label = label.strip()
     if not label or len(label) > 80 or not label.isprintable():
         raise RepositoryError("A class needs a name of 1 to 80 printable characters.")

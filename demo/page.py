@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo import clip, compare, live, motion, train
+from demo import clip, compare, live, motion, teach, train
 from demo.lab import EXAMPLES, Lab
 from demo.look import CSS, theme
 
-TABS = {"Clip": clip.build, "Live": live.build, "Motion": motion.build, "Compare": compare.build, "Train": train.build}
+TABS = {
+    "Clip": clip.build,
+    "Live": live.build,
+    "Motion": motion.build,
+    "Compare": compare.build,
+    "Teach": teach.build,
+    "Train": train.build,
+}
 MEGABYTES = 200
 
 

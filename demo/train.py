@@ -33,12 +33,17 @@ class Trainings:
     """The run folders of this machine, and the one child that may be at work on them."""
 
     def __init__(self, folder: Path = RUNS) -> None:
-        self.folder = folder
+        self.folder = Path(folder).resolve()
         self.child: subprocess.Popen | None = None
         self.name = ""
 
     def names(self) -> list[str]:
         return [run.name for run in runs(self.folder)]
+
+    def path(self, name: str) -> str:
+        """A run's folder as the command line names it, from the project's root where it lies there."""
+        folder = self.folder / name
+        return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
 
     def run(self, name: str | None) -> Run | None:
         return Run(self.folder / name) if name in self.names() else None
@@ -54,7 +59,7 @@ class Trainings:
         """Start the command as a process of its own with one computing thread; one at a time."""
         if busy := self.busy():
             raise gr.Error(f"One training at a time: stop '{busy}' first.", print_exception=False)
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with open(self._said(name), "w") as said:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "actrec", *words],
@@ -88,13 +93,14 @@ def words(
         told += ["--epochs", str(int(epochs))]
     if start and start != AT_RANDOM:
         told += ["--start-from", start]
-    return [*told, "--out", f"runs/{name}"]
+    return told
 
 
-def line(*choices: object) -> str:
+def line(trainings: Trainings, *choices: object) -> str:
     """The same as a line to type."""
     name = str(choices[0] or "NAME")
-    return shlex.join(["python", "-m", "actrec", *words(name, *choices[1:])])
+    out = trainings.path(name)
+    return shlex.join(["python", "-m", "actrec", *words(name, *choices[1:]), "--out", out])
 
 
 def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
@@ -106,7 +112,7 @@ def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
         raise gr.Error("Choose what to learn from first.", print_exception=False)
     if trainings.run(name):
         raise gr.Error(f"There is a run '{name}' already: resume it, or choose another name.", print_exception=False)
-    trainings.begin(name, words(name, str(data), *choices))
+    trainings.begin(name, [*words(name, str(data), *choices), "--out", trainings.path(name)])
     return name
 
 
@@ -116,7 +122,7 @@ def resume(trainings: Trainings, name: str | None) -> None:
     if run.status()["state"] == "paused":
         run.forget("pause")
     else:
-        trainings.begin(run.name, ["train", "--resume", f"runs/{run.name}"])
+        trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
 
 
 def ask(trainings: Trainings, what: str, name: str | None) -> None:
@@ -250,7 +256,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 stop = gr.Button("Stop", elem_id="train-stop", interactive=False, min_width=90)
                 go_on = gr.Button("Resume", elem_id="train-resume", interactive=False, min_width=90)
             command = gr.Code(
-                line(*(each.value for each in choices)), language="shell", label="The same in a terminal",
+                line(trainings, *(each.value for each in choices)), language="shell", label="The same in a terminal",
                 interactive=False, elem_id="train-command", wrap_lines=True, lines=3, max_lines=5,
             )  # fmt: skip
         with gr.Column(scale=3):
@@ -285,7 +291,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     show, now = partial(look, trainings), partial(look, trainings, again=True)
     for each in choices:
-        each.change(line, choices, command, **quiet)
+        each.change(partial(line, trainings), choices, command, **quiet)
     begin.click(partial(start, trainings), choices, chosen, **quiet).then(now, [chosen, seen], outputs, **quiet)
     for button, act in ((pause, partial(ask, trainings, "pause")), (stop, partial(ask, trainings, "stop"))):
         button.click(act, chosen, None, **quiet).then(now, [chosen, seen], outputs, **quiet)

@@ -43,14 +43,21 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the page under test keeps trainings and saved sets."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path) -> Iterator[str]:
     """The app as a user starts it; its address."""
     log = tmp_path_factory.mktemp("server") / "log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with open(log, "w") as out:
-        process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=out, stderr=out)
+        command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs_folder)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 90

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 
 from actrec.training.run import Run
-
-RUNS = Path(__file__).resolve().parents[2] / "runs"
 
 
 @pytest.fixture
@@ -29,13 +26,12 @@ def films(tmp_path) -> Path:
 
 
 @pytest.fixture
-def run() -> Run:
-    made = Run(RUNS / f"browser-test-{os.getpid()}")
+def run(runs_folder) -> Run:
+    made = Run(runs_folder / "browser-test")
     yield made
     if made.folder.exists():
         made.ask_to("stop")
     shutil.rmtree(made.folder, ignore_errors=True)
-    (RUNS / f".{made.name}.txt").unlink(missing_ok=True)
 
 
 def _state(page, state: str) -> None:

@@ -1,0 +1,210 @@
+"""Curves and maps as SVG, drawn from numbers: text that a page shows in its own colours, light or dark.
+
+Lines and labels take the page's text colour; every series has one colour that stands out on both grounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+WIDTH, HEIGHT = 440, 250
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 30, 38
+COLOURS = ("#0d9488", "#d97706", "#8b5cf6", "#e11d48", "#0284c7", "#65a30d", "#c026d3", "#a16207")
+
+Points = Sequence[tuple[float, float]]
+
+
+def colour(place: int) -> str:
+    return COLOURS[place % len(COLOURS)]
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers from `low` to `high`: steps of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(each * power for each in (1, 2, 5, 10) if each * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(place * step, 12) for place in range(first, last + 1)]
+
+
+def lines(
+    series: Mapping[str, Points],
+    title: str,
+    x: str,
+    *,
+    high: float | None = None,
+    percent: bool = False,
+    mark: tuple[float, str] | None = None,
+) -> str:
+    """Curves over one axis, from zero up; `mark` is a vertical line with a word beside it."""
+    points = [point for each in series.values() for point in each if math.isfinite(point[1])]
+    if len(points) < 2:
+        return f'<p class="quiet">{escape(title)}: appears with the second point.</p>'
+    across = [point[0] for point in points] + ([mark[0]] if mark else [])
+    left, right = min(across), max(across)
+    top = high if high is not None else max(point[1] for point in points) * 1.05
+    right, top = (right if right > left else left + 1), (top if top > 0 else 1.0)
+
+    def place(a: float, b: float) -> tuple[float, float]:
+        return (
+            LEFT + (a - left) / (right - left) * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - min(max(b / top, 0), 1) * (HEIGHT - TOP - BOTTOM),
+        )
+
+    parts = [_grid(ticks(left, right), ticks(0, top, 4), place, percent)]
+    for number, each in enumerate(series.values()):
+        dots = [place(*point) for point in each if math.isfinite(point[1])]
+        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
+        parts.append(
+            f'<polyline class="curve" points="{path}" fill="none" stroke="{colour(number)}" stroke-width="2"/>'
+        )
+        if len(dots) < 40:
+            parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.4" fill="{colour(number)}"/>' for a, b in dots]
+    if mark:
+        a = place(mark[0], 0)[0]
+        end = "end" if a > WIDTH * 0.7 else "start"
+        parts.append(
+            f'<line x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="currentColor" '
+            f'stroke-dasharray="4 3"/>' + _text(a + (-4 if end == "end" else 4), TOP + 10, mark[1], end)
+        )
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x, "middle"))
+    parts.append(_legend(list(series)))
+    return figure(title, "".join(parts), WIDTH, HEIGHT)
+
+
+def _grid(across: list[float], up: list[float], place, percent: bool) -> str:
+    parts = []
+    for value in up:
+        b = place(0, value)[1]
+        parts.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{b:.1f}" y2="{b:.1f}" stroke="currentColor" opacity=".16"/>'
+        )
+        parts.append(_text(LEFT - 6, b + 4, f"{value:.0%}" if percent else short(value), "end"))
+    for value in across:
+        parts.append(_text(place(value, 0)[0], HEIGHT - BOTTOM + 16, short(value), "middle"))
+    return "".join(parts)
+
+
+def short(value: float) -> str:
+    """A number on an axis: no more digits than it needs."""
+    return f"{value:g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.0e}".replace("e-0", "e-")
+
+
+def _legend(names: list[str]) -> str:
+    parts, at = [], float(LEFT)
+    for number, name in enumerate(names):
+        parts.append(f'<rect x="{at:.0f}" y="8" width="14" height="4" rx="2" fill="{colour(number)}"/>')
+        parts.append(_text(at + 19, 15, name, "start"))
+        at += 34 + 6.6 * len(name)
+    return "".join(parts)
+
+
+def _text(a: float, b: float, text: str, anchor: str) -> str:
+    return (
+        f'<text x="{a:.1f}" y="{b:.1f}" text-anchor="{anchor}" font-size="12" fill="currentColor">{escape(text)}</text>'
+    )
+
+
+def figure(title: str, inside: str, width: int, height: int) -> str:
+    """A picture with its title, for eyes and for screen readers."""
+    return (
+        f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
+        f'style="width:100%;height:auto;color:var(--body-text-color)">{inside}</svg></figure>'
+    )
+
+
+def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The two directions along which codes [n, D] differ most (PCA): their mean [D], directions [2, D] of length
+    one, and the share of all variance that the two show. Missing directions are zero."""
+    codes = np.asarray(codes, dtype=np.float64)
+    mean = codes.mean(0)
+    _, strength, directions = np.linalg.svd(codes - mean, full_matrices=False)
+    axes = np.zeros((2, codes.shape[1]))
+    kept = min(2, int((strength > 1e-9).sum()))
+    axes[:kept] = directions[:kept] * np.sign(directions[:kept].sum(1, keepdims=True) + 1e-12)
+    total = float(np.square(strength).sum())
+    return mean, axes, float(np.square(strength[:2]).sum() / total) if total > 0 else 1.0
+
+
+def atlas(
+    groups: Mapping[str, np.ndarray],
+    spreads: Mapping[str, float],
+    others: Mapping[str, np.ndarray],
+    here: np.ndarray | None,
+) -> str:
+    """A map of codes: a dot per view, a centre and a ring of root mean square distance per class, the centres of
+    `others` as crosses, and one code that is looked at now (`here`)."""
+    everything = [*groups.values(), *(each[None] for each in others.values())]
+    mean, axes, share = plane(np.concatenate(everything))
+    flat = {name: (codes - mean) @ axes.T for name, codes in groups.items()}
+    rest = {name: (code - mean) @ axes.T for name, code in others.items()}
+    point = None if here is None else (here - mean) @ axes.T
+    reach = (
+        [each for codes in flat.values() for each in codes] + list(rest.values()) + ([] if point is None else [point])
+    )
+    reach = np.abs(np.array(reach)).max(0) if reach else np.ones(2)
+    size = max(float(reach[0]) / (WIDTH / 2 - 50), float(reach[1]) / (HEIGHT / 2 - 34), 1e-6)
+
+    def place(code: np.ndarray) -> tuple[float, float]:
+        return WIDTH / 2 + code[0] / size, HEIGHT / 2 - code[1] / size
+
+    parts = []
+    for name, code in rest.items():
+        a, b = place(code)
+        parts.append(f'<path d="M{a - 4:.1f} {b:.1f}h8M{a:.1f} {b - 4:.1f}v8" stroke="currentColor" opacity=".6"/>')
+        parts.append(f'<g opacity=".7">{_text(a, b - 7, name, "middle")}</g>')
+    for number, (name, codes) in enumerate(flat.items()):
+        a, b = place(codes.mean(0))
+        parts += [
+            f'<circle class="seen" cx="{c:.1f}" cy="{d:.1f}" r="3" fill="{colour(number)}" opacity=".55"/>'
+            for c, d in map(place, codes)
+        ]
+        parts.append(
+            f'<circle class="spread" cx="{a:.1f}" cy="{b:.1f}" r="{spreads[name] / size:.1f}" fill="{colour(number)}" '
+            f'fill-opacity=".1" stroke="{colour(number)}"/>'
+            f'<circle class="centre" cx="{a:.1f}" cy="{b:.1f}" r="5.5" fill="{colour(number)}" stroke="currentColor"/>'
+        )
+        parts.append(f'<g font-weight="650">{_text(a, b - 10, name, "middle")}</g>')
+    if point is not None:
+        a, b = place(point)
+        parts.append(
+            f'<path class="here" d="M{a:.1f} {b - 8:.1f}l8 8l-8 8l-8 -8z" fill="none" stroke="currentColor" '
+            'stroke-width="2"/>'
+        )
+    title = f"Map of the codes: the two directions in which they differ most, {share:.0%} of their variance"
+    return figure(title, "".join(parts), WIDTH, HEIGHT)
+
+
+def matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> str:
+    """A confusion matrix: rows are the true classes, columns the answers; a cell is as dark as its share of the row."""
+    counts = np.asarray(counts)
+    cell = max(16, min(44, 300 // max(1, len(labels))))
+    margin = 8 + int(6.4 * max((min(len(label), 18) for label in labels), default=1))
+    side = cell * len(labels)
+    parts = []
+    for row, label in enumerate(labels):
+        total = max(1, int(counts[row].sum()))
+        middle = margin + row * cell + cell / 2
+        parts.append(_text(margin - 5, middle + 4, label[:18], "end"))
+        parts.append(
+            f'<g transform="rotate(-90 {middle + 4:.1f} {margin - 5})">'
+            f"{_text(middle + 4, margin - 5, label[:18], 'start')}</g>"
+        )
+        for column in range(len(labels)):
+            share = counts[row, column] / total
+            a, b = margin + column * cell, margin + row * cell
+            hint = f"{labels[row]} taken for {labels[column]}: {int(counts[row, column])} of {total}"
+            parts.append(
+                f'<rect x="{a}" y="{b}" width="{cell - 1}" height="{cell - 1}" fill="{colour(row != column)}" '
+                f'fill-opacity="{0.06 + 0.74 * share:.2f}"><title>{escape(hint)}</title></rect>'
+            )
+            if counts[row, column] and cell >= 22:
+                parts.append(_text(a + cell / 2, b + cell / 2 + 4, str(int(counts[row, column])), "middle"))
+    return figure(title, "".join(parts), margin + side + 8, margin + side + 8)
