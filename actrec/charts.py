@@ -179,6 +179,7 @@ def atlas(
             'stroke-width="2"/>'
         )
     title = f"Map of the codes: the two directions in which they differ most, {share:.0%} of their variance"
+    title += ". Dots are views of clips, a ring is the spread around a centre, crosses are classes of the weights"
     return figure(title, "".join(parts), WIDTH, HEIGHT)
 
 

@@ -234,13 +234,19 @@ class Taught:
 
     @cached_property
     def _foreign(self) -> dict[str, np.ndarray]:
-        """The weights' own centres, without those that a taught class seems to be."""
+        """The weights' own centres, without those that a taught class seems to be: one that its centre is as near to
+        as the weights ask of a clip, or that one of its clips is nearer to than to its own centre made without it."""
         centres, names = _centres(self._codes().values()), list(self.own)
         vectors = np.array([self.own[name] for name in names])
         if not names or not len(centres) or vectors.shape[1] != centres.shape[1]:
             return {}
         near = self.own_threshold or 0.0
         alike = {int(row.argmin()) for row in distances(centres, vectors) if row.min() < near}
+        for lessons in map(self.of, self.labels):
+            for lesson in lessons if len(lessons) > 1 else ():
+                clip = lesson.codes.mean(0, keepdims=True)
+                rest = _centres([np.concatenate([each.codes for each in lessons if each is not lesson])])
+                alike |= set(np.flatnonzero(distances(clip, vectors)[0] < distances(clip, rest)[0, 0]).tolist())
         return {name: vectors[place] for place, name in enumerate(names) if place not in alike}
 
     def _bytes(self) -> int:

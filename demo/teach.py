@@ -238,7 +238,7 @@ def show(lab: Lab, taught: Taught | None) -> list:
         "" if empty else taught.map(),
         "" if empty else taught.curve(),
         state_of(taught),
-        gr.Slider(value=1.0 if empty or taught.threshold is None else taught.threshold, interactive=not empty),
+        gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2), interactive=not empty),
         gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
         gr.Dropdown(choices=saved(folder(lab))),
         gr.skip() if taught is None else gr.Dropdown(value=taught.weights),
@@ -290,7 +290,7 @@ def _showing(lab: Lab) -> dict[str, gr.components.Component]:
             label="Record or upload one clip", sources=["webcam", "upload"], elem_id="teach-video", height=240,
             webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
         ),
-        "files": gr.File(label="Or several clips at once", file_count="multiple", elem_id="teach-files", height=110),
+        "files": gr.File(label="Or several clips at once", file_count="multiple", elem_id="teach-files", height=150),
         "learn": gr.Button("Learn these clips", variant="primary", elem_id="teach-learn"),
         "what": gr.Button("Which action is this?", elem_id="teach-what"),
     }  # fmt: skip

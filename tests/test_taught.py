@@ -56,6 +56,13 @@ def test_a_class_that_is_taught_again_is_no_stranger(taught):
     assert alike.judge(np.array([1.0, 0.5])).label == "left"
 
 
+def test_a_neighbour_that_would_refuse_a_taught_clip_is_none(taught):
+    # The clip at 2 stands 1.5 from the mean of the others, 1.4 from the weights' own class at 3.4.
+    close = replace(taught, own={"own": np.array([3.4, 0.0], np.float32)})
+    assert len(close.evidence[1]) == 6
+    assert close.judge(np.array([2.6, 0])).label == "left"
+
+
 def test_anything_else_is_no_class_and_makes_the_threshold_stricter(taught):
     stricter = taught.add(lesson(None, (1.0, 2.0)))
     assert stricter.labels == ("left", "right")

@@ -60,6 +60,7 @@ def _open_change(page) -> None:
     page.wait_for_selector("#teach-save", state="visible")
 
 
+@pytest.mark.timeout(600)
 def test_two_new_actions_are_taught_recognised_saved_and_found_again(page, films, runs_folder):
     _open(page)
     for action in TAUGHT:
@@ -119,6 +120,8 @@ def test_what_is_no_clip_and_what_is_no_set_are_refused(page, tmp_path):
     page.wait_for_selector("[data-testid=toast-body]", timeout=30_000)
     assert "video" in page.inner_text("[data-testid=toast-body]")
     _open_change(page)
-    page.set_input_files("#teach-import input[type=file]", fake)
+    with page.expect_file_chooser() as chooser:
+        page.click("#teach-import")
+    chooser.value.set_files(fake)
     page.wait_for_selector("[data-testid=toast-body]:has-text('not a set of taught actions')", timeout=30_000)
     assert page.locator("#teach-classes [data-classes='0']").count() == 1
