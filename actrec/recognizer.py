@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from torch import nn
 from actrec.evaluation.metrics import softmax
 from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.models.layers import for_inference
+from actrec.motion.spent import spent_on_clues
 from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
@@ -27,7 +29,12 @@ DEFAULT = "asym3d"  # the system where none is named
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a system says of a clip, what each view said, and what it cost."""
+    """What a system says of a clip, what each view said, and what it cost.
+
+    Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
+    they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
+    which lies closer. `milliseconds` has the steps views (sampling and cropping), clues, network and fusion.
+    """
 
     labels: tuple[str, ...]
     scores: np.ndarray
@@ -78,6 +85,7 @@ class Recognizer:
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
         system = SYSTEMS[card.system]
+        same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)
         return cls(system, network, card if temperature is None else replace(card, temperature=temperature), device)
@@ -109,12 +117,14 @@ class Recognizer:
         if not clips:
             return []
         began = time.perf_counter()
-        made = [self.system.protocols[views].views(clip) for clip in clips]
+        with spent_on_clues() as clues:
+            made = [self.system.protocols[views].views(clip) for clip in clips]
         seen = time.perf_counter()
         logits, codes = self.run([view for each in made for view in each])
         computed = time.perf_counter()
         share = 1000 / len(clips)
-        cost = {"views": (seen - began) * share, "network": (computed - seen) * share}
+        cost = {"views": (seen - began - clues.seconds) * share, "clues": clues.seconds * share}
+        cost["network"] = (computed - seen) * share
         predictions, first = [], 0
         for each in made:
             part = slice(first, first + len(each))
@@ -159,7 +169,7 @@ class Recognizer:
         scores = softmax(logits, self.card.temperature or 1.0)
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
-        gaps = self.distances(code)
+        gaps = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
         nearest = min(gaps, key=gaps.get) if gaps else None
         cost["fusion"] = (time.perf_counter() - began) * 1000
         return Prediction(
@@ -170,6 +180,24 @@ class Recognizer:
     @staticmethod
     def _code(codes: np.ndarray) -> np.ndarray:
         return unit(codes.mean(0))
+
+
+def same_inputs(card: Card, system: System) -> None:
+    """Refuse weights whose views were made otherwise than the system makes them now; the first difference is named."""
+    for name in [*system.inputs, *card.inputs] if card.inputs else []:
+        ours = vars(system.inputs[name]) if name in system.inputs else {}
+        theirs = card.inputs.get(name) or {}
+        for key in [*ours, *theirs]:
+            here, there = ours.get(key, "nothing"), theirs.get(key, "nothing")
+            if here != there and not (_number(here) and _number(there) and math.isclose(here, there, abs_tol=1e-6)):
+                raise WeightsError(
+                    f"The weights '{card.name}' do not fit the system '{system.name}': {key} of the input '{name}' is "
+                    f"{there} on the card and {here} in the system. Train them again or use the version they come from."
+                )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def unit(codes: np.ndarray) -> np.ndarray:

@@ -65,7 +65,11 @@ def test_a_code_far_from_every_centre_is_unknown(recognizer):
     prediction = recognizer.predict(_clip(2))
     code = prediction.code
     assert np.linalg.norm(code) == pytest.approx(1, abs=1e-5)
-    expected = {"idle": np.linalg.norm(code - np.eye(128)[0]), "wave": np.linalg.norm(code + np.eye(128)[0])}
+    codes = recognizer.run(SYSTEMS["asym3d"].protocols["clip"].views(_clip(2)))[1]
+    codes /= np.linalg.norm(codes, axis=1, keepdims=True)
+    assert len(codes) > 1, "the threshold is for single views: the views' mean distance, not their mean's"
+    ends = {"idle": np.eye(128)[0], "wave": -np.eye(128)[0]}
+    expected = {name: np.linalg.norm(codes - end, axis=1).mean() for name, end in ends.items()}
     assert prediction.distance == pytest.approx(min(expected.values()), abs=1e-4)
     assert prediction.nearest == min(expected, key=expected.get)
     assert prediction.unknown is True
@@ -182,3 +186,19 @@ def test_weights_of_another_system_are_refused(weights):
         open_recognizer("ms3d", str(weights), weights.parent)
     assert open_recognizer(None, str(weights), weights.parent).system.name == "asym3d"
     assert open_recognizer(None, str(weights), weights.parent).predict_many([]) == []
+
+
+def test_clues_are_a_step_of_their_own_and_not_counted_twice():
+    system = SYSTEMS["asym3d-rgbf"]
+    card = Card(name="rgbf", system=system.name, labels=LABELS, trained_on="nothing", command="none", seed=0)
+    prediction = Recognizer(system, system.network(len(LABELS)), card, "cpu").predict(_clip(5))
+    assert list(prediction.milliseconds) == ["views", "clues", "network", "fusion"]
+    assert prediction.milliseconds["clues"] > prediction.milliseconds["views"] > 0, "flow takes longer than cropping"
+
+
+def test_weights_whose_views_were_made_otherwise_are_refused_by_name(tmp_path):
+    inputs = {name: vars(each) for name, each in SYSTEMS["asym3d"].inputs.items()}
+    Recognizer.load(_checkpoint(tmp_path / "same", inputs=inputs), "cpu")
+    inputs["clip"] = {**inputs["clip"], "std": 0.25}
+    with pytest.raises(WeightsError, match=r"'test' do not fit the system 'asym3d': std of the input 'clip' is 0\.25"):
+        Recognizer.load(_checkpoint(tmp_path / "other", inputs=inputs), "cpu")

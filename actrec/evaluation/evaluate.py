@@ -21,7 +21,7 @@ from actrec.data.mixed import BETWEEN_TWO, SAME
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.sets import DataError, DataSet, open_set
 from actrec.evaluation.judge import judge, judge_unknown
-from actrec.evaluation.metrics import as_logits, fit_temperature
+from actrec.evaluation.metrics import as_logits, fit_temperature, softmax
 from actrec.recognizer import Recognizer
 from actrec.training.material import drawn
 from actrec.training.world import World
@@ -69,6 +69,8 @@ class Answers:
     kept: np.ndarray
     broken: dict[int, str]
     seconds: float
+    scaled: np.ndarray  # the probabilities with the card's temperature, which acts on each view
+    codes: np.ndarray
 
 
 def load(folder: Path, device: str) -> Recognizer:
@@ -151,13 +153,16 @@ def folds(trial: Trial, wanted: Sequence[str], seed: int) -> list[tuple[Trial, T
     return pairs
 
 
-def answer(recognizer: Recognizer, trial: Trial, protocol: str, world: World, told: Told) -> Answers:
-    """The fused probabilities of each clip; each process answers for its part."""
+def answer(
+    recognizer: Recognizer, trial: Trial, protocol: str, world: World, told: Told, temperature: float | None = None
+) -> Answers:
+    """The fused probabilities of each clip, as they come and with a temperature; each process answers for its part."""
     if protocol not in recognizer.system.protocols:
         known = ", ".join(recognizer.system.protocols)
         raise ValueError(f"'{recognizer.system.name}' has no protocol '{protocol}'. It has: {known}.")
     mine = np.arange(world.rank, len(trial), world.size)
-    scores, nearness, kept, broken = [], [], [], {}
+    fuse = recognizer.system.protocols[protocol].fuse
+    scores, scaled, codes, nearness, kept, broken = [], [], [], [], [], {}
     began = time.perf_counter()
     at_once = 1 if protocol == "paper" else AT_ONCE  # hundreds of views of one clip are enough at once
     for start in range(0, len(mine), at_once):
@@ -172,26 +177,33 @@ def answer(recognizer: Recognizer, trial: Trial, protocol: str, world: World, to
             recognizer.predict_many([clip for _, clip in clips], protocol) if clips else [], clips, strict=True
         ):
             scores.append(prediction.scores)
+            scaled.append(fuse(softmax(as_logits(prediction.view_scores), temperature or 1.0)).shares)
+            codes.append(prediction.code)
             nearness.append(np.nan if prediction.distance is None else -prediction.distance)
             kept.append(index)
         if (start // at_once) % 20 == 19:
             told(f"{(start + at_once) * world.size} of {len(trial)} clips.")
-    parts = world.gather((scores, nearness, kept, broken, time.perf_counter() - began))
-    scores, nearness, kept = ([each for part in parts for each in part[place]] for place in range(3))
+    parts = world.gather((scores, nearness, kept, scaled, codes, broken, time.perf_counter() - began))
+    scores, nearness, kept, scaled, codes = ([each for part in parts for each in part[place]] for place in range(5))
     if not kept:
         raise DataError("all_broken", f"None of the {len(trial)} clips of {trial.name} can be read.")
     order = np.argsort(kept)
     return Answers(
         np.stack(scores)[order], np.array(nearness)[order], np.array(kept)[order],
-        {index: why for part in parts for index, why in part[3].items()}, max(part[4] for part in parts),
+        {index: why for part in parts for index, why in part[5].items()}, max(part[6] for part in parts),
+        np.stack(scaled)[order], np.stack(codes)[order],
     )  # fmt: skip
 
 
 def among(answers: Answers, targets: np.ndarray) -> Answers:
     """The same answers when only classes that occur in the data may be named."""
     occurs = np.isin(np.arange(answers.probabilities.shape[1]), targets)
-    kept = answers.probabilities * occurs + 1e-12 * occurs
-    return replace(answers, probabilities=kept / kept.sum(axis=1, keepdims=True))
+    probabilities, scaled = (each * occurs + 1e-12 * occurs for each in (answers.probabilities, answers.scaled))
+    return replace(
+        answers,
+        probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
+        scaled=scaled / scaled.sum(axis=1, keepdims=True),
+    )
 
 
 def judged(
@@ -205,23 +217,24 @@ def judged(
     among_data: bool = False,
 ) -> dict:
     """One trial as a result with its part on the unknown; the temperature is the held-out clips' or the card's."""
-    answers = answer(recognizer, trial, protocol, world, told)
+    answers = answer(recognizer, trial, protocol, world, told, card.temperature)
     if among_data:
         answers = among(answers, trial.targets)
     known = trial.targets[answers.kept] >= 0
     if not known.any():
         raise DataError("labels", f"No clip of a class that '{card.name}' knows could be read in {trial.name}.")
-    temperature, fitted_on = card.temperature, f"{card.measured.get('split', 'held-out clips')} (the card's)"
+    temperature, scaled = card.temperature, answers.scaled[known]
+    fitted_on = f"{card.measured.get('split', 'held-out clips')} (the card's)"
     if held is not None and (held.targets >= 0).any():
         other = answer(recognizer, held, protocol, world, told)
         right = held.targets[other.kept]
         temperature = fit_temperature(as_logits(other.probabilities[right >= 0]), right[right >= 0])
-        fitted_on = held.name
+        scaled, fitted_on = None, held.name
     places = answers.kept[known]
     groups = [trial.groups[place] for place in places]
     result = judge(
         answers.probabilities[known], trial.targets[places], card.labels, temperature=temperature,
-        fitted_on=fitted_on if temperature is not None else "", seconds=answers.seconds * known.mean(),
+        fitted_on=fitted_on if temperature is not None else "", scaled=scaled, seconds=answers.seconds * known.mean(),
         names=[trial.names[place] for place in places], groups=groups if all(groups) else (),
     )  # fmt: skip
     broken = [{"clip": trial.names[place], "reason": why} for place, why in sorted(answers.broken.items())]

@@ -20,13 +20,15 @@ def judge(
     *,
     temperature: float | None = None,
     fitted_on: str = "",
+    scaled: np.ndarray | None = None,
     seconds: float | None = None,
     names: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> dict:
     """Everything that can be said of the probabilities `[N, classes]` of clips whose classes are known.
 
-    `temperature` was fitted on other clips, named by `fitted_on`; `seconds` is what all clips took together;
+    `temperature` was fitted on other clips, named by `fitted_on`; `scaled` are the probabilities with it, where it does
+    not act on the fused ones; `seconds` is what all clips took together;
     `names` of clips show up beside the worst mistakes; clips of one group are no independent witnesses.
     """
     probabilities, targets = metrics.checked(probabilities, targets)
@@ -55,7 +57,8 @@ def judge(
         "mistakes": _mistakes(probabilities, targets, labels, names),
     }
     if temperature is not None:
-        scaled = metrics.softmax(metrics.as_logits(probabilities), temperature)
+        if scaled is None:
+            scaled = metrics.softmax(metrics.as_logits(probabilities), temperature)
         after = metrics.reliability(scaled, targets)
         result["temperature"] = {
             "value": temperature,

@@ -12,6 +12,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from actrec.motion.spent import clue
+
 
 def check_frames(frames: np.ndarray, least: int = 1) -> None:
     """Refuse what is no clip of at least `least` frames `uint8 [T, H, W, 3]`."""
@@ -21,6 +23,7 @@ def check_frames(frames: np.ndarray, least: int = 1) -> None:
         raise ValueError(f"this motion clue needs at least {least} frames, the clip has {len(frames)}")
 
 
+@clue
 def frame_difference(frames: np.ndarray, distance: int = 1) -> np.ndarray:
     """|V(t) − V(t + distance)| as `uint8 [T − distance, H, W, 3]`."""
     if distance < 1:
@@ -32,6 +35,7 @@ def frame_difference(frames: np.ndarray, distance: int = 1) -> np.ndarray:
     return differences
 
 
+@clue
 def variance_rate(frames: np.ndarray) -> np.ndarray:
     """p(z) of eq. 1: a distribution `float64 [T − 1]` over the neighbouring pairs (z, z + 1)."""
     check_frames(frames, 2)

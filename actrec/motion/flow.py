@@ -16,6 +16,7 @@ import torch
 from actrec.motion.brox import brox
 from actrec.motion.difference import check_frames
 from actrec.motion.salience import grey
+from actrec.motion.spent import clue
 from actrec.motion.tvl1 import tvl1
 
 METHODS = ("dis", "farneback", "tvl1", "brox")
@@ -28,6 +29,7 @@ SMALLEST = 16  # pixels on the shorter side; DIS has no patch to match below tha
 REACH = 20.0  # pixels; longer flow is cut when it becomes a byte
 
 
+@clue
 def flow(frames: np.ndarray, method: str = "dis", *, device: str = "cpu", **options: Any) -> np.ndarray:
     """Where every pixel goes from each frame to the next: `float32 [T − 1, H, W, 2]`, x to the right, y down.
 

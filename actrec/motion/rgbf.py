@@ -11,6 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from actrec.motion.spent import clue
+
 FLOOR = 0.05  # pixels
 
 
@@ -23,6 +25,7 @@ def movement_confidence(flow: np.ndarray, floor: float = FLOOR) -> np.ndarray:
     return length
 
 
+@clue
 def rgbf(frames: np.ndarray, flow: np.ndarray, floor: float = FLOOR) -> np.ndarray:
     """Eq. 7 for frames `uint8 [T, H, W, 3]` and flow `float32 [T or T − 1, H, W, 2]`: `uint8 [T, H, W, 3]`."""
     if frames.shape[1:3] != flow.shape[1:3] or len(frames) - len(flow) not in (0, 1) or len(flow) == 0:

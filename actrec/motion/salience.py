@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from actrec.motion.difference import check_frames
+from actrec.motion.spent import clue
 
 VARIANTS = ("amplitude", "phase")
 WORTH_THREADS = 500_000  # pixels of a clip from which more than one thread pays
@@ -92,6 +93,7 @@ def quantile(energy: np.ndarray, share: float) -> float:
     return float(np.partition(sample, rank)[rank])
 
 
+@clue
 def salience(
     frames: np.ndarray,
     *,
@@ -126,6 +128,7 @@ def salience(
     return energy
 
 
+@clue
 def enhance(frames: np.ndarray, salience_map: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """Frames times their salience, `uint8`: strength 0 leaves them alone, 1 blacks out what is still."""
     if not 0 <= strength <= 1:

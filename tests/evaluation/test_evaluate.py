@@ -16,6 +16,7 @@ from actrec.data.reading import FILES
 from actrec.data.sets import DataError, open_set
 from actrec.evaluation import evaluate
 from actrec.evaluation.evaluate import match, plain_name
+from actrec.evaluation.metrics import reliability
 from actrec.recognizer import Recognizer
 from actrec.systems import named
 from actrec.training.material import stored
@@ -122,6 +123,12 @@ def test_the_answers_are_those_of_the_recognizer_clip_by_clip(weights, folder, c
     pairs = [(a > b) + (a == b) / 2 for a in inside for b in outside]
     assert result["unknown"]["auroc"] == pytest.approx(np.mean(pairs)) and result["unknown"]["unknown"] == 3
     assert result["unknown"]["shortcut_auroc"]["width"] == 0.5  # all clips are of one size
+    known = [sample for sample in dataset.samples if dataset.labels[sample.label] != "yoga"]
+    warm = Recognizer(named("asym3d"), network, card, "cpu")  # the card's temperature, on each view before the fusion
+    said = np.stack([warm.predict(FILES.read(sample, stored(named("asym3d")))).scores for sample in known])
+    right = [LABELS.index(plain_name(dataset.labels[sample.label])) for sample in known]
+    found = reliability(said, np.array(right)).error
+    assert result["temperature"]["calibration_error"] == pytest.approx(found, abs=1e-4)
     assert result["temperature"]["value"] == 2.0 and "twelve clips" in result["temperature"]["fitted_on"]
 
 
@@ -196,6 +203,6 @@ def test_a_data_sets_names_find_the_drawn_classes_that_they_mean():
 
 def test_among_the_datas_classes_no_other_is_named():
     found = np.array([[0.6, 0.3, 0.1], [0.2, 0.0, 0.8], [1.0, 0.0, 0.0]])
-    answers = evaluate.Answers(found, np.zeros(3), np.arange(3), {}, 1.0)
+    answers = evaluate.Answers(found, np.zeros(3), np.arange(3), {}, 1.0, found[::-1], np.zeros((3, 4)))
     told = evaluate.among(answers, np.array([1, 2, 1])).probabilities
     assert told == pytest.approx(np.array([[0, 0.75, 0.25], [0, 0, 1], [0, 0.5, 0.5]]), abs=1e-9)
