@@ -52,7 +52,7 @@ def run(key: dict, protocol: dict, commit: str) -> dict:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         train = ["train", "--system", key["system"], "--data", key["folder"], "--fold", key["fold"]]
-        train += ["--start-from", protocol["start"].replace("SYSTEM", key["system"]), "--preset", protocol["preset"]]
+        train += ["--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"]]
         train += ["--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"]]
         actrec(*train, "--seed", key["seed"], "--name", "fold", "--out", f"{folder}/run")
         told = actrec(
