@@ -14,8 +14,10 @@ ROOT = Path(__file__).resolve().parent
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Action recognition by five papers, in a page on this computer.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; browsers give a camera to this one only"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="folder with checkpoint folders")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder for trainings and saved actions")
@@ -23,6 +25,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="actrec-page-") as temporary:
         os.environ["GRADIO_TEMP_DIR"] = temporary
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from demo.stubs import without_stubs
+
+        without_stubs()
         from demo.lab import Lab
         from demo.page import launch
 

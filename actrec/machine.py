@@ -190,3 +190,13 @@ def write_json(path: Path, value: object) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def memory() -> tuple[int, int]:
+    """Bytes that this process holds, and bytes that the machine has; zero where the system does not say."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        held = int(Path("/proc/self/statm").read_text().split()[1]) * page
+        return held, os.sysconf("SC_PHYS_PAGES") * page
+    except (OSError, ValueError, AttributeError):  # not Linux
+        return 0, 0

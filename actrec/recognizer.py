@@ -76,6 +76,11 @@ class Recognizer:
         self.centre_names = order
         self._centres = np.array([kept[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
 
+    @property
+    def network(self) -> nn.Module:
+        """The network that answers, in `numbers`; who wants to change it takes a copy."""
+        return self._network
+
     @classmethod
     def load(cls, folder: Path, device: str = "auto", *, temperature: float | None = None) -> Recognizer:
         """A recognizer from a checkpoint folder; `temperature` stands in for the card's."""

@@ -1,4 +1,4 @@
-"""The Compare tab: every system side by side, with what it weighs, what it multiplies and how long it takes here."""
+"""The Compare tab: one clip through any set of weights, accuracy against cost, and what every network costs here."""
 
 from __future__ import annotations
 
@@ -6,79 +6,162 @@ from functools import partial
 
 import gradio as gr
 
-from demo.lab import Lab
+from actrec.video import VideoError
+from actrec.weights.cards import WeightsError
+from demo import choice
+from demo.chart import accuracy_against_cost
+from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import table
 
+ASKED = (
+    "weights", "says", "confidence", "agree", "of others", "weights, M", "multiplications, G", "time, ms",
+    "accuracy (its own test clips)", "paper, other data",
+)  # fmt: skip
 COLUMNS = ("system", "size", "weights, M", "multiplications, G", "making a view, ms", "network, ms", "paper")
 SIZES = {
     "light": "light: live here",
     "paper": "paper: the papers' own numbers",
     "public": "public: torchvision's, fetched on request",
 }
-ORDERS = {"by paper": None, "by weights": 2, "by multiplications": 3, "by time": 5}
+FIRST_SECONDS, SIDE = 20.0, 240
 
 
-def rows(lab: Lab, sizes: list[str], order: str) -> str:
+def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | None = None) -> str:
+    """One clip through the chosen weights; a row for each."""
+    if not path:
+        raise gr.Error("Choose a video first: upload one or take an example.", print_exception=False)
+    if not names:
+        raise gr.Error("Choose at least one of the weights.", print_exception=False)
+
+    def report(place: int, name: str) -> None:
+        if progress:
+            progress((place, len(names)), desc=f"Asking {name}")
+
+    try:
+        clip = lab.read(path, short_side=SIDE, stop=FIRST_SECONDS)
+        rows = lab.compare(clip, names, report)
+    except (VideoError, WeightsError, ValueError) as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    return table(
+        ASKED,
+        [
+            (
+                row.name, row.says, f"{row.confidence:.0%}", str(row.agreeing), str(row.others),
+                _number(row.weights / 1e6), _number(row.multiplications / 1e9), f"{row.milliseconds:.0f}",
+                "" if row.accuracy is None else f"{row.accuracy:.1%}", row.headline,
+            )
+            for row in rows
+        ],
+        caption=f"{clip.duration:.1f} seconds of video on {lab.machine()}; cost of all views of the clip.",
+    )  # fmt: skip
+
+
+def rows(lab: Lab, sizes: list[str]) -> str:
     """One row per system of the chosen sizes; times stay empty until they are measured."""
     lines = []
     for cost in lab.costs():
         if cost.size in sizes:
             pace = lab.paces.get(cost.name)
             times = (pace.views, pace.network) if pace else (None, None)
-            lines.append((cost.name, cost.size, cost.weights / 1e6, cost.multiplications / 1e9, *times, cost.paper))
-    column = ORDERS[order]
-    if column is not None:
-        lines.sort(key=lambda line: (line[column] is None, line[column]))
-    return table(COLUMNS, [[*line[:2], *map(_number, line[2:6]), line[6]] for line in lines])
+            numbers = map(_number, (cost.weights / 1e6, cost.multiplications / 1e9, *times))
+            lines.append((cost.name, cost.size, *numbers, cost.paper))
+    return table(COLUMNS, lines)
 
 
-def measure(lab: Lab, sizes: list[str], order: str, progress: gr.Progress | None = None) -> tuple[str, str]:
+def measure(lab: Lab, sizes: list[str], progress: gr.Progress | None = None) -> tuple[str, str]:
     """Time the light systems on this machine, one after the other."""
     names = [cost.name for cost in lab.costs() if cost.size == "light"]
     for place, name in enumerate(names):
         if progress:
             progress((place, len(names)), desc=f"Timing {name}")
         pace = lab.time(name)
-    return rows(lab, sizes, order), f"Medians of one view with {pace.dtype} numbers on {lab.machine()}."
+    return rows(lab, sizes), f"Medians of one view with {pace.dtype} numbers on {lab.machine()}."
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
-    """Lay the tab out inside the caller's `gr.Tab` and wire it."""
-    gr.Markdown(
-        "What each network of the five papers costs. **Weights** are counted without biases, as the papers do, for 101 "
-        "classes; **multiplications** are those of one view."
-    )
+def _clip(lab: Lab, tab: gr.Tab) -> None:
+    """One clip, many systems."""
     with gr.Row():
-        sizes = gr.CheckboxGroup(
-            [(text, size) for size, text in SIZES.items()],
-            value=["light", "paper"],
-            label="Sizes",
-            info="Which networks to list.",
-            elem_id="compare-sizes",
+        with gr.Column():
+            video = gr.Video(
+                label="The clip that all are asked about", sources=["upload"], elem_id="compare-video", height=260
+            )
+            with gr.Row(elem_classes="examples"):
+                examples = [
+                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"compare-{path.stem}"))
+                    for path in sorted(EXAMPLES.glob("*.mp4"))
+                ]
+        with gr.Column():
+            names = gr.CheckboxGroup(
+                choice.choices(lab), value=list(lab.cards), label="Weights", elem_id="compare-weights",
+                info="Which to ask. Those that do not know a label are not counted for or against it.",
+            )  # fmt: skip
+            button = gr.Button("Ask them all", variant="primary", elem_id="compare-ask")
+    shown = gr.HTML(
+        '<p class="quiet">What each says of one clip, who agrees, and what it costs. Press a head to sort by it.</p>',
+        elem_id="compare-rows",
+    )
+
+    def asking(path: str | None, names: list[str], progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
+        return ask(lab, path, names, progress)
+
+    compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
+    button.click(asking, [video, names], shown, **compute)
+    for path, each in examples:
+        each.click(partial(str, path), None, video, api_visibility="private").then(
+            asking, [video, names], shown, **compute
         )
-        order = gr.Radio(
-            list(ORDERS), value="by paper", label="Order", info="The smallest first.", elem_id="compare-order"
-        )
+    seen = gr.State(list(lab.cards))
+    tab.select(partial(_known, lab), [names, seen], [names, seen], api_visibility="private", show_progress="hidden")
+
+
+def _known(lab: Lab, chosen: list[str], seen: list[str]) -> tuple[gr.CheckboxGroup, list[str]]:
+    """The weights that are there now; new ones are chosen until someone takes them out."""
+    now = list(lab.cards)
+    kept = [name for name in now if name in chosen or name not in seen]
+    return gr.CheckboxGroup(choices=choice.choices(lab), value=kept), now
+
+
+def _networks(lab: Lab, tab: gr.Tab) -> None:
+    """Every network of the papers and the baselines."""
+    gr.Markdown(
+        "### Every network\n**Weights** are counted without biases, as the papers do, for 101 classes; "
+        "**multiplications** are those of one view. Press a head to sort by it."
+    )
+    sizes = gr.CheckboxGroup(
+        [(text, size) for size, text in SIZES.items()],
+        value=["light", "paper"],
+        label="Sizes",
+        info="Which networks to list.",
+        elem_id="compare-sizes",
+    )
     button = gr.Button("Time the light systems on this machine", elem_id="compare-time")
     note = gr.Markdown("Times appear once they are measured here.", elem_id="compare-note")
     shown = gr.HTML("<p class='quiet'>Counting …</p>", elem_id="compare-table")
 
-    def timing(sizes: list[str], order: str, progress: gr.Progress = gr.Progress()) -> tuple[str, str]:  # noqa: B008
-        return measure(lab, sizes, order, progress)
+    def timing(sizes: list[str], progress: gr.Progress = gr.Progress()) -> tuple[str, str]:  # noqa: B008
+        return measure(lab, sizes, progress)
 
     # Counting takes seconds: it waits until someone looks.
     gr.on(
-        [tab.select, sizes.change, order.change],
+        [tab.select, sizes.change],
         partial(rows, lab),
-        [sizes, order],
+        sizes,
         shown,
         api_visibility="private",
         show_progress="minimal",
     )
-    button.click(
-        timing, [sizes, order], [shown, note], api_visibility="private", concurrency_id="compute", concurrency_limit=2
+    button.click(timing, sizes, [shown, note], api_visibility="private", concurrency_id="compute", concurrency_limit=2)
+
+
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+    """Lay the tab out inside the caller's `gr.Tab` and wire it."""
+    _clip(lab, tab)
+    picture = gr.HTML('<p class="quiet">Counting …</p>', elem_id="compare-picture")
+    tab.select(
+        lambda: accuracy_against_cost(lab.points()), None, picture, api_visibility="private", show_progress="hidden"
     )
+    _networks(lab, tab)

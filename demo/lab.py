@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.weights.cards import Card, cards
+from actrec.weights.cards import Card, WeightsError, cards
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from actrec.evaluation.compare import Compared, Point
     from actrec.evaluation.cost import Cost, Pace
     from actrec.motion.clues import Clue
     from actrec.recognizer import Recognizer
+    from actrec.tailor.detector import PersonDetector
     from actrec.video import Clip
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
-SHOWN_FPS, SALIENCE_FRAMES = 12.0, 16
+FIRST = "asym3d-synthetic"  # the weights asked first, where they are there
+SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
+NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
 
 
 def name_of(example: Path) -> str:
@@ -34,27 +37,47 @@ class Lab:
         self,
         weights: Path = ROOT / "weights",
         device: str = "auto",
-        first: str | None = None,
+        first: str = FIRST,
         runs: Path = ROOT / "runs",
     ) -> None:
-        self.folder, self.device, self.runs = weights, device, runs
-        self.cards: dict[str, Card] = cards(weights)
-        self.default = first if first in self.cards else next(iter(self.cards), None)
+        self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
         self.progress = "Loading the network library."
         self.paces: dict[str, Pace] = {}
+        self._cards: tuple[tuple, dict[str, Card]] = ((), {})
         self._costs: list[Cost] = []
-        self._recognizers: dict[str, Recognizer] = {}
-        self._lock, self._counting = threading.Lock(), threading.Lock()
+        self._recognizers: dict[str, tuple[str, Recognizer]] = {}
+        self._failures: dict[tuple[str, str], str] = {}
+        self._films: dict[str, Clip] = {}
+        self._lock, self._counting, self._opening = threading.Lock(), threading.Lock(), threading.Lock()
         self._decoder = None
-        self._loaded = threading.Event()
+        self._detector: tuple[PersonDetector | None] | None = None
+        self._loaded, self._started = threading.Event(), threading.Event()
         self._failed: Exception | None = None
 
     def start(self) -> None:
+        """Begin loading, once."""
+        with self._opening:
+            if self._started.is_set():
+                return
+            self._started.set()
         threading.Thread(target=self._load, name="loader", daemon=True).start()
 
     def close(self) -> None:
         if self._decoder is not None:
             self._decoder.close()
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """The cards of the weights folder as it is now; read again when one of them changed."""
+        stamp = tuple((str(path), _changed(path)) for path in sorted(self.folder.glob("*/card.json")))
+        if stamp != self._cards[0]:
+            self._cards = (stamp, cards(self.folder))
+        return self._cards[1]
+
+    @property
+    def default(self) -> str | None:
+        """The weights that are asked where nobody chose others."""
+        return self._first if self._first in self.cards else next(iter(self.cards), None)
 
     @property
     def ready(self) -> bool:
@@ -70,20 +93,47 @@ class Lab:
         if self._failed:
             raise self._failed
         name = name or self.default
-        with self._lock:
-            if name not in self._recognizers:
-                from actrec.recognizer import Recognizer, find_weights
+        return self._have(name) or self._open(name)
 
-                self._recognizers[name] = Recognizer.load(find_weights(name, self.folder), self.device)
-            return self._recognizers[name]
+    def at_once(self, name: str | None) -> Recognizer | str:
+        """The recognizer if it is there; otherwise it is being loaded, and a sentence says so."""
+        if not self.ready or self.failed:
+            return self.say()
+        name = name or self.default
+        if (found := self._have(name)) is not None:
+            return found
+        key = name, self._sum(name)
+        if key not in self._failures:
+            self._failures[key] = f"Loading the weights {name}."
+            threading.Thread(target=self._try_to_open, args=(name, key), name=f"loader of {name}", daemon=True).start()
+        return self._failures.get(key) or self.at_once(name)
+
+    def loaded(self) -> list[str]:
+        """The names of the weights that are in memory."""
+        return sorted(self._recognizers)
+
+    def detector(self) -> PersonDetector | None:
+        """The person detector, opened once; None where there are no weights for it."""
+        from actrec.tailor import open_detector
+
+        with self._opening:
+            if self._detector is None:
+                self._detector = (open_detector(),)
+        return self._detector[0]
 
     def read(self, path: str | Path, **wanted: object) -> Clip:
         """A stranger's file as a Clip, decoded in a child process with limits."""
         from actrec.video.child import Decoder
 
-        with self._lock:
+        with self._opening:
             self._decoder = self._decoder or Decoder()
         return self._decoder.read(path, **wanted)
+
+    def example(self, path: Path) -> Clip:
+        """A bundled example, decoded once."""
+        if path.name not in self._films:
+            self._films[path.name] = self.read(path, short_side=EXAMPLE_SIDE)
+        return self._films[path.name]
 
     def costs(self) -> list[Cost]:
         """Every system's counts; made once, kept."""
@@ -104,6 +154,28 @@ class Lab:
             self.paces[name] = timed(named(name), self.device)
         return self.paces[name]
 
+    def compare(self, clip: Clip, names: list[str], report: Callable[[int, str], None]) -> list[Compared]:
+        """One clip through several weights, one after the other."""
+        from actrec.evaluation.compare import compared, with_agreement
+
+        asked = []
+        for place, name in enumerate(names):
+            report(place, name)
+            asked.append(compared(self.recognizer(name), name, clip))
+        return with_agreement(asked)
+
+    def points(self) -> list[Point]:
+        """Accuracy against cost: the weights here, and the papers' headlines."""
+        from actrec.evaluation.compare import Point, papers_points
+
+        costs = {cost.name: cost.multiplications for cost in self.costs()}
+        measured = [
+            Point(name, costs[card.system], card.measured["top1"], False)
+            for name, card in self.cards.items()
+            if card.measured.get("top1") is not None and card.system in costs
+        ]
+        return measured + papers_points(costs)
+
     def machine(self) -> str:
         """What computes here, in words."""
         from actrec.machine import choose_device, describe
@@ -114,7 +186,7 @@ class Lab:
         """Every motion clue of a clip."""
         from actrec.motion.clues import look
 
-        return look(clip, method=method, seed=seed)
+        return look(clip, method=method, seed=seed, detector=self.detector)
 
     def clue_video(self, clue: Clue, path: Path) -> str:
         from actrec.video.write import write_mp4
@@ -131,31 +203,47 @@ class Lab:
         pairs = zip(clip.frames, salience(clip.frames), strict=True)
         return str(write_mp4(path, (overlay(frame, moving) for frame, moving in pairs), SHOWN_FPS))
 
-    def salience_now(self, clip: Clip) -> np.ndarray:
-        """The newest frame of a camera with the motion salience of its last frames over it."""
-        from actrec.motion.pictures import overlay
-        from actrec.motion.salience import salience
-
-        recent = clip.frames[-SALIENCE_FRAMES:]
-        return overlay(recent[-1], salience(recent)[-1])
-
     def say(self) -> str:
         """One line on what computes here, or on what is still being loaded."""
         if self._failed:
             return f"The weights could not be loaded: {self._failed}"
         return self.progress
 
+    def _have(self, name: str | None) -> Recognizer | None:
+        """What is in memory, unless its file was replaced since."""
+        checksum, found = self._recognizers.get(name, ("", None))
+        return found if found is not None and checksum == self._sum(name) else None
+
+    def _sum(self, name: str | None) -> str:
+        card = self.cards.get(name)
+        return card.sha256 if card else ""
+
+    def _open(self, name: str | None) -> Recognizer:
+        from actrec.recognizer import Recognizer, find_weights
+
+        if name is None:
+            raise WeightsError(NO_WEIGHTS.format(folder=self.folder))
+        with self._lock:
+            if (found := self._have(name)) is None:
+                checksum = self._sum(name)
+                found = Recognizer.load(find_weights(name, self.folder), self.device)
+                self._recognizers[name] = (checksum, found)
+        return found
+
+    def _try_to_open(self, name: str, key: tuple[str, str]) -> None:
+        try:
+            self._open(name)
+            del self._failures[key]
+        except Exception as error:
+            self._failures[key] = f"These weights could not be loaded: {error}"
+
     def _load(self) -> None:
         began = time.perf_counter()
         try:
             from actrec.machine import describe
-            from actrec.recognizer import Recognizer, find_weights
 
-            if self.default is None:
-                raise FileNotFoundError(f"'{self.folder}' holds no weights. Train some: python -m actrec train")
-            self.progress = f"Loading the weights {self.default}."
-            recognizer = Recognizer.load(find_weights(self.default, self.folder), self.device)
-            self._recognizers[self.default] = recognizer
+            self.progress = f"Loading the weights {self.default}." if self.default else "Looking for weights."
+            recognizer = self._open(self.default)
             self.progress = (
                 f"Computing on {describe(recognizer.device)} in {recognizer.numbers.dtype}. "
                 f"Ready {time.perf_counter() - began:.1f} s after the page."
@@ -164,3 +252,10 @@ class Lab:
             self._failed = error
         finally:
             self._loaded.set()
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # replaced just now
+        return 0

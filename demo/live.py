@@ -1,72 +1,178 @@
-"""The Live tab: the webcam's last seconds become a label, again and again; only the newest frames count."""
+"""The Live tab: the camera's last seconds become a label, again and again; only the newest frames count."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import deque
 from functools import partial
+from typing import TYPE_CHECKING
 
 import gradio as gr
 import numpy as np
 
-from actrec.video.camera import CameraBuffer
+from actrec.video.camera import CameraBuffer, CameraMeter
+from demo import choice, films
 from demo.clip import distance_sentence
 from demo.lab import Lab
-from demo.look import about, bars, picture, verdict
+from demo.look import bars, gaps, lately, picture, verdict
 
-OVERLAYS = ("motion salience", "nothing")
-KEPT_SECONDS = 4.0
+if TYPE_CHECKING:
+    from actrec.explain.overlays import Overlays
+    from actrec.recognizer import Prediction, Recognizer
+
+OVERLAYS = ("nothing", "motion salience", "RGBF", "optical flow", "tailor", "class saliency")
+OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
+KEPT_SECONDS, SHOWN_SECONDS = 6.0, 30.0
+EVERY = 0.1  # seconds between two frames that the browser sends
+TALLEST = 240  # pixels of the shorter side; more than that no network here looks at
+NO_CAMERA = """async () => {
+  const said = (sentence) => `<p class="quiet">${sentence}</p>`;
+  if (!navigator.mediaDevices) return said("Browsers give a camera only to pages from this computer or over https. " +
+    `Open this page as http://127.0.0.1:${location.port}, or play the demo loop below.`);
+  const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+  if (!devices.some((each) => each.kind === "videoinput"))
+    return said("No camera was found. Plug one in and reload, or play the demo loop below.");
+  const allowed = await navigator.permissions?.query({ name: "camera" }).catch(() => null);
+  if (allowed?.state === "denied") return said("The browser was told not to give this page the camera. " +
+    "Allow it beside the address and reload, or play the demo loop below.");
+  return said("");
+}"""
 
 
 class Visitor:
-    """One visitor's camera and the pace at which it is answered."""
+    """One visitor's camera: its last seconds, the pace at which it is answered, and what was said lately."""
 
     def __init__(self) -> None:
         self.buffer = CameraBuffer(KEPT_SECONDS)
-        self.answered: deque[float] = deque(maxlen=40)
-        self.lags: deque[float] = deque(maxlen=40)
+        self.meter = CameraMeter(1 / EVERY)
+        self.said: deque[tuple[float, str]] = deque()
+        self.overlays: Overlays | None = None
 
-    def note(self, arrived: float) -> None:
+    def say(self, label: str) -> None:
+        """Keep a label for the strip."""
         now = time.monotonic()
-        self.answered.append(now)
-        self.lags.append(now - arrived)
+        self.said.append((now, label))
+        while self.said[0][0] < now - SHOWN_SECONDS:
+            self.said.popleft()
 
     def pace(self) -> str:
         """Medians over the last answers: they do not jump."""
-        if len(self.answered) < 3:
+        if len(self.meter) < 3:
             return ""
-        gaps = [b - a for a, b in zip(self.answered, list(self.answered)[1:], strict=False)]
         return (
-            f"{1 / max(statistics.median(gaps), 1e-3):.1f} frames answered per second, "
-            f"{statistics.median(self.lags) * 1000:.0f} ms from a frame's arrival to its answer"
+            f"{self.meter.per_second:.1f} frames answered per second · {self.meter.lag * 1000:.0f} ms from a frame's "
+            f"arrival to its answer · {self.meter.dropped:.0%} of the camera's frames left out"
         )
 
 
-def on_frame(lab: Lab, frame: np.ndarray | None, visitor: Visitor | None, overlay: str) -> tuple[str, str, Visitor]:
-    """One webcam frame in; picture, answer and the visitor's state out."""
+def on_frame(
+    lab: Lab, frame: np.ndarray | None, visitor: Visitor | None, overlay: str, every: float, weights: str | None,
+    judged_by: str, taught: object,
+) -> tuple[str, str, str, Visitor]:  # fmt: skip
+    """One camera frame in; picture, answer, the last seconds' labels and the visitor's state out."""
     arrived = time.monotonic()
     visitor = visitor or Visitor()
     if frame is None:
-        return "", "", visitor
-    if not lab.ready or lab.failed:
-        word = "no weights" if lab.failed else "one moment"
-        return picture(frame, "Your camera."), verdict(word, True, lab.say()), visitor
-    visitor.buffer.add(frame, arrived)
-    recognizer = lab.recognizer()
+        return "", "", "", visitor
+    asks = taught if judged_by == TAUGHT and getattr(taught, "labels", ()) else None
+    recognizer = lab.at_once(asks.weights if asks is not None else weights)
+    if isinstance(recognizer, str):
+        return picture(frame, "Your camera."), verdict("one moment", True, recognizer), "", visitor
+    visitor.buffer.add(_small(frame), arrived)
     clip = visitor.buffer.clip(recognizer.system.seconds + 0.5)
+    label = prediction = None
     if clip is None or clip.duration < 0.5 * recognizer.system.seconds:
-        answer = verdict("watching", True, f"The answer needs {recognizer.system.seconds:.0f} seconds of video.")
+        answer = verdict("watching", True, f"The answer needs {recognizer.system.seconds:.1f} seconds of video.")
     else:
         prediction = recognizer.predict(clip, views="one")
-        label = "unknown" if prediction.unknown else prediction.label
-        answer = verdict(label, bool(prediction.unknown), distance_sentence(prediction)) + bars(prediction.top(5))
-    if overlay == OVERLAYS[0] and clip is not None:
-        shown = picture(lab.salience_now(clip), "Bright where the picture changed in the last seconds.")
-    else:
-        shown = picture(frame, "What the camera sees.")
-    visitor.note(arrived)
-    return shown, f'{answer}<p class="quiet figures">{visitor.pace()}</p>', visitor
+        label, answer = told(prediction) if asks is None else told_by(asks, prediction)
+        visitor.say(label)
+    shown = _under(lab, overlay, int(every or 1), clip, recognizer, prediction, visitor)
+    visitor.meter.note(arrived, time.monotonic())
+    strip = lately(
+        list(visitor.said), time.monotonic(), SHOWN_SECONDS, list(asks.labels if asks else recognizer.labels)
+    )
+    return shown, f'{answer}<p class="quiet figures">{visitor.pace()}</p>', strip, visitor
+
+
+def told(prediction: Prediction) -> tuple[str, str]:
+    """The weights' own answer: a label, and the answer as it is shown."""
+    label = "unknown" if prediction.unknown else prediction.label
+    return label, verdict(label, bool(prediction.unknown), distance_sentence(prediction)) + bars(prediction.top(5))
+
+
+def told_by(taught: object, prediction: Prediction) -> tuple[str, str]:
+    """The same by the centres of what this visitor taught."""
+    judged = taught.judge(prediction.code)
+    label = judged.label or "unknown"
+    limit = f", unknown from {judged.threshold:.2f} on" if judged.threshold is not None else ""
+    sentence = f"Nearest to '{judged.nearest[0][0]}' at distance {judged.distance:.2f}{limit}."
+    return label, verdict(label, judged.unknown, sentence) + gaps(judged.nearest, judged.threshold)
+
+
+def _under(lab: Lab, overlay: str, every: int, clip, recognizer: Recognizer, prediction, visitor: Visitor) -> str:
+    """The newest frame under the chosen overlay."""
+    if clip is None:
+        return ""
+    if visitor.overlays is None:
+        from actrec.explain.overlays import Overlays  # torch
+
+        visitor.overlays = Overlays(lab.detector)
+    return picture(*visitor.overlays.draw(overlay, clip, recognizer, prediction and prediction.label, every))
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    from actrec.sampling import short_side
+
+    return frame if min(frame.shape[:2]) <= TALLEST else short_side(frame[None], TALLEST)[0]
+
+
+def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[str, str, str, Visitor]:
+    """The demo loop's frame of this moment, taken as if a camera had sent it."""
+    return on_frame(lab, films.frame(lab, film, time.monotonic() - since), *rest)
+
+
+def play(since: float) -> tuple[float, gr.Timer, gr.Button, None]:
+    """Start the demo loop, or stop it."""
+    started = 0.0 if since else time.monotonic()
+    return started, gr.Timer(active=bool(started)), gr.Button(films.STOP if started else films.PLAY), None
+
+
+def _cameras() -> tuple[gr.Image, gr.Dropdown, gr.Button]:
+    camera = gr.Image(
+        sources=["webcam"],
+        streaming=True,
+        label="Camera: press 'Access Webcam', then 'Record'",
+        elem_id="live-camera",
+        height=300,
+        webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
+    )
+    with gr.Row():
+        film = gr.Dropdown(
+            films.names(), value=films.ALL, label="Demo loop", elem_id="live-film", scale=2,
+            info="Plays bundled clips as if they were the camera.",
+        )  # fmt: skip
+        button = gr.Button(films.PLAY, elem_id="live-play", min_width=120, scale=1)
+    return camera, film, button
+
+
+def _controls(lab: Lab, tab: gr.Tab) -> list[gr.components.Component]:
+    """What may be changed while the camera runs, in the order of `on_frame`."""
+    overlay = gr.Radio(
+        OVERLAYS, value="motion salience", label="Over the picture", elem_id="live-overlay",
+        info="Salience: what changes. RGBF and flow: how it moves. Tailor: where the person is. Class saliency: what "
+        "the answer depends on.",
+    )  # fmt: skip
+    every = gr.Slider(
+        1, 20, value=5, step=1, label="Refresh the slow ones at every n-th frame", elem_id="live-every",
+        info="For the tailor's box and for class saliency; the last one stays in between.",
+    )  # fmt: skip
+    weights = choice.build(lab, tab, "live")
+    judged_by = gr.Radio(
+        (OWN, TAUGHT), value=OWN, label="Judge by", elem_id="live-judge",
+        info="Your own actions count once the Teach tab has some.",
+    )  # fmt: skip
+    return [overlay, every, weights, judged_by]
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -76,35 +182,25 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            camera = gr.Image(
-                sources=["webcam"],
-                streaming=True,
-                label="Camera",
-                elem_id="live-camera",
-                height=300,
-                webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
-            )
-            overlay = gr.Radio(
-                OVERLAYS,
-                value=OVERLAYS[0],
-                label="Over the picture",
-                info="Switch it while the camera runs.",
-                elem_id="live-overlay",
-            )
+            note = gr.HTML('<p class="quiet"></p>', elem_id="live-note")
+            camera, film, button = _cameras()
         with gr.Column():
             answer = gr.HTML(
-                verdict("no camera yet", True, "Press 'Access Webcam', then 'Record'."), elem_id="live-answer"
+                verdict("no camera yet", True, "Press 'Access Webcam', then 'Record', or play the demo loop."),
+                elem_id="live-answer",
             )
+            strip = gr.HTML(elem_id="live-strip")
+    with gr.Row():
+        with gr.Column():
             view = gr.HTML(elem_id="live-view")
-    if lab.default:
-        gr.Markdown(about(lab.cards[lab.default]))
-    visitor = gr.State(None, time_to_live=600)
-    camera.stream(
-        partial(on_frame, lab),
-        [camera, visitor, overlay],
-        [view, answer, visitor],
-        stream_every=0.1,
-        concurrency_limit=8,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+        with gr.Column():
+            controls = _controls(lab, tab)
+    visitor, since = gr.State(None, time_to_live=600), gr.State(0.0)
+    ticks = gr.Timer(EVERY, active=False)
+    outputs = [view, answer, strip, visitor]
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    asked = [visitor, *controls, taught]
+    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=EVERY, concurrency_limit=8, **quiet)
+    ticks.tick(partial(on_tick, lab), [since, film, *asked], outputs, trigger_mode="once", concurrency_limit=8, **quiet)
+    button.click(play, since, [since, ticks, button, visitor], **quiet)
+    tab.select(None, None, note, js=NO_CAMERA, api_visibility="private")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
+from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import gradio as gr
@@ -18,42 +20,86 @@ def theme() -> gr.themes.Base:
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    ).set(  # the theme's own greys and greens are too pale on white to be read by everyone
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        color_accent="*primary_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
     )
 
 
-CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
-.verdict { font-size: 2rem; font-weight: 650; line-height: 1.2; margin: .2rem 0 .1rem; overflow-wrap: anywhere; }
-.verdict.unsure { opacity: .62; }
-.quiet { opacity: .78; font-size: .92rem; margin: .1rem 0; }
-.bars { display: grid; grid-template-columns: minmax(6.5rem, max-content) 1fr 3.6rem; gap: .35rem .7rem;
-        align-items: center; margin: .6rem 0; }
-.bars .track { background: var(--neutral-200); border-radius: 4px; height: .85rem; overflow: hidden; }
-.dark .bars .track { background: var(--neutral-700); }
-.bars .fill { background: var(--primary-600); height: 100%; }
-.bars .share { text-align: right; font-variant-numeric: tabular-nums; }
-.view img { width: 100%; border-radius: 6px; display: block; image-rendering: auto; }
-.view figcaption { opacity: .78; font-size: .9rem; margin-top: .3rem; }
-.figures-grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 1rem 1.4rem; }
-.table { overflow-x: auto; }
-.table table { border-collapse: collapse; width: 100%; font-size: .95rem; }
-.table th, .table td { text-align: left; padding: .32rem .7rem; border-bottom: 1px solid var(--border-color-primary); }
-.table .number { text-align: right; font-variant-numeric: tabular-nums; }
-.examples { gap: .5rem !important; }
-.examples button { flex: 0 1 auto !important; }
-.figures { font-variant-numeric: tabular-nums; }
-"""
+STYLE = Path(__file__).with_name("page.css")
+SCRIPT = Path(__file__).with_name("page.js")
 
 
 def bars(scores: list[tuple[str, float]]) -> str:
     """Labels with their scores as bars; the widths are the scores."""
     rows = "".join(
         f"<span>{escape(label)}</span>"
-        f'<span class="track"><span class="fill" style="display:block;width:{score * 100:.1f}%"></span></span>'
+        f'<span class="track"><span class="fill" style="width:{score * 100:.1f}%"></span></span>'
         f'<span class="share">{score:.0%}</span>'
         for label, score in scores
     )
     return f'<div class="bars">{rows}</div>'
+
+
+def gaps(distances: Iterable[tuple[str, float]], limit: float | None) -> str:
+    """Labels with their distances as bars, the nearest first; a full bar is twice the limit away."""
+    distances = list(distances)
+    whole = 2 * limit if limit else max(gap for _, gap in distances) or 1.0
+    rows = "".join(
+        f'<span>{escape(label)}</span><span class="track"><span class="fill" '
+        f'style="width:{min(gap / whole, 1) * 100:.1f}%"></span></span><span class="share">{gap:.2f}</span>'
+        for label, gap in distances
+    )
+    return f'<div class="bars">{rows}</div><p class="quiet">Distances: the shorter the bar, the nearer.</p>'
+
+
+def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: list[str]) -> str:
+    """What was said in the last seconds as a strip: one colour per label, the newest at the right."""
+    runs: list[list] = []  # label, first second, last second
+    for at, label in said:
+        if runs and runs[-1][0] == label and at - runs[-1][2] < 1.0:
+            runs[-1][2] = at
+        else:
+            runs.append([label, at, at])
+    if not runs:
+        return ""
+    for run, after in pairwise(runs):
+        run[2] = min(after[1], run[2] + 1.0)
+    cells, end = [], now - seconds
+    for label, first, last in [*runs, ["", now, now]]:
+        cells.append((max(first, end) - end, None))
+        cells.append((last - max(first, end), label))
+        end = max(last, end)
+    spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
+    told = ", ".join(f"{label} {last - first:.0f} s" for label, first, last in runs[-6:] if last - first >= 0.5)
+    return (
+        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(told)}">{spans}'
+        f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span><span>now</span></div>'
+    )
+
+
+# Pale enough for dark letters on them, told apart by most; a label keeps its colour.
+PALE = ("#9fd3f5", "#ffd08a", "#a5e3c4", "#f2b5d4", "#e9e38b", "#c5bdf2", "#f5b8a3", "#b7d98b", "#d9c2a6", "#9adfe0")
+
+
+def _span(share: float, label: str | None, labels: list[str]) -> str:
+    if label is None:
+        return f'<span class="none" style="width:{share * 100:.2f}%"></span>'
+    colour = PALE[labels.index(label) % len(PALE)] if label in labels else "#cfd4dc"
+    text = escape(label) if share > 0.06 else ""
+    style = f"width:{share * 100:.2f}%;background:{colour};color:#1c2230"
+    return f'<span style="{style}" title="{escape(label)}">{text}</span>'
 
 
 def verdict(text: str, unsure: bool, sentence: str) -> str:
@@ -79,16 +125,21 @@ def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
     return f'<div class="figures-grid">{"".join(picture(frame, caption) for frame, caption in pairs)}</div>'
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A plain table; what looks like a number stands to the right."""
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
+    """A table whose heads sort it (see page.js); what looks like a number stands to the right."""
+    head = "".join(
+        f'<th scope="col" aria-sort="none"><button type="button">{escape(each)}</button></th>' for each in heads
+    )
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    title = f'<caption class="quiet">{escape(caption)}</caption>' if caption else ""
+    return f'<div class="table"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(text: str) -> str:
-    number = text.replace(".", "", 1).isdigit()
-    return f'<td class="{"number" if number else ""}">{escape(text)}</td>'
+    bare = text.replace(",", "").removesuffix(" %")
+    number = bare.replace(".", "", 1).isdigit()
+    value = f' data-value="{bare}"' if number else ""
+    return f'<td class="{"number" if number else ""}"{value}>{escape(text)}</td>'
 
 
 def about(card) -> str:

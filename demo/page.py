@@ -1,12 +1,14 @@
-"""The page: a title, a status line, a tab for every way to look at an action."""
+"""The page: a title, a status strip, a tab for every way to look at an action."""
 
 from __future__ import annotations
 
+import threading
+
 import gradio as gr
 
-from demo import clip, compare, live, motion, teach, train
+from demo import clip, compare, live, motion, status, teach, train
 from demo.lab import EXAMPLES, Lab
-from demo.look import CSS, theme
+from demo.look import SCRIPT, STYLE, theme
 
 TABS = {
     "Clip": clip.build,
@@ -17,28 +19,29 @@ TABS = {
     "Train": train.build,
 }
 MEGABYTES = 200
+ALONE = 3.0  # seconds after which the weights load though nobody has opened the page
+SWITCH = """() => {
+  const dark = document.body.classList.toggle("dark");
+  localStorage.setItem("actrec-theme", dark ? "dark" : "light");
+}"""
 
 
 def build(lab: Lab) -> gr.Blocks:
     with gr.Blocks(title="Action recognition", analytics_enabled=False, delete_cache=(60, 3600)) as page:
-        gr.Markdown(
-            "# What is this person doing?\nFive papers on recognising human actions, at work on your own video."
-        )
-        status = gr.Markdown(lab.say(), elem_id="status")
+        with gr.Row(elem_classes="header"):
+            gr.Markdown(
+                "# What is this person doing?\nFive papers on recognising human actions, at work on your own video."
+            )
+            switch = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)
+        switch.click(None, None, None, js=SWITCH, api_visibility="private")
+        status.build(lab, page)
         taught = gr.State(
             None
         )  # this visitor's own actions, an `actrec.taught.Taught`; made in Teach, asked by other tabs
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
                 layout(lab, tab, taught)
-        ticks = gr.Timer(1.0)
-        ticks.tick(lambda: _status(lab), None, [status, ticks], show_progress="hidden", api_visibility="private")
     return page
-
-
-def _status(lab: Lab) -> tuple[str, gr.Timer]:
-    """The status line, and whether it is still worth asking for."""
-    return lab.say(), gr.Timer(active=not lab.ready)
 
 
 def launch(lab: Lab, host: str, port: int) -> None:
@@ -50,7 +53,8 @@ def launch(lab: Lab, host: str, port: int) -> None:
         server_port=port,
         share=False,
         theme=theme(),
-        css=CSS,
+        css_paths=STYLE,
+        js=SCRIPT.read_text(),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -60,8 +64,11 @@ def launch(lab: Lab, host: str, port: int) -> None:
         show_error=True,
         allowed_paths=[str(EXAMPLES)],
     )
-    lab.start()
+    later = threading.Timer(ALONE, lab.start)
+    later.daemon = True
+    later.start()
     try:
         page.block_thread()
     finally:
+        later.cancel()
         lab.close()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,6 +22,9 @@ from actrec.sampling.frames import PATHWAYS, pathways
 from actrec.tailor import open_detector
 from actrec.tailor import tailor as tailored
 from actrec.video import Clip
+
+if TYPE_CHECKING:
+    from actrec.tailor.detector import PersonDetector
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Look:
     seed: int
     method: str
     device: str
+    detector: Callable[[], PersonDetector | None] = open_detector
     flow: np.ndarray | None = None
 
     def each(self, shown: Callable[[int], np.ndarray]) -> Callable[[], Iterable[np.ndarray]]:
@@ -146,7 +151,7 @@ def trajectories(look: Look) -> Clue:
 
 
 def tailor(look: Look) -> Clue:
-    found = tailored(look.clip, detector=open_detector())
+    found = tailored(look.clip, detector=look.detector())
     left, top, right, bottom = (int(v) for v in found.window)
     picture = look.clip.frames[len(look.clip) // 2].copy()
     cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), (235, 60, 40), 2)
@@ -168,11 +173,18 @@ CLUES: dict[str, Callable[[Look], Clue]] = {
 }
 
 
-def look(clip: Clip, *, method: str = "dis", seed: int = 0, device: str = "cpu") -> dict[str, Clue]:
+def look(
+    clip: Clip,
+    *,
+    method: str = "dis",
+    seed: int = 0,
+    device: str = "cpu",
+    detector: Callable[[], PersonDetector | None] = open_detector,
+) -> dict[str, Clue]:
     """Every clue of a clip, in order; the flow is computed once for all that need it."""
     if len(clip) < 2:
         raise ValueError("The clip has one frame; a motion clue needs at least two.")
-    shared, found = Look(clip, seed, method, device), {}
+    shared, found = Look(clip, seed, method, device, detector), {}
     for name, compute in CLUES.items():
         began = time.perf_counter()
         found[name] = compute(shared)

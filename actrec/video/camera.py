@@ -66,3 +66,39 @@ class CameraBuffer:
             stamps = [stamp for _, stamp in self._held]
         gap = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
         return 1.0 / gap if gap > 0 else 0.0
+
+
+class CameraMeter:
+    """How a camera that offers `offered` frames a second is answered: medians, which do not jump."""
+
+    def __init__(self, offered: float = 10.0, answers: int = 60) -> None:
+        self.offered = offered
+        self._answers: deque[tuple[float, float]] = deque(maxlen=answers)
+
+    def note(self, arrived: float, answered: float) -> None:
+        """One frame that arrived and was answered at these seconds; a pause begins anew."""
+        if self._answers and arrived - self._answers[-1][0] > 5.0:
+            self._answers.clear()
+        self._answers.append((arrived, answered))
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    @property
+    def per_second(self) -> float:
+        """Frames answered per second, by the median gap between two answers."""
+        gap = float(np.median(np.diff([answered for _, answered in self._answers]))) if len(self) > 1 else 0.0
+        return 1.0 / gap if gap > 0 else 0.0
+
+    @property
+    def lag(self) -> float:
+        """Seconds from a frame's arrival to its answer, the median."""
+        return float(np.median([answered - arrived for arrived, answered in self._answers])) if len(self) else 0.0
+
+    @property
+    def dropped(self) -> float:
+        """The share of the offered frames that nobody looked at, because the one before was still being answered."""
+        if len(self) < 2:
+            return 0.0
+        offered = (self._answers[-1][0] - self._answers[0][0]) * self.offered
+        return max(0.0, 1.0 - (len(self) - 1) / offered) if offered > 0 else 0.0

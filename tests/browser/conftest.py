@@ -118,7 +118,7 @@ def page(chromium: str, server: str, film: Path) -> Iterator:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: strangers.append(request.url) if _leaves(request.url) else None)
         page.goto(server)
-        page.wait_for_selector("#status:has-text('Ready')", timeout=60_000)
+        page.wait_for_selector("#status:has-text('Ready')", timeout=150_000)
         yield page
         browser.close()
     assert errors == []

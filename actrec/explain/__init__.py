@@ -1,0 +1,1 @@
+"""Why a system says what it says: pictures of what its answer depends on."""

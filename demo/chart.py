@@ -1,0 +1,75 @@
+"""A chart as SVG inside the page: it takes the page's own colours, light or dark, and is read by screen readers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from html import escape
+from typing import Protocol
+
+WIDTH, HEIGHT = 760, 400
+LEFT, RIGHT, TOP, BOTTOM = 62, 150, 18, 52
+GIGA = 1e9
+
+
+class Dot(Protocol):
+    """What is drawn: accuracy in [0, 1] over multiplications of one view."""
+
+    name: str
+    multiplications: int
+    accuracy: float
+    of_paper: bool
+
+
+def accuracy_against_cost(dots: Iterable[Dot]) -> str:
+    """Accuracy upwards, multiplications to the right in powers of ten; full dots measured here, rings from papers."""
+    dots = sorted(dots, key=lambda dot: -dot.accuracy)
+    if not dots:
+        return '<p class="quiet">No weights here say how accurate they are.</p>'
+    costs = [dot.multiplications / GIGA for dot in dots]
+    low, high = math.floor(math.log10(min(costs))), math.ceil(math.log10(max(costs)))
+    high = max(high, low + 1)
+    floor = math.floor(min(dot.accuracy for dot in dots) * 10) / 10
+
+    def x(giga: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(giga) - low) / (high - low)
+
+    def y(share: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (share - floor) / (1 - floor)
+
+    parts = []
+    for tenth in range(round(floor * 10), 11):
+        at = y(tenth / 10)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{tenth * 10} %</text>')
+    for power in range(low, high + 1):
+        at = x(10**power)
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{10**power:g} G</text>')
+    parts.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
+        "multiplications of one view</text>"
+    )
+    parts += _dots(dots, x, y)
+    told = "; ".join(f"{dot.name} {dot.accuracy:.0%} at {dot.multiplications / GIGA:.2g} G" for dot in dots)
+    return (
+        f'<figure class="view"><svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="Accuracy against multiplications: {escape(told)}">{"".join(parts)}</svg><figcaption>'
+        "Accuracy against cost. Full dots: weights on this machine, each on its own held-out clips. Rings: the papers' "
+        "networks on UCF-101 (paper, other data). Heights of dots and rings do not compare.</figcaption></figure>"
+    )
+
+
+def _dots(dots: list[Dot], x, y) -> list[str]:
+    """Dots with their names; a name moves down until it covers no other."""
+    parts, taken = [], []
+    for dot in dots:
+        across, up = x(dot.multiplications / GIGA), y(dot.accuracy)
+        beside = up + 4
+        while any(abs(beside - other) < 14 and abs(across - place) < 150 for place, other in taken):
+            beside += 3
+        taken.append((across, beside))
+        kind = "papers" if dot.of_paper else "measured"
+        parts.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{up:.1f}" r="5"/>')
+        parts.append(f'<text x="{across + 9:.1f}" y="{beside:.1f}">{escape(dot.name)}</text>')
+    return parts

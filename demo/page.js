@@ -1,0 +1,43 @@
+() => {
+  // Light or dark as the visitor chose last; without a choice as the system says.
+  const wanted = localStorage.getItem("actrec-theme");
+  if (wanted && !new URLSearchParams(location.search).has("__theme"))
+    document.body.classList.toggle("dark", wanted === "dark");
+
+  // A table's heads sort it: first upwards, then downwards. Empty cells stay at the end.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".table th button");
+    if (!button) return;
+    const head = button.closest("th"), table = head.closest("table"), body = table.tBodies[0];
+    const column = [...head.parentNode.children].indexOf(head);
+    const down = head.getAttribute("aria-sort") === "ascending";
+    const said = (row) => row.cells[column].dataset.value ?? row.cells[column].innerText.trim();
+    const rows = [...body.rows].sort((one, other) => {
+      const [a, b] = [said(one), said(other)];
+      if (a === "" || b === "") return (a === "") - (b === "");
+      const numbers = !isNaN(a) && !isNaN(b);
+      const order = numbers ? a - b : a.localeCompare(b);
+      return down ? -order : order;
+    });
+    table.querySelectorAll("th").forEach((each) => each.setAttribute("aria-sort", "none"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    body.append(...rows);
+  });
+
+  // Where the browser gives no camera, its reason becomes a sentence.
+  const REASONS = {
+    NotAllowedError: "The browser was told not to give this page the camera. Allow it beside the address, then reload.",
+    NotFoundError: "No camera was found. Plug one in and reload, or play the demo loop below.",
+    NotReadableError: "The camera is there, but something else is using it. Close that, then press the button again.",
+    OverconstrainedError: "The camera cannot give 320 × 240 pictures. Try another one, or play the demo loop below.",
+  };
+  const say = (name) => {
+    const place = document.querySelector("#live-note .quiet");
+    if (place) place.textContent = REASONS[name] ?? `The browser gives no camera (${name}). Play the demo loop below.`;
+  };
+  const media = navigator.mediaDevices;
+  if (media?.getUserMedia) {
+    const ask = media.getUserMedia.bind(media);
+    media.getUserMedia = (...wishes) => ask(...wishes).catch((error) => { say(error.name); throw error; });
+  }
+}

@@ -1,0 +1,58 @@
+"""Several systems on one clip: who agrees with whom, and the papers' figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actrec.data import synthetic
+from actrec.evaluation.compare import HEADLINES, IN_PAPER, Compared, compared, headline, with_agreement
+from actrec.recognizer import Recognizer
+from actrec.systems import SYSTEMS, asym3d, crossenh, fstcn, mdtnet, ms3d
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "asym3d-synthetic"
+
+
+def row(label: str, knows: str, unknown: bool = False) -> Compared:
+    return Compared("n", "s", label, unknown, 0.5, tuple(knows.split()), 1, 1, 1, 1.0, None, "", "")
+
+
+def test_only_those_that_know_a_label_count_for_or_against_it():
+    rows = [row("wave", "wave clap"), row("wave", "wave squat"), row("clap", "wave clap"), row("punch", "punch kick")]
+    assert [(each.agreeing, each.others) for each in with_agreement(rows)] == [(1, 2), (1, 2), (0, 1), (0, 0)]
+
+
+def test_two_unknowns_agree_whatever_is_nearest():
+    rows = [row("wave", "wave", True), row("punch", "punch", True), row("wave", "wave")]
+    assert [(each.agreeing, each.others) for each in with_agreement(rows)] == [(1, 2), (1, 2), (0, 1)]
+
+
+# What the abstracts and result tables print. Never edit a number to match the code.
+PRINTED = {
+    ms3d.PAPER: ("82.9", "72.1", "92.4"),
+    fstcn.PAPER: ("88.1", "59.1"),
+    asym3d.PAPER: ("92.6", "65.4"),
+    mdtnet.PAPER: ("96.8", "73.5", "77.2", "53.5"),
+    crossenh.PAPER: ("93.6", "66.6", "74.5"),
+}
+
+
+@pytest.mark.parametrize("paper", PRINTED)
+def test_the_headline_of_each_paper_is_what_it_prints(paper):
+    assert sorted(f"{top1:.1f}" for top1 in HEADLINES[paper].values()) == sorted(PRINTED[paper])
+    assert SYSTEMS[IN_PAPER[paper]].paper == paper
+    assert all(each in headline(SYSTEMS[IN_PAPER[paper]]) for each in PRINTED[paper])
+
+
+def test_a_row_says_what_the_recognizer_says_and_costs_all_its_views():
+    clip = synthetic.render("squat", 2_000_000_777, frames=48, size=(120, 160), fps=12)
+    recognizer = Recognizer.load(WEIGHTS, "cpu")
+    found, said = compared(recognizer, "mine", clip), recognizer.predict(clip)
+    assert (found.label, found.unknown) == (said.label, bool(said.unknown))
+    assert found.confidence == pytest.approx(said.scores.max(), abs=1e-3)
+    assert found.views == len(said.view_scores) > 1
+    one = 0.36e9  # of `python -m actrec list`, for 101 classes
+    assert found.multiplications == pytest.approx(found.views * one, rel=0.03)
+    assert found.weights < 0.49e6 and found.milliseconds > 0
+    assert found.accuracy == recognizer.card.measured["top1"]

@@ -1,0 +1,108 @@
+"""Class saliency against derivatives found another way, and against where the drawn person is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from actrec.data import synthetic
+from actrec.explain.saliency import ClassSaliency, unletterboxed
+from actrec.machine import CANDIDATES
+from actrec.recognizer import Recognizer
+from actrec.systems import SYSTEMS
+from actrec.systems.views import place
+from actrec.video import Clip
+from actrec.weights.cards import Card
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "asym3d-synthetic"
+LIGHT = [name for name, system in SYSTEMS.items() if system.size == "light"]
+
+
+def untrained(name: str) -> Recognizer:
+    """A light system with random weights, and random centres where it judges by them."""
+    torch.manual_seed(3)
+    system, labels = SYSTEMS[name], ["a", "b", "c"]
+    network = system.network(len(labels))
+    size = network.eval().code(**system.blank()).shape[1]
+    rows = torch.nn.functional.normalize(torch.randn(3, size), dim=1).tolist()
+    card = Card(name, name, labels, "nothing", "", 0, centres=dict(zip(labels, rows, strict=True)))
+    return Recognizer(system, network, card, "cpu")
+
+
+@pytest.fixture(scope="module")
+def noise() -> Clip:
+    frames = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), np.uint8)
+    return Clip(frames, np.arange(60) / 12.5)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_the_gradient_is_the_slope_of_the_score(name, noise):
+    """A step of h along the sign of the gradient changes the score by h times the gradient's sum of magnitudes."""
+    recognizer = untrained(name)
+    saliency = ClassSaliency(recognizer)
+    views = recognizer.system.protocols["one"].views(noise)[0]
+    inputs = recognizer.system.tensors([views])
+    found = saliency.gradients(views, "b")
+    assert set(found) == set(inputs)
+    step = 1e-6  # small: the networks have a bend at every ReLU
+
+    def score(times: float) -> float:
+        with torch.no_grad():
+            return float(
+                saliency.score({each: inputs[each] + times * step * found[each].sign() for each in found}, "b")
+            )
+
+    whole = sum(float(each.abs().sum()) for each in found.values())
+    assert whole > 0
+    assert (score(1) - score(-1)) / (2 * step) == pytest.approx(whole, rel=0.05)
+
+
+def test_the_score_of_centres_is_minus_the_squared_distance(noise):
+    recognizer = untrained("ms3d")
+    views = recognizer.system.protocols["one"].views(noise)
+    code = recognizer.run(views)[1][0]
+    code /= np.linalg.norm(code)
+    saliency = ClassSaliency(recognizer)
+    with torch.no_grad():
+        found = {each: float(saliency.score(recognizer.system.tensors(views), each)) for each in "abc"}
+    assert found == pytest.approx({each: -(gap**2) for each, gap in recognizer.distances(code).items()}, abs=0.02)
+
+
+@pytest.mark.parametrize("numbers", CANDIDATES, ids=str)
+def test_the_network_that_answers_is_left_alone(numbers, monkeypatch):
+    monkeypatch.setattr("actrec.recognizer.choose_numbers", lambda key, device, run: (run(numbers), numbers)[1])
+    recognizer = Recognizer.load(WEIGHTS, "cpu")
+    clip = synthetic.render("wave", 2_000_000_501, frames=36, size=(120, 160), fps=12)
+    before = recognizer.predict(clip, views="one").scores
+    ClassSaliency(recognizer).over(clip, "wave")
+    assert np.array_equal(before, recognizer.predict(clip, views="one").scores)
+    assert all(each.grad is None and not each.requires_grad for each in recognizer.network.parameters())
+
+
+@pytest.mark.parametrize("action", ["clap", "squat", "raise arms"])
+def test_a_trained_network_looks_at_the_person(action):
+    """The saliency of the right class is higher where something moves than elsewhere; anywhere would give 1."""
+    recognizer = Recognizer.load(WEIGHTS, "cpu")
+    clip = synthetic.render(action, 2_000_000_501, frames=36, size=(120, 160), fps=12, framing="whole")
+    assert recognizer.predict(clip, views="one").label == action
+    found = ClassSaliency(recognizer).over(clip, action)
+    moving = clip.frames[-24:].astype(np.float32).mean(-1).std(0) > 12
+    assert found.shape == (120, 160) and 0.005 < moving.mean() < 0.3
+    assert found[moving].mean() > 1.6 * found[~moving].mean()
+    upside_down = found[::-1]
+    assert upside_down[moving].mean() < found[moving].mean()
+
+
+@pytest.mark.parametrize("size", [(240, 320), (320, 180), (60, 200)])
+def test_a_map_comes_back_to_where_the_letterbox_took_it_from(size):
+    frame = np.zeros((1, *size, 3), np.uint8)
+    top, left = size[0] // 3, size[1] // 2
+    frame[0, top : top + size[0] // 6, left : left + size[1] // 6] = 255
+    back = unletterboxed(place(frame, 112)[0, ..., 0].astype(np.float32) / 255, *size)
+    rows, columns = np.nonzero(back > 0.5)
+    assert rows.mean() == pytest.approx(top + size[0] / 12, abs=2) and columns.mean() == pytest.approx(
+        left + size[1] / 12, abs=2
+    )
