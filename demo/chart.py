@@ -9,7 +9,8 @@ from typing import Protocol
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 150, 18, 52
-GIGA = 1e9
+GIGA, LETTER = 1e9, 7.2
+OFFSETS = (0, -14, 14, -28, 28, -42, 42)  # pixels that a name may move up or down
 
 
 class Dot(Protocol):
@@ -61,15 +62,23 @@ def accuracy_against_cost(dots: Iterable[Dot]) -> str:
 
 
 def _dots(dots: list[Dot], x, y) -> list[str]:
-    """Dots with their names; a name moves down until it covers no other."""
+    """Dots with their names; a name stands where it covers neither another name nor a dot."""
     parts, taken = [], []
+    places = [(x(dot.multiplications / GIGA), y(dot.accuracy)) for dot in dots]
     for dot in dots:
         across, up = x(dot.multiplications / GIGA), y(dot.accuracy)
-        beside = up + 4
-        while any(abs(beside - other) < 14 and abs(across - place) < 150 for place, other in taken):
-            beside += 3
-        taken.append((across, beside))
+        end = across + 9 + LETTER * len(dot.name)
+        beside = next(
+            (up + 4 + off for off in OFFSETS if _free(up + off, across, end, taken, places)), up + 4 + OFFSETS[-1]
+        )
+        taken.append((beside - 4, across, end))
         kind = "papers" if dot.of_paper else "measured"
         parts.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{up:.1f}" r="5"/>')
         parts.append(f'<text x="{across + 9:.1f}" y="{beside:.1f}">{escape(dot.name)}</text>')
     return parts
+
+
+def _free(height: float, start: float, end: float, taken: list[tuple], places: list[tuple]) -> bool:
+    """Whether a name at this height, from `start` to `end`, covers no name and no dot."""
+    names = any(abs(height - other) < 13 and start < stop and end > begin for other, begin, stop in taken)
+    return not names and not any(abs(height - up) < 10 and start + 4 < across < end for across, up in places)

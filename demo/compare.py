@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -13,8 +14,11 @@ from demo.chart import accuracy_against_cost
 from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import table
 
+if TYPE_CHECKING:
+    from actrec.evaluation.compare import Compared
+
 ASKED = (
-    "weights", "says", "confidence", "agree", "of others", "weights, M", "multiplications, G", "time, ms",
+    "weights", "says", "confidence", "agree", "weights, M", "multiplications, G", "time, ms",
     "accuracy (its own test clips)", "paper, other data",
 )  # fmt: skip
 COLUMNS = ("system", "size", "weights, M", "multiplications, G", "making a view, ms", "network, ms", "paper")
@@ -46,7 +50,7 @@ def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | No
         ASKED,
         [
             (
-                row.name, row.says, f"{row.confidence:.0%}", str(row.agreeing), str(row.others),
+                row.name, row.says, f"{row.confidence:.0%}", _agreement(row),
                 _number(row.weights / 1e6), _number(row.multiplications / 1e9), f"{row.milliseconds:.0f}",
                 "" if row.accuracy is None else f"{row.accuracy:.1%}", row.headline,
             )
@@ -54,6 +58,10 @@ def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | No
         ],
         caption=f"{clip.duration:.1f} seconds of video on {lab.machine()}; cost of all views of the clip.",
     )  # fmt: skip
+
+
+def _agreement(row: Compared) -> str:
+    return f"{row.agreeing} of {row.others}" if row.others else "no other knows it"
 
 
 def rows(lab: Lab, sizes: list[str]) -> str:

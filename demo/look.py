@@ -37,6 +37,7 @@ def theme() -> gr.themes.Base:
     )
 
 
+LONG = 44  # letters of a cell; more are cut off, and shown when pointed at
 STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 
@@ -139,7 +140,9 @@ def _cell(text: str) -> str:
     bare = text.replace(",", "").removesuffix(" %")
     number = bare.replace(".", "", 1).isdigit()
     value = f' data-value="{bare}"' if number else ""
-    return f'<td class="{"number" if number else ""}"{value}>{escape(text)}</td>'
+    kind = "number" if number else "long" if len(text) > LONG else ""
+    title = f' title="{escape(text)}"' if kind == "long" else ""
+    return f'<td class="{kind}"{value}{title}>{escape(text)}</td>'
 
 
 def about(card) -> str:

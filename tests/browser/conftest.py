@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -21,8 +22,8 @@ CAMERA_FPS = 12
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
-    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
 ]  # fmt: skip
+CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -103,14 +104,26 @@ def write_y4m(path: Path, frames: np.ndarray) -> None:
 
 @pytest.fixture
 def page(chromium: str, server: str, film: Path) -> Iterator:
-    """A fresh visitor on the page; fails when the console shows an error or a request leaves this machine."""
+    """A fresh visitor with a camera that plays the film."""
+    with visitor(chromium, server, [*CAMERA, f"--use-file-for-fake-video-capture={film}"]) as page:
+        yield page
+
+
+@pytest.fixture
+def page_without_camera(chromium: str, server: str) -> Iterator:
+    """A fresh visitor whose computer has no camera."""
+    with visitor(chromium, server, []) as page:
+        yield page
+
+
+@contextmanager
+def visitor(chromium: str, server: str, flags: list[str], width: int = 1280) -> Iterator:
+    """A visitor on the page; fails when the console shows an error or a request leaves this machine."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-video-capture={film}"]
-        )
-        context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900})
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
+        context = browser.new_context(permissions=["camera"] if flags else [], viewport={"width": width, "height": 900})
         page = context.new_page()
         errors, strangers = [], []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from visitors import open_tab
 
-def test_the_table_lists_the_systems_with_the_papers_counts(page):
-    page.click("button[role=tab]:has-text('Compare')")
+
+def test_the_table_lists_the_systems_with_the_papers_counts_and_its_heads_sort_it(page):
+    open_tab(page, "Compare")
     page.wait_for_selector("#compare-table td:text-is('c3d-b8')", timeout=90_000)
     row = page.locator("#compare-table tr:has(td:text-is('c3d-b8'))").inner_text()
     assert "78.4" in row and "38.5" in row
     page.uncheck("#compare-sizes input[type=checkbox] >> nth=1")
     page.wait_for_selector("#compare-table td:text-is('c3d-b8')", state="detached", timeout=30_000)
     assert page.locator("#compare-table td:text-is('asym3d')").count() == 1
-    page.click("#compare-order label:has-text('by multiplications')")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('#compare-table tbody tr td:nth-child(4)')].map(td => +td.innerText)"
-        ".every((each, place, all) => place == 0 || all[place - 1] <= each)",
-        timeout=30_000,
-    )
+    head = page.locator("#compare-table th:has-text('multiplications')")
+    head.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    up = page.locator("#compare-table tbody tr td:nth-child(4)").all_inner_texts()
+    assert up == sorted(up, key=float) and len(set(up)) > 3
+    head.locator("button").click()
+    down = page.locator("#compare-table tbody tr td:nth-child(4)").all_inner_texts()
+    assert down == sorted(up, key=float, reverse=True)
+
+
+def test_one_clip_goes_through_the_chosen_weights_side_by_side(page):
+    open_tab(page, "Compare")
+    boxes = page.locator("#compare-weights input[type=checkbox]")
+    assert boxes.count() >= 1
+    for place in range(boxes.count()):
+        boxes.nth(place).set_checked(
+            "asym3d-synthetic" in page.locator("#compare-weights label").nth(place).inner_text()
+        )
+    page.click("#compare-squat")
+    page.wait_for_selector("#compare-rows td:text-is('asym3d-synthetic')", timeout=90_000)
+    cells = page.locator("#compare-rows tbody tr").first.locator("td").all_inner_texts()
+    heads = [each.strip() for each in page.locator("#compare-rows th").all_inner_texts()]
+    found = dict(zip(heads, cells, strict=True))
+    assert found["says"] == "squat"
+    assert 0.3 < float(found["weights, M"]) < 0.6
+    assert float(found["time, ms"]) > 1
+    assert "UCF-101 92.6 %" in found["paper, other data"]
+    assert found["accuracy (its own test clips)"].endswith("%")
+
+
+def test_accuracy_against_cost_is_drawn_with_the_papers_marked(page):
+    open_tab(page, "Compare")
+    page.wait_for_selector("#compare-picture svg", timeout=90_000)
+    names = page.locator("#compare-picture svg text").all_inner_texts()
+    assert "asym3d-synthetic" in names and "asym3d-paper" in names
+    assert page.locator("#compare-picture circle.papers").count() == 6
+    assert "paper, other data" in page.inner_text("#compare-picture figcaption")

@@ -1,0 +1,80 @@
+"""What every tab stands in: the status strip, two themes, narrow screens, the keyboard, and axe-core's rules."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from visitors import open_tab
+
+HERE = Path(__file__).parent
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+TABS = ("Clip", "Live", "Motion", "Compare", "Train")
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """axe-core as pinned in package-lock.json, fetched once."""
+    wanted = json.loads((HERE / "package.json").read_text())["devDependencies"]["axe-core"]
+    found = AXE.parent / "package.json"
+    if not found.is_file() or json.loads(found.read_text())["version"] != wanted:
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("needs axe-core, fetched by npm: apt-get install npm")
+        done = subprocess.run([npm, "ci", "--ignore-scripts"], cwd=HERE, capture_output=True, text=True, timeout=240)
+        if done.returncode:
+            pytest.skip(f"needs axe-core, which npm could not fetch: {done.stderr.strip()[-200:]}")
+    return AXE
+
+
+def test_the_strip_says_what_computes_on_what_and_what_runs(page):
+    told = page.inner_text("#status")
+    for word in ("Device", "CPU", "asym3d-synthetic", "Memory", "GB", "Training"):
+        assert word in told, word
+
+
+def test_the_chosen_theme_stays(page):
+    before = page.evaluate("document.body.classList.contains('dark')")
+    page.click("#theme")
+    assert page.evaluate("document.body.classList.contains('dark')") is not before
+    page.reload()
+    page.wait_for_selector("#status", timeout=60_000)
+    page.wait_for_function(f"() => document.body.classList.contains('dark') === {str(not before).lower()}")
+
+
+def test_no_tab_is_wider_than_a_phone(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in TABS:
+        open_tab(page, name)
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_the_keyboard_reaches_and_opens_a_tab(page):
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Live":
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#live-play", state="visible", timeout=30_000)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, axe, theme):
+    if page.evaluate("document.body.classList.contains('dark')") != (theme == "dark"):
+        page.click("#theme")
+    page.add_script_tag(path=axe)
+    found = {}
+    for name in TABS:
+        open_tab(page, name)
+        page.wait_for_timeout(1500)
+        for each in page.evaluate("async () => (await axe.run()).violations"):
+            if each["impact"] in ("serious", "critical"):
+                nodes = [node["html"][:160] + " | " + node["failureSummary"][-160:] for node in each["nodes"][:6]]
+                found.setdefault(f"{name}: {each['id']}", nodes)
+    assert found == {}
