@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from visitors import open_tab
 
 HERE = Path(__file__).parent
