@@ -7,6 +7,7 @@ import importlib
 import sys
 
 from actrec.machine import relaunch_with_allocator
+from actrec.refusal import Refusal
 
 COMMANDS = {
     "list": "the systems with their weights, multiplications and inputs",
@@ -35,16 +36,9 @@ def main(words: list[str] | None = None) -> int:
         return importlib.import_module(f"actrec.commands.{args.command}").run(args)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        if not _is_for_people(error):
-            raise
+    except Refusal as error:
         print(error, file=sys.stderr)
         return 2
-
-
-def _is_for_people(error: Exception) -> bool:
-    """Whether an error's text is a sentence meant for the person at the keyboard."""
-    return type(error).__module__.startswith("actrec.") or isinstance(error, ValueError | FloatingPointError)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actrec.refusal import BadValue
+
 
 @dataclass(frozen=True)
 class Fused:
@@ -36,9 +38,9 @@ class Fused:
 def _checked(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim < 2 or scores.size == 0:
-        raise ValueError(f"Fusion takes [views, classes] of at least one view, not {list(scores.shape)}.")
+        raise BadValue(f"Fusion takes [views, classes] of at least one view, not {list(scores.shape)}.")
     if not np.isfinite(scores).all():
-        raise ValueError("The network gave scores that are not numbers. Check its weights and its input.")
+        raise BadValue("The network gave scores that are not numbers. Check its weights and its input.")
     return scores
 
 
@@ -78,7 +80,7 @@ def sci_fusion(scores: np.ndarray, *, crops: int | None = None) -> Fused:
     if scores.ndim == 2:
         crops = crops or len(scores)
         if len(scores) % crops:
-            raise ValueError(f"{len(scores)} views are not a whole number of pairs with {crops} crops each.")
+            raise BadValue(f"{len(scores)} views are not a whole number of pairs with {crops} crops each.")
         scores = scores.reshape(-1, crops, scores.shape[-1])
     index = sci(scores)
     total = index.sum(1, keepdims=True)
@@ -93,7 +95,7 @@ def softmax_fusion(networks: Sequence[np.ndarray], weights: Sequence[float] | No
     scores = _checked(np.stack([np.asarray(each, dtype=np.float64) for each in networks]))
     share = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
     if share.shape != (len(scores),) or (share < 0).any() or share.sum() <= 0:
-        raise ValueError(f"Fusing {len(scores)} networks takes as many weights, none negative, not all zero.")
+        raise BadValue(f"Fusing {len(scores)} networks takes as many weights, none negative, not all zero.")
     share = share / share.sum()
     return Fused(np.tensordot(share, scores, 1), share, scores)
 
@@ -114,7 +116,7 @@ class FeatureSVM:
 
         labels = np.asarray(labels)
         if len(np.unique(labels)) < 2:
-            raise ValueError("An SVM needs clips of at least two classes.")
+            raise BadValue("An SVM needs clips of at least two classes.")
         self.sources = [(name, np.asarray(values).shape[1]) for name, values in features.items()]
         machine = LinearSVC(C=self.c, random_state=self.seed).fit(self._joined(features), labels)
         self.classes = machine.classes_
@@ -161,10 +163,10 @@ class FeatureSVM:
         parts = []
         for name, size in self.sources:
             if name not in features:
-                raise ValueError(f"The SVM was trained with features named '{name}', and they are missing.")
+                raise BadValue(f"The SVM was trained with features named '{name}', and they are missing.")
             values = np.asarray(features[name], dtype=np.float64)
             if values.ndim != 2 or values.shape[1] != size:
-                raise ValueError(f"Features '{name}' are [videos, {size}], not {list(values.shape)}.")
+                raise BadValue(f"Features '{name}' are [videos, {size}], not {list(values.shape)}.")
             length = np.linalg.norm(values, axis=1, keepdims=True)
             parts.append(values / np.maximum(length, 1e-12))
         return np.concatenate(parts, axis=1)

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from actrec.refusal import BadValue
+
 
 def n_pair(anchors: Tensor, positives: Tensor, *, length: float = 0.0) -> Tensor:
     """Eq. 5 for codes [T, D] of T classes: `anchors[i]` and `positives[i]` are two clips of class i.
@@ -27,7 +29,7 @@ def n_pair(anchors: Tensor, positives: Tensor, *, length: float = 0.0) -> Tensor
     cannot overflow. N_j, the negative of class j, is that class's second clip.
     """
     if anchors.shape != positives.shape or anchors.dim() != 2:
-        raise ValueError(
+        raise BadValue(
             f"N-pair takes two [classes, D] of one shape, not {list(anchors.shape)}, {list(positives.shape)}."
         )
     anchors, positives = anchors.float(), positives.float()
@@ -43,7 +45,7 @@ def n_pair_of_batch(codes: Tensor, labels: Tensor, *, length: float = 0.0) -> Te
     order = torch.argsort(labels, stable=True)
     pairs = labels[order].reshape(-1, 2) if len(labels) % 2 == 0 else labels.new_zeros(1, 2)
     if len(labels) % 2 or (pairs[:, 0] != pairs[:, 1]).any() or (pairs[1:, 0] == pairs[:-1, 0]).any():
-        raise ValueError("The N-pair loss needs exactly two clips of each class in the batch.")
+        raise BadValue("The N-pair loss needs exactly two clips of each class in the batch.")
     codes = codes[order]
     return n_pair(codes[0::2], codes[1::2], length=length)
 
@@ -58,7 +60,7 @@ def pair_batches(labels: np.ndarray, classes: int, generator: np.random.Generato
     labels = np.asarray(labels)
     names = np.unique(labels)
     if len(names) < 2:
-        raise ValueError("The N-pair loss needs clips of at least two classes.")
+        raise BadValue("The N-pair loss needs clips of at least two classes.")
     classes = min(classes, len(names))
     decks = {name: _deck(np.flatnonzero(labels == name), generator) for name in names}
     turns, waiting = _deck(names, generator), deque()
@@ -113,7 +115,7 @@ def bridge_distillation(
     for place, share in enumerate((alpha, beta)):
         if share:
             if student[place].shape != teacher[place].shape:
-                raise ValueError(
+                raise BadValue(
                     f"A bridge joins features of one shape, not {list(student[place].shape)} and "
                     f"{list(teacher[place].shape)}: the student needs an adapter."
                 )

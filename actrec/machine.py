@@ -13,9 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actrec.refusal import BadValue
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes that remember at the same moment may lose one entry
+    fcntl = None
 
 # glibc gives freed memory back to the system and asks for it again at the next step; told not to, a training
 # step of a small 3-D network takes less than half the time.
@@ -57,11 +64,11 @@ def choose_device(wanted: str = "auto") -> torch.device:
     try:
         device = torch.device(wanted)
     except RuntimeError:
-        raise ValueError(f"'{wanted}' is not a device. Use auto, cpu, cuda or cuda:1.") from None
+        raise BadValue(f"'{wanted}' is not a device. Use auto, cpu, cuda or cuda:1.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("No CUDA device is visible to PyTorch on this machine. Use --device cpu.")
+        raise BadValue("No CUDA device is visible to PyTorch on this machine. Use --device cpu.")
     if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"Networks run on cpu or cuda here, not on '{wanted}'.")
+        raise BadValue(f"Networks run on cpu or cuda here, not on '{wanted}'.")
     return device
 
 
@@ -136,8 +143,17 @@ def choose_numbers(key: str, device: torch.device, run: Callable[[Numbers], obje
     if entry in known:
         return Numbers(**known[entry])
     best = min(candidates(), key=lambda numbers: _seconds(run, numbers))
-    write_json(memory, _read_json(memory) | {entry: vars(best)})
+    remember(memory, entry, vars(best))
     return best
+
+
+def remember(memory: Path, entry: str, value: object) -> None:
+    """Add one entry to a JSON file that other processes add to as well: none of theirs is lost."""
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    with open(memory.with_suffix(".lock"), "a") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        write_json(memory, _read_json(memory) | {entry: value})
 
 
 def _seconds(run: Callable[[Numbers], object], numbers: Numbers) -> float:
@@ -164,9 +180,10 @@ def _processor_facts() -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """Where this machine's findings and downloads are kept between starts."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "actrec"
+    """Where findings, clips and downloads are kept between starts: `$ACTREC_CACHE`, else actrec in the user's cache."""
+    if chosen := os.environ.get("ACTREC_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actrec"
 
 
 def _read_json(path: Path) -> dict:
@@ -177,12 +194,17 @@ def _read_json(path: Path) -> dict:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never half of it."""
+    """Write a JSON file, whole or not at all."""
+    write_bytes(path, json.dumps(value, indent=1).encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with open(handle, "w") as file:
-            json.dump(value, file, indent=1)
+        with open(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

@@ -234,9 +234,9 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
     chosen = named(system)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry
-        from actrec.weights.download import fetched
+        from actrec.weights.download import verified
 
-        file = fetched(entry(system))
+        file = verified(entry(system))
         if file is None:
             about = entry(system)
             raise WeightsError(

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +20,14 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from actrec.machine import write_bytes
+from actrec.refusal import BadValue
+
 FORMAT = 1
 CARD = "repository.json"
 
 
-class RepositoryError(ValueError):
+class RepositoryError(BadValue):
     """Codes, labels or files that cannot be used; the sentence says which and why."""
 
 
@@ -200,8 +201,8 @@ class Repository:
             "centres": name,
             "sha256": checksum,
         }
-        _write(folder / name, data)
-        _write(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False).encode())
+        write_bytes(folder / name, data)
+        write_bytes(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False).encode())
         for old in folder.glob("centres-*.safetensors"):
             if old.name != name:
                 old.unlink(missing_ok=True)
@@ -288,18 +289,3 @@ def _pair(folder: Path) -> tuple[dict, bytes]:
             raise RepositoryError(f"The centres in '{folder}' are not those of its card. Make it again.")
         return card, data
     raise RepositoryError(f"'{folder}' holds no repository: {CARD} or its centres are missing.")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all: a temporary file, flushed to the disk, renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

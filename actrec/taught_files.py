@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from actrec.refusal import BadValue
 from actrec.repository import RepositoryError, named
 from actrec.taught import MOST_BYTES, MOST_LESSONS, Lesson, Taught
 
@@ -151,7 +152,7 @@ def _built(header: dict, tensors: dict[str, np.ndarray]) -> Taught:
 
 def _require(holds: bool) -> None:
     if not holds:
-        raise ValueError("the file does not hold what its header says")
+        raise BadValue("the file does not hold what its header says")
 
 
 def _text(value: object) -> str:

@@ -100,14 +100,17 @@ def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int =
         text=True,
     )
     if made.returncode:
-        raise RuntimeError(made.stderr[-2000:])
+        raise RuntimeError(made.stderr[:4000])  # of several processes the first to fail comes first
     found = [json.loads(line) for line in made.stdout.splitlines() if line.startswith("{")]
     return next(each for each in found if each["rank"] == 0)
 
 
 def table(args: argparse.Namespace) -> list[dict]:
-    rows = []
+    rows, end = [], time.perf_counter() + 60 * args.minutes
     for name in args.only or SYSTEMS:
+        if time.perf_counter() > end:
+            print(f"{name}: left out, the {args.minutes:g} minutes are over", flush=True)
+            continue
         baseline, ours = child(name, "baseline", args), child(name, args.numbers, args)
         row = {
             "system": name,
@@ -129,10 +132,11 @@ def table(args: argparse.Namespace) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--numbers", default="float32", choices=["float32", "bfloat16", "baseline"], help="ours")
     parser.add_argument("--processes", action="store_true", help="also two processes of half the threads")
+    parser.add_argument("--minutes", type=float, default=7, help="after these no further system begins")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=cores(), help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from actrec.recognizer import Recognizer, find_weights, open_recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
+from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.checkpoint import write_checkpoint
+from actrec.weights.download import DownloadError, sha256_of
 
 LABELS = ["idle", "wave", "clap"]
 
@@ -158,8 +161,12 @@ def test_a_public_model_on_this_machine_answers_with_400_real_classes(monkeypatc
     from actrec.weights.catalogue import entry
 
     torch.manual_seed(0)
-    torch.save(mc3_18().state_dict(), tmp_path / entry("mc3_18").file)
+    file = tmp_path / entry("mc3_18").file
+    torch.save(mc3_18().state_dict(), file)
     monkeypatch.setattr("actrec.weights.download.cache_folder", lambda: tmp_path)
+    with pytest.raises(DownloadError, match="is not the file the catalogue names"):
+        open_recognizer("mc3_18", None, tmp_path, "cpu")
+    monkeypatch.setitem(CATALOGUE, "mc3_18", replace(entry("mc3_18"), sha256=sha256_of(file)))
     prediction = open_recognizer("mc3_18", None, tmp_path, "cpu").predict(_clip(6))
     assert len(prediction.scores) == 400 and prediction.scores.sum() == pytest.approx(1, abs=1e-3)
     assert "arm wrestling" in prediction.labels and prediction.unknown is None

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actrec.refusal import BadValue
+
 if TYPE_CHECKING:
     from actrec.training.world import World
 
@@ -62,7 +64,7 @@ def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, 
 
     several = len(args.weights) > 1
     if several and args.fold and len(args.weights) != len(args.fold):
-        raise ValueError(f"{len(args.weights)} weights and {len(args.fold)} folds do not go together: one per fold.")
+        raise BadValue(f"{len(args.weights)} weights and {len(args.fold)} folds do not go together: one per fold.")
     results, about, others = {}, {}, []
     for number, name in enumerate(args.weights):
         wanted = args.fold[number : number + 1] if several else args.fold

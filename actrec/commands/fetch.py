@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from actrec.refusal import BadValue
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", nargs="?", help="what to fetch; without it, what there is")
@@ -20,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{each.key:20} {here:>10}  {each.title}. {each.licence}. sha256 {each.sha256}")
         return 0
     if args.key not in CATALOGUE:
-        raise ValueError(f"There is no public file '{args.key}'. Known: {', '.join(CATALOGUE)}.")
+        raise BadValue(f"There is no public file '{args.key}'. Known: {', '.join(CATALOGUE)}.")
     wanted = CATALOGUE[args.key]
     print(f"{wanted.title}: {wanted.url}\nlicence: {wanted.licence}\nsha256: {wanted.sha256}")
     tell = _say if sys.stderr.isatty() else None

@@ -14,6 +14,7 @@ import numpy as np
 from actrec.data import synthetic
 from actrec.data.split import Source, Split
 from actrec.machine import cache_folder, cores
+from actrec.refusal import BadValue
 from actrec.video import Clip
 
 FRAMES, SIZE, FPS = 48, 112, 12.5  # as fast as the fastest light recipe looks
@@ -31,7 +32,7 @@ PEOPLE = {"interactions": "two people", "all": "one person, or two who interact"
 def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
     """A set of synthetic actions with a quarter as many clips for validation as for training."""
     if which not in SETS:
-        raise ValueError(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
+        raise BadValue(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
     actions = SETS[which]
     held_out = max(1, clips_per_class // 4)
     return Source(

@@ -18,6 +18,7 @@ from actrec.data.cache import Damaged, content_hash, read_entry, write_entry
 from actrec.data.check import header_facts
 from actrec.data.reading import ClipSettings, fitted, reason, thinned
 from actrec.data.sets import Broken, DataError, DataSet, Sample, must_be_writable
+from actrec.refusal import BadValue
 from actrec.video import Clip, VideoError
 
 VERSION = 1
@@ -45,7 +46,7 @@ def write_pack(
     path = Path(path)
     settings = settings or ClipSettings(size=128, fit="short_side", frames=48)
     if settings.fit not in ("short_side", "whole"):
-        raise ValueError("a pack keeps the aspect of its clips: fit is short_side or whole")
+        raise BadValue("a pack keeps the aspect of its clips: fit is short_side or whole")
     if path.suffix.lower() not in (".pack", ".safetensors"):
         raise DataError("pack", f"Name the pack with the ending .pack, not {path.name}.")
     must_be_writable(path.absolute().parent)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from actrec.data.sets import DataError, DataSet, natural
+from actrec.refusal import BadValue
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Fold:
     def __post_init__(self) -> None:
         parts = [set(self.train), set(self.test), set(self.validation)]
         if sum(map(len, parts)) != len(set().union(*parts)):
-            raise ValueError(f"split {self.name}: a clip stands in two parts")
+            raise BadValue(f"split {self.name}: a clip stands in two parts")
 
 
 def official(dataset: DataSet) -> list[Fold]:
@@ -66,7 +67,7 @@ def hold_out(dataset: DataSet, share: float, rng: np.random.Generator, *, part: 
     Every class keeps at least one clip to train on, and gives one when it has two or more.
     """
     if not 0 < share < 1:
-        raise ValueError(f"share lies between 0 and 1, not {share}")
+        raise BadValue(f"share lies between 0 and 1, not {share}")
     chosen = _groups_out(dataset, share, rng) if _has_groups(dataset) else _clips_out(dataset, share, rng)
     rest = tuple(index for index in range(len(dataset)) if index not in chosen)
     out = tuple(sorted(chosen))

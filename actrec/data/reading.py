@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from actrec.data.sets import PICTURE, DataError, Sample, listing
+from actrec.refusal import BadValue
 from actrec.video import Clip, VideoError
 
 FITS = ("letterbox", "short_side", "stretch", "whole")
@@ -31,13 +32,13 @@ class ClipSettings:
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
-            raise ValueError(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
+            raise BadValue(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if self.frames is not None and self.fps is not None:
-            raise ValueError("ask for a number of frames or for a rate, not for both")
+            raise BadValue("ask for a number of frames or for a rate, not for both")
         for name in ("size", "frames", "fps"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(f"{name} is above 0, not {value}")
+                raise BadValue(f"{name} is above 0, not {value}")
 
     def key(self) -> str:
         """The settings in one line, part of the name of what is kept."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from actrec.refusal import Refusal
+
 if TYPE_CHECKING:
     from actrec.data.reading import ClipSettings, Reader
     from actrec.video import Clip
@@ -24,7 +26,7 @@ PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid
 PART_NAMES |= {"validate": "validation", "validation": "validation", "test": "test", "testing": "test"}
 
 
-class DataError(Exception):
+class DataError(Refusal):
     """Data that cannot be used. `code` is for programs, `str(error)` is a sentence for people."""
 
     def __init__(self, code: str, sentence: str) -> None:

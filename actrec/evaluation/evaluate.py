@@ -23,6 +23,7 @@ from actrec.data.sets import DataError, DataSet, open_set
 from actrec.evaluation.judge import judge, judge_unknown
 from actrec.evaluation.metrics import as_logits, fit_temperature, softmax
 from actrec.recognizer import Recognizer
+from actrec.refusal import BadValue
 from actrec.training.material import drawn
 from actrec.training.world import World
 from actrec.video import Clip, VideoError
@@ -159,7 +160,7 @@ def answer(
     """The fused probabilities of each clip, as they come and with a temperature; each process answers for its part."""
     if protocol not in recognizer.system.protocols:
         known = ", ".join(recognizer.system.protocols)
-        raise ValueError(f"'{recognizer.system.name}' has no protocol '{protocol}'. It has: {known}.")
+        raise BadValue(f"'{recognizer.system.name}' has no protocol '{protocol}'. It has: {known}.")
     mine = np.arange(world.rank, len(trial), world.size)
     fuse = recognizer.system.protocols[protocol].fuse
     scores, scaled, codes, nearness, kept, broken = [], [], [], [], [], {}

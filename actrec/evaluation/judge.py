@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actrec.evaluation import metrics
+from actrec.refusal import BadValue
 
 SHOWN_MISTAKES = 20
 CURVE = 200  # points of a curve that are kept
@@ -33,9 +34,9 @@ def judge(
     """
     probabilities, targets = metrics.checked(probabilities, targets)
     if probabilities.shape[1] != len(labels):
-        raise ValueError(f"{probabilities.shape[1]} scores per clip, but {len(labels)} labels")
+        raise BadValue(f"{probabilities.shape[1]} scores per clip, but {len(labels)} labels")
     if temperature is not None and not fitted_on:
-        raise ValueError("say which clips the temperature was fitted on; it must not be those judged here")
+        raise BadValue("say which clips the temperature was fitted on; it must not be those judged here")
     matrix = metrics.confusion(probabilities, targets)
     curve = metrics.reliability(probabilities, targets)
     right = metrics.correct(probabilities, targets)
@@ -100,10 +101,10 @@ def judge_unknown(
 def over_splits(results: Mapping[str, dict]) -> dict:
     """Several splits as one result: the mean of each number and its deviation, the confusions added up."""
     if not results:
-        raise ValueError("no split was judged")
+        raise BadValue("no split was judged")
     several = list(results.values())
     if any(each["labels"] != several[0]["labels"] for each in several):
-        raise ValueError("the splits do not share their labels")
+        raise BadValue("the splits do not share their labels")
     matrix = np.sum([each["confusion"] for each in several], axis=0)
     merged = {
         "clips": sum(each["clips"] for each in several),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actrec.refusal import BadValue
+
 BINS = 15
 
 
@@ -17,13 +19,13 @@ def checked(scores: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nda
     """Scores and targets that belong together, or a ValueError that says what is wrong."""
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets)
     if scores.ndim != 2 or targets.shape != (len(scores),):
-        raise ValueError(f"scores are [N, classes] and targets [N], not {scores.shape} and {targets.shape}")
+        raise BadValue(f"scores are [N, classes] and targets [N], not {scores.shape} and {targets.shape}")
     if not len(scores):
-        raise ValueError("there is nothing to judge: no clip was scored")
+        raise BadValue("there is nothing to judge: no clip was scored")
     if np.isnan(scores).any():
-        raise ValueError("some scores are not a number (NaN): the network that made them is broken")
+        raise BadValue("some scores are not a number (NaN): the network that made them is broken")
     if targets.min() < 0 or targets.max() >= scores.shape[1]:
-        raise ValueError(f"a target lies outside the {scores.shape[1]} classes")
+        raise BadValue(f"a target lies outside the {scores.shape[1]} classes")
     return scores, targets.astype(np.int64)
 
 
@@ -98,7 +100,7 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS
     """Bins of equal width over (0, 1], closed on the right; empty bins show 0 and weigh nothing."""
     probabilities, targets = checked(probabilities, targets)
     if probabilities.min() < -1e-9 or probabilities.max() > 1 + 1e-6:
-        raise ValueError("calibration needs probabilities between 0 and 1; put the scores through softmax first")
+        raise BadValue("calibration needs probabilities between 0 and 1; put the scores through softmax first")
     confidence = np.clip(probabilities.max(axis=1), 0, 1)
     right = probabilities.argmax(axis=1) == targets
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
@@ -198,9 +200,9 @@ def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64).ravel()
     if not len(values):
-        raise ValueError(f"there is no {what} clip to judge")
+        raise BadValue(f"there is no {what} clip to judge")
     if np.isnan(values).any():
-        raise ValueError(f"the score of a clip that is {what} is not a number (NaN)")
+        raise BadValue(f"the score of a clip that is {what} is not a number (NaN)")
     return values
 
 
@@ -208,7 +210,7 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation (n − 1) over seeds or splits; the deviation of one value is unknown."""
     values = np.asarray(values, dtype=np.float64)
     if not len(values):
-        raise ValueError("there is no value to average")
+        raise BadValue("there is no value to average")
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
@@ -216,7 +218,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> tuple[
     """Mean of second − first over pairs (the same seeds, folds or clips) and its standard error."""
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or len(first) < 2:
-        raise ValueError("a paired difference needs two lists of the same length, of two values or more")
+        raise BadValue("a paired difference needs two lists of the same length, of two values or more")
     difference = second - first
     return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
 

@@ -18,6 +18,7 @@ from actrec.motion import pictures
 from actrec.motion.flow import flow
 from actrec.motion.rgbf import rgbf
 from actrec.motion.salience import salience
+from actrec.refusal import BadValue
 from actrec.tailor import find_people
 from actrec.tailor.geometry import enhance
 from actrec.video import Clip
@@ -52,7 +53,7 @@ class Overlays:
         or a class saliency is refreshed.
         """
         if kind not in OVERLAYS:
-            raise ValueError(f"the overlays are {', '.join(OVERLAYS)}, not {kind!r}")
+            raise BadValue(f"the overlays are {', '.join(OVERLAYS)}, not {kind!r}")
         if kind != self._last:
             self._last, self._drawn, self._box, self._map = kind, 0, None, None
         fresh = self._drawn % max(1, every) == 0

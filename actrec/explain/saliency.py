@@ -18,6 +18,7 @@ import torch
 
 from actrec.machine import FLOAT32
 from actrec.recognizer import Recognizer
+from actrec.refusal import BadValue
 from actrec.systems.system import Views
 from actrec.video import Clip
 
@@ -61,7 +62,7 @@ class ClassSaliency:
     def over(self, clip: Clip, label: str) -> np.ndarray:
         """One map `[H, W]` in [0, 1] for the picture of the clip's newest frame."""
         if self.recognizer.system.size != "light":
-            raise ValueError("Class saliency is laid over the picture for the light systems only: they see all of it.")
+            raise BadValue("Class saliency is laid over the picture for the light systems only: they see all of it.")
         found = self.maps(clip, label)
         size = max(each.shape[-1] for each in found.values())
         whole = np.zeros((size, size), np.float32)

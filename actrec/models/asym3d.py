@@ -19,6 +19,7 @@ from torch import nn
 
 from actrec.models.c3d import C3D, c3d
 from actrec.models.layers import ConvReLU3d
+from actrec.refusal import BadValue
 
 HEIGHT, WIDTH, TIME = (0, 1, 0), (0, 0, 1), (1, 0, 0)
 
@@ -62,9 +63,9 @@ class MicroNet(nn.Module):
     def __init__(self, kind: str, c_in: int, c_out: int, *, norm: bool = False) -> None:
         super().__init__()
         if kind not in ("M1", "M2", "M3", "M4"):
-            raise ValueError(f"A MicroNet is M1, M2, M3 or M4, not {kind!r}.")
+            raise BadValue(f"A MicroNet is M1, M2, M3 or M4, not {kind!r}.")
         if c_out % 16:
-            raise ValueError(f"A MicroNet's width is a multiple of 16, not {c_out}.")
+            raise BadValue(f"A MicroNet's width is a multiple of 16, not {c_out}.")
         conv = partial(ConvReLU3d, norm=norm)
         asymmetric = partial(AsymmetricConv3d, norm=norm)
         one, three = (1, 1, 1), (3, 3, 3)

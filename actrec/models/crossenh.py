@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from actrec.models.i3d import I3D, LIGHT
 from actrec.models.layers import start_classifier
+from actrec.refusal import BadValue
 
 POSITIONS = ("Mixed_3c", "Mixed_4f", "Mixed_5c")  # front, middle, rear
 # letter → (position in the teacher, position in the student)
@@ -126,9 +127,9 @@ class TwoStream(nn.Module):
         """
         _one_of("stage", stage, STAGES)
         if stage == "student" and self.bridge is None:
-            raise ValueError("There is no bridge to learn over: build the network with a teacher and a bridge.")
+            raise BadValue("There is no bridge to learn over: build the network with a teacher and a bridge.")
         if stage == "fusion" and self.fusion_layer is None:
-            raise ValueError("Averaging has nothing to learn: build the network with fusion 'scores' or 'codes'.")
+            raise BadValue("Averaging has nothing to learn: build the network with fusion 'scores' or 'codes'.")
         if stage in ("fusion", "complete"):
             self.bridge = None
         self.stage = stage
@@ -170,7 +171,7 @@ class TwoStream(nn.Module):
     def distil(self, rgb: Tensor, flow: Tensor) -> Distillation:
         """One pass of student and frozen teacher (stage `student`): eq. 1 (flow teaches) or eq. 2 (RGB teaches)."""
         if self.bridge is None:
-            raise ValueError("There is no bridge to learn over: build the network with a teacher and a bridge.")
+            raise BadValue("There is no bridge to learn over: build the network with a teacher and a bridge.")
         clips = {"rgb": rgb, "flow": flow}
         of_teacher, of_student = self.positions
         teacher, student = self.streams[self.teacher], self.streams[self.student]
@@ -201,7 +202,7 @@ def _fusion_layer(fusion: str, classes: int, code_length: int, generator: torch.
 
 def _one_of(name: str, value: object, known: tuple) -> None:
     if value not in known:
-        raise ValueError(f"'{value}' is no {name}. Choose one of: {', '.join(str(each) for each in known)}.")
+        raise BadValue(f"'{value}' is no {name}. Choose one of: {', '.join(str(each) for each in known)}.")
 
 
 def two_stream(classes: int, **options: object) -> TwoStream:

@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from actrec.models.layers import start, start_classifier
+from actrec.refusal import BadValue
 
 
 @dataclass(frozen=True)
@@ -207,9 +208,9 @@ class FstCN(nn.Module):
     ) -> None:
         super().__init__()
         if path not in ("both", "scl", "tcl"):
-            raise ValueError(f"A path of FstCN is both, scl or tcl, not {path!r}.")
+            raise BadValue(f"A path of FstCN is both, scl or tcl, not {path!r}.")
         if positions not in ("channels", "shared"):
-            raise ValueError(f"Positions are channels or shared, not {positions!r}.")
+            raise BadValue(f"Positions are channels or shared, not {positions!r}.")
         self.sizes = sizes
         self.lower = lower_layers(sizes)
         side = lower_side(sizes)
@@ -285,7 +286,7 @@ class AuxiliaryClassifier(nn.Module):
     def __init__(self, network: FstCN, classes: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         if network.spatial is None:
-            raise ValueError("The auxiliary classifier needs the spatial path; this FstCN has the temporal only.")
+            raise BadValue("The auxiliary classifier needs the spatial path; this FstCN has the temporal only.")
         self.lower, self.spatial, self.dropout = network.lower, network.spatial, network.dropout
         self.classifier = nn.Linear(network.sizes.fc[1], classes)
         start_classifier(self.classifier, generator)

@@ -20,6 +20,7 @@ from torchvision.ops import deform_conv2d
 
 from actrec.models.layers import start, start_classifier
 from actrec.models.resnet import ResNet, resnet18, resnet50
+from actrec.refusal import BadValue
 
 FRAMES = 5  # drawn in each segment, in time order
 KEY = 3  # the 4th of them
@@ -215,7 +216,7 @@ class MDTNet(nn.Module):
         wanted = self.segments * FRAMES
         if value is None or value.shape[2] != wanted:
             found = "none" if value is None else value.shape[2]
-            raise ValueError(
+            raise BadValue(
                 f"The input '{name}' must hold {wanted} frames ({self.segments} segments of {FRAMES}), not {found}."
             )
 

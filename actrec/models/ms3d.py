@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from actrec.models.layers import Conv3d, Size3, convolve, start
+from actrec.refusal import BadValue
 
 PATHWAYS = ("slow", "mid", "fast")
 KERNELS: dict[str, Size3] = {"slow": (3, 3, 3), "mid": (3, 5, 5), "fast": (3, 7, 7)}
@@ -53,7 +54,7 @@ def temporal_start(flat: torch.Tensor, depth: int, slice_: str = "first") -> tor
     Over time the factors sum to one for every d: a still clip gives the 2-D response.
     """
     if slice_ not in ("first", "middle"):
-        raise ValueError(f"The slice of eq. 4 is first or middle, not {slice_!r}.")
+        raise BadValue(f"The slice of eq. 4 is first or middle, not {slice_!r}.")
     factors = torch.full((depth,), -1 / depth, dtype=flat.dtype, device=flat.device)
     factors[0 if slice_ == "first" else depth // 2] = (2 * depth - 1) / depth
     return flat.unsqueeze(2) * factors.view(1, 1, depth, 1, 1)
@@ -73,7 +74,7 @@ class TimeConv3d(Conv3d):
 
     def __init__(self, c_in: int, c_out: int, size: Size3, *, stride: int = 1, padding: str = "replicate") -> None:
         if padding not in ("replicate", "zeros"):
-            raise ValueError(f"Padding in time is replicate or zeros, not {padding!r}.")
+            raise BadValue(f"Padding in time is replicate or zeros, not {padding!r}.")
         depth, height, width = size
         in_time = depth // 2 if padding == "zeros" else 0
         super().__init__(c_in, c_out, size, (1, stride, stride), (in_time, height // 2, width // 2), bias=False)
@@ -169,7 +170,7 @@ class SparseBlock(nn.Module):
             heard = [[i + 1 for i, on in enumerate(row) if on] for row in rows.tolist()[1:]]
             for layer, mine in enumerate(heard, start=2):
                 if len(mine) != 1 + kept(layer, self.alpha) or mine[-1] != layer - 1:
-                    raise ValueError(
+                    raise BadValue(
                         f"'{prefix}topology' lets layer {layer} hear {mine}, which is not its predecessor and "
                         f"{kept(layer, self.alpha)} earlier ones: these weights were made with another α."
                     )
@@ -221,9 +222,9 @@ class MS3D(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:
-            raise ValueError(f"α is the share of connections kept, between 0 and 1, not {alpha}.")
+            raise BadValue(f"α is the share of connections kept, between 0 and 1, not {alpha}.")
         if stack not in ("time", "channels"):
-            raise ValueError(f"Pathways are stacked along time or channels, not {stack!r}.")
+            raise BadValue(f"Pathways are stacked along time or channels, not {stack!r}.")
         del classes  # the contract of every builder; here the repository knows the classes
         generator = torch.Generator("cpu").manual_seed(seed)
         self.stack, self.sizes = stack, sizes
@@ -266,7 +267,7 @@ class MS3D(nn.Module):
     def code(self, slow: torch.Tensor, mid: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
         sizes = {tuple(each.shape[-2:]) for each in (slow, mid, fast)}
         if len(sizes) > 1:
-            raise ValueError(f"The three pathways need frames of one size, not {sorted(sizes)}.")
+            raise BadValue(f"The three pathways need frames of one size, not {sorted(sizes)}.")
         clips = zip(PATHWAYS, (slow, mid, fast), strict=True)
         blocks = [self.pathways[name](self.shared(clip)) for name, clip in clips]
         maps = self.densenet(self.pool(self._pile_up(blocks)))

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
-from actrec.weights.checkpoint import WeightsError
+from actrec.refusal import BadValue
+from actrec.weights.checkpoint import fill
 from actrec.weights.convert import read_tensors
 
 CLASSES = 400
@@ -102,23 +103,11 @@ class WindowMean(nn.Module):
 def reference(name: str, classes: int = CLASSES, *, weights: Path | str | None = None) -> Reference:
     """A public model by torchvision's name; `weights` is a local file in torchvision's layout."""
     if name not in MEASURED:
-        raise ValueError(f"There is no public model '{name}'. Known: {', '.join(MEASURED)}.")
+        raise BadValue(f"There is no public model '{name}'. Known: {', '.join(MEASURED)}.")
     network = get_model(name, weights=None, num_classes=classes)
     if weights is not None:
-        _fill(name, network, read_tensors(weights))
+        fill(network, read_tensors(weights), "The weights", f"the public model '{name}'")
     return Reference(name, network)
-
-
-def _fill(name: str, network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    wanted = network.state_dict()
-    for key in [*wanted, *tensors]:
-        ours = list(wanted[key].shape) if key in wanted else "nothing"
-        theirs = list(tensors[key].shape) if key in tensors else "nothing"
-        if ours != theirs:
-            raise WeightsError(
-                f"The weights do not fit the public model '{name}': for '{key}' it holds {ours} and the file {theirs}."
-            )
-    network.load_state_dict(tensors)
 
 
 def _linear(classifier: nn.Module) -> nn.Module:

@@ -18,6 +18,7 @@ from actrec.motion.flow import flow as flow_of
 from actrec.motion.rgbf import rgbf as eq_7
 from actrec.motion.salience import salience as fourier_salience
 from actrec.motion.trajectories import draw, track
+from actrec.refusal import BadValue
 from actrec.sampling.frames import PATHWAYS, pathways
 from actrec.tailor import open_detector
 from actrec.tailor import tailor as tailored
@@ -183,7 +184,7 @@ def look(
 ) -> dict[str, Clue]:
     """Every clue of a clip, in order; the flow is computed once for all that need it."""
     if len(clip) < 2:
-        raise ValueError("The clip has one frame; a motion clue needs at least two.")
+        raise BadValue("The clip has one frame; a motion clue needs at least two.")
     shared, found = Look(clip, seed, method, device, detector), {}
     for name, compute in CLUES.items():
         began = time.perf_counter()

@@ -13,21 +13,22 @@ import cv2
 import numpy as np
 
 from actrec.motion.spent import clue
+from actrec.refusal import BadValue
 
 
 def check_frames(frames: np.ndarray, least: int = 1) -> None:
     """Refuse what is no clip of at least `least` frames `uint8 [T, H, W, 3]`."""
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
-        raise ValueError(f"frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
+        raise BadValue(f"frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
     if len(frames) < least:
-        raise ValueError(f"this motion clue needs at least {least} frames, the clip has {len(frames)}")
+        raise BadValue(f"this motion clue needs at least {least} frames, the clip has {len(frames)}")
 
 
 @clue
 def frame_difference(frames: np.ndarray, distance: int = 1) -> np.ndarray:
     """|V(t) − V(t + distance)| as `uint8 [T − distance, H, W, 3]`."""
     if distance < 1:
-        raise ValueError(f"frames are compared over a distance of at least 1, not {distance}")
+        raise BadValue(f"frames are compared over a distance of at least 1, not {distance}")
     check_frames(frames, distance + 1)
     differences = np.empty_like(frames[distance:])
     for t, out in enumerate(differences):

@@ -19,6 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import LinearSVC
 
+from actrec.refusal import BadValue
+
 WORDS = 256  # Gaussians, K
 SAMPLES = 256_000  # descriptors that the mixture is fitted to
 PENALTY = 100.0  # the SVM's C
@@ -86,7 +88,7 @@ def fit_codebook(descriptors: np.ndarray, rng: np.random.Generator, words: int =
     """PCA to half the size and a mixture of `words` Gaussians, from `descriptors [N, D0]` of many clips."""
     descriptors = np.asarray(descriptors, np.float64)
     if len(descriptors) < 2 * words:
-        raise ValueError(
+        raise BadValue(
             f"{words} Gaussians need at least {2 * words} descriptors, there are {len(descriptors)}: "
             "use fewer Gaussians or more clips"
         )

@@ -18,6 +18,7 @@ from actrec.motion.difference import check_frames
 from actrec.motion.salience import grey
 from actrec.motion.spent import clue
 from actrec.motion.tvl1 import tvl1
+from actrec.refusal import BadValue
 
 METHODS = ("dis", "farneback", "tvl1", "brox")
 DIS_PRESETS = {
@@ -39,7 +40,7 @@ def flow(frames: np.ndarray, method: str = "dis", *, device: str = "cpu", **opti
     check_frames(frames, 2)
     if min(frames.shape[1:3]) < SMALLEST:
         height, width = frames.shape[1:3]
-        raise ValueError(f"flow needs frames of at least {SMALLEST}×{SMALLEST} pixels, not {width}×{height}")
+        raise BadValue(f"flow needs frames of at least {SMALLEST}×{SMALLEST} pixels, not {width}×{height}")
     if method == "dis":
         return dis(frames, **options)
     if method == "farneback":
@@ -48,7 +49,7 @@ def flow(frames: np.ndarray, method: str = "dis", *, device: str = "cpu", **opti
         pictures = torch.from_numpy(grey(frames)).to(device)
         found = (tvl1 if method == "tvl1" else brox)(pictures[:-1], pictures[1:], **options)
         return np.ascontiguousarray(found.permute(0, 2, 3, 1).cpu().numpy())
-    raise ValueError(f"the flow methods are {', '.join(METHODS)}, not {method!r}")
+    raise BadValue(f"the flow methods are {', '.join(METHODS)}, not {method!r}")
 
 
 def grey_bytes(frames: np.ndarray) -> list[np.ndarray]:
@@ -58,7 +59,7 @@ def grey_bytes(frames: np.ndarray) -> list[np.ndarray]:
 def dis(frames: np.ndarray, preset: str = "fast") -> np.ndarray:
     """Dense Inverse Search (Kroeger et al., ECCV 2016), OpenCV's: fast enough for live use."""
     if preset not in DIS_PRESETS:
-        raise ValueError(f"the presets of DIS are {', '.join(DIS_PRESETS)}, not {preset!r}")
+        raise BadValue(f"the presets of DIS are {', '.join(DIS_PRESETS)}, not {preset!r}")
     search, pictures = cv2.DISOpticalFlow_create(DIS_PRESETS[preset]), grey_bytes(frames)
     out = np.empty((len(frames) - 1, *frames.shape[1:3], 2), np.float32)
     for t in range(len(out)):

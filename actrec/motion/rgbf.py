@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from actrec.motion.spent import clue
+from actrec.refusal import BadValue
 
 FLOOR = 0.05  # pixels
 
@@ -29,7 +30,7 @@ def movement_confidence(flow: np.ndarray, floor: float = FLOOR) -> np.ndarray:
 def rgbf(frames: np.ndarray, flow: np.ndarray, floor: float = FLOOR) -> np.ndarray:
     """Eq. 7 for frames `uint8 [T, H, W, 3]` and flow `float32 [T or T − 1, H, W, 2]`: `uint8 [T, H, W, 3]`."""
     if frames.shape[1:3] != flow.shape[1:3] or len(frames) - len(flow) not in (0, 1) or len(flow) == 0:
-        raise ValueError(f"flow {list(flow.shape)} does not belong to frames {list(frames.shape)}")
+        raise BadValue(f"flow {list(flow.shape)} does not belong to frames {list(frames.shape)}")
     out = np.empty_like(frames)
     for t, frame in enumerate(frames):
         if t < len(flow):

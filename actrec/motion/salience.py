@@ -24,6 +24,7 @@ import torch
 
 from actrec.motion.difference import check_frames
 from actrec.motion.spent import clue
+from actrec.refusal import BadValue
 
 VARIANTS = ("amplitude", "phase")
 WORTH_THREADS = 500_000  # pixels of a clip from which more than one thread pays
@@ -111,11 +112,11 @@ def salience(
     """
     check_frames(frames)
     if variant not in VARIANTS:
-        raise ValueError(f"the salience variants are {', '.join(VARIANTS)}, not {variant!r}")
+        raise BadValue(f"the salience variants are {', '.join(VARIANTS)}, not {variant!r}")
     count, height, width = frames.shape[:3]
     most = max(1, count // 2)
     if not 1 <= cutoff <= most:
-        raise ValueError(f"with {count} frames the cut-off lies between 1 and {most}, not {cutoff}")
+        raise BadValue(f"with {count} frames the cut-off lies between 1 and {most}, not {cutoff}")
     signal = torch.from_numpy(grey(frames)).view(count, -1)
     if variant == "amplitude":
         signal, least = fast_part(signal, cutoff), floor**2
@@ -132,9 +133,9 @@ def salience(
 def enhance(frames: np.ndarray, salience_map: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """Frames times their salience, `uint8`: strength 0 leaves them alone, 1 blacks out what is still."""
     if not 0 <= strength <= 1:
-        raise ValueError(f"the strength of the enhancement lies between 0 and 1, not {strength}")
+        raise BadValue(f"the strength of the enhancement lies between 0 and 1, not {strength}")
     if salience_map.shape != frames.shape[:3]:
-        raise ValueError(f"the map {list(salience_map.shape)} does not fit frames {list(frames.shape)}")
+        raise BadValue(f"the map {list(salience_map.shape)} does not fit frames {list(frames.shape)}")
     out = np.empty_like(frames)
     for frame, weight, picture in zip(frames, salience_map, out, strict=True):
         weight = 1 - strength + strength * weight

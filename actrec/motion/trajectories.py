@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from actrec.motion.stabilise import camera_motion, sample, warp
+from actrec.refusal import BadValue
 from actrec.video import Clip
 
 LENGTH = 15  # frames, L
@@ -112,11 +113,11 @@ def track(
     otherwise.
     """
     if boxes is not None and len(boxes) != len(clip):
-        raise ValueError(f"there are boxes for {len(boxes)} frames and {len(clip)} frames in the clip")
+        raise BadValue(f"there are boxes for {len(boxes)} frames and {len(clip)} frames in the clip")
     greys, ratio = working_frames(clip, long_side)
     flows = dis(greys) if flow is None else np.stack([resized(f, ratio) * ratio for f in flow])
     if len(flows) != len(clip) - 1:
-        raise ValueError(f"flow of {len(flows)} pairs does not fit a clip of {len(clip)} frames")
+        raise BadValue(f"flow of {len(flows)} pairs does not fit a clip of {len(clip)} frames")
     by = np.tile(np.eye(3), (len(flows), 1, 1))
     if stabilise and len(flows):
         scaled = None if boxes is None else [np.asarray(b, np.float64) * ratio for b in boxes]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from actrec.refusal import BadValue
+
 # Shares of the short side that a crop's sides are drawn from (Wang et al., "Temporal Segment Networks", sec. 3.2).
 SCALES = (1.0, 0.875, 0.75, 0.66)
 
@@ -27,7 +29,7 @@ class Crop:
         """The same rectangle of every frame of `[..., H, W, C]`; a view where nothing has to move."""
         bottom, right = self.top + self.height, self.left + self.width
         if self.top < 0 or self.left < 0 or bottom > frames.shape[-3] or right > frames.shape[-2]:
-            raise ValueError(f"{self} reaches out of frames of {frames.shape[-3]}×{frames.shape[-2]} pixels")
+            raise BadValue(f"{self} reaches out of frames of {frames.shape[-3]}×{frames.shape[-2]} pixels")
         inside = frames[..., self.top : bottom, self.left : right, :]
         return inside[..., ::-1, :] if self.flip else inside
 
@@ -90,7 +92,7 @@ def test_crops(height: int, width: int, size: int, count: int) -> list[Crop]:
     elif count == 18:
         crops = [Crop(y, x, size, size) for y in (0, down // 2, down) for x in (0, right // 2, right)]
     else:
-        raise ValueError(f"there are 1, 3, 10 or 18 test crops, not {count}")
+        raise BadValue(f"there are 1, 3, 10 or 18 test crops, not {count}")
     return crops + [replace(crop, flip=True) for crop in crops]
 
 
@@ -105,7 +107,7 @@ def _five(height: int, width: int, size: int) -> list[Crop]:
 
 def _fits(height: int, width: int, size: int) -> None:
     if not 0 < size <= min(height, width):
-        raise ValueError(f"a crop of {size} pixels does not fit into a frame of {height}×{width}; resize first")
+        raise BadValue(f"a crop of {size} pixels does not fit into a frame of {height}×{width}; resize first")
 
 
 def resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -159,4 +161,4 @@ def letterbox(frames: np.ndarray, size: int, fill: int = 0) -> tuple[np.ndarray,
 
 def _positive(height: int, width: int) -> None:
     if height < 1 or width < 1:
-        raise ValueError(f"a frame has at least one pixel, not {height}×{width}")
+        raise BadValue(f"a frame has at least one pixel, not {height}×{width}")

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from actrec.refusal import BadValue
+
 Rule = Literal["loop", "hold", "bounce"]
 
 PATHWAYS = (7, 17, 25)  # slow, mid, fast (MS3D, sec. IV)
@@ -20,7 +22,7 @@ KEY_FRAME = 3  # the 4th of the 5 frames of a segment (MDT-Net, training phase)
 def extend(index: np.ndarray, count: int, rule: Rule = "loop") -> np.ndarray:
     """Frame numbers beyond the end of a video of `count` frames, brought back inside it."""
     if count < 1:
-        raise ValueError("a video has at least one frame")
+        raise BadValue("a video has at least one frame")
     index = np.asarray(index, dtype=np.int64)
     if rule == "loop":
         return index % count
@@ -29,7 +31,7 @@ def extend(index: np.ndarray, count: int, rule: Rule = "loop") -> np.ndarray:
     if rule == "bounce":
         turn = max(1, 2 * (count - 1))
         return np.minimum(index % turn, turn - index % turn) if count > 1 else np.zeros_like(index)
-    raise ValueError(f"a short video is extended by loop, hold or bounce, not by {rule!r}")
+    raise BadValue(f"a short video is extended by loop, hold or bounce, not by {rule!r}")
 
 
 def pathways(
@@ -47,7 +49,7 @@ def pathways(
     """
     p = np.asarray(variance_rate, dtype=np.float64)
     if p.ndim != 1 or not np.all(np.isfinite(p)) or np.any(p < 0):
-        raise ValueError("the variance rate is one finite number of at least 0 per neighbouring pair of frames")
+        raise BadValue("the variance rate is one finite number of at least 0 per neighbouring pair of frames")
     if len(p) == 0:
         return tuple(np.zeros(count, dtype=np.int64) for count in counts)
     p = p / p.sum() if p.sum() > 0 else np.full(len(p), 1.0 / len(p))
@@ -147,7 +149,7 @@ def uniform_seconds(n: int, start: float, stop: float, rng: np.random.Generator 
     """n seconds from `start` to `stop`: the middles of equal parts, or one random second in each part."""
     _positive(n=n)
     if not stop >= start:
-        raise ValueError("a time window stops after it starts")
+        raise BadValue("a time window stops after it starts")
     part = (stop - start) / n
     inside = np.full(n, 0.5) if rng is None else rng.random(n)
     return start + (np.arange(n) + inside) * part
@@ -166,7 +168,7 @@ def uniform(
     """
     times = np.asarray(times, dtype=np.float64)
     if times.ndim != 1 or len(times) == 0:
-        raise ValueError("times holds one second per frame")
+        raise BadValue("times holds one second per frame")
     gap = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
     start = times[0] if start is None else start
     stop = max(times[-1] + gap, start) if stop is None else stop
@@ -177,4 +179,4 @@ def uniform(
 def _positive(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
-            raise ValueError(f"{name} is at least 1, not {number}")
+            raise BadValue(f"{name} is at least 1, not {number}")

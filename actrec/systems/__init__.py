@@ -1,5 +1,6 @@
 """One recipe per paper, all in one dict; nobody else knows a paper by name."""
 
+from actrec.refusal import BadValue
 from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, reference
 from actrec.systems.system import Input, Protocol, Schedule, System, Views
 
@@ -13,5 +14,5 @@ SYSTEMS: dict[str, System] = {
 def named(name: str) -> System:
     """A system by its name, or a sentence with the names there are."""
     if name not in SYSTEMS:
-        raise ValueError(f"There is no system '{name}'. Known: {', '.join(SYSTEMS)}.")
+        raise BadValue(f"There is no system '{name}'. Known: {', '.join(SYSTEMS)}.")
     return SYSTEMS[name]

@@ -44,6 +44,7 @@ class Schedule:
     divide: float = 10.0
     cosine: bool = False
     label_smoothing: float = 0.0
+    last_layer: float = 1.0  # how many times as fast the last layer learns
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torchvision.ops import nms
 
+from actrec.refusal import BadValue, Refusal
 from actrec.tailor.quarantine import quarantine
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
@@ -31,7 +32,7 @@ GREY = 114  # what YOLO is trained to see around a picture that does not fill it
 OVERLAP = 0.7  # boxes of one person overlap more than this; only for networks that need suppression
 
 
-class DetectorError(Exception):
+class DetectorError(Refusal):
     """A detector that cannot be used, in a sentence."""
 
 
@@ -208,7 +209,7 @@ class PersonDetector:
     def detect(self, frames: np.ndarray, confidence: float | None = None, batch: int = 8) -> list[np.ndarray]:
         """People in `uint8 [N, H, W, 3]`: per frame `float32 [n, 5]`, box in pixels and score, best first."""
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
-            raise ValueError(f"frames are uint8 [N, H, W, 3], not {frames.dtype} {list(frames.shape)}")
+            raise BadValue(f"frames are uint8 [N, H, W, 3], not {frames.dtype} {list(frames.shape)}")
         least = self.card.confidence if confidence is None else confidence
         letterbox = Letterbox(*frames.shape[1:3], self.card.image_size)
         found = []

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from actrec.refusal import BadValue
+
 RING = 5  # pixels, "intervals ... with 5 pixels units"
 ETA = 1.2  # not given in the paper
 XI = 0.9  # not given in the paper
@@ -28,7 +30,7 @@ def rings(height: int, width: int, boxes: np.ndarray, ring: int = RING) -> np.nd
     """`d` of eq. 8 for every pixel, `int64 [H, W]`: 0 inside a box, 1 in the first ring, and so on."""
     boxes = whole_pixels(boxes).reshape(-1, 4)
     if len(boxes) == 0:
-        raise ValueError("eq. 8 counts rings around a box, and there is none")
+        raise BadValue("eq. 8 counts rings around a box, and there is none")
     rows, columns = np.arange(height), np.arange(width)
     left, top, right, bottom = boxes.T[:, :, None]
     beside = np.maximum(np.maximum(left - columns, columns - (right - 1)), 0)  # [boxes, W]
@@ -40,7 +42,7 @@ def rings(height: int, width: int, boxes: np.ndarray, ring: int = RING) -> np.nd
 def factors(height: int, width: int, boxes: np.ndarray, eta: float = ETA, xi: float = XI) -> np.ndarray:
     """What eq. 7 and 8 multiply each pixel by, `float32 [H, W]`."""
     if eta <= 0 or not 0 < xi <= 1:
-        raise ValueError(f"η must be positive and ξ in (0, 1], not η = {eta:g} and ξ = {xi:g}")
+        raise BadValue(f"η must be positive and ξ in (0, 1], not η = {eta:g} and ξ = {xi:g}")
     d = rings(height, width, boxes)
     by_ring = np.power(float(xi), np.arange(int(d.max()) + 1))
     by_ring[0] = eta
@@ -55,7 +57,7 @@ def enhance(frames: np.ndarray, boxes: np.ndarray, eta: float = ETA, xi: float =
     boxes = np.asarray(boxes, dtype=np.float64)
     height, width = frames.shape[1:3]
     if boxes.shape not in ((4,), (len(frames), 4)):
-        raise ValueError(f"boxes are [4] or [{len(frames)}, 4], not {list(boxes.shape)}")
+        raise BadValue(f"boxes are [4] or [{len(frames)}, 4], not {list(boxes.shape)}")
     out = np.empty_like(frames)
     factor = None
     for t, frame in enumerate(frames):

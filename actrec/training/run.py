@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from actrec.machine import write_json
+from actrec.refusal import Refusal
 
 try:
     import fcntl
@@ -23,7 +24,7 @@ except ImportError:  # Windows: two trainings in one folder are not noticed ther
 FORMAT = 2
 
 
-class RunError(Exception):
+class RunError(Refusal):
     """A run that cannot be started or gone on with; the sentence says why."""
 
 

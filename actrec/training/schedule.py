@@ -32,15 +32,25 @@ def patience(settings: Settings) -> int:
 
 
 def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    """SGD or AdamW; biases and norms are not decayed."""
+    """SGD or AdamW; biases and norms are not decayed, the last layer may learn faster."""
     learned = [each for each in network.parameters() if each.requires_grad]
-    groups = [
-        {"params": [each for each in learned if each.dim() > 1], "weight_decay": schedule.weight_decay},
-        {"params": [each for each in learned if each.dim() <= 1], "weight_decay": 0.0},
-    ]
+    last = {id(each) for each in _last_layer(network).parameters()} if schedule.last_layer != 1 else set()
+    groups = []
+    for times, is_last in ((1.0, False), (schedule.last_layer, True)):
+        mine = [each for each in learned if (id(each) in last) is is_last]
+        groups += [
+            {"params": [e for e in mine if e.dim() > 1], "weight_decay": schedule.weight_decay, "times": times},
+            {"params": [e for e in mine if e.dim() <= 1], "weight_decay": 0.0, "times": times},
+        ]
+    groups = [group for group in groups if group["params"]]
     if schedule.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=schedule.rate, momentum=schedule.momentum)
     return torch.optim.AdamW(groups, lr=schedule.rate)
+
+
+def _last_layer(network: nn.Module) -> nn.Module:
+    """The classifier: the last fully connected layer."""
+    return [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
 
 
 def rate(schedule: Schedule, epoch: float) -> float:

@@ -65,7 +65,7 @@ class Learner:
     def update(self, views: list[Views], targets: np.ndarray, whole: int, seed: int, rate: float) -> tuple[float, int]:
         """Learn from one batch; mean loss and number of right answers of this process's clips."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("times", 1.0)
         loss, right = self._gradients(views, targets, whole, seed)
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT))
         if not math.isfinite(norm):  # the same in every process: gradients have been averaged

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from actrec.refusal import BadValue
 from actrec.training.world import SumOverAll, World
 
 
@@ -37,7 +38,7 @@ class WholeBatchDropout(nn.Dropout):
         rows = self.rows
         each, odd = divmod(len(value), rows.count)  # several rows of a clip where its frames stand in the batch
         if odd:
-            raise ValueError(f"{len(value)} rows are no multiple of the {rows.count} clips they come from")
+            raise BadValue(f"{len(value)} rows are no multiple of the {rows.count} clips they come from")
         drawn = torch.rand((rows.of * each, *value.shape[1:]), device=value.device)
         kept = drawn[rows.first * each : (rows.first + rows.count) * each] >= self.p
         return value * kept.to(value.dtype) / (1 - self.p)

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from actrec.machine import choose_device
+from actrec.refusal import BadValue
 
 Value = TypeVar("Value")
 PATIENCE = timedelta(hours=12)  # while one process decodes a data set the others wait; a dead one is noticed at once
@@ -39,7 +40,7 @@ class World:
         world = cls(place["RANK"], place["WORLD_SIZE"], place["LOCAL_RANK"], max(1, place["LOCAL_WORLD_SIZE"]))
         if device.type == "cuda":
             if world.local_size > torch.cuda.device_count():
-                raise ValueError(
+                raise BadValue(
                     f"{world.local_size} processes were started here, but there are {torch.cuda.device_count()} GPUs. "
                     "Start one process per GPU, or use --device cpu."
                 )

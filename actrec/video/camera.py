@@ -7,6 +7,7 @@ from threading import Lock
 
 import numpy as np
 
+from actrec.refusal import BadValue
 from actrec.video.clip import Clip
 
 
@@ -19,7 +20,7 @@ class CameraBuffer:
 
     def __init__(self, seconds: float = 8.0, frames: int = 512) -> None:
         if seconds <= 0 or frames < 2:
-            raise ValueError("a camera buffer holds more than 0 s and at least two frames")
+            raise BadValue("a camera buffer holds more than 0 s and at least two frames")
         self.seconds = seconds
         self._held: deque[tuple[np.ndarray, float]] = deque(maxlen=frames)
         self._lock = Lock()
@@ -30,10 +31,10 @@ class CameraBuffer:
     def add(self, frame: np.ndarray, stamp: float) -> None:
         """Take one `uint8 [H, W, 3]` frame that arrived at second `stamp`."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3:
-            raise ValueError(f"a camera frame is uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}")
+            raise BadValue(f"a camera frame is uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}")
         stamp = float(stamp)
         if not np.isfinite(stamp):
-            raise ValueError("a camera frame needs the second at which it arrived")
+            raise BadValue("a camera frame needs the second at which it arrived")
         with self._lock:
             if self._held:
                 last, then = self._held[-1]

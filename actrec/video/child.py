@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from actrec.refusal import BadValue
 from actrec.video.clip import Clip, VideoError
 from actrec.video.refusals import refusal
 from actrec.video.request import LIMITS, Header, Limits, Wanted
@@ -37,7 +38,7 @@ class Decoder:
 
     def __init__(self, *, memory: int = 1 << 30, seconds: float = 120.0) -> None:
         if memory < _LEAST_MEMORY:
-            raise ValueError(f"a decoder takes at least {_LEAST_MEMORY >> 20} MB before its first video")
+            raise BadValue(f"a decoder takes at least {_LEAST_MEMORY >> 20} MB before its first video")
         self._memory, self._seconds = memory, seconds
         self._lock = threading.Lock()
         self._closed = False

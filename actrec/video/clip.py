@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from actrec.refusal import BadValue, Refusal
 
-class VideoError(Exception):
+
+class VideoError(Refusal):
     """A video that cannot be used. `code` is for programs, `str(error)` is a sentence for people."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -30,9 +32,9 @@ class Clip:
     def __post_init__(self) -> None:
         frames, times = self.frames, self.times
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
-            raise ValueError(f"frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
+            raise BadValue(f"frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
         if times.shape != (len(frames),) or np.any(np.diff(times) < 0):
-            raise ValueError("times holds one second per frame and never runs backwards")
+            raise BadValue("times holds one second per frame and never runs backwards")
 
     def __len__(self) -> int:
         return len(self.frames)

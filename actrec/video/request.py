@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actrec.refusal import BadValue
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -50,10 +52,10 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if self.fps is not None and self.frames is not None:
-            raise ValueError("ask for a rate (fps) or for a number of frames, not for both")
+            raise BadValue("ask for a rate (fps) or for a number of frames, not for both")
         for name in ("fps", "short_side", "frames"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(f"{name} is above 0, not {value}")
+                raise BadValue(f"{name} is above 0, not {value}")
         if self.start is not None and self.stop is not None and self.stop <= self.start:
-            raise ValueError("stop lies after start")
+            raise BadValue("stop lies after start")

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from actrec.refusal import BadValue
 from actrec.video.clip import VideoError
 
 _SMPTE170M = 6  # AVCOL_SPC_SMPTE170M, the BT.601 matrix that the conversion from RGB uses
@@ -24,7 +25,7 @@ def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: 
     """
     path = Path(path)
     if not (np.isfinite(fps) and fps > 0):
-        raise ValueError(f"a video needs a frame rate above 0, not {fps}")
+        raise BadValue(f"a video needs a frame rate above 0, not {fps}")
     handle, unfinished = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".mp4", dir=path.parent)
     os.close(handle)
     try:
@@ -49,7 +50,7 @@ def _encode(path: str, frames: Iterable[np.ndarray], rate: Fraction, crf: int) -
                 stream.codec_context.colorspace = _SMPTE170M
                 stream.options = {"crf": str(crf), "preset": "veryfast"}
             elif (stream.height, stream.width) != picture.shape[:2]:
-                raise ValueError("all frames of a video have one size")
+                raise BadValue("all frames of a video have one size")
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         if stream is None:
             raise VideoError("empty", "There is no frame to write.")
@@ -58,7 +59,7 @@ def _encode(path: str, frames: Iterable[np.ndarray], rate: Fraction, crf: int) -
 
 def _even(picture: np.ndarray) -> np.ndarray:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
-        raise ValueError(f"frames are uint8 [H, W, 3], not {picture.dtype} {list(picture.shape)}")
+        raise BadValue(f"frames are uint8 [H, W, 3], not {picture.dtype} {list(picture.shape)}")
     height, width = picture.shape[:2]
     if height % 2 or width % 2:
         picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -6,10 +6,12 @@ import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from actrec.refusal import Refusal
+
 FORMAT = 1
 
 
-class WeightsError(Exception):
+class WeightsError(Refusal):
     """Weights that cannot be used; the sentence says which and why."""
 
 

@@ -57,17 +57,26 @@ def read_checkpoint(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
 
 
 def fit(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], card: Card) -> None:
-    """Put tensors into a network; the first one that does not fit is named with the card and the system."""
+    """Put a checkpoint's tensors into a network."""
+    fill(network, tensors, f"The weights '{card.name}'", f"the system '{card.system}'")
+
+
+def fill(
+    network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], weights: str, holder: str, optional: str = ""
+) -> None:
+    """Put tensors into a network; the first one that does not fit is named with the weights and who was to hold them.
+
+    Tensors of the network with `optional` in their name stay as they are where the weights have none.
+    """
     wanted = network.state_dict()
     for name in [*wanted, *tensors]:
+        if optional and optional in name and name not in tensors:
+            continue
         ours = list(wanted[name].shape) if name in wanted else "nothing"
         theirs = list(tensors[name].shape) if name in tensors else "nothing"
         if ours != theirs:
-            raise WeightsError(
-                f"The weights '{card.name}' do not fit the system '{card.system}': "
-                f"for '{name}' the system holds {ours} and the weights {theirs}."
-            )
-    network.load_state_dict(tensors)
+            raise WeightsError(f"{weights} do not fit {holder}: for '{name}' it holds {ours} and the weights {theirs}.")
+    network.load_state_dict({**wanted, **tensors})
 
 
 def _stored(value: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from actrec.models.i3d import BLOCKS, I3D
 from actrec.models.mdtnet import MDTNet
 from actrec.models.resnet import ResNet
-from actrec.weights.checkpoint import WeightsError
+from actrec.weights.cards import WeightsError
+from actrec.weights.checkpoint import fill
 
 STEM = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
 # our column → its name in pytorch-i3d, kinetics_i3d_pytorch, kinetics-i3d
@@ -186,17 +187,7 @@ def load_imagenet(network: MDTNet | ResNet, source: Path | str | Mapping[str, Te
     backbone = network.backbone if isinstance(network, MDTNet) else network
     left_out = tuple(sorted(name for name in tensors if name.startswith("fc.")))
     tensors = {name: value for name, value in tensors.items() if name not in left_out}
-    wanted = backbone.state_dict()
-    for name in [*wanted, *tensors]:
-        if NOT_NEEDED in name:
-            continue
-        ours = list(wanted[name].shape) if name in wanted else "nothing"
-        theirs = list(tensors[name].shape) if name in tensors else "nothing"
-        if ours != theirs:
-            raise WeightsError(
-                f"The ImageNet weights do not fit the backbone: for '{name}' it holds {ours} and the weights {theirs}."
-            )
-    backbone.load_state_dict({**wanted, **tensors})
+    fill(backbone, tensors, "The ImageNet weights", "the backbone", optional=NOT_NEEDED)
     if isinstance(network, MDTNet) and network.differences is not None:
         for embedding in (network.differences.fine[0], network.differences.coarse[0]):
             _start_from_rgb(embedding, backbone.conv1.weight)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from actrec.machine import cache_folder
+from actrec.refusal import Refusal
 from actrec.weights.catalogue import Entry
 
 CHUNK = 1 << 18
@@ -27,7 +29,7 @@ _locks: dict[Path, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
 
-class DownloadError(Exception):
+class DownloadError(Refusal):
     """A file that could not be fetched: `code` for programs, the text for people."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -47,12 +49,6 @@ class Progress:
     total: int | None
 
 
-def cache_folder() -> Path:
-    """Where downloads go unless told otherwise: `$ACTREC_CACHE`, else `~/.cache/actrec`."""
-    chosen = os.environ.get("ACTREC_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "actrec"
-
-
 def sha256_of(path: Path) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -62,6 +58,14 @@ def fetched(entry: Entry, folder: Path | None = None) -> Path | None:
     """The file of an entry if it lies in `folder` already, without looking inside."""
     path = (cache_folder() if folder is None else Path(folder)) / entry.file
     return path if path.is_file() else None
+
+
+def verified(entry: Entry, folder: Path | None = None) -> Path | None:
+    """The file of an entry if it lies in `folder`, its checksum compared: one that differs is refused, not used."""
+    path = fetched(entry, folder)
+    if path is not None:
+        check(entry, path, path)
+    return path
 
 
 def download(entry: Entry, folder: Path | None = None, progress: Callable[[Progress], None] | None = None) -> Path:

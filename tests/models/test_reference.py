@@ -102,7 +102,7 @@ def test_wrong_files_and_names_are_sentences(tmp_path):
     written("r3d_18", tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=r"public model 'mc3_18': for 'layer2.0.conv1.0.weight' it holds"):
         reference("mc3_18", weights=tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match=r"for 'fc.weight' it holds \[7, 512\] and the file \[400, 512\]"):
+    with pytest.raises(WeightsError, match=r"for 'fc.weight' it holds \[7, 512\] and the weights \[400, 512\]"):
         reference("r3d_18", classes=7, weights=tmp_path / "weights.pth")
     with pytest.raises(ValueError, match=r"no public model .r4d.. Known: r3d_18, mc3_18"):
         reference("r4d")

@@ -204,6 +204,7 @@ def test_the_cache_can_be_moved(monkeypatch, tmp_path):
     monkeypatch.setenv("ACTREC_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("ACTREC_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert cache_folder() == Path.home() / ".cache" / "actrec"
 
 

@@ -11,6 +11,7 @@ from actrec.data.synthetic.camera import FRAMINGS
 from actrec.data.synthetic.captures import Capture, captures
 from actrec.data.synthetic.scene import film_pair, film_single
 from actrec.data.synthetic.skeleton import Body, Motion
+from actrec.refusal import BadValue
 from actrec.video.clip import Clip
 
 Program = Callable[[np.random.Generator, Body, np.ndarray, bool], Motion]
@@ -78,9 +79,9 @@ def render(
     `capture` the recorded movement drives the figure instead of the program, and `action` is only its label.
     """
     if frames < 1:
-        raise ValueError(f"A clip has at least one frame, not {frames}.")
+        raise BadValue(f"A clip has at least one frame, not {frames}.")
     if framing not in (None, *FRAMINGS):
-        raise ValueError(f"There is no framing “{framing}”; there are: {', '.join(FRAMINGS)}.")
+        raise BadValue(f"There is no framing “{framing}”; there are: {', '.join(FRAMINGS)}.")
     times = np.arange(max(frames, 2)) / fps  # speeds need two moments
     shape = (size, size) if isinstance(size, int) else tuple(size)
     if capture is not None:
@@ -91,7 +92,7 @@ def render(
         pictures = film_pair(PAIRS[action], seed, action, times, shape, framing)
     else:
         known = ", ".join((*ACTIONS, *PAIRS))
-        raise ValueError(f"There is no synthetic action “{action}”; there are: {known}.")
+        raise BadValue(f"There is no synthetic action “{action}”; there are: {known}.")
     return Clip(pictures[:frames], times[:frames], source=f"synthetic {action} {seed}")
 
 

@@ -1,0 +1,68 @@
+"""What this machine remembers, and who is told what when something is refused."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+import actrec.commands.list
+from actrec import machine
+from actrec.__main__ import main
+from actrec.data.sets import DataError
+from actrec.refusal import BadValue, Refusal
+from actrec.repository import RepositoryError
+from actrec.tailor.detector import DetectorError
+from actrec.training.run import RunError
+from actrec.video import VideoError
+from actrec.weights.cards import WeightsError
+from actrec.weights.download import DownloadError
+
+
+def _remember(path: Path, name: str) -> None:
+    for number in range(40):
+        machine.remember(path, f"{name} {number}", number)
+
+
+def test_two_processes_that_remember_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "numbers.json"
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_remember, args=(path, name)) for name in ("one", "two")]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join(60)
+    assert len(json.loads(path.read_text())) == 80
+    assert {each.name for each in tmp_path.iterdir()} == {"numbers.json", "numbers.lock"}
+
+
+def test_everything_that_is_said_to_people_is_a_refusal():
+    for kind in (
+        DataError,
+        DetectorError,
+        DownloadError,
+        RepositoryError,
+        RunError,
+        VideoError,
+        WeightsError,
+        BadValue,
+    ):
+        assert issubclass(kind, Refusal)
+    assert issubclass(BadValue, ValueError), "callers in Python expect it"
+
+
+def test_a_refusal_is_a_sentence_and_a_librarys_own_error_keeps_its_traceback(monkeypatch, capsys):
+    def fails(error: Exception):
+        def run(args: object) -> int:
+            raise error
+
+        return run
+
+    monkeypatch.setattr(actrec.commands.list, "run", fails(Refusal("Choose another one.")))
+    assert main(["list"]) == 2
+    assert capsys.readouterr().err == "Choose another one.\n"
+    monkeypatch.setattr(actrec.commands.list, "run", fails(ValueError("axis 3 is out of bounds")))
+    with pytest.raises(ValueError, match="axis 3"):
+        main(["list"])
