@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint format test run examples bench gpu-pack weights
+.PHONY: check lint format test run examples bench screens gpu-pack weights
 
 run:
 	$(PYTHON) app.py
@@ -24,6 +24,10 @@ examples:
 bench:
 	$(PYTHON) -m benchmarks.clues
 	$(PYTHON) -m benchmarks.models
+	$(PYTHON) -m benchmarks.live
+
+screens:
+	$(PYTHON) -m benchmarks.screens
 
 # The checkpoints that ship, each by the command on its card: system:weights:data:clips of each class:epochs, then
 # system:weights to start from:epochs for two people's interactions. About an hour and a half on two cores.

@@ -24,6 +24,16 @@
     body.append(...rows);
   });
 
+  // Two things that Gradio tells screen readers wrongly: a label on what has no role, a name that hides the text inside.
+  let waiting = 0;
+  const mend = () => {
+    waiting = 0;
+    document.querySelectorAll("div.empty[aria-label]:not([role])").forEach((each) => each.setAttribute("role", "img"));
+    document.querySelectorAll("button.upload-container[aria-label]").forEach((each) => each.removeAttribute("aria-label"));
+  };
+  new MutationObserver(() => { waiting ||= setTimeout(mend, 300); }).observe(document.body, { childList: true, subtree: true });
+  mend();
+
   // Where the browser gives no camera, its reason becomes a sentence.
   const REASONS = {
     NotAllowedError: "The browser was told not to give this page the camera. Allow it beside the address, then reload.",

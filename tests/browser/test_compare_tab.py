@@ -47,7 +47,7 @@ def test_one_clip_goes_through_the_chosen_weights_side_by_side(page):
 def test_accuracy_against_cost_is_drawn_with_the_papers_marked(page):
     open_tab(page, "Compare")
     page.wait_for_selector("#compare-picture svg", timeout=90_000)
-    names = page.locator("#compare-picture svg text").all_inner_texts()
+    names = page.locator("#compare-picture svg text").all_text_contents()
     assert "asym3d-synthetic" in names and "asym3d-paper" in names
     assert page.locator("#compare-picture circle.papers").count() == 6
     assert "paper, other data" in page.inner_text("#compare-picture figcaption")

@@ -12,7 +12,7 @@ from visitors import open_tab
 
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ("Clip", "Live", "Motion", "Compare", "Train")
+TABS = ("Clip", "Live", "Motion", "Compare", "Teach", "Train")
 
 
 @pytest.fixture(scope="session")
@@ -76,4 +76,4 @@ def test_axe_finds_nothing_serious(page, axe, theme):
             if each["impact"] in ("serious", "critical"):
                 nodes = [node["html"][:160] + " | " + node["failureSummary"][-160:] for node in each["nodes"][:6]]
                 found.setdefault(f"{name}: {each['id']}", nodes)
-    assert found == {}
+    assert found == {}, json.dumps(found, indent=1)

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from actrec.video.camera import CameraBuffer
+from actrec.video.camera import CameraBuffer, CameraMeter
 
 
 def picture(value: int, height: int = 4) -> np.ndarray:
@@ -96,3 +96,27 @@ def test_frames_are_added_while_clips_are_taken():
             failed.append(clip)
     thread.join()
     assert not failed
+
+
+def test_the_meter_tells_medians_and_the_share_that_was_left_out():
+    """Ten frames a second are offered; answers at every second one, each 80 ms after it came, one after 900 ms."""
+    meter = CameraMeter(offered=10.0)
+    for step in range(20):
+        arrived = 50.0 + 0.2 * step
+        meter.note(arrived, arrived + (0.9 if step == 7 else 0.08))
+    assert meter.per_second == pytest.approx(5.0)
+    assert meter.lag == pytest.approx(0.08)
+    assert meter.dropped == pytest.approx(0.5)
+
+
+def test_a_pause_of_the_camera_begins_the_meter_anew():
+    meter = CameraMeter(offered=10.0)
+    for arrived in (0.0, 0.1, 0.2, 60.0, 60.1):
+        meter.note(arrived, arrived + 0.05)
+    assert len(meter) == 2
+    assert meter.per_second == pytest.approx(10.0) and meter.dropped == pytest.approx(0.0)
+
+
+def test_an_empty_meter_says_nothing():
+    meter = CameraMeter()
+    assert (meter.per_second, meter.lag, meter.dropped) == (0.0, 0.0, 0.0)
