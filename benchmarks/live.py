@@ -147,15 +147,15 @@ def training(folder: Path) -> Iterator[None]:
 
 
 def open_page(page, address: str) -> None:
-    """Ask for the page until it is there."""
+    """Wait until somebody listens, then for the page."""
+    host, port = address.removeprefix("http://").split(":")
     while True:
         try:
-            page.goto(address)
+            socket.create_connection((host, int(port)), timeout=1).close()
             break
-        except Exception as error:  # nobody listens yet
-            if "ERR_CONNECTION" not in str(error):
-                raise
+        except OSError:
             time.sleep(0.05)
+    page.goto(address, timeout=120_000)
     page.wait_for_selector("#tab-clip", state="visible", timeout=120_000)
 
 
