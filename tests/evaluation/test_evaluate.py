@@ -206,3 +206,29 @@ def test_among_the_datas_classes_no_other_is_named():
     answers = evaluate.Answers(found, np.zeros(3), np.arange(3), {}, 1.0, found[::-1], np.zeros((3, 4)))
     told = evaluate.among(answers, np.array([1, 2, 1])).probabilities
     assert told == pytest.approx(np.array([[0, 0.75, 0.25], [0, 0, 1], [0, 0.5, 0.5]]), abs=1e-9)
+
+
+def test_networks_fused_say_the_mean_of_what_each_says_and_an_svm_learns_from_their_codes(
+    weights, folder, tmp_path, capsys
+):
+    card, tensors = read_checkpoint(weights)
+    moved = {
+        name: value + 0.3 * torch.randn_like(value) if "classifier" in name else value
+        for name, value in tensors.items()
+    }
+    write_checkpoint(tmp_path / "other", replace(card, name="other"), moved)
+    both = ["--weights", weights, tmp_path / "other", "--data", folder, "--protocol", "one"]
+    fused = answered(capsys, *both, "--fuse")
+    said, dataset = [], open_set(folder)
+    known = [sample for sample in dataset.samples if dataset.labels[sample.label] != "yoga"]
+    machines = [evaluate.load(each, "cpu") for each in (weights, tmp_path / "other")]
+    for sample in known:
+        clip = FILES.read(sample, stored(named("asym3d")))
+        said.append(np.mean([machine.predict(clip, "one").scores for machine in machines], axis=0))
+    right = [LABELS.index(plain_name(dataset.labels[sample.label])) for sample in known]
+    expected = -np.log(np.stack(said)[np.arange(len(right)), right]).mean()
+    assert fused["clips"] == 9 and fused["negative_log_likelihood"] == pytest.approx(expected, rel=1e-3)
+    learned = answered(capsys, *both, "--svm", folder)
+    assert learned["top1"] == 1.0, "it is judged here on the very clips that it learned from"
+    assert main(["evaluate", "--weights", str(weights), "--data", str(folder), "--fuse"]) == 2
+    assert "two or more" in capsys.readouterr().err
