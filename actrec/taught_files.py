@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,28 @@ def write(taught: Taught, path: Path, *, films: bool = True) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def write_films(taught: Taught, folder: Path) -> Path:
+    """The clips as `folder/class/number.mp4`, to train on; whole or not at all."""
+    if not taught.labels:
+        raise RepositoryError("Nothing has been taught yet: give an action a name and a few clips first.")
+    if not all(each.film for each in taught.lessons):
+        raise RepositoryError("The set was saved without its films, so that nothing can be trained on it.")
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
+    try:
+        for label in taught.labels:
+            home = fresh / (re.sub(r"[/\\:]", "-", label).lstrip(".") or "-")
+            home.mkdir(exist_ok=True)
+            before = len(list(home.iterdir()))  # two names may become one folder
+            for number, lesson in enumerate(taught.of(label), before):
+                (home / f"{number:03d}.mp4").write_bytes(lesson.film)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
 
 
 def read(path: Path) -> Taught:

@@ -1,37 +1,83 @@
-"""The Clip tab: a file or a bundled example in; the five likeliest actions, the cost, and the motion in it out."""
+"""The Clip tab: a file, a recording or an example in; what it shows, why, when, and what that cost out."""
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import gradio as gr
 
-from actrec.video import VideoError
-from demo.files import fresh_file
-from demo.lab import EXAMPLES, Lab, name_of
-from demo.look import about, bars, verdict
+from actrec.result import Moment, as_dict, captioned, timeline, verdict_of, verdict_taught, views
+from actrec.taught import Taught
+from actrec.weights.catalogue import Entry, entry, of_kind
+from actrec.weights.download import DownloadError, download
+from demo.files import discard, fresh_file
+from demo.lab import EXAMPLES, SHOWN_FPS, Lab, name_of
+from demo.look import bars, table, verdict
+from demo.teach import answer as taught_answer
+from demo.toast import refusal, told
+
+OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
+SHORT_SIDE = 240
+# A moment of the timeline was chosen: the player above goes there. No server is asked.
+JUMP = """
+element.addEventListener('click', (event) => {
+  const moment = event.target.closest('[data-start]');
+  const film = document.querySelector('#clip-video video');
+  if (moment && film) { film.currentTime = Number(moment.dataset.start) + 0.01; film.play(); }
+});
+"""
 
 
-def classify(lab: Lab, path: str | None) -> tuple[str, str, str | None]:
-    """A video file in; answer, cost and a video of its motion salience out."""
+@dataclass(frozen=True)
+class Result:
+    """What was said last, for the files that a visitor may take along."""
+
+    path: str
+    answer: dict
+    moments: tuple[Moment, ...]
+
+
+def classify(
+    lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None
+) -> tuple[str, str, str, str, str | None, Result]:
+    """A video file in; answer, timeline, views, facts and a video of its motion salience out."""
     if not path:
-        raise gr.Error("Choose a video first: upload one, record one, or take an example below.", print_exception=False)
+        raise refusal("Choose a video first: upload one, record one, or take an example below.")
     if lab.failed:
-        raise gr.Error(lab.say(), print_exception=False)
-    recognizer = lab.recognizer()
-    began = time.perf_counter()
+        raise refusal(lab.say())
+    asks = taught if judged_by == TAUGHT else None
+    if judged_by == TAUGHT and (taught is None or not taught.labels):
+        raise refusal("You have not taught anything yet: open Teach, or ask for the weights' own actions.")
+    name = asks.weights if asks else weights or lab.default
+    cost: dict[str, float] = {}
     try:
-        clip = lab.read(path, short_side=240)
-    except VideoError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-    decode = (time.perf_counter() - began) * 1000
-    prediction = recognizer.predict(clip)
+        with told():
+            recognizer = lab.recognizer(name)
+            clip = _timed(cost, "decode", lambda: lab.read(path, short_side=SHORT_SIDE))
+            prediction = recognizer.predict(clip)
+    except gr.Error:
+        discard(path)
+        raise
+    cost |= prediction.milliseconds
+    say = (lambda each: verdict_taught(asks.judge(each.code))) if asks else verdict_of
+    moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
+    shown = _timed(cost, "salience video", lambda: lab.salience_video(clip, fresh_file("salience.mp4")))
+    judged = asks.judge(prediction.code) if asks else None
+    result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
+    said = taught_answer(asks, prediction.code) if asks else _answer(prediction)
+    return said, strip(moments), _views(prediction), _facts(clip, cost), shown, result
+
+
+def _timed(cost: dict[str, float], step: str, work):
     began = time.perf_counter()
-    shown = lab.salience_video(clip, fresh_file("salience.mp4"))
-    cost = {"decode": decode} | prediction.milliseconds | {"salience video": (time.perf_counter() - began) * 1000}
-    return _answer(prediction), _facts(clip, prediction, cost), shown
+    done = work()
+    cost[step] = (time.perf_counter() - began) * 1000
+    return done
 
 
 def _answer(prediction) -> str:
@@ -50,15 +96,69 @@ def distance_sentence(prediction) -> str:
     )
 
 
-def _facts(clip, prediction, cost: dict[str, float]) -> str:
+def strip(moments: list[Moment]) -> str:
+    """When each label was seen, as buttons that the player follows; as wide as they last."""
+    parts = "".join(
+        f'<button type="button" class="moment" data-start="{each.start:.2f}" data-label="{escape(each.label)}" '
+        f'style="flex:{max(each.stop - each.start, 0.01):.2f} 1 0;opacity:{0.55 + 0.45 * each.sure:.2f}">'
+        f"{escape(each.label)}<br><small>{each.start:.1f}–{each.stop:.1f} s</small></button>"
+        for each in moments
+    )
+    return (
+        '<p class="quiet">When: press a moment and the player goes there.</p>'
+        f'<div class="moments" style="display:flex;flex-wrap:wrap;gap:3px">{parts}</div>'
+    )
+
+
+def _views(prediction) -> str:
+    """What each view said, and the weight with which fusion heard it."""
+    rows = [
+        (f"{place}", label, f"{score:.2f}", f"{weight:.3f}")
+        for place, (label, score, weight) in enumerate(views(prediction), 1)
+    ]
+    return table(("view", "says", "score", "weight in the fusion"), rows)
+
+
+def _facts(clip, cost: dict[str, float]) -> str:
     height, width = clip.size
     steps = " · ".join(f"{step} {value:.0f} ms" for step, value in cost.items())
-    views = len(prediction.view_scores)
-    notes = "".join(f"\n\n{note}" for note in clip.notes)
+    notes = "".join(f"<p class='quiet'>{escape(note)}</p>" for note in clip.notes)
     return (
-        f"{len(clip)} frames of {width}×{height} over {clip.duration:.1f} s, seen in {views} "
-        f"{'view' if views == 1 else 'views'}. **Cost:** {steps}.{notes}"
+        f'<p class="quiet figures">{len(clip)} frames of {width}×{height} over {clip.duration:.1f} s. '
+        f"<b>Cost:</b> {steps}.</p>{notes}"
     )
+
+
+def files(lab: Lab, result: Result | None) -> list[str]:
+    """The last result as JSON, and the clip with its labels under the picture as mp4."""
+    if result is None:
+        raise refusal("Ask about a clip first.")
+    with told():
+        clip = lab.read(result.path, short_side=SHORT_SIDE)
+        clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
+        film = lab.write(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
+    written = film.with_name("result.json")
+    written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
+    return [str(written), str(film)]
+
+
+def licence(key: str | None) -> str:
+    """What a public clip is, before it is fetched."""
+    if not key:
+        return ""
+    one = entry(key)
+    return f"{one.size} from {one.url.split('/')[2]} · {one.licence} · SHA-256 `{one.sha256}`"
+
+
+def fetch(lab: Lab, key: str | None, into: Path | None = None, catalogue: dict[str, Entry] | None = None) -> str:
+    """A public clip, fetched now and checked, as a file that browsers play."""
+    if not key:
+        raise refusal("Choose a public clip first.")
+    with told(DownloadError):
+        path = download((catalogue or {}).get(key) or entry(key), into)
+        clip = lab.read(path, short_side=SHORT_SIDE)
+        clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
+        return str(lab.write(fresh_file(f"{key}.mp4"), clip.frames, clip.fps or SHOWN_FPS))
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -66,11 +166,18 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     with gr.Row():
         with gr.Column():
             video = gr.Video(
-                label="Your clip",
-                sources=["upload", "webcam"],
-                elem_id="clip-video",
-                height=320,
-            )
+                label="Your clip", sources=["upload", "webcam"], elem_id="clip-video", height=320,
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )  # fmt: skip
+            with gr.Row():
+                weights = gr.Dropdown(
+                    list(lab.cards), value=lab.default, label="Weights", info="Which network answers.",
+                    elem_id="clip-weights", min_width=150,
+                )  # fmt: skip
+                judged_by = gr.Radio(
+                    [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
+                    elem_id="clip-judged-by", min_width=150,
+                )  # fmt: skip
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Examples drawn by the project, none of them seen in training:")
             with gr.Row(elem_id="clip-examples", elem_classes="examples"):
@@ -78,27 +185,41 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                     (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"clip-{path.stem}"))
                     for path in sorted(EXAMPLES.glob("*.mp4"))
                 ]
+            with gr.Accordion("Public clips, fetched from the network when you ask", open=False):
+                public, terms, ask = _public()
         with gr.Column():
             answer = gr.HTML(elem_id="clip-answer")
+            when = gr.HTML(elem_id="clip-timeline", js_on_load=JUMP)
+            facts = gr.HTML(elem_id="clip-facts")
+            with gr.Accordion("What each view said", open=False):
+                said = gr.HTML(elem_id="clip-views")
             salience = gr.Video(
-                label="Motion salience: bright where the picture changes over time",
-                elem_id="clip-salience",
-                interactive=False,
-                autoplay=True,
-                loop=True,
-                height=320,
-            )
-            facts = gr.Markdown(elem_id="clip-facts")
-    if lab.default:
-        gr.Markdown(about(lab.cards[lab.default]))
-    outputs = [answer, facts, salience]
-    button.click(
-        partial(classify, lab), video, outputs, api_name="classify", concurrency_id="compute", concurrency_limit=2
-    )
+                label="Motion salience: bright where the picture changes over time", elem_id="clip-salience",
+                interactive=False, autoplay=True, loop=True, height=320,
+            )  # fmt: skip
+            take = gr.Button("Result as files", size="sm", elem_id="clip-files-button")
+            taken = gr.File(label="JSON, and the clip with its labels", file_count="multiple", interactive=False,
+                            visible=False, elem_id="clip-files")  # fmt: skip
+    result = gr.State(None)
+    inputs = [video, weights, judged_by, taught]
+    outputs = [answer, when, said, facts, salience, result]
+    heavy = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
+    button.click(partial(classify, lab), inputs, outputs, **heavy)
     for path, each in examples:
         each.click(partial(_take, path), None, video, api_visibility="private").then(
-            partial(classify, lab), video, outputs, api_visibility="private", concurrency_id="compute"
+            partial(classify, lab), inputs, outputs, **heavy
         )
+    take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **heavy)
+    public.change(licence, public, terms, api_visibility="private", show_progress="hidden")
+    ask.click(partial(fetch, lab), public, video, api_visibility="private")
+
+
+def _public() -> tuple[gr.Dropdown, gr.Markdown, gr.Button]:
+    public = gr.Dropdown(
+        [(each.title, each.key) for each in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
+        info="Real people. Nothing is fetched before you press the button.",
+    )  # fmt: skip
+    return public, gr.Markdown(elem_id="clip-terms"), gr.Button("Fetch this clip", size="sm", elem_id="clip-fetch")
 
 
 def _take(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,6 +192,12 @@ class Lab:
         from actrec.video.write import write_mp4
 
         return str(write_mp4(path, clue.film(), SHOWN_FPS))
+
+    def write(self, path: Path, frames: Iterable[np.ndarray], fps: float) -> Path:
+        """Frames as a file that browsers play."""
+        from actrec.video.write import write_mp4
+
+        return write_mp4(path, frames, fps)
 
     def salience_video(self, clip: Clip, path: Path) -> str:
         """The clip with its motion salience over it, as a file that browsers play."""

@@ -6,7 +6,7 @@ import threading
 
 import gradio as gr
 
-from demo import clip, compare, live, motion, status, teach, train
+from demo import api, clip, compare, live, motion, status, teach, train
 from demo.lab import EXAMPLES, Lab
 from demo.look import SCRIPT, STYLE, theme
 
@@ -41,6 +41,7 @@ def build(lab: Lab) -> gr.Blocks:
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
                 layout(lab, tab, taught)
+        api.build(lab, taught)
     return page
 
 

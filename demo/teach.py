@@ -238,7 +238,9 @@ def show(lab: Lab, taught: Taught | None) -> list:
         "" if empty else taught.map(),
         "" if empty else taught.curve(),
         state_of(taught),
-        gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2), interactive=not empty),
+        gr.Slider(
+            value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2), interactive=not empty
+        ),
         gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
         gr.Dropdown(choices=saved(folder(lab))),
         gr.skip() if taught is None else gr.Dropdown(value=taught.weights),

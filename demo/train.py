@@ -1,166 +1,37 @@
-"""The Train tab: start a training as a child process, watch its run folder, stop, pause and resume it.
+"""The Train tab: choose what to learn from, start a training, watch it, stop, pause and resume it, use its weights.
 
-Everything shown is read from the folder, so a reloaded page, a second visitor and a restarted server all find the run.
+Everything shown is read from the run folders, so a reloaded page, a second visitor and a restarted server all find
+the run.
 """
 
 from __future__ import annotations
 
-import re
-import shlex
-import subprocess
-import sys
-import time
 from functools import partial
 from html import escape
-from pathlib import Path
 
 import gradio as gr
-import pandas as pd
+import numpy as np
 
-from actrec.machine import environment
-from actrec.training.run import Run, runs
-from demo.lab import ROOT, Lab
+from actrec import charts
+from actrec.taught import Taught
+from actrec.training import story
+from demo.lab import Lab
+from demo.trainings import (
+    AT_RANDOM,
+    LASTING,
+    Trainings,
+    adopt,
+    ask,
+    examined,
+    from_taught,
+    from_zip,
+    light_systems,
+    line,
+    resume,
+    start,
+)
 
-RUNS = ROOT / "runs"
 DATA = ["synthetic:six", "synthetic:webcam", "synthetic:interactions"]
-LASTING = ("running", "paused")
-POINTS = 300  # of a curve
-LINES = 14  # of the log
-AT_RANDOM = "at random"
-
-
-class Trainings:
-    """The run folders of this machine, and the one child that may be at work on them."""
-
-    def __init__(self, folder: Path = RUNS) -> None:
-        self.folder = Path(folder).resolve()
-        self.child: subprocess.Popen | None = None
-        self.name = ""
-
-    def names(self) -> list[str]:
-        return [run.name for run in runs(self.folder)]
-
-    def path(self, name: str) -> str:
-        """A run's folder as the command line names it, from the project's root where it lies there."""
-        folder = self.folder / name
-        return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
-
-    def run(self, name: str | None) -> Run | None:
-        return Run(self.folder / name) if name in self.names() else None
-
-    def busy(self) -> str:
-        """The name of the run that is being trained, by this page or by anyone else; empty when there is none."""
-        if self.child is not None and self.child.poll() is None:
-            return self.name
-        found = (run.name for run in runs(self.folder) if run.status()["state"] in LASTING)
-        return next(found, "")
-
-    def begin(self, name: str, words: list[str]) -> None:
-        """Start the command as a process of its own with one computing thread; one at a time."""
-        if busy := self.busy():
-            raise gr.Error(f"One training at a time: stop '{busy}' first.", print_exception=False)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self._said(name), "w") as said:
-            self.child = subprocess.Popen(
-                [sys.executable, "-m", "actrec", *words],
-                cwd=ROOT, env=environment(1), stdout=said, stderr=said, start_new_session=True,
-            )  # fmt: skip
-        self.name = name
-
-    def last_words(self, name: str) -> str:
-        """What the child said last: why it ended, where it made no run folder."""
-        try:
-            lines = self._said(name).read_text().strip().splitlines()
-        except OSError:
-            return ""
-        return lines[-1] if lines else ""
-
-    def starting(self, name: str) -> bool:
-        return self.name == name and self.child is not None and self.child.poll() is None
-
-    def _said(self, name: str) -> Path:
-        return self.folder / f".{name}.txt"
-
-
-def words(
-    name: str, data: str, system: str, preset: str, start: str, epochs: float | None, clips: float | None
-) -> list[str]:
-    """The command line of a new training, after `python -m actrec`."""
-    told = ["train", f"--data={data}", "--system", system, "--preset", preset, "--threads", "1", "--name", name]
-    if data.startswith("synthetic") and clips:
-        told += ["--clips-per-class", str(int(clips))]
-    if epochs:
-        told += ["--epochs", str(int(epochs))]
-    if start and start != AT_RANDOM:
-        told += ["--start-from", start]
-    return told
-
-
-def line(trainings: Trainings, *choices: object) -> str:
-    """The same as a line to type."""
-    name = str(choices[0] or "NAME")
-    out = trainings.path(name)
-    return shlex.join(["python", "-m", "actrec", *words(name, *choices[1:]), "--out", out])
-
-
-def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
-    """Start a new run; the name under which it is found."""
-    name = re.sub(r"[^\w.-]+", "-", name or "").strip("-.")
-    if not name:
-        raise gr.Error("Give the training a name first.", print_exception=False)
-    if not data:
-        raise gr.Error("Choose what to learn from first.", print_exception=False)
-    if trainings.run(name):
-        raise gr.Error(f"There is a run '{name}' already: resume it, or choose another name.", print_exception=False)
-    trainings.begin(name, [*words(name, str(data), *choices), "--out", trainings.path(name)])
-    return name
-
-
-def resume(trainings: Trainings, name: str | None) -> None:
-    """Let a paused run go on; start a process for one that was stopped or cut off."""
-    run = _chosen(trainings, name)
-    if run.status()["state"] == "paused":
-        run.forget("pause")
-    else:
-        trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
-
-
-def ask(trainings: Trainings, what: str, name: str | None) -> None:
-    _chosen(trainings, name).ask_to(what)
-
-
-def _chosen(trainings: Trainings, name: str | None) -> Run:
-    run = trainings.run(name)
-    if run is None:
-        raise gr.Error("Choose a run first.", print_exception=False)
-    return run
-
-
-def curves(events: list[dict]) -> tuple[pd.DataFrame | None, pd.DataFrame | None, pd.DataFrame | None]:
-    """Loss, accuracy and learning rate over epochs; None until there are two points to join."""
-    loss, accuracy, rates, steps = [], [], [], 1
-    for event in events:
-        if event["event"] == "started":
-            steps = event["steps"]
-        elif event["event"] == "step":
-            epoch = round(event["total"] / steps, 3)
-            loss.append((epoch, event["loss"], "training"))
-            accuracy.append((epoch, event["accuracy"], "training"))
-            rates.append((epoch, event["rate"]))
-        elif event["event"] == "epoch":
-            loss.append((event["epoch"], event["loss"], "validation"))
-            accuracy.append((event["epoch"], event["accuracy"], "validation"))
-    tables = []
-    for rows, names in (
-        (loss, ("epoch", "loss", "of")),
-        (accuracy, ("epoch", "accuracy", "of")),
-        (rates, ("epoch", "rate")),
-    ):
-        kept = [
-            row for place, row in enumerate(rows) if place % (len(rows) // POINTS + 1) == 0 or row[-1] == "validation"
-        ]
-        tables.append(pd.DataFrame(kept, columns=names) if len(kept) > 1 else None)
-    return tuple(tables)
 
 
 def summary(trainings: Trainings, name: str | None) -> str:
@@ -173,38 +44,30 @@ def summary(trainings: Trainings, name: str | None) -> str:
             return f'<p class="quiet" data-state="starting">Starting {escape(name)}.</p>'
         why = trainings.last_words(name) or "It ended before it began."
         return f'<div class="verdict unsure" data-state="failed">failed</div><p>{escape(why)}</p>'
-    status, events = run.status(), run.events()
-    done = status.get("done")
-    facts = [f"{done:.0%} done"] if done is not None else []
-    steps = [event for event in events if event["event"] == "step"]
-    if steps:
-        newest = steps[-1]
-        facts.append(f"{newest['clips_per_second']:.1f} clips per second, {newest['waiting']:.0%} of the time waiting")
-    if status["state"] == "running" and status.get("left"):
-        facts.append(f"about {_duration(status['left'])} left")
-    epochs = [event for event in events if event["event"] == "epoch"]
-    if epochs:
-        best = max(epochs, key=lambda event: (event["accuracy"], -event["loss"]))
-        facts.append(f"best validation accuracy {best['accuracy']:.0%} in epoch {best['epoch']}")
+    status = run.status()
+    facts = story.facts(status, run.events())
     return (
         f'<div class="verdict" data-state="{escape(status["state"])}">{escape(status["state"])}</div>'
         f'<p>{escape(status["sentence"])}</p><p class="quiet figures">{escape(" · ".join(facts))}</p>'
     )
 
 
-def log(events: list[dict]) -> str:
-    """The last events, newest last, one a line."""
-    lines = []
-    for event in events[-LINES:]:
-        told = {key: value for key, value in event.items() if key not in ("time", "event", "labels", "numbers")}
-        facts = told.get("sentence") or "  ".join(f"{key} {value}" for key, value in told.items())
-        lines.append(f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {event['event']:<9} {facts}")
-    return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
+def pictures(events: list[dict]) -> list[str]:
+    """Loss, accuracy, learning rate and the newest confusion, as SVG."""
+    if not events:
+        return [""] * 4
+    curves = story.curves(events)
+    found = story.confusion(events)
+    matrix = ""
+    if found:
+        counts, labels, epoch = found
+        matrix = charts.matrix(np.array(counts), labels, f"Validation clips after epoch {epoch}: rows are the truth")
+    return [
+        charts.lines(curves["loss"], "Loss", "epoch"),
+        charts.lines(curves["accuracy"], "Accuracy", "epoch", high=1, percent=True),
+        charts.lines(curves["rate"], "Learning rate", "epoch"),
+        matrix,
+    ]
 
 
 def look(trainings: Trainings, name: str | None, seen: tuple | None, *, again: bool = False) -> list:
@@ -215,29 +78,46 @@ def look(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
     state = run.status()["state"] if run else "starting" if trainings.starting(name or "") else "none"
     now = (name, state, busy, run.news() if run else None)
     if now == seen and not again:
-        return [gr.skip()] * 11
+        return [gr.skip()] * 13
     events = run.events() if run else []
     choices = trainings.names()
     if name and name not in choices:
         choices = [name, *choices]
-    lasting = state in LASTING
     return [
         gr.Dropdown(choices=choices, value=name),
         summary(trainings, name),
-        *curves(events),
-        log(events),
+        *pictures(events),
+        story.log(events),
         gr.Button(interactive=not busy),
         gr.Button(interactive=state == "running"),
-        gr.Button(interactive=lasting),
+        gr.Button(interactive=state in LASTING),
         gr.Button(interactive=state == "paused" or (not busy and state in ("stopped", "cut off", "failed"))),
+        gr.Button(interactive=state == "finished"),
         now,
     ]
 
 
-def light_systems() -> list[str]:
-    from actrec.systems import SYSTEMS  # torch: only when someone looks at this tab
+def check(data: str | None) -> str:
+    """What the data check found, before any time is spent on it."""
+    return "".join(f'<p class="quiet">{escape(each)}</p>' for each in examined(data))
 
-    return [name for name, system in SYSTEMS.items() if system.size == "light"]
+
+def take_zip(trainings: Trainings, path: str | None) -> tuple[str, str]:
+    """An uploaded zip becomes the folder to learn from; its path and what was found in it."""
+    folder, sentence = from_zip(trainings, path)
+    return folder, f'<p class="quiet">{escape(sentence)}</p>{check(folder)}'
+
+
+def take_taught(trainings: Trainings, taught: Taught | None) -> tuple[str, str]:
+    """The Teach tab's clips become the folder to learn from."""
+    folder = from_taught(trainings, taught)
+    return folder, check(folder)
+
+
+def use(lab: Lab, trainings: Trainings, name: str | None) -> str:
+    """One click puts finished weights where every tab finds them."""
+    taken = escape(adopt(lab, trainings, name))
+    return f'<p class="quiet" data-adopted="{taken}">The weights {taken} can be chosen in every tab now.</p>'
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -249,69 +129,76 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column(scale=2):
-            choices = _choices(lab)
-            with gr.Row():
-                begin = gr.Button("Start", variant="primary", elem_id="train-start", min_width=90)
-                pause = gr.Button("Pause", elem_id="train-pause", interactive=False, min_width=90)
-                stop = gr.Button("Stop", elem_id="train-stop", interactive=False, min_width=90)
-                go_on = gr.Button("Resume", elem_id="train-resume", interactive=False, min_width=90)
+            choices, sources = _choices(lab)
+            at = _buttons()
             command = gr.Code(
                 line(trainings, *(each.value for each in choices)), language="shell", label="The same in a terminal",
                 interactive=False, elem_id="train-command", wrap_lines=True, lines=3, max_lines=5,
             )  # fmt: skip
         with gr.Column(scale=3):
-            chosen = gr.Dropdown([], label="Run", info="Newest first.", elem_id="train-run", allow_custom_value=True)
-            told = gr.HTML(elem_id="train-status")
-            with gr.Row():
-                plots = [
-                    gr.LinePlot(
-                        x="epoch",
-                        y="loss",
-                        color="of",
-                        label="Loss",
-                        elem_id="train-loss",
-                        height=280,
-                        color_title="clips",
-                    ),
-                    gr.LinePlot(
-                        x="epoch",
-                        y="accuracy",
-                        color="of",
-                        label="Accuracy",
-                        elem_id="train-accuracy",
-                        height=280,
-                        color_title="clips",
-                    ),
-                ]
-            with gr.Accordion("Learning rate and log", open=False):
-                plots.append(gr.LinePlot(x="epoch", y="rate", label="Learning rate", elem_id="train-rate", height=180))
-                lines = gr.Textbox(label="Log", lines=LINES, max_lines=LINES, interactive=False, elem_id="train-log")
+            chosen, shown, adopted = _watching(at)
     seen, ticks = gr.State(None), gr.Timer(1.0)
-    outputs = [chosen, told, *plots, lines, begin, pause, stop, go_on, seen]
+    outputs = [chosen, *shown, at["start"], at["pause"], at["stop"], at["resume"], at["use"], seen]
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     show, now = partial(look, trainings), partial(look, trainings, again=True)
     for each in choices:
         each.change(partial(line, trainings), choices, command, **quiet)
-    begin.click(partial(start, trainings), choices, chosen, **quiet).then(now, [chosen, seen], outputs, **quiet)
-    for button, act in ((pause, partial(ask, trainings, "pause")), (stop, partial(ask, trainings, "stop"))):
-        button.click(act, chosen, None, **quiet).then(now, [chosen, seen], outputs, **quiet)
-    go_on.click(partial(resume, trainings), chosen, None, **quiet).then(now, [chosen, seen], outputs, **quiet)
+    at["start"].click(partial(start, trainings), choices, chosen, **quiet).then(now, [chosen, seen], outputs, **quiet)
+    acts = {"pause": partial(ask, trainings, "pause"), "stop": partial(ask, trainings, "stop")}
+    for name, act in {**acts, "resume": partial(resume, trainings)}.items():
+        at[name].click(act, chosen, None, **quiet).then(now, [chosen, seen], outputs, **quiet)
+    at["use"].click(partial(use, lab, trainings), chosen, adopted, **quiet)
     chosen.input(now, [chosen, seen], outputs, **quiet)
     ticks.tick(show, [chosen, seen], outputs, **quiet)  # also what a reloaded page finds the run with
-    tab.select(light_systems_shown, None, choices[2], **quiet)
+    found, data = sources["found"], choices[1]
+    sources["check"].click(check, data, found, api_visibility="private")
+    sources["zip"].upload(partial(take_zip, trainings), sources["zip"], [data, found], api_visibility="private")
+    sources["taught"].click(partial(take_taught, trainings), taught, [data, found], api_visibility="private")
+    tab.select(lambda: gr.Dropdown(choices=light_systems()), None, choices[2], **quiet)
+    tab.select(lambda: gr.Dropdown(choices=[AT_RANDOM, *lab.cards]), None, choices[4], **quiet)
 
 
-def light_systems_shown() -> gr.Dropdown:
-    return gr.Dropdown(choices=light_systems())
+def _buttons() -> dict[str, gr.Button]:
+    with gr.Row():
+        return {
+            "start": gr.Button("Start", variant="primary", elem_id="train-start", min_width=90),
+            "pause": gr.Button("Pause", elem_id="train-pause", interactive=False, min_width=90),
+            "stop": gr.Button("Stop", elem_id="train-stop", interactive=False, min_width=90),
+            "resume": gr.Button("Resume", elem_id="train-resume", interactive=False, min_width=90),
+        }
 
 
-def _choices(lab: Lab) -> list[gr.components.Component]:
-    """What a new training is made of, in the order of `words`."""
+def _watching(at: dict[str, gr.Button]) -> tuple[gr.Dropdown, list[gr.components.Component], gr.HTML]:
+    """What is seen of a run: its state, its curves, the confusion, the log; and the button that uses its weights."""
+    chosen = gr.Dropdown([], label="Run", info="Newest first.", elem_id="train-run", allow_custom_value=True)
+    shown = [gr.HTML(elem_id="train-status")]
+    at["use"] = gr.Button("Use these weights in every tab", size="sm", interactive=False, elem_id="train-use")
+    adopted = gr.HTML(elem_id="train-adopted")
+    with gr.Row():
+        shown += [gr.HTML(elem_id="train-loss", min_width=260), gr.HTML(elem_id="train-accuracy", min_width=260)]
+    with gr.Accordion("Learning rate, confusion and log", open=False):
+        with gr.Row():
+            shown += [gr.HTML(elem_id="train-rate", min_width=260), gr.HTML(elem_id="train-confusion", min_width=260)]
+        shown.append(
+            gr.Textbox(label="Log", lines=story.LINES, max_lines=story.LINES, interactive=False, elem_id="train-log")
+        )
+    return chosen, shown, adopted
+
+
+def _choices(lab: Lab) -> tuple[list[gr.components.Component], dict[str, gr.components.Component]]:
+    """What a new training is made of, in the order of `words`, and where clips may come from."""
     name = gr.Textbox("my-first", label="Name", info="Of the run and of the weights it makes.", elem_id="train-name")
     data = gr.Dropdown(
         DATA, value=DATA[0], allow_custom_value=True, label="Learn from", elem_id="train-data",
         info="Figures the project draws, or the path of a folder on this computer: one folder per class, clips inside.",
     )  # fmt: skip
+    with gr.Row():
+        sources = {
+            "zip": gr.UploadButton("A zip of such folders", size="sm", min_width=110, elem_id="train-zip"),
+            "taught": gr.Button("What I taught", size="sm", min_width=110, elem_id="train-taught"),
+            "check": gr.Button("Check the data", size="sm", min_width=110, elem_id="train-check"),
+        }
+    sources["found"] = gr.HTML(elem_id="train-found")
     system = gr.Dropdown(
         ["asym3d"], value="asym3d", label="System", info="The light networks; Compare says what each costs.",
         elem_id="train-system",
@@ -327,16 +214,11 @@ def _choices(lab: Lab) -> list[gr.components.Component]:
         )  # fmt: skip
     with gr.Row():
         epochs = gr.Number(
-            12,
-            label="Epochs",
-            info="Passes over all clips.",
-            precision=0,
-            minimum=1,
-            elem_id="train-epochs",
+            12, label="Epochs", info="Passes over all clips.", precision=0, minimum=1, elem_id="train-epochs",
             min_width=120,
-        )
+        )  # fmt: skip
         clips = gr.Number(
             60, label="Clips per class", info="Of drawn figures.", precision=0, minimum=2, elem_id="train-clips",
             min_width=120,
         )  # fmt: skip
-    return [name, data, system, preset, begin, epochs, clips]
+    return [name, data, system, preset, begin, epochs, clips], sources

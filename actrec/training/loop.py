@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from actrec.data.split import Split
+from actrec.evaluation.metrics import confusion
 from actrec.machine import choose_device, write_json
 from actrec.systems import Schedule, named
 from actrec.training.board import Board
@@ -34,6 +35,7 @@ from actrec.training.updates import Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
 from actrec.training.world import World
 
+SHOWN_CLASSES = 40  # up to which an epoch's confusion goes into the log
 SAVED_EVERY = 600.0  # seconds after which a long epoch writes a checkpoint in its middle
 
 
@@ -202,7 +204,7 @@ class Training:
                 if time.perf_counter() - saved > SAVED_EVERY:
                     self.save()
                     saved = time.perf_counter()
-        accuracy, loss = self.validate()
+        accuracy, loss, mistaken = self.validate()
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.seconds += time.perf_counter() - began
         self._keep_best(accuracy, loss)
@@ -210,7 +212,8 @@ class Training:
         self.run.log(
             "epoch", epoch=progress.epoch, stage=stage, accuracy=accuracy, loss=loss,
             seconds=round(progress.seconds, 1), total=progress.epoch * self.steps,
-            best=progress.best_epoch == progress.epoch, **{f"training_{k}": v for k, v in meter.figures().items()},
+            best=progress.best_epoch == progress.epoch, confusion=mistaken,
+            **{f"training_{k}": v for k, v in meter.figures().items()},
         )  # fmt: skip
         self._show(accuracy, loss, meter)
         return True
@@ -270,8 +273,8 @@ class Training:
         self.world.from_first(lambda: None)
 
     @torch.inference_mode()
-    def validate(self) -> tuple[float, float]:
-        """Top-1 accuracy and loss on the newest view of each validation clip."""
+    def validate(self) -> tuple[float, float, list[list[int]]]:
+        """Top-1 accuracy, loss and confusion on the newest view of each validation clip."""
         self.network.eval()
         split, train = self.source.validation, self.source.train
         scores = self._outputs(split, np.arange(len(split)))
@@ -286,7 +289,8 @@ class Training:
                 f"In epoch {self.progress.epoch + 1} the network's scores are not numbers any more. The last good "
                 "checkpoint is kept: resume from it with a lower --rate."
             )
-        return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4)
+        mistaken = confusion(scores.numpy(), split.targets).tolist() if scores.shape[1] <= SHOWN_CLASSES else []
+        return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4), mistaken
 
     def _outputs(self, split: Split, index: np.ndarray) -> torch.Tensor:
         """What the network says of one view of some clips: scores, or codes; each process computes its part."""

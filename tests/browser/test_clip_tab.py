@@ -40,3 +40,29 @@ def test_what_is_not_a_video_is_refused_with_a_sentence_and_the_page_goes_on(pag
     assert "video" in page.inner_text("[data-testid=toast-body]")
     page.click("#clip-clap")
     assert _label(page) == "clap"
+
+
+def test_the_timeline_jumps_the_views_are_weighed_and_files_can_be_taken(page):
+    page.click("#clip-squat")
+    assert _label(page) == "squat"
+    page.wait_for_selector("#clip-timeline .moment", timeout=60_000)
+    last = page.locator("#clip-timeline .moment").last
+    start = float(last.get_attribute("data-start"))
+    last.click()
+    page.wait_for_function("start => document.querySelector('#clip-video video').currentTime >= start", arg=start)
+    page.click("button:has-text('What each view said')")
+    page.wait_for_selector("#clip-views td", state="visible")
+    weights = page.eval_on_selector_all("#clip-views tbody td:last-child", "all => all.map(td => +td.innerText)")
+    assert sum(weights) == pytest.approx(1, abs=0.02)
+    page.click("#clip-files-button")
+    page.wait_for_selector("#clip-files a[download]", timeout=60_000)
+    names = page.inner_text("#clip-files")
+    assert "result" in names and "labelled" in names
+
+
+def test_public_clips_say_what_they_are_and_fetch_nothing_by_themselves(page):
+    page.click("button:has-text('Public clips')")
+    page.click("#clip-public input")
+    page.click("[role=option]:has-text('Arm wrestling')")
+    page.wait_for_selector("#clip-terms:has-text('071e60535eaf0aed')", timeout=20_000)
+    assert "clip from Kinetics" in page.inner_text("#clip-terms")

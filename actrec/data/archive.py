@@ -1,0 +1,115 @@
+"""A stranger's zip with one folder per class, unpacked without trusting anything it says.
+
+Nothing is written outside the target, nothing more than the limits, and after a refusal nothing stays. Clips get
+numbers for names; only the class folders (and groups inside them) keep theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from actrec.data.sets import VIDEO, DataError
+
+CHUNK = 1 << 20
+PACKED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"}
+LEFT_ASIDE = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is unpacked at most."""
+
+    files: int = 5000
+    bytes: int = 2 << 30
+    ratio: int = 100  # of what comes out to what lies in the zip; videos hardly shrink
+    spare: int = 10 << 20  # bytes below which no ratio is asked
+
+
+LIMITS = Limits()
+
+
+def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> str:
+    """The clips of a zip as `folder/class/clip`; a sentence on what was left aside. `folder` must not exist yet."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wanted, aside = _wanted(archive, limits)
+            _write(archive, wanted, fresh, limits)
+        os.rename(fresh, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, UnicodeError) as error:
+        raise DataError("archive", "This is no zip that can be read. Pack the folders again as a plain zip.") from error
+    except OSError as error:
+        raise DataError("archive", f"The zip cannot be unpacked: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return f"{len(wanted)} clips unpacked" + (f", {aside} files that are no video left aside." if aside else ".")
+
+
+def _wanted(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[tuple[zipfile.ZipInfo, tuple[str, ...]]], int]:
+    """The clips with the folders they go into, and how many files are none; refuses the zip for what it says."""
+    entries = [each for each in archive.infolist() if not each.is_dir()]
+    if len(entries) > limits.files:
+        raise DataError("archive", f"The zip holds {len(entries)} files; at most {limits.files} are unpacked.")
+    kept = [(each, _parts(each)) for each in entries if not LEFT_ASIDE & set(PurePosixPath(each.filename).parts)]
+    if nested := next((each.filename for each, parts in kept if PurePosixPath(parts[-1]).suffix.lower() in PACKED), ""):
+        raise DataError("archive", f"The zip holds another archive, '{nested[-80:]}'. Unpack that one first.")
+    if any(each.flag_bits & 1 for each, _ in kept):
+        raise DataError("archive", "The zip is locked with a password. Pack it without one.")
+    declared = sum(each.file_size for each, _ in kept)
+    packed = sum(each.compress_size for each, _ in kept)
+    if declared > limits.bytes:
+        raise DataError("archive", f"The zip unpacks to {declared / 1e9:.1f} GB; at most {limits.bytes / 1e9:.1f} GB.")
+    if declared > max(limits.spare, limits.ratio * packed):
+        raise DataError("archive", "The zip grows more than a hundredfold when it is unpacked. Videos never do.")
+    clips = [(each, parts) for each, parts in kept if PurePosixPath(parts[-1]).suffix.lower() in VIDEO]
+    depth = 1
+    while (
+        clips and len({parts[:depth] for _, parts in clips}) == 1 and min(len(parts) for _, parts in clips) > depth + 1
+    ):
+        depth += 1  # a folder around all the classes
+    clips = [(each, parts[depth - 1 :]) for each, parts in clips]
+    if not clips:
+        raise DataError(
+            "archive", "The zip holds no video. Make one folder per class with clips inside, and zip those."
+        )
+    if loose := [parts for _, parts in clips if len(parts) < 2]:
+        raise DataError("archive", f"{len(loose)} clips lie in no folder. Make one folder per class with clips inside.")
+    return clips, len(kept) - len(clips)
+
+
+def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
+    """The folders and the name of an entry; a path that leads elsewhere is refused."""
+    name = entry.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or not parts or ":" in parts[0]:
+        raise DataError("archive", f"The zip holds a path that leads out of it, '{name[-80:]}'. It was not unpacked.")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise DataError("archive", f"The zip holds a link, '{name[-80:]}'. Put the clip itself in its place.")
+    if any(not each.isprintable() or len(each) > 80 or each.startswith(".") for each in parts[:-1]):
+        raise DataError("archive", "A folder in the zip has a name that cannot be used: 1 to 80 printable characters.")
+    return parts
+
+
+def _write(
+    archive: zipfile.ZipFile, wanted: list[tuple[zipfile.ZipInfo, tuple[str, ...]]], folder: Path, limits: Limits
+) -> None:
+    room = min(limits.bytes, shutil.disk_usage(folder).free // 2)
+    for number, (entry, parts) in enumerate(wanted):
+        home = folder.joinpath(*parts[:-1])
+        home.mkdir(parents=True, exist_ok=True)
+        suffix = PurePosixPath(parts[-1]).suffix.lower()
+        with archive.open(entry) as source, open(home / f"{number:05d}{suffix}", "wb") as target:
+            while chunk := source.read(CHUNK):
+                room -= len(chunk)
+                if room < 0:
+                    raise DataError("archive", "The zip unpacks to more than there is room for. It was not unpacked.")
+                target.write(chunk)

@@ -1,0 +1,112 @@
+"""What programs may ask of the page: four endpoints, and nothing else. `docs/api.md` shows how."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import gradio as gr
+
+from actrec.result import as_dict
+from actrec.taught import Taught
+from demo import teach
+from demo.files import discard, fresh_file
+from demo.lab import Lab
+from demo.toast import refusal, told
+
+
+def classify(lab: Lab, video: str, weights: str, taught: bool, known: Taught | None) -> dict:
+    """Says which action a video shows.
+
+    Args: video, a file; weights, the name of a folder of weights, or "" for the default; taught, true to ask also
+    what this session taught with /enrol. Returns the label, whether it is unknown, the five best scores, what each
+    view said and what it counted for, and the milliseconds of each step.
+    """
+    if taught and (known is None or not known.labels):
+        raise refusal("This session has taught nothing yet: call /enrol first.")
+    try:
+        with told():
+            name = chosen(lab, known.weights if taught else weights)
+            recognizer = lab.recognizer(name)
+            began = time.perf_counter()
+            clip = lab.read(video, short_side=teach.SHORT_SIDE)
+            decode = (time.perf_counter() - began) * 1000
+            prediction = recognizer.predict(clip)
+            judged = known.judge(prediction.code) if taught else None
+            return as_dict(name, prediction, clip, {"decode": decode} | prediction.milliseconds, taught=judged)
+    finally:
+        discard(video)
+
+
+def motion(lab: Lab, video: str) -> str:
+    """Shows where a video moves: the same video with its motion salience over it.
+
+    Args: video, a file. Returns an mp4 file.
+    """
+    try:
+        with told():
+            clip = lab.read(video, short_side=teach.SHORT_SIDE)
+            return lab.salience_video(clip, fresh_file("salience.mp4"))
+    finally:
+        discard(video)
+
+
+def embed(lab: Lab, video: str, weights: str) -> dict:
+    """Gives the code of a video: the numbers by which weights compare clips, of length one.
+
+    Args: video, a file; weights, the name of a folder of weights, or "" for the default. Returns the weights' name
+    and the code.
+    """
+    try:
+        with told():
+            name = chosen(lab, weights)
+            code = lab.recognizer(name).embed(lab.read(video, short_side=teach.SHORT_SIDE))
+            return {"weights": name, "code": [float(each) for each in code]}
+    finally:
+        discard(video)
+
+
+def enrol(lab: Lab, videos: list[str], action: str, weights: str, known: Taught | None) -> tuple[dict, Taught]:
+    """Teaches an action to this session by a few videos of it; three are enough to start.
+
+    Args: videos, files; action, its name; weights, the name of a folder of weights, or "" for the default (the first
+    call decides). Returns what is taught so far: the clips of each action, the weights and the threshold.
+    """
+    with told():
+        name = known.weights if known else chosen(lab, weights)
+    known = teach.learn(lab, known, name, action, False, None, videos)
+    clips = {label: len(known.of(label)) for label in known.labels}
+    return {"weights": known.weights, "actions": clips, "threshold": known.threshold}, known
+
+
+def chosen(lab: Lab, weights: str) -> str:
+    """The weights asked for; only those in the folder, by their name."""
+    name = weights or lab.default
+    if name not in lab.cards:
+        raise refusal(f"There are no weights '{weights}'. There are: {', '.join(lab.cards) or 'none yet'}.")
+    return name
+
+
+def build(lab: Lab, taught: gr.State) -> None:
+    """Give the endpoints their inputs and outputs; nothing of them is seen on the page."""
+    with gr.Row(visible=False):
+        video, videos = gr.File(label="video"), gr.File(label="videos", file_count="multiple")
+        action, weights = gr.Textbox(label="action"), gr.Textbox("", label="weights")
+        also = gr.Checkbox(False, label="taught")
+        answer, film = gr.JSON(label="answer"), gr.File(label="film")
+        ask = gr.Button()
+    heavy = {"api_visibility": "public", "concurrency_id": "compute", "concurrency_limit": 2}
+    for endpoint, inputs, outputs in (
+        (classify, [video, weights, also, taught], answer),
+        (motion, [video], film),
+        (embed, [video, weights], answer),
+        (enrol, [videos, action, weights, taught], [answer, taught]),
+    ):
+        ask.click(
+            partial(endpoint, lab),
+            inputs,
+            outputs,
+            api_name=endpoint.__name__,
+            api_description=endpoint.__doc__,
+            **heavy,
+        )
