@@ -99,13 +99,17 @@ def look(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
 
 def check(data: str | None) -> str:
     """What the data check found, before any time is spent on it."""
-    return "".join(f'<p class="quiet">{escape(each)}</p>' for each in examined(data))
+    return sentences(examined(data))
+
+
+def sentences(found: list[str]) -> str:
+    return "".join(f'<p class="quiet">{escape(each)}</p>' for each in found)
 
 
 def take_zip(trainings: Trainings, path: str | None) -> tuple[str, str]:
     """An uploaded zip becomes the folder to learn from; its path and what was found in it."""
-    folder, sentence = from_zip(trainings, path)
-    return folder, f'<p class="quiet">{escape(sentence)}</p>{check(folder)}'
+    folder, found = from_zip(trainings, path)
+    return folder, sentences(found)
 
 
 def take_taught(trainings: Trainings, taught: Taught | None) -> tuple[str, str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+import gradio as gr
 
 from actrec.data.archive import unpack
 from actrec.data.sets import DataError
@@ -138,8 +141,8 @@ def chosen(trainings: Trainings, name: str | None) -> Run:
     return run
 
 
-def from_zip(trainings: Trainings, path: str | None) -> tuple[str, str]:
-    """A visitor's zip as a folder to learn from; whatever it was, the zip itself does not stay."""
+def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
+    """A visitor's zip as a folder to learn from, and what was found in it; the zip itself does not stay."""
     if not path:
         raise refusal("Choose a zip first.")
     folder = trainings.fresh_data()
@@ -148,7 +151,11 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, str]:
             sentence = unpack(Path(path), folder)
     finally:
         discard(path)
-    return str(folder), sentence
+    try:
+        return str(folder), [sentence, *examined(str(folder))]
+    except gr.Error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def from_taught(trainings: Trainings, taught: Taught | None) -> str:

@@ -1,0 +1,163 @@
+"""Bad input at the level of callbacks: the core's sentence as a toast, the set as it was, nothing on the disk."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from demo import api, clip, teach, train
+from demo.lab import Lab
+from demo.trainings import Trainings, from_taught
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "video"))  # for `corpus`, which is no package of its own
+import corpus  # noqa: E402
+
+KINDS = (
+    "empty", "text", "noise", "playlist", "playlist named mp4", "concat list", "picture", "wav", "m4a",
+    "cut before its index", "unknown codec in mp4", "no frame", "one frame", "8K",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[Lab]:
+    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
+    lab.start()
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory) -> dict[str, tuple[Path, set[str]]]:
+    return corpus.refused(tmp_path_factory.mktemp("broken"))
+
+
+@pytest.fixture
+def upload(tmp_path, monkeypatch):
+    """Puts a file where Gradio puts uploads; `left` says what is still there."""
+    home = tmp_path / "uploads"
+    home.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(home))
+
+    def put(path: Path, name: str | None = None) -> str:
+        (home / "0123abcd").mkdir(exist_ok=True)
+        return str(shutil.copy(path, home / "0123abcd" / (name or path.name)))
+
+    put.left = lambda: [each for each in home.rglob("*") if each.is_file()]
+    return put
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_broken_clip_is_refused_in_every_tab(lab, broken, upload, kind):
+    path = broken[kind][0]
+    calls = {
+        "clip": lambda up: clip.classify(lab, up, None, clip.OWN, None),
+        "teach": lambda up: teach.learn(lab, None, None, "wave", False, up, None),
+        "api": lambda up: api.classify(lab, up, "", False, None),
+    }
+    for name, call in calls.items():
+        with pytest.raises(gr.Error) as refused:
+            call(upload(path))
+        sentence = refused.value.message
+        assert sentence[0].isupper() and sentence.endswith("."), (name, sentence)
+        assert upload.left() == [], name
+
+
+def test_one_broken_clip_among_good_ones_is_said_and_the_others_are_learned(lab, broken, upload, monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    good = ROOT / "assets/examples/squat.mp4"
+    files = [upload(good), upload(broken["text"][0], "<img src=x>.mp4"), upload(good, "again.mp4")]
+    taught = teach.learn(lab, None, None, "<b>knees</b>", False, None, files)
+    assert len(taught.lessons) == 2 and upload.left() == []
+    assert len(said) == 1 and "&lt;img src=x&gt;" in said[0] and "<img" not in said[0]
+    for shown in (teach.classes(taught), taught.map(), teach.answer(taught, taught.lessons[0].codes[0])):
+        assert "<b>knees" not in shown and "knees" in shown
+
+
+def test_a_refused_clip_leaves_what_was_taught_as_it_was(lab, broken, upload):
+    good = ROOT / "assets/examples/squat.mp4"
+    taught = teach.learn(lab, None, None, "knees", False, upload(good), None)
+    before = taught.lessons
+    with pytest.raises(gr.Error):
+        teach.learn(lab, taught, None, "more", False, upload(broken["noise"][0]), None)
+    assert taught.lessons is before
+
+
+def test_what_is_no_taught_set_is_refused_and_gone(lab, upload, tmp_path):
+    bomb = tmp_path / "set.taught"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../evil", bytes(1 << 20))
+    with pytest.raises(gr.Error, match="not a set of taught actions"):
+        teach.bring(lab, upload(bomb))
+    assert upload.left() == []
+
+
+def test_a_set_goes_out_and_comes_back(lab, upload):
+    good = ROOT / "assets/examples/squat.mp4"
+    taught = teach.learn(lab, None, None, "knees", False, None, [upload(good), upload(good, "b.mp4")])
+    out = Path(teach.export(taught))
+    back = teach.bring(lab, str(out))
+    assert back.labels == ("knees",) and len(back.lessons[0].film) > 1000
+    assert upload.left() == []
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"../wave/1.mp4": "x"}, "leads out"),
+        ({"wave/1.zip": "x", "wave/1.mp4": "x"}, "another archive"),
+        ({"wave/1.mp4": bytes(40 << 20)}, "hundredfold"),
+        ({f"wave/{number}.mp4": "" for number in range(10_000)}, "10000 files"),
+        ({"wave/1.mp4": "no video", "clap/1.mp4": "neither"}, "None of the 2 clips"),
+    ],
+)
+def test_hostile_zips_are_refused_and_gone(lab, upload, tmp_path, files, says):
+    path = tmp_path / "clips.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    trainings = Trainings(tmp_path / "runs")
+    with pytest.raises(gr.Error, match=says):
+        train.take_zip(trainings, upload(path))
+    assert upload.left() == []
+    assert [each for each in (tmp_path / "runs").rglob("*") if each.is_file()] == []
+
+
+def test_what_was_taught_becomes_a_data_set(lab, upload, tmp_path):
+    taught = None
+    for name in ("squat", "wave"):
+        example = ROOT / f"assets/examples/{name}.mp4"
+        taught = teach.learn(
+            lab, taught, None, f"{name}/../x", False, None, [upload(example), upload(example, "b.mp4")]
+        )
+    folder = Path(from_taught(Trainings(tmp_path / "runs"), taught))
+    assert sorted(each.name for each in folder.iterdir()) == ["squat-..-x", "wave-..-x"]
+    assert "4 clips in 2 classes" in train.check(str(folder))
+
+
+def test_two_visitors_who_press_start_together_get_one_training(tmp_path):
+    trainings, together, ends = Trainings(tmp_path), threading.Barrier(2), []
+
+    def press(name: str) -> None:
+        together.wait()
+        try:
+            trainings.begin(name, ["list"])
+            ends.append("started")
+        except Exception as error:
+            ends.append(str(error))
+
+    visitors = [threading.Thread(target=press, args=(name,)) for name in ("one", "two")]
+    for each in visitors:
+        each.start()
+    for each in visitors:
+        each.join()
+    trainings.child.wait(60)
+    assert sorted(each[:7] for each in ends) == ["One tra", "started"]
