@@ -15,6 +15,7 @@ from actrec.result import Moment, as_dict, captioned, timeline, verdict_of, verd
 from actrec.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import DownloadError, download
+from demo import choice
 from demo.files import discard, fresh_file
 from demo.lab import EXAMPLES, SHOWN_FPS, Lab, name_of
 from demo.look import bars, table, verdict
@@ -169,15 +170,11 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 label="Your clip", sources=["upload", "webcam"], elem_id="clip-video", height=320,
                 webcam_options=gr.WebcamOptions(mirror=False),
             )  # fmt: skip
-            with gr.Row():
-                weights = gr.Dropdown(
-                    list(lab.cards), value=lab.default, label="Weights", info="Which network answers.",
-                    elem_id="clip-weights", min_width=150,
-                )  # fmt: skip
-                judged_by = gr.Radio(
-                    [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
-                    elem_id="clip-judged-by", min_width=150,
-                )  # fmt: skip
+            weights = choice.build(lab, tab, "clip")
+            judged_by = gr.Radio(
+                [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
+                elem_id="clip-judged-by",
+            )  # fmt: skip
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Examples drawn by the project, none of them seen in training:")
             with gr.Row(elem_id="clip-examples", elem_classes="examples"):

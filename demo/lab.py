@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from actrec.weights.cards import Card, WeightsError, cards
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from actrec.evaluation.compare import Compared, Point
     from actrec.evaluation.cost import Cost, Pace
     from actrec.motion.clues import Clue

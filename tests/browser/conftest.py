@@ -50,7 +50,16 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path) -> Iterator[str]:
+def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights that ship, in a folder to which a test may add its own."""
+    folder = tmp_path_factory.mktemp("weights")
+    for each in (ROOT / "weights").iterdir():
+        (folder / each.name).symlink_to(each)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_folder: Path) -> Iterator[str]:
     """The app as a user starts it; its address."""
     log = tmp_path_factory.mktemp("server") / "log"
     with socket.socket() as free:
@@ -58,6 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path) -> Itera
         port = free.getsockname()[1]
     with open(log, "w") as out:
         command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs_folder)]
+        command += ["--weights", str(weights_folder)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
     try:

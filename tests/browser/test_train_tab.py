@@ -98,3 +98,42 @@ def test_what_cannot_be_learned_from_is_refused_with_a_sentence(page, run, tmp_p
     page.click("#train-start")
     page.wait_for_selector("#train-status:has-text('No clip was found')", timeout=150_000)
     assert not run.folder.exists()
+
+
+@pytest.mark.timeout(600)
+def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(page, run, films, weights_folder):
+    packed = shutil.make_archive(str(films.parent / "packed"), "zip", zipped(films))
+    _open(page)
+    with page.expect_file_chooser() as chooser:
+        page.click("#train-zip")
+    chooser.value.set_files(packed)
+    page.wait_for_selector("#train-found:has-text('8 clips in 2 classes')", timeout=60_000)
+    _fill(page, "train-name", run.name)
+    _fill(page, "train-epochs", 2)
+    page.wait_for_function("document.querySelector('#train-command').innerText.replace(/\\s/g, '').includes('data/')")
+    page.click("#train-start")
+    _state(page, "finished")
+    page.click("button:has-text('Learning rate, confusion and log')")
+    page.wait_for_selector("#train-confusion rect", timeout=30_000)
+    page.click("#train-use")
+    page.wait_for_selector(f"#train-adopted [data-adopted='{run.name}']", timeout=30_000)
+    assert (weights_folder / run.name / "card.json").is_file()
+    page.click("button[role=tab]:has-text('Clip')")
+    page.click("#clip-weights input")
+    page.click(f"[role=option]:has-text('{run.name}')")
+    page.wait_for_selector("#clip-about:has-text('knows 2 actions')", timeout=30_000)
+    page.click("#clip-squat")
+    page.wait_for_selector("#clip-answer .verdict", timeout=60_000)
+    assert page.get_attribute("#clip-answer .verdict", "data-label") in ("up", "down", "unknown")
+
+
+def zipped(films: Path) -> Path:
+    """The same films as videos, for a zip takes no folders of pictures."""
+    from actrec.video.write import write_mp4
+
+    folder = films.parent / "videos"
+    for clip in films.glob("*/*"):
+        (folder / clip.parent.name).mkdir(parents=True, exist_ok=True)
+        frames = np.stack([cv2.imread(str(each))[..., ::-1] for each in sorted(clip.iterdir())])
+        write_mp4(folder / clip.parent.name / f"{clip.name}.mp4", frames, 8.0)
+    return folder
