@@ -112,6 +112,8 @@ def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(pag
     _fill(page, "train-epochs", 2)
     page.wait_for_function("document.querySelector('#train-command').innerText.replace(/\\s/g, '').includes('data/')")
     page.click("#train-start")
+    page.wait_for_function(f"document.querySelector('#train-run input').value == '{run.name}'", timeout=60_000)
+    _state(page, "running")
     _state(page, "finished")
     page.click("button:has-text('Learning rate, confusion and log')")
     page.wait_for_selector("#train-confusion rect", timeout=30_000)
