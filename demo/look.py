@@ -137,7 +137,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = ""
 
 
 def _cell(text: str) -> str:
-    bare = text.replace(",", "").removesuffix(" %")
+    bare = text.replace(",", "").removesuffix("%").rstrip()
     number = bare.replace(".", "", 1).isdigit()
     value = f' data-value="{bare}"' if number else ""
     kind = "number" if number else "long" if len(text) > LONG else ""

@@ -10,6 +10,7 @@ from actrec.machine import memory
 from actrec.training.run import runs
 from demo.lab import Lab
 
+NAMED = 3  # weights that the strip names; more are counted
 LASTING = ("running", "paused")
 
 
@@ -26,8 +27,12 @@ def training(lab: Lab) -> str:
 def strip(lab: Lab) -> str:
     """All of it as one line of HTML."""
     held, whole = memory()
-    loaded = ", ".join(lab.loaded()) or "none in memory yet"
-    parts = [("Device", lab.say(), "broken" if lab.failed else "" if lab.ready else "busy"), ("Weights", loaded, "")]
+    loaded = lab.loaded()
+    loaded = ", ".join(loaded) if len(loaded) <= NAMED else f"{len(loaded)} in memory"
+    parts = [
+        ("Device", lab.say(), "broken" if lab.failed else "" if lab.ready else "busy"),
+        ("Weights", loaded or "none in memory yet", ""),
+    ]
     if held:
         parts.append(("Memory", f"{held / 1e9:.1f} of {whole / 1e9:.0f} GB", ""))
     busy = training(lab)
