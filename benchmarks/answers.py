@@ -92,7 +92,7 @@ def fresh(name: str, device: str, classes: int) -> Recognizer:
     labels = [str(number) for number in range(classes)]
     network = system.network(classes)
     with torch.device("meta"):
-        width = system.network(classes).code(**system.blank()).shape[1]
+        width = system.network(classes).eval().code(**system.blank()).shape[1]
     centres = {label: [0.0] * width for label in labels} if system.decides == "centres" else None
     return Recognizer(system, network, Card(name, name, labels, "nothing", "", 0, centres=centres), device)
 

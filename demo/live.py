@@ -87,7 +87,7 @@ def on_frame(
         prediction = recognizer.predict(clip, views="one")
         label, answer = told(prediction) if asks is None else told_by(asks, prediction)
         visitor.say(label)
-    shown = _under(lab, overlay, int(every or 1), clip, recognizer, prediction, visitor)
+    shown = _under(lab, frame, overlay, int(every or 1), clip, recognizer, prediction, visitor)
     visitor.meter.note(arrived, time.monotonic())
     strip = lately(
         list(visitor.said), time.monotonic(), SHOWN_SECONDS, list(asks.labels if asks else recognizer.labels)
@@ -110,10 +110,12 @@ def told_by(taught: object, prediction: Prediction) -> tuple[str, str]:
     return label, verdict(label, judged.unknown, sentence) + gaps(judged.nearest, judged.threshold)
 
 
-def _under(lab: Lab, overlay: str, every: int, clip, recognizer: Recognizer, prediction, visitor: Visitor) -> str:
-    """The newest frame under the chosen overlay."""
+def _under(
+    lab: Lab, frame: np.ndarray, overlay: str, every: int, clip, recognizer: Recognizer, prediction, visitor: Visitor
+) -> str:
+    """The newest frame under the chosen overlay; a first frame has nothing to be compared with."""
     if clip is None:
-        return ""
+        return picture(frame, "Your camera.")
     if visitor.overlays is None:
         from actrec.explain.overlays import Overlays  # torch
 

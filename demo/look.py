@@ -83,7 +83,8 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
         cells.append((last - max(first, end), label))
         end = max(last, end)
     spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
-    told = ", ".join(f"{label} {last - first:.0f} s" for label, first, last in runs[-6:] if last - first >= 0.5)
+    lasting = [(label, last - first) for label, first, last in runs if last - first >= 0.5]
+    told = ", ".join(f"{label} {long:.0f} s" for label, long in lasting[-12:])
     return (
         f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(told)}">{spans}'
         f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span><span>now</span></div>'

@@ -9,6 +9,8 @@ import numpy as np
 
 from actrec.video import Clip
 
+SMALL, MOMENTS = 200, 4  # clips of a set whose films are looked at several times, and how often
+
 
 @dataclass(frozen=True)
 class Split:
@@ -29,6 +31,36 @@ class Split:
         ]
         rounds = np.stack(drawn, axis=1)
         return np.concatenate([rng.permutation(each) for each in rounds])
+
+    def of(self, index: np.ndarray) -> Split:
+        """Some of the clips."""
+        index = np.asarray(index)
+        return Split(self.targets[index], lambda place: self.clip(int(index[place])))
+
+    def moments(self, seconds: float) -> Split:
+        """Each clip as a camera would have shown it at a few moments, the last one its end.
+
+        What is judged by its newest `seconds` alone says little of a film whose action lies in the middle, and a dozen
+        of clips says little at all. A large set says enough by its clips' ends.
+        """
+        if len(self) > SMALL:
+            return self
+        stops = [_stops(self.clip(index), seconds) for index in range(len(self))]
+        entries = [(index, stop) for index, of in enumerate(stops) for stop in of]
+
+        def until(place: int) -> Clip:
+            index, stop = entries[place]
+            clip = self.clip(index)
+            return clip.between(float(clip.times[0]), stop)
+
+        return Split(self.targets[[index for index, _ in entries]], until)
+
+
+def _stops(clip: Clip, seconds: float) -> list[float]:
+    """The seconds before which a few windows end, evenly spread and overlapping by half at least where they may."""
+    first, last = float(clip.times[0]), float(clip.times[-1])
+    count = min(MOMENTS, 1 + int(np.ceil(max(0.0, last - first - seconds) / (seconds / 2))))
+    return [float(end) + 1e-3 for end in (np.linspace(first + seconds, last, count) if count > 1 else [last])]
 
 
 @dataclass(frozen=True)

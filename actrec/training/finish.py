@@ -41,22 +41,24 @@ def finish(
     tensors = network.state_dict()
     write_checkpoint(run.weights, card, tensors)
     recognizer = Recognizer.load(run.weights, str(device))
-    few = some_of_each(source.train.targets, GALLERY)
-    centres = class_centres(torch.from_numpy(_outputs(recognizer, source.train, few)[1]), source.train.targets[few])
-    logits, codes = _outputs(recognizer, source.validation, np.arange(len(source.validation)))
+    gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
+    centres = class_centres(torch.from_numpy(_outputs(recognizer, gallery)[1]), gallery.targets)
+    logits, codes = _outputs(recognizer, judging)
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
-    card = judged(read_card(run.weights), centres.numpy(), logits, codes, source.validation.targets)
+    card = judged(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, len(source.validation))
     return write_checkpoint(run.weights, card, tensors)
 
 
-def judged(card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray) -> Card:
+def judged(
+    card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray, clips: int
+) -> Card:
     """The card with temperature and threshold fitted on held-out clips, and what they score."""
     temperature = float(fit_temperature(logits, targets))
     gaps = np.linalg.norm(codes - centres[targets], axis=1)
     recognised = logits.argmax(1) == targets
     measured = {
-        "split": f"{len(targets)} held-out clips, which also chose epoch, temperature and threshold",
+        "split": f"{len(targets)} views of {clips} held-out clips, which also chose epoch, temperature and threshold",
         "top1": round(top(logits, targets), 4),
         "calibration_error_before": round(calibration_error(softmax(logits), targets), 4),
         "calibration_error": round(calibration_error(softmax(logits, temperature), targets), 4),
@@ -82,9 +84,11 @@ def command(settings: Settings) -> str:
     return shlex.join(words)
 
 
-def some_of_each(targets: np.ndarray, most: int) -> np.ndarray:
-    """The indices of at most `most` clips of each class."""
-    return np.concatenate([np.flatnonzero(targets == label)[:most] for label in np.unique(targets)])
+def gallery_of(split: Split, most: int, system: System) -> Split:
+    """At most `most` clips of each class, which make its centre."""
+    targets = split.targets
+    few = np.concatenate([np.flatnonzero(targets == label)[:most] for label in np.unique(targets)])
+    return split.of(few).moments(system.seconds)
 
 
 def class_centres(codes: torch.Tensor, targets: np.ndarray) -> torch.Tensor:
@@ -96,8 +100,8 @@ def unit(codes: torch.Tensor) -> torch.Tensor:
     return nn.functional.normalize(codes, dim=1)
 
 
-def _outputs(recognizer: Recognizer, split: Split, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores before the softmax and codes of length one, of the newest view of some clips."""
-    made = [recognizer.run(views) for views in tested(recognizer.system, split, index, 1)]
+def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Scores before the softmax and codes of length one, of the newest view of every clip."""
+    made = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
     logits, codes = (np.concatenate(each) for each in zip(*made, strict=True))
     return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

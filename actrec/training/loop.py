@@ -22,7 +22,7 @@ from actrec.systems import Schedule, named
 from actrec.training.board import Board
 from actrec.training.conditions import Conditions, fingerprint
 from actrec.training.feed import Feed, tested, workers
-from actrec.training.finish import class_centres, finish, some_of_each, unit
+from actrec.training.finish import class_centres, finish, gallery_of, unit
 from actrec.training.material import open_material, too_few
 from actrec.training.meter import Meter
 from actrec.training.numbers import arrange_weights, planned
@@ -102,6 +102,8 @@ class Training:
         )  # fmt: skip
         self.loading = workers(self.device, world)
         self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
+        self.judging = self.source.validation.moments(self.system.seconds)
+        self.gallery = gallery_of(self.source.train, 20, self.system)
         self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
         self.clips = fingerprint(self.source)
 
@@ -276,11 +278,10 @@ class Training:
     def validate(self) -> tuple[float, float, list[list[int]]]:
         """Top-1 accuracy, loss and confusion on the newest view of each validation clip."""
         self.network.eval()
-        split, train = self.source.validation, self.source.train
-        scores = self._outputs(split, np.arange(len(split)))
+        split, gallery = self.judging, self.gallery
+        scores = self._outputs(split)
         if self.system.decides == "centres":
-            few = some_of_each(train.targets, 20)
-            centres = class_centres(unit(self._outputs(train, few)), train.targets[few])
+            centres = class_centres(unit(self._outputs(gallery)), gallery.targets)
             scores = -torch.cdist(unit(scores), centres).square()
         targets = torch.from_numpy(split.targets)
         loss = float(nn.functional.cross_entropy(scores, targets))
@@ -292,9 +293,9 @@ class Training:
         mistaken = confusion(scores.numpy(), split.targets).tolist() if scores.shape[1] <= SHOWN_CLASSES else []
         return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4), mistaken
 
-    def _outputs(self, split: Split, index: np.ndarray) -> torch.Tensor:
-        """What the network says of one view of some clips: scores, or codes; each process computes its part."""
-        mine = np.array_split(index, self.world.size)[self.world.rank]
+    def _outputs(self, split: Split) -> torch.Tensor:
+        """What the network says of one view of each clip: scores, or codes; each process computes its part."""
+        mine = np.array_split(np.arange(len(split)), self.world.size)[self.world.rank]
         outputs: list[np.ndarray] = []
         for views in self._tested(split, mine):
             inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}

@@ -151,7 +151,7 @@ def unchanged(good: dict, run: Run) -> bool:
 def test_the_best_epoch_ships_and_patience_ends_a_training(films, tmp_path, monkeypatch):
     from actrec.training.loop import Training
 
-    scores = iter([(0.5, 1.0), (0.75, 0.9), (0.75, 0.95), (0.5, 1.0), (0.9, 0.1)])
+    scores = iter([(0.5, 1.0, []), (0.75, 0.9, []), (0.75, 0.95, []), (0.5, 1.0, []), (0.9, 0.1, [])])
     monkeypatch.setattr(Training, "validate", lambda self: next(scores))
     run = train_here(tmp_path / "run", small(films, epochs=9, patience=2))
     assert [event["best"] for event in events(run, "epoch")] == [True, True, False, False]
