@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
+import signal
+import sys
 from pathlib import Path
 
 from actrec.machine import relaunch_with_allocator
+from actrec.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parent
 
@@ -21,17 +23,37 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="folder with checkpoint folders")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder for trainings and saved actions")
+    parser.add_argument(
+        "--password", help="asked of everyone; ACTREC_PASSWORD in the environment is not seen by others"
+    )
+    parser.add_argument("--name", action="append", default=[], help="another name this page goes by, such as a proxy's")
+    parser.add_argument(
+        "--data", type=Path, action="append", default=[],
+        help="folder of clips that visitors may train on where --host lets others in; may be given again",
+    )  # fmt: skip
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="actrec-page-") as temporary:
-        os.environ["GRADIO_TEMP_DIR"] = temporary
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        from demo.stubs import without_stubs
+    for setting in [each for each in os.environ if each.startswith("GRADIO_")]:
+        del os.environ[setting]  # sharing, open folders and the like are decided here
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that nothing is left behind
+    from demo.stubs import without_stubs
 
-        without_stubs()
+    without_stubs()
+    from demo.home import home
+
+    with home() as temporary:
+        os.environ["GRADIO_TEMP_DIR"] = str(temporary)
         from demo.lab import Lab
+        from demo.locks import is_loopback, password_for
         from demo.page import launch
 
-        launch(Lab(args.weights, args.device, runs=args.runs), args.host, args.port)
+        try:
+            password = password_for(args.host, args.password)
+        except Refusal as error:
+            sys.exit(str(error))
+        confined = None if is_loopback(args.host) else args.data
+        lab = Lab(args.weights, args.device, runs=args.runs, data=confined)
+        launch(lab, args.host, args.port, password, args.name)
 
 
 if __name__ == "__main__":

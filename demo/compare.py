@@ -13,6 +13,7 @@ from demo import choice
 from demo.chart import accuracy_against_cost
 from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import table
+from demo.toast import refusal
 
 if TYPE_CHECKING:
     from actrec.evaluation.compare import Compared
@@ -33,9 +34,9 @@ FIRST_SECONDS, SIDE = 20.0, 240
 def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | None = None) -> str:
     """One clip through the chosen weights; a row for each."""
     if not path:
-        raise gr.Error("Choose a video first: upload one or take an example.", print_exception=False)
+        raise refusal("Choose a video first: upload one or take an example.")
     if not names:
-        raise gr.Error("Choose at least one of the weights.", print_exception=False)
+        raise refusal("Choose at least one of the weights.")
 
     def report(place: int, name: str) -> None:
         if progress:
@@ -45,7 +46,7 @@ def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | No
         clip = lab.read(path, short_side=SIDE, stop=FIRST_SECONDS)
         rows = lab.compare(clip, names, report)
     except (VideoError, WeightsError, ValueError) as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        raise refusal(error) from None
     return table(
         ASKED,
         [

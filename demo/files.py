@@ -1,4 +1,4 @@
-"""Files the page makes for its visitors or gets from them: in Gradio's own temporary folder, which Gradio empties."""
+"""Files the page makes for its visitors or gets from them: in the folder that `demo.home` gives."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import tempfile
 from pathlib import Path
 
+from demo.guests import current_guest, folder_for
+
 
 def fresh_file(name: str) -> Path:
-    """A path nobody else has, ending in `name`."""
-    folder = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="made-", dir=folder)) / name
+    """A path nobody else has or can guess, ending in `name`; it goes when the visitor does."""
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()) / folder_for(current_guest())
+    folder.mkdir(mode=0o700)
+    return folder / name
 
 
 def discard(path: str | Path | None) -> None:

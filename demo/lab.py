@@ -41,8 +41,10 @@ class Lab:
         device: str = "auto",
         first: str = FIRST,
         runs: Path = ROOT / "runs",
+        data: list[Path] | None = None,
     ) -> None:
         self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
+        self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
         self.progress = "Loading the network library."
         self.paces: dict[str, Pace] = {}
         self._cards: tuple[tuple, dict[str, Card]] = ((), {})
@@ -231,6 +233,8 @@ class Lab:
 
         if name is None:
             raise WeightsError(NO_WEIGHTS.format(folder=self.folder))
+        if Path(name).name != name or name == "..":
+            raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
         with self._lock:
             if (found := self._have(name)) is None:
                 checksum = self._sum(name)

@@ -10,6 +10,7 @@ from actrec.video import VideoError
 from demo.files import fresh_file
 from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import figures
+from demo.toast import refusal
 
 # What a viewer sees, in words; the equations are those of the papers.
 CAPTIONS = {
@@ -28,12 +29,12 @@ SECONDS, FPS, SIDE = 5.0, 15.0, 160
 def look(lab: Lab, path: str | None, method: str, seed: float) -> tuple[str, dict, object]:
     """A clip in; a page of pictures, the clues behind them and what may be watched out."""
     if not path:
-        raise gr.Error("Choose a video first: upload one or take an example.", print_exception=False)
+        raise refusal("Choose a video first: upload one or take an example.")
     try:
         clip = lab.read(path, short_side=SIDE, stop=SECONDS)
         clues = lab.clues(clip.at_rate(min(clip.fps or FPS, FPS)), method, int(seed))
     except (VideoError, ValueError) as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        raise refusal(error) from None
     shown = figures(
         (clue.picture, f"{CAPTIONS[name]} Here: {clue.found}. ({clue.milliseconds:.0f} ms)")
         for name, clue in clues.items()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from demo import api, clip, compare, live, motion, status, teach, train
+from demo.guests import Guests
 from demo.lab import EXAMPLES, Lab
+from demo.locks import Gate, close_gradio, is_loopback, login, names_for, warning
 from demo.look import SCRIPT, STYLE, theme
 
 TABS = {
@@ -45,14 +51,23 @@ def build(lab: Lab) -> gr.Blocks:
     return page
 
 
-def launch(lab: Lab, host: str, port: int) -> None:
-    """Serve the page until it is stopped. The weights load once the page is up."""
+def serve(
+    lab: Lab, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
+) -> gr.Blocks:
+    """The page behind its locks, being served."""
+    close_gradio()
     page = build(lab)
+    gate = Middleware(Gate, names=names_for(host, list(names)), only_here=is_loopback(host), guests=guests)
     page.queue(default_concurrency_limit=4)
     page.launch(
         server_name=host,
         server_port=port,
         share=False,
+        auth=login(password) if password else None,
+        auth_message="Any name, and the password that the page was started with.",
+        app_kwargs={"middleware": [gate], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        enable_monitoring=False,
+        quiet=True,
         theme=theme(),
         css_paths=STYLE,
         js=SCRIPT.read_text(),
@@ -65,6 +80,13 @@ def launch(lab: Lab, host: str, port: int) -> None:
         show_error=True,
         allowed_paths=[str(EXAMPLES)],
     )
+    return page
+
+
+def launch(lab: Lab, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
+    """Serve the page until it is stopped. The weights load once the page is up."""
+    page = serve(lab, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
+    print(f"The page is at {page.local_url}\n{warning(host)}".strip(), flush=True)
     later = threading.Timer(ALONE, lab.start)
     later.daemon = True
     later.start()

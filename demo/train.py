@@ -126,7 +126,7 @@ def use(lab: Lab, trainings: Trainings, name: str | None) -> str:
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
-    trainings = Trainings(lab.runs)
+    trainings = Trainings(lab.runs, lab.data)
     gr.Markdown(
         "Teach a network on this computer. It learns in a process of its own, with one computing thread, and goes on "
         "when this page is closed."
@@ -155,7 +155,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     chosen.input(now, [chosen, seen], outputs, **quiet)
     ticks.tick(show, [chosen, seen], outputs, **quiet)  # also what a reloaded page finds the run with
     found, data = sources["found"], choices[1]
-    sources["check"].click(check, data, found, api_visibility="private")
+    sources["check"].click(lambda chosen: check(trainings.confined(chosen)), data, found, api_visibility="private")
     sources["zip"].upload(partial(take_zip, trainings), sources["zip"], [data, found], api_visibility="private")
     sources["taught"].click(partial(take_taught, trainings), taught, [data, found], api_visibility="private")
     tab.select(lambda: gr.Dropdown(choices=light_systems()), None, choices[2], **quiet)

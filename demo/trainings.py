@@ -30,8 +30,8 @@ AT_RANDOM = "at random"
 class Trainings:
     """The run folders of this machine. However many visitors press Start, one training runs at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder).resolve()
+    def __init__(self, folder: Path, data: list[Path] | None = None) -> None:
+        self.folder, self.data = Path(folder).resolve(), data
         self.child: subprocess.Popen | None = None
         self.name = ""
         self._starting = threading.Lock()
@@ -82,6 +82,18 @@ class Trainings:
         """Where a visitor's clips go to be trained on; nobody can guess another one's."""
         return self.folder / "data" / secrets.token_hex(6)
 
+    def confined(self, data: str | None) -> str | None:
+        """What to learn from, if visitors may: where others open the page, not every folder of this computer."""
+        if self.data is None or not data or str(data).startswith("synthetic"):
+            return data
+        path = Path(data).resolve()
+        if any(path.is_relative_to(Path(each).resolve()) for each in (self.folder / "data", *self.data)):
+            return data
+        raise refusal(
+            "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "
+            "was started with (--data)."
+        )
+
     def _said(self, name: str) -> Path:
         return self.folder / f".{name}.txt"
 
@@ -113,6 +125,7 @@ def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
         raise refusal("Give the training a name first, other than 'data' and 'taught'.")
     if not data:
         raise refusal("Choose what to learn from first.")
+    trainings.confined(data)
     if trainings.run(name):
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
     with told(RunError, OSError):

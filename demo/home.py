@@ -1,0 +1,41 @@
+"""The folder for visitors' files: made at the start, gone at the end, whatever ends the program. Knows no Gradio."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed program left stays until someone removes it
+    fcntl = None
+
+PREFIX, LOCK = "actrec-page-", "lock"
+
+
+@contextlib.contextmanager
+def home() -> Iterator[Path]:
+    """The folder for visitors' files while this program runs; those of programs that were killed are removed."""
+    _sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        with open(folder / LOCK, "w") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # until the program ends, however it ends
+            uploads = folder / "files"
+            uploads.mkdir(mode=0o700)
+            yield uploads
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    if fcntl is None:
+        return
+    for lock in place.glob(f"{PREFIX}*/{LOCK}"):
+        with contextlib.suppress(OSError), open(lock) as handle:  # another user's, or still held
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
