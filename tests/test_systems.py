@@ -99,6 +99,13 @@ def test_a_letterbox_keeps_proportion_and_a_mirror_is_a_mirror():
     assert np.abs(mirrored[0, :, ::-1].astype(int) - square[0]).max() <= 1
 
 
+def test_another_light_tints_every_frame_alike_and_grey_has_no_colour():
+    frames = np.broadcast_to(np.array([100, 60, 20], np.uint8), (2, 8, 8, 3))
+    assert place(frames, 8, Placing(gain=(0.5, 1.0, 2.0), bias=10))[:, 4, 4].tolist() == [[60, 70, 50]] * 2
+    grey = 0.299 * 100 + 0.587 * 60 + 0.114 * 20  # ITU-R BT.601
+    assert place(frames, 8, Placing(grey=True))[0, 4, 4].tolist() == [round(grey)] * 3
+
+
 def test_signed_differences_by_hand():
     frames = np.zeros((3, 1, 2, 3), np.uint8)
     frames[:, 0, 0] = np.array([10, 30, 20])[:, None]

@@ -46,8 +46,9 @@ class Placing:
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     flip: bool = False
-    gain: float = 1.0
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of red, green and blue
     bias: float = 0.0
+    grey: bool = False
 
     @classmethod
     def draw(cls, rng: np.random.Generator, flip: bool = True) -> Placing:
@@ -55,8 +56,9 @@ class Placing:
             zoom=float(np.exp(rng.uniform(-0.25, 0.3))),
             shift=tuple(rng.uniform(-0.12, 0.12, 2)),
             flip=bool(flip and rng.random() < 0.5),
-            gain=float(np.exp(rng.uniform(-0.35, 0.35))),
+            gain=tuple(np.exp(rng.uniform(-0.35, 0.35) + rng.uniform(-0.2, 0.2, 3))),
             bias=float(rng.uniform(-20, 20)),
+            grey=bool(rng.random() < 0.25),
         )
 
 
@@ -81,13 +83,15 @@ def place(frames: np.ndarray, size: int, placing: Placing = PLAIN) -> np.ndarray
             [0, down, middle + placing.shift[1] * size - down * (small[1] - 1) / 2],
         ]
     )
-    levels = np.clip(np.arange(256) * placing.gain + placing.bias, 0, 255).astype(np.uint8)
-    relit = placing.gain != 1.0 or placing.bias != 0.0
+    levels = np.clip(np.arange(256)[:, None, None] * np.array(placing.gain) + placing.bias, 0, 255).astype(np.uint8)
+    relit = placing.gain != PLAIN.gain or placing.bias != 0.0
     out = np.empty((len(frames), size, size, 3), np.uint8)
     for frame, picture in zip(frames, out, strict=True):
         cv2.warpAffine(frame, matrix, (size, size), dst=picture, flags=cv2.INTER_LINEAR)
         if relit:
             cv2.LUT(picture, levels, dst=picture)
+        if placing.grey:
+            cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=picture)
     return out
 
 
