@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # torch: only whoever predicts pays for it
     from actrec.repository import Judgement
     from actrec.video import Clip
 
+UNKNOWN = "unknown"
 MOMENTS = 60  # of a timeline at most
 BAND = 0.14  # of the height, for the label under the picture
 
@@ -31,13 +32,13 @@ class Moment:
 
 def verdict_of(prediction: Prediction) -> tuple[str, float]:
     """The label or "unknown", and the score of the likeliest class."""
-    return "unknown" if prediction.unknown else prediction.label, float(prediction.scores.max())
+    return UNKNOWN if prediction.unknown else prediction.label, float(prediction.scores.max())
 
 
 def verdict_taught(judged: Judgement) -> tuple[str, float]:
     """The taught label or "unknown", and how far inside the threshold the clip lies."""
     inside = 0.0 if not judged.threshold else max(0.0, 1 - judged.distance / judged.threshold)
-    return judged.label or "unknown", inside
+    return judged.label or UNKNOWN, inside
 
 
 def timeline(
@@ -115,7 +116,8 @@ def captioned(clip: Clip, moments: Sequence[Moment]) -> Iterator[np.ndarray]:
     band = max(24, int(height * BAND))
     for frame, second in zip(clip.frames, clip.times - clip.times[0], strict=True):
         now = next((each for each in moments if each.start <= second < each.stop), moments[-1])
-        yield np.concatenate([frame, _label(f"{now.label}  {now.sure:.0%}", width, band)])
+        text = now.label if now.label == UNKNOWN else f"{now.label}  {now.sure:.0%}"
+        yield np.concatenate([frame, _label(text, width, band)])
 
 
 @lru_cache(maxsize=64)

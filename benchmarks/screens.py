@@ -1,14 +1,16 @@
 """Pictures of every tab, light and dark, for a desk and for a phone: into `assets/screens`.
 
-    python -m benchmarks.screens [--only TAB ...]
+    python -m benchmarks.screens [--only TAB ...] [--out FOLDER]
 
-The app is started as a user starts it; each tab does something first, so that there is something to see.
+The app is started as a user starts it; each tab does something first, so that there is something to see. What is
+trained and taught for the pictures lands in a temporary folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +21,10 @@ from benchmarks.live import FLAGS, app, open_page
 
 SCREENS = Path(__file__).resolve().parents[1] / "assets" / "screens"
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
+TALLEST = 2200  # pixels of a picture; what lies below is not shown
 QUALITY = 62
 MINUTE = 60_000
+TAUGHT = ("wave both hands", "sit down")
 
 
 def clip(page) -> None:
@@ -43,7 +47,6 @@ def motion(page) -> None:
     page.click("#motion-jumping-jack")
     page.wait_for_selector("#motion-figures figure", timeout=4 * MINUTE)
     page.wait_for_timeout(3000)
-    page.locator("#motion-figures").scroll_into_view_if_needed()
 
 
 def compare(page) -> None:
@@ -53,23 +56,68 @@ def compare(page) -> None:
     page.wait_for_timeout(2000)
 
 
+def teach(page) -> None:
+    """Two actions of three clips each, and a clip that was not among them."""
+    with tempfile.TemporaryDirectory(prefix="actrec-screens-") as folder:
+        for action in TAUGHT:
+            page.fill("#teach-name textarea, #teach-name input", action)
+            page.set_input_files("#teach-files input[type=file]", drawn(Path(folder), action, (0, 1, 2)))
+            page.wait_for_function("document.querySelectorAll('#teach-files .file').length == 3", timeout=MINUTE)
+            page.click("#teach-learn")
+            page.wait_for_selector(f"#teach-classes tr[data-label='{action}']", timeout=3 * MINUTE)
+        page.set_input_files("#teach-files input[type=file]", drawn(Path(folder), TAUGHT[0], (4,)))
+        page.wait_for_function("document.querySelectorAll('#teach-files .file').length == 1", timeout=MINUTE)
+        page.click("#teach-what")
+        page.wait_for_selector("#teach-answer .verdict", timeout=MINUTE)
+        page.wait_for_timeout(1500)
+
+
+def drawn(folder: Path, action: str, numbers: tuple[int, ...]) -> list[Path]:
+    """Clips of an action with seeds outside training."""
+    from actrec.data import synthetic
+    from actrec.video.write import write_mp4
+
+    made = []
+    for number in numbers:
+        clip = synthetic.render(action, 2_000_100_000 + number, frames=48, size=(240, 320), fps=12.0, framing="whole")
+        made.append(write_mp4(folder / f"{action}-{number}.mp4".replace(" ", "-"), clip.frames, 12.0))
+    return made
+
+
+def train(page) -> None:
+    """A short training, from its start to its end, its confusion and its log open."""
+    for name, text in (("train-name", "six-actions"), ("train-clips", "6"), ("train-epochs", "6")):
+        page.locator(f"#{name} input, #{name} textarea").first.fill(text)
+        page.keyboard.press("Tab")
+    page.wait_for_function("document.querySelector('#train-command textarea').value.includes('six-actions')")
+    page.click("#train-check")
+    page.click("#train-start")
+    page.wait_for_selector("#train-status [data-state=finished]", timeout=8 * MINUTE)
+    page.click("button:has-text('Learning rate, confusion and log')")
+    page.wait_for_timeout(1500)
+
+
 def still(page) -> None:
     page.wait_for_timeout(4000)
 
 
-SHOWN: dict[str, Callable] = {"Clip": clip, "Live": live, "Motion": motion, "Compare": compare}
+SHOWN: dict[str, Callable] = {
+    "Clip": clip, "Live": live, "Motion": motion, "Compare": compare, "Teach": teach, "Train": train,
+}  # fmt: skip
 
 
-def take(page, name: str) -> None:
-    """The screen as it is now, as a small WebP file."""
-    pixels = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+def take(page, path: Path) -> None:
+    """The page as it is now, as a small WebP file."""
+    height = min(TALLEST, page.evaluate("document.documentElement.scrollHeight"))
+    shown = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
+    pixels = cv2.imdecode(np.frombuffer(page.screenshot(full_page=True, clip=shown), np.uint8), cv2.IMREAD_COLOR)
     done, data = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
-        raise SystemExit(f"The picture of {name} could not be written.")
-    (SCREENS / f"{name}.webp").write_bytes(data.tobytes())
+        raise SystemExit(f"The picture {path.name} could not be made.")
+    path.write_bytes(data.tobytes())
 
 
-def every_tab(page, only: list[str]) -> None:
+def every_tab(page, only: list[str], folder: Path) -> None:
     """Each tab in both themes and sizes."""
     names = page.locator("button[role=tab]:visible").all_inner_texts()
     for name in names:
@@ -85,7 +133,7 @@ def every_tab(page, only: list[str]) -> None:
             for theme in ("light", "dark"):
                 page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
                 page.wait_for_timeout(700)
-                take(page, f"{name.lower()}-{size}-{theme}")
+                take(page, folder / f"{name.lower()}-{size}-{theme}.webp")
         page.evaluate("document.body.classList.remove('dark')")
 
 
@@ -94,18 +142,19 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="Pictures of every tab.")
     parser.add_argument("--only", nargs="*", default=[], help="names of tabs, such as Live; by default all")
+    parser.add_argument("--out", type=Path, default=SCREENS, help="folder for the pictures")
     args = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("This needs Chromium: apt-get install chromium")
-    SCREENS.mkdir(parents=True, exist_ok=True)
+    args.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright, app() as (address, _):
         page = playwright.chromium.launch(executable_path=chromium, args=FLAGS).new_page()
         open_page(page, address)
         page.wait_for_selector("#status:has-text('Ready')", timeout=4 * MINUTE)
-        every_tab(page, args.only)
-    sizes = [path.stat().st_size for path in SCREENS.glob("*.webp")]
-    print(f"{len(sizes)} pictures, {sum(sizes) / 1e6:.2f} MB in {SCREENS}")
+        every_tab(page, args.only, args.out)
+    sizes = [path.stat().st_size for path in args.out.glob("*.webp")]
+    print(f"{len(sizes)} pictures, {sum(sizes) / 1e6:.2f} MB in {args.out}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@ import gradio as gr
 
 from actrec.weights.cards import Card
 from demo.lab import Lab
+from demo.look import table
+
+KNOWN = ("weights", "system", "knows", "trained on", "meant for", "right on its own test clips")
+WHICH = "Which network answers. New trainings appear here."
 
 
 def choices(lab: Lab) -> list[tuple[str, str]]:
@@ -35,13 +39,24 @@ def sentences(card: Card) -> str:
     )
 
 
-def build(lab: Lab, tab: gr.Tab, place: str) -> gr.Dropdown:
+def known(lab: Lab, names: list[str] | None) -> str:
+    """The same of several weights, a row for each."""
+    rows = []
+    for card in (lab.cards[name] for name in names or () if name in lab.cards):
+        top1 = card.measured.get("top1")
+        origin = f"{card.trained_on}. {card.intended_for}".strip()
+        right = "" if top1 is None else f"{top1:.1%}"
+        rows.append((card.name, card.system, ", ".join(card.labels), origin, card.people, right))
+    return table(KNOWN, rows, "What the chosen weights are.") if rows else ""
+
+
+def build(lab: Lab, tab: gr.Tab, place: str, info: str = WHICH) -> gr.Dropdown:
     """A list of weights under `place`-weights, and below it what the chosen ones are."""
     chosen = gr.Dropdown(
         choices(lab),
         value=lab.default,
         label="Weights",
-        info="Which network answers. New trainings appear here.",
+        info=info,
         elem_id=f"{place}-weights",
     )
     told = gr.HTML(about(lab, lab.default), elem_id=f"{place}-about")

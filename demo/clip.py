@@ -11,19 +11,21 @@ from pathlib import Path
 
 import gradio as gr
 
-from actrec.result import Moment, as_dict, captioned, timeline, verdict_of, verdict_taught, views
+from actrec.result import UNKNOWN, Moment, as_dict, captioned, timeline, verdict_of, verdict_taught, views
 from actrec.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
-from actrec.weights.download import DownloadError, download
+from actrec.weights.download import download
 from demo import choice
 from demo.files import discard, fresh_file
 from demo.lab import EXAMPLES, SHOWN_FPS, Lab, name_of
-from demo.look import bars, table, verdict
+from demo.look import bars, pale, table, verdict
 from demo.teach import answer as taught_answer
-from demo.toast import refusal, told
+from demo.toast import refusal, told, warn
 
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 SHORT_SIDE = 240
+EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
+QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # A moment of the timeline was chosen: the player above goes there. No server is asked.
 JUMP = """
 element.addEventListener('click', (event) => {
@@ -47,18 +49,16 @@ def classify(
     lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None
 ) -> tuple[str, str, str, str, str | None, Result]:
     """A video file in; answer, timeline, views, facts and a video of its motion salience out."""
-    if not path:
-        raise refusal("Choose a video first: upload one, record one, or take an example below.")
-    if lab.failed:
-        raise refusal(lab.say())
+    if why := missing(lab, path, judged_by, taught):
+        warn(why)
+        return (gr.skip(),) * 6
     asks = taught if judged_by == TAUGHT else None
-    if judged_by == TAUGHT and (taught is None or not taught.labels):
-        raise refusal("You have not taught anything yet: open Teach, or ask for the weights' own actions.")
     name = asks.weights if asks else weights or lab.default
     cost: dict[str, float] = {}
+    with told():
+        recognizer = lab.recognizer(name)
     try:
         with told():
-            recognizer = lab.recognizer(name)
             clip = _timed(cost, "decode", lambda: lab.read(path, short_side=SHORT_SIDE))
             prediction = recognizer.predict(clip)
     except gr.Error:
@@ -72,6 +72,15 @@ def classify(
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
     said = taught_answer(asks, prediction.code) if asks else _answer(prediction)
     return said, strip(moments), _views(prediction), _facts(clip, cost), shown, result
+
+
+def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -> str:
+    """What has to be there before a clip can be asked about, as a sentence; the clip itself is not at fault."""
+    if not path:
+        return "Choose a video first: upload one, record one, or take an example below."
+    if judged_by == TAUGHT and (taught is None or not taught.labels):
+        return "You have not taught anything yet: open Teach, or ask for the weights' own actions."
+    return lab.say() if lab.failed else ""
 
 
 def _timed(cost: dict[str, float], step: str, work):
@@ -99,16 +108,19 @@ def distance_sentence(prediction) -> str:
 
 def strip(moments: list[Moment]) -> str:
     """When each label was seen, as buttons that the player follows; as wide as they last."""
+    labels = list(dict.fromkeys(each.label for each in moments if each.label != UNKNOWN))
     parts = "".join(
         f'<button type="button" class="moment" data-start="{each.start:.2f}" data-label="{escape(each.label)}" '
-        f'style="flex:{max(each.stop - each.start, 0.01):.2f} 1 0;opacity:{0.55 + 0.45 * each.sure:.2f}">'
-        f"{escape(each.label)}<br><small>{each.start:.1f}–{each.stop:.1f} s</small></button>"
+        f'style="flex-grow:{max(each.stop - each.start, 0.01):.2f};background:{pale(each.label, labels)}">'
+        f"{escape(each.label)}<small>{each.start:.1f}–{each.stop:.1f} s{_sure(each)}</small></button>"
         for each in moments
     )
-    return (
-        '<p class="quiet">When: press a moment and the player goes there.</p>'
-        f'<div class="moments" style="display:flex;flex-wrap:wrap;gap:3px">{parts}</div>'
-    )
+    return f'<p class="quiet">When: press a moment and the player goes there.</p><div class="moments">{parts}</div>'
+
+
+def _sure(moment: Moment) -> str:
+    """The score of a label; what is unknown has none."""
+    return "" if moment.label == UNKNOWN else f", {moment.sure:.0%}"
 
 
 def _views(prediction) -> str:
@@ -155,7 +167,7 @@ def fetch(lab: Lab, key: str | None, into: Path | None = None, catalogue: dict[s
     """A public clip, fetched now and checked, as a file that browsers play."""
     if not key:
         raise refusal("Choose a public clip first.")
-    with told(DownloadError):
+    with told():
         path = download((catalogue or {}).get(key) or entry(key), into)
         clip = lab.read(path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
@@ -170,22 +182,22 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 label="Your clip", sources=["upload", "webcam"], elem_id="clip-video", height=320,
                 webcam_options=gr.WebcamOptions(mirror=False),
             )  # fmt: skip
-            weights = choice.build(lab, tab, "clip")
-            judged_by = gr.Radio(
-                [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
-                elem_id="clip-judged-by",
-            )  # fmt: skip
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
-            gr.Markdown("Examples drawn by the project, none of them seen in training:")
+            gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
             with gr.Row(elem_id="clip-examples", elem_classes="examples"):
                 examples = [
                     (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"clip-{path.stem}"))
                     for path in sorted(EXAMPLES.glob("*.mp4"))
                 ]
+            weights = choice.build(lab, tab, "clip")
+            judged_by = gr.Radio(
+                [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
+                elem_id="clip-judged-by",
+            )  # fmt: skip
             with gr.Accordion("Public clips, fetched from the network when you ask", open=False):
                 public, terms, ask = _public()
         with gr.Column():
-            answer = gr.HTML(elem_id="clip-answer")
+            answer = gr.HTML(f'<p class="quiet">{EMPTY}</p>', elem_id="clip-answer")
             when = gr.HTML(elem_id="clip-timeline", js_on_load=JUMP)
             facts = gr.HTML(elem_id="clip-facts")
             with gr.Accordion("What each view said", open=False):
@@ -201,7 +213,8 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     inputs = [video, weights, judged_by, taught]
     outputs = [answer, when, said, facts, salience, result]
     heavy = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    button.click(partial(classify, lab), inputs, outputs, **heavy)
+    asked = button.click(partial(classify, lab), inputs, outputs, **heavy)
+    asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
     for path, each in examples:
         each.click(partial(_take, path), None, video, api_visibility="private").then(
             partial(classify, lab), inputs, outputs, **heavy

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from actrec.video import VideoError
-from actrec.weights.cards import WeightsError
 from demo import choice
 from demo.chart import accuracy_against_cost
+from demo.files import discard
 from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import table
-from demo.toast import refusal
+from demo.toast import told, warn
 
 if TYPE_CHECKING:
     from actrec.evaluation.compare import Compared
@@ -34,19 +33,23 @@ FIRST_SECONDS, SIDE = 20.0, 240
 def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | None = None) -> str:
     """One clip through the chosen weights; a row for each."""
     if not path:
-        raise refusal("Choose a video first: upload one or take an example.")
+        warn("Choose a video first: upload one or take an example.")
+        return gr.skip()
     if not names:
-        raise refusal("Choose at least one of the weights.")
+        warn("Choose at least one of the weights.")
+        return gr.skip()
 
     def report(place: int, name: str) -> None:
         if progress:
             progress((place, len(names)), desc=f"Asking {name}")
 
     try:
-        clip = lab.read(path, short_side=SIDE, stop=FIRST_SECONDS)
-        rows = lab.compare(clip, names, report)
-    except (VideoError, WeightsError, ValueError) as error:
-        raise refusal(error) from None
+        with told():
+            clip = lab.read(path, short_side=SIDE, stop=FIRST_SECONDS)
+            rows = lab.compare(clip, names, report)
+    except gr.Error:
+        discard(path)
+        raise
     return table(
         ASKED,
         [
@@ -105,7 +108,7 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
                 ]
         with gr.Column():
             names = gr.CheckboxGroup(
-                choice.choices(lab), value=list(lab.cards), label="Weights", elem_id="compare-weights",
+                choice.choices(lab), value=alike(lab), label="Weights", elem_id="compare-weights",
                 info="Which to ask. Those that do not know a label are not counted for or against it.",
             )  # fmt: skip
             button = gr.Button("Ask them all", variant="primary", elem_id="compare-ask")
@@ -114,17 +117,27 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
         elem_id="compare-rows",
     )
 
+    known = gr.HTML(choice.known(lab, alike(lab)), elem_id="compare-known")
+    names.change(partial(choice.known, lab), names, known, api_visibility="private", show_progress="hidden")
+
     def asking(path: str | None, names: list[str], progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
         return ask(lab, path, names, progress)
 
     compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    button.click(asking, [video, names], shown, **compute)
+    asked = button.click(asking, [video, names], shown, **compute)
+    asked.failure(lambda: None, None, video, api_visibility="private", show_progress="hidden")
     for path, each in examples:
         each.click(partial(str, path), None, video, api_visibility="private").then(
             asking, [video, names], shown, **compute
         )
     seen = gr.State(list(lab.cards))
     tab.select(partial(_known, lab), [names, seen], [names, seen], api_visibility="private", show_progress="hidden")
+
+
+def alike(lab: Lab) -> list[str]:
+    """The weights meant for as many people as those that are asked where nobody chose others."""
+    meant = lab.cards[lab.default].people if lab.default else ""
+    return [name for name, card in lab.cards.items() if meant in card.people]
 
 
 def _known(lab: Lab, chosen: list[str], seen: list[str]) -> tuple[gr.CheckboxGroup, list[str]]:

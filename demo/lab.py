@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -250,16 +249,12 @@ class Lab:
             self._failures[key] = f"These weights could not be loaded: {error}"
 
     def _load(self) -> None:
-        began = time.perf_counter()
         try:
             from actrec.machine import describe
 
             self.progress = f"Loading the weights {self.default}." if self.default else "Looking for weights."
             recognizer = self._open(self.default)
-            self.progress = (
-                f"Computing on {describe(recognizer.device)} in {recognizer.numbers.dtype}. "
-                f"Ready {time.perf_counter() - began:.1f} s after the page."
-            )
+            self.progress = f"Ready: {describe(recognizer.device)}, {recognizer.numbers.dtype}"
         except Exception as error:
             self._failed = error
         finally:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from actrec.recognizer import Prediction, Recognizer
 
 OVERLAYS = ("nothing", "motion salience", "RGBF", "optical flow", "tailor", "class saliency")
+START = "Press 'Access Webcam' on the camera, then 'Record'; or play the demo loop."
+NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own answer."
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 KEPT_SECONDS, SHOWN_SECONDS = 6.0, 30.0
 EVERY = 0.1  # seconds between two frames that the browser sends
@@ -60,8 +62,8 @@ class Visitor:
         if len(self.meter) < 3:
             return ""
         return (
-            f"{self.meter.per_second:.1f} frames answered per second · {self.meter.lag * 1000:.0f} ms from a frame's "
-            f"arrival to its answer · {self.meter.dropped:.0%} of the camera's frames left out"
+            f"{self.meter.per_second:.1f} predictions per second · lag {self.meter.lag * 1000:.0f} ms from a frame's "
+            f"arrival to its answer · {self.meter.dropped:.0%} of the camera's frames dropped"
         )
 
 
@@ -88,11 +90,13 @@ def on_frame(
         label, answer = told(prediction) if asks is None else told_by(asks, prediction)
         visitor.say(label)
     shown = _under(lab, frame, overlay, int(every or 1), clip, recognizer, prediction, visitor)
+    if judged_by == TAUGHT and asks is None:
+        answer += f'<p class="quiet">{NOTHING_TAUGHT}</p>'
     visitor.meter.note(arrived, time.monotonic())
     strip = lately(
         list(visitor.said), time.monotonic(), SHOWN_SECONDS, list(asks.labels if asks else recognizer.labels)
     )
-    return shown, f'{answer}<p class="quiet figures">{visitor.pace()}</p>', strip, visitor
+    return shown, f'{answer}<p class="quiet figures pace">{visitor.pace()}</p>', strip, visitor
 
 
 def told(prediction: Prediction) -> tuple[str, str]:
@@ -130,32 +134,33 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 
 def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[str, str, str, Visitor]:
-    """The demo loop's frame of this moment, taken as if a camera had sent it."""
+    """The demo loop's frame of this moment, taken as if a camera had sent it; nothing once the loop was stopped."""
+    if not since:
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     return on_frame(lab, films.frame(lab, film, time.monotonic() - since), *rest)
 
 
-def play(since: float) -> tuple[float, gr.Timer, gr.Button, None]:
-    """Start the demo loop, or stop it."""
-    started = 0.0 if since else time.monotonic()
-    return started, gr.Timer(active=bool(started)), gr.Button(films.STOP if started else films.PLAY), None
+def play(since: float) -> tuple[float, gr.Timer, gr.Button, object]:
+    """Start the demo loop with nothing seen yet, or stop it and leave its last picture."""
+    if since:
+        return 0.0, gr.Timer(active=False), gr.Button(films.PLAY), gr.skip()
+    return time.monotonic(), gr.Timer(active=True), gr.Button(films.STOP), None
 
 
-def _cameras() -> tuple[gr.Image, gr.Dropdown, gr.Button]:
-    camera = gr.Image(
-        sources=["webcam"],
-        streaming=True,
-        label="Camera: press 'Access Webcam', then 'Record'",
-        elem_id="live-camera",
-        height=300,
-        webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
-    )
+def _cameras() -> tuple[gr.Image, gr.Dropdown, gr.Button, gr.HTML]:
     with gr.Row():
-        film = gr.Dropdown(
-            films.names(), value=films.ALL, label="Demo loop", elem_id="live-film", scale=2,
-            info="Plays bundled clips as if they were the camera.",
+        camera = gr.Image(
+            sources=["webcam"], streaming=True, label="Camera", elem_id="live-camera", height=230, min_width=260,
+            webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
         )  # fmt: skip
-        button = gr.Button(films.PLAY, elem_id="live-play", min_width=120, scale=1)
-    return camera, film, button
+        with gr.Column(min_width=200):
+            film = gr.Dropdown(
+                films.names(), value=films.ALL, label="Demo loop", elem_id="live-film",
+                info="Plays bundled clips as if they were the camera.",
+            )  # fmt: skip
+            button = gr.Button(films.PLAY, elem_id="live-play")
+            note = gr.HTML('<p class="quiet"></p>', elem_id="live-note")
+    return camera, film, button, note
 
 
 def _controls(lab: Lab, tab: gr.Tab) -> list[gr.components.Component]:
@@ -182,20 +187,13 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     gr.Markdown(
         "Let the page see your camera, step back until it sees what you do, and act. Nothing leaves this computer.",
     )
-    with gr.Row():
+    with gr.Row(elem_classes="stage"):  # on a phone: camera, answer, picture, controls (page.css)
         with gr.Column():
-            note = gr.HTML('<p class="quiet"></p>', elem_id="live-note")
-            camera, film, button = _cameras()
-        with gr.Column():
-            answer = gr.HTML(
-                verdict("no camera yet", True, "Press 'Access Webcam', then 'Record', or play the demo loop."),
-                elem_id="live-answer",
-            )
-            strip = gr.HTML(elem_id="live-strip")
-    with gr.Row():
-        with gr.Column():
+            camera, film, button, note = _cameras()
             view = gr.HTML(elem_id="live-view")
         with gr.Column():
+            answer = gr.HTML(verdict("no camera yet", True, START), elem_id="live-answer")
+            strip = gr.HTML(elem_id="live-strip")
             controls = _controls(lab, tab)
     visitor, since = gr.State(None, time_to_live=600), gr.State(0.0)
     ticks = gr.Timer(EVERY, active=False)

@@ -37,7 +37,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-LONG = 44  # letters of a cell; more are cut off, and shown when pointed at
+LONG = 44  # letters of a cell; more stand in smaller letters on several lines
 STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 
@@ -83,11 +83,12 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
         cells.append((last - max(first, end), label))
         end = max(last, end)
     spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
-    lasting = [(label, last - first) for label, first, last in runs if last - first >= 0.5]
-    told = ", ".join(f"{label} {long:.0f} s" for label, long in lasting[-12:])
+    shares = {label: sum(last - first for each, first, last in runs if each == label) for label, _, _ in runs}
+    told = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
     return (
         f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(told)}">{spans}'
-        f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span><span>now</span></div>'
+        f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span>{_keys(runs, labels)}'
+        "<span>now</span></div>"
     )
 
 
@@ -95,12 +96,24 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
 PALE = ("#9fd3f5", "#ffd08a", "#a5e3c4", "#f2b5d4", "#e9e38b", "#c5bdf2", "#f5b8a3", "#b7d98b", "#d9c2a6", "#9adfe0")
 
 
+def pale(label: str, labels: list[str]) -> str:
+    """The colour of a label among others; grey for what is none of them."""
+    return PALE[labels.index(label) % len(PALE)] if label in labels else "#cfd4dc"
+
+
+def _keys(runs: list[list], labels: list[str]) -> str:
+    """Which colour is which label, in an order that does not change while they come and go."""
+    known = {label: place for place, label in enumerate(labels)}
+    seen = sorted({label for label, _, _ in runs}, key=lambda label: known.get(label, len(known)))
+    each = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in seen)
+    return f'<span class="keys" aria-hidden="true">{"".join(each)}</span>'
+
+
 def _span(share: float, label: str | None, labels: list[str]) -> str:
     if label is None:
         return f'<span class="none" style="width:{share * 100:.2f}%"></span>'
-    colour = PALE[labels.index(label) % len(PALE)] if label in labels else "#cfd4dc"
     text = escape(label) if share > 0.06 else ""
-    style = f"width:{share * 100:.2f}%;background:{colour};color:#1c2230"
+    style = f"width:{share * 100:.2f}%;background:{pale(label, labels)};color:#1c2230"
     return f'<span style="{style}" title="{escape(label)}">{text}</span>'
 
 
@@ -129,10 +142,15 @@ def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
     """A table whose heads sort it (see page.js); what looks like a number stands to the right."""
+    rows = [list(map(_cell, row)) for row in rows]
+    heads = list(heads)
+    right = [bool(rows) and any('class="number"' in row[place] for row in rows) for place in range(len(heads))]
     head = "".join(
-        f'<th scope="col" aria-sort="none"><button type="button">{escape(each)}</button></th>' for each in heads
+        f'<th scope="col" aria-sort="none"{" class=number" if number else ""}><button type="button">{escape(each)}'
+        "</button></th>"
+        for each, number in zip(heads, right, strict=True)
     )
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     title = f'<caption class="quiet">{escape(caption)}</caption>' if caption else ""
     return f'<div class="table"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -142,8 +160,7 @@ def _cell(text: str) -> str:
     number = bare.replace(".", "", 1).isdigit()
     value = f' data-value="{bare}"' if number else ""
     kind = "number" if number else "long" if len(text) > LONG else ""
-    title = f' title="{escape(text)}"' if kind == "long" else ""
-    return f'<td class="{kind}"{value}{title}>{escape(text)}</td>'
+    return f'<td class="{kind}"{value}>{escape(text)}</td>'
 
 
 def about(card) -> str:

@@ -6,11 +6,10 @@ from functools import partial
 
 import gradio as gr
 
-from actrec.video import VideoError
-from demo.files import fresh_file
+from demo.files import discard, fresh_file
 from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import figures
-from demo.toast import refusal
+from demo.toast import told, warn
 
 # What a viewer sees, in words; the equations are those of the papers.
 CAPTIONS = {
@@ -29,12 +28,15 @@ SECONDS, FPS, SIDE = 5.0, 15.0, 160
 def look(lab: Lab, path: str | None, method: str, seed: float) -> tuple[str, dict, object]:
     """A clip in; a page of pictures, the clues behind them and what may be watched out."""
     if not path:
-        raise refusal("Choose a video first: upload one or take an example.")
+        warn("Choose a video first: upload one or take an example.")
+        return gr.skip(), gr.skip(), gr.skip()
     try:
-        clip = lab.read(path, short_side=SIDE, stop=SECONDS)
-        clues = lab.clues(clip.at_rate(min(clip.fps or FPS, FPS)), method, int(seed))
-    except (VideoError, ValueError) as error:
-        raise refusal(error) from None
+        with told():
+            clip = lab.read(path, short_side=SIDE, stop=SECONDS)
+            clues = lab.clues(clip.at_rate(min(clip.fps or FPS, FPS)), method, int(seed or 0))
+    except gr.Error:
+        discard(path)
+        raise
     shown = figures(
         (clue.picture, f"{CAPTIONS[name]} Here: {clue.found}. ({clue.milliseconds:.0f} ms)")
         for name, clue in clues.items()
@@ -83,9 +85,9 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     clues = gr.State(None, time_to_live=600)
     compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
     outputs = [shown, clues, which]
-    button.click(partial(look, lab), [video, method, seed], outputs, **compute).then(
-        partial(watch, lab), [which, clues], film, **compute
-    )
+    asked = button.click(partial(look, lab), [video, method, seed], outputs, **compute)
+    asked.then(partial(watch, lab), [which, clues], film, **compute)
+    asked.failure(lambda: None, None, video, api_visibility="private", show_progress="hidden")
     which.input(partial(watch, lab), [which, clues], film, **compute)
     for path, each in examples:
         each.click(partial(str, path), None, video, api_visibility="private").then(

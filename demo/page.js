@@ -24,11 +24,25 @@
     body.append(...rows);
   });
 
-  // Two things that Gradio tells screen readers wrongly: a label on what has no role, a name that hides the text inside.
+  // The menu of tabs that do not fit closes at Escape, as menus do.
+  document.addEventListener("keydown", (event) => {
+    const menu = document.querySelector(".overflow-dropdown:not(.hide)");
+    if (event.key !== "Escape" || !menu) return;
+    document.body.click();
+    menu.parentNode.querySelector("button").focus();
+  });
+
+  // What Gradio tells screen readers wrongly or not at all: a label on what has no role, a button without a name, a
+  // name that hides the text inside. And a file that the browser cannot play may be one that can be read here.
+  const UNPLAYABLE = "This browser cannot play the file. It may be read all the same: press the button.";
   let waiting = 0;
   const mend = () => {
     waiting = 0;
     document.querySelectorAll("div.empty[aria-label]:not([role])").forEach((each) => each.setAttribute("role", "img"));
+    document.querySelectorAll(".overflow-menu > button").forEach((each) => each.setAttribute("aria-label", "More tabs"));
+    document.querySelectorAll("[data-testid=toast-text]").forEach((each) => {
+      if (each.textContent.trim() === "Video not playable") each.textContent = UNPLAYABLE;
+    });
     document.querySelectorAll("button.upload-container[aria-label]").forEach((each) => each.removeAttribute("aria-label"));
   };
   new MutationObserver(() => { waiting ||= setTimeout(mend, 300); }).observe(document.body, { childList: true, subtree: true });

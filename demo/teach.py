@@ -17,9 +17,10 @@ from actrec.charts import colour
 from actrec.taught import ENOUGH, Taught, codes_of, lesson
 from actrec.taught_files import ENDING, delete, open_saved, read, save_as, saved, write
 from actrec.video import Clip, VideoError
+from demo import choice
 from demo.files import discard, fresh_file
 from demo.lab import Lab
-from demo.look import bars, verdict
+from demo.look import gaps, verdict
 from demo.toast import refusal, told, warn
 
 SHORT_SIDE = 240
@@ -111,7 +112,7 @@ def tune(taught: Taught | None, threshold: float | None) -> Taught | None:
 
 
 def save(lab: Lab, taught: Taught | None, name: str) -> Taught:
-    with told(OSError):
+    with told():
         if taught is None:
             raise refusal("Nothing has been taught yet, so there is nothing to save.")
         return save_as(taught, name, folder(lab))
@@ -127,7 +128,7 @@ def open_set(lab: Lab, name: str | None) -> Taught:
 def delete_set(lab: Lab, name: str | None) -> None:
     if not name:
         raise refusal("Choose a saved set first.")
-    with told(OSError):
+    with told():
         delete(name, folder(lab))
 
 
@@ -183,13 +184,7 @@ def answer(taught: Taught, code: np.ndarray) -> str:
     if judged.neighbour:
         relation = f"but nearer still to '{judged.neighbour}', which the weights know by themselves"
     sentence = f"Nearest to '{nearest}' at distance {distance:.2f}, {relation}."
-    rows = [(name, each, 1.0 if judged.threshold is None else judged.threshold) for name, each in judged.nearest]
-    return verdict(judged.label or "unknown", judged.unknown, sentence) + _distances(rows)
-
-
-def _distances(rows: list[tuple[str, float, float]]) -> str:
-    """Distances as bars: full where γ is reached."""
-    return bars([(f"{name}: {distance:.2f}", min(1.0, distance / full)) for name, distance, full in rows])
+    return verdict(judged.label or "unknown", judged.unknown, sentence) + gaps(judged.nearest, judged.threshold)
 
 
 def classes(taught: Taught | None) -> str:
@@ -238,9 +233,8 @@ def show(lab: Lab, taught: Taught | None) -> list:
         "" if empty else taught.map(),
         "" if empty else taught.curve(),
         state_of(taught),
-        gr.Slider(
-            value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2), interactive=not empty
-        ),
+        gr.Column(visible=not empty and taught.threshold is not None),
+        gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2)),
         gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
         gr.Dropdown(choices=saved(folder(lab))),
         gr.skip() if taught is None else gr.Dropdown(value=taught.weights),
@@ -255,7 +249,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            made = _showing(lab)
+            made = _showing(lab, tab)
         with gr.Column():
             told_answer = gr.HTML(elem_id="teach-answer")
             table = gr.HTML(classes(None), elem_id="teach-classes")
@@ -268,6 +262,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         atlas,
         threshold["curve"],
         threshold["state"],
+        threshold["tuning"],
         threshold["slider"],
         kept["label"],
         kept["saved"],
@@ -276,13 +271,10 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     _wire(lab, tab, taught, {**made, **threshold, **kept, "answer": told_answer, "map": atlas}, shown)
 
 
-def _showing(lab: Lab) -> dict[str, gr.components.Component]:
+def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
     """The left column: what is taught, and by which clips."""
     return {
-        "weights": gr.Dropdown(
-            list(lab.cards), value=lab.default, label="Weights", elem_id="teach-weights",
-            info="What sees the clips. Changing it looks at all of them again.",
-        ),
+        "weights": choice.build(lab, tab, "teach", "What sees the clips. Changing it looks at all of them again."),
         "name": gr.Textbox(label="Action", info="What the clips show.", max_length=80, elem_id="teach-name"),
         "other": gr.Checkbox(
             label="This is something else: it must come out as unknown", elem_id="teach-other",
@@ -298,16 +290,16 @@ def _showing(lab: Lab) -> dict[str, gr.components.Component]:
     }  # fmt: skip
 
 
-def _threshold() -> dict[str, gr.components.Component]:
-    return {
-        "curve": gr.HTML(elem_id="teach-curve"),
-        "slider": gr.Slider(
-            0.02, 2.0, value=1.0, step=0.01, label="Threshold γ", interactive=False, elem_id="teach-threshold",
+def _threshold() -> dict[str, gr.blocks.Block]:
+    """The curve of mistakes and, once there is a threshold, what tunes it."""
+    made = {"curve": gr.HTML(elem_id="teach-curve"), "state": gr.HTML(state_of(None), elem_id="teach-state")}
+    with gr.Column(visible=False) as made["tuning"]:
+        made["slider"] = gr.Slider(
+            0.02, 2.0, value=1.0, step=0.01, label="Threshold γ", elem_id="teach-threshold",
             info="A clip farther than this from every centre is unknown. Smaller is stricter.",
-        ),
-        "state": gr.HTML(state_of(None), elem_id="teach-state"),
-        "best": gr.Button("Fewest mistakes", size="sm", elem_id="teach-best"),
-    }  # fmt: skip
+        )  # fmt: skip
+        made["best"] = gr.Button("Put it back where mistakes are fewest", size="sm", elem_id="teach-best")
+    return made
 
 
 def _keeping(lab: Lab) -> dict[str, gr.components.Component]:

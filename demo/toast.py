@@ -8,11 +8,7 @@ from html import escape
 
 import gradio as gr
 
-from actrec.repository import RepositoryError
-from actrec.video import VideoError
-from actrec.weights.cards import WeightsError
-
-FORESEEN = (VideoError, RepositoryError, WeightsError)
+from actrec.refusal import Refusal
 
 
 def refusal(sentence: object) -> gr.Error:
@@ -25,9 +21,11 @@ def warn(sentence: object) -> None:
 
 
 @contextlib.contextmanager
-def told(*more: type[Exception]) -> Iterator[None]:
-    """Turn the errors that the core foresees into toasts."""
+def told() -> Iterator[None]:
+    """Turn what the core foresees, and what the system does not let happen, into toasts."""
     try:
         yield
-    except (*FORESEEN, *more) as error:
+    except Refusal as error:
         raise refusal(error) from None
+    except OSError as error:
+        raise refusal(f"The system did not allow it: {error.strerror or error}.") from None

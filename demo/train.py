@@ -15,6 +15,7 @@ import numpy as np
 from actrec import charts
 from actrec.taught import Taught
 from actrec.training import story
+from demo import choice
 from demo.lab import Lab
 from demo.trainings import (
     AT_RANDOM,
@@ -118,6 +119,11 @@ def take_taught(trainings: Trainings, taught: Taught | None) -> tuple[str, str]:
     return folder, check(folder)
 
 
+def about_origin(lab: Lab, name: str | None) -> str:
+    """What the weights are that a training begins from; nothing where it begins at random."""
+    return "" if not name or name == AT_RANDOM else choice.about(lab, name)
+
+
 def use(lab: Lab, trainings: Trainings, name: str | None) -> str:
     """One click puts finished weights where every tab finds them."""
     taken = escape(adopt(lab, trainings, name))
@@ -135,9 +141,10 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column(scale=2):
             choices, sources = _choices(lab)
             at = _buttons()
-            command = gr.Code(
-                line(trainings, *(each.value for each in choices)), language="shell", label="The same in a terminal",
-                interactive=False, elem_id="train-command", wrap_lines=True, lines=3, max_lines=5,
+            command = gr.Textbox(
+                line(trainings, *(each.value for each in choices)), label="The same in a terminal",
+                info="What Start does.", lines=3, max_lines=6, interactive=False, elem_id="train-command",
+                buttons=["copy"],
             )  # fmt: skip
         with gr.Column(scale=3):
             chosen, shown, adopted = _watching(at)
@@ -160,6 +167,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     sources["taught"].click(partial(take_taught, trainings), taught, [data, found], api_visibility="private")
     tab.select(lambda: gr.Dropdown(choices=light_systems()), None, choices[2], **quiet)
     tab.select(lambda: gr.Dropdown(choices=[AT_RANDOM, *lab.cards]), None, choices[4], **quiet)
+    choices[4].change(partial(about_origin, lab), choices[4], sources["origin"], **quiet)
 
 
 def _buttons() -> dict[str, gr.Button]:
@@ -213,9 +221,10 @@ def _choices(lab: Lab) -> tuple[list[gr.components.Component], dict[str, gr.comp
             elem_id="train-preset", min_width=120,
         )  # fmt: skip
         begin = gr.Dropdown(
-            [AT_RANDOM, *lab.cards], value=AT_RANDOM, label="Begin", info="Or from weights of the same system.",
-            elem_id="train-begin", min_width=120,
+            [AT_RANDOM, *lab.cards], value=AT_RANDOM, label="Start from", elem_id="train-begin", min_width=120,
+            info="At random, or weights of the same system.",
         )  # fmt: skip
+    sources["origin"] = gr.HTML(elem_id="train-begin-about")
     with gr.Row():
         epochs = gr.Number(
             12, label="Epochs", info="Passes over all clips.", precision=0, minimum=1, elem_id="train-epochs",

@@ -14,7 +14,6 @@ from pathlib import Path
 import gradio as gr
 
 from actrec.data.archive import unpack
-from actrec.data.sets import DataError
 from actrec.machine import environment
 from actrec.taught import Taught
 from actrec.taught_files import write_films
@@ -128,7 +127,7 @@ def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
     trainings.confined(data)
     if trainings.run(name):
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
-    with told(RunError, OSError):
+    with told():
         trainings.begin(name, [*words(name, str(data), *choices), "--out", trainings.path(name)])
     return name
 
@@ -139,7 +138,7 @@ def resume(trainings: Trainings, name: str | None) -> None:
     if run.status()["state"] == "paused":
         run.forget("pause")
         return
-    with told(RunError, OSError):
+    with told():
         trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
 
 
@@ -160,7 +159,7 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
         raise refusal("Choose a zip first.")
     folder = trainings.fresh_data()
     try:
-        with told(DataError):
+        with told():
             sentence = unpack(Path(path), folder)
     finally:
         discard(path)
@@ -175,7 +174,7 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
     """What the visitor taught as a folder to learn from."""
     if taught is None:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
-    with told(OSError):
+    with told():
         return str(write_films(taught, trainings.fresh_data()))
 
 
@@ -188,7 +187,7 @@ def examined(data: str | None) -> list[str]:
         raise refusal("Choose what to learn from first.")
     if str(data).startswith("synthetic"):
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
-    with told(DataError, OSError):
+    with told():
         return examine(open_set(data))[1].sentences()
 
 
@@ -202,5 +201,5 @@ def adopt(lab: Lab, trainings: Trainings, name: str | None) -> str:
     """Put a finished run's weights beside the others, where every tab finds them."""
     from actrec.training import story
 
-    with told(RunError):
+    with told():
         return story.adopt(chosen(trainings, name), lab.folder)

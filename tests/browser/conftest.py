@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FPS = 12
+CORNER = 20  # pixels of the square that tells which action the camera shows
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -59,7 +60,15 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_folder: Path) -> Iterator[str]:
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the page under test keeps what lives no longer than itself: uploads, and what it made for visitors."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_folder: Path, temporary_files: Path
+) -> Iterator[str]:
     """The app as a user starts it; its address."""
     log = tmp_path_factory.mktemp("server") / "log"
     with socket.socket() as free:
@@ -68,7 +77,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_
     with open(log, "w") as out:
         command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs_folder)]
         command += ["--weights", str(weights_folder)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+        own = os.environ | {"TMPDIR": str(temporary_files)}
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=own)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 90
@@ -83,24 +93,30 @@ def server(tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)
+        left = list(temporary_files.glob("actrec-page-*"))
+    assert left == [], "a page that is asked to end leaves nothing behind"
 
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the fake camera plays, again and again: ten seconds of squats, ten of raising arms, by one person."""
+    """What the fake camera plays, again and again: ten seconds of squats, ten of raising arms, by one person.
+
+    A square in the corner tells who watches which it is: black while squats are shown, white while arms are raised.
+    """
     from actrec.data import synthetic
 
     path = tmp_path_factory.mktemp("camera") / "film.y4m"
     parts = [camera_film(synthetic, action) for action in ("squat", "raise arms")]
+    for part, shade in zip(parts, (0, 255), strict=True):
+        part[:, :CORNER, :CORNER] = shade
     write_y4m(path, np.concatenate(parts))
     return path
 
 
 def camera_film(synthetic, action: str, seed: int = 2_000_000_501) -> np.ndarray:
-    return synthetic.render(
-        action, seed, frames=10 * CAMERA_FPS, size=(240, 320), fps=CAMERA_FPS, framing="whole"
-    ).frames
+    clip = synthetic.render(action, seed, frames=10 * CAMERA_FPS, size=(240, 320), fps=CAMERA_FPS, framing="whole")
+    return clip.frames.copy()
 
 
 def write_y4m(path: Path, frames: np.ndarray) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 from visitors import open_tab
 
+from actrec.systems import named
+
 ACTIONS = ("squat", "raise arms")
 LONG = 3.0  # seconds that each label has to stay, of the ten that its action lasts
+WITHIN = named("asym3d").seconds + 0.5  # after a change of the action the label has changed
 SEEN = {
     "nothing": "What the camera sees",
     "motion salience": "MDT-Net",
@@ -16,30 +20,63 @@ SEEN = {
     "tailor": "Box:",
     "class saliency": "FstCN",
 }
+# Notes in the page itself, by its own clock: when the camera's corner changed, and when the label did.
+WATCH = """() => {
+  const pen = Object.assign(document.createElement("canvas"), { width: 32, height: 24 })
+    .getContext("2d", { willReadFrequently: true });
+  const video = document.querySelector("#live-camera video");
+  window.noted = { shown: [], said: [] };
+  const note = (list, value) => {
+    if (list.at(-1)?.[1] !== value) list.push([performance.now() / 1000, value]);
+  };
+  setInterval(() => {
+    pen.drawImage(video, 0, 0, 32, 24);
+    note(window.noted.shown, pen.getImageData(0, 0, 1, 1).data[1] > 127 ? "raise arms" : "squat");
+    note(window.noted.said, document.querySelector("#live-answer .verdict")?.dataset.label);
+  }, 25);
+}"""
 
 
 def test_the_label_follows_the_camera(page):
+    """A machine that is busy for a moment answers late: of all changes, one in each direction has to be in time."""
     open_tab(page, "Live")
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=20_000)
     page.click("#live-camera button:has-text('Record')")
-    stays: list[list] = []  # label, first second, last second
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not all(_longest(stays, action) >= LONG for action in ACTIONS):
-        label, now = page.get_attribute("#live-answer .verdict", "data-label"), time.monotonic()
-        if stays and stays[-1][0] == label:
-            stays[-1][2] = now
-        else:
-            stays.append([label, now, now])
-        page.wait_for_timeout(100)
-    told = [(label, round(last - first, 1)) for label, first, last in stays]
-    assert all(_longest(stays, action) >= LONG for action in ACTIONS), told
+    page.wait_for_selector("#live-answer .share", timeout=60_000)
+    page.evaluate(WATCH)
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        page.wait_for_timeout(500)
+        noted = page.evaluate("() => window.noted")
+        late = delays(noted)
+        if all(late[action] < WITHIN and longest(noted["said"], action) >= LONG for action in ACTIONS):
+            break
+    assert all(late[action] < WITHIN for action in ACTIONS), (late, noted)
+    assert all(longest(noted["said"], action) >= LONG for action in ACTIONS), noted
     shown = page.inner_text("#live-answer")
-    for word in ("frames answered per second", "arrival to its answer", "left out", "unknown", "distance"):
+    for word in ("predictions per second", "lag", "arrival to its answer", "dropped", "unknown", "distance"):
         assert word in shown, word
     assert page.get_attribute("#live-view img", "src").startswith("data:image/jpeg")
     told = page.get_attribute("#live-strip .lately", "aria-label")
     assert all(action in told for action in ACTIONS), told
+
+
+def delays(noted: dict) -> dict[str, float]:
+    """For each action the shortest time from the camera's change to it until the label was it, having been another."""
+    found = dict.fromkeys(ACTIONS, float("inf"))
+    for (_, before), (changed, action) in pairwise(noted["shown"]):
+        ends = next((at for at, each in noted["shown"] if at > changed), float("inf"))
+        was = [label for at, label in noted["said"] if at <= changed]
+        if before != action and was and was[-1] != action:
+            told = [at for at, label in noted["said"] if changed < at < ends and label == action]
+            found[action] = min([found[action], *(at - changed for at in told[:1])])
+    return found
+
+
+def longest(said: list, label: str) -> float:
+    """The longest time that a label stood without a break."""
+    return max((after - at for (at, each), (after, _) in pairwise(said) if each == label), default=0)
 
 
 def test_overlays_are_switched_while_the_demo_loop_runs(page_without_camera):
@@ -67,7 +104,3 @@ def test_the_weights_say_what_they_know_and_for_whom(page):
     told = page.inner_text("#live-about")
     for word in ("jumping jack", "figures that the project draws", "wrong on real people", "one person"):
         assert word in told, word
-
-
-def _longest(stays: list[list], label: str) -> float:
-    return max((last - first for each, first, last in stays if each == label), default=0.0)

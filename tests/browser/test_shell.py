@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from visitors import open_tab
 
+from demo.page import TABS
+
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ("Clip", "Live", "Motion", "Compare", "Teach", "Train")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +40,20 @@ def test_the_strip_says_what_computes_on_what_and_what_runs(page):
         assert word in told, word
 
 
+def test_pages_from_elsewhere_get_nothing(server):
+    for told in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{server}/gradio_api/info", headers=told), timeout=20)
+        assert refused.value.code == 403
+    urllib.request.urlopen(urllib.request.Request(f"{server}/gradio_api/info", headers={"Origin": server}), timeout=20)
+
+
+def test_a_second_page_on_the_same_port_is_refused_with_a_sentence(server):
+    command = [sys.executable, "app.py", "--port", server.rsplit(":", 1)[1]]
+    told = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 2 and "Choose another --port." in told.stderr and "Traceback" not in told.stderr
+
+
 def test_the_chosen_theme_stays(page):
     before = page.evaluate("document.body.classList.contains('dark')")
     page.click("#theme")
@@ -53,6 +71,19 @@ def test_no_tab_is_wider_than_a_phone(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
 
 
+def test_on_a_phone_the_keyboard_opens_the_menu_of_tabs_and_closes_it(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_selector(".overflow-menu > button[aria-label='More tabs']", timeout=20_000)
+    page.focus(".overflow-menu > button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".overflow-dropdown button:visible", timeout=10_000)
+    box = page.locator(".overflow-dropdown").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".overflow-dropdown button:visible", state="detached", timeout=10_000)
+    assert page.evaluate("document.activeElement.ariaLabel") == "More tabs"
+
+
 def test_the_keyboard_reaches_and_opens_a_tab(page):
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -68,6 +99,8 @@ def test_axe_finds_nothing_serious(page, axe, theme):
     if page.evaluate("document.body.classList.contains('dark')") != (theme == "dark"):
         page.click("#theme")
     page.add_script_tag(path=axe)
+    page.click("#clip-squat")  # so that there is an answer to look at
+    page.wait_for_selector("#clip-answer .verdict", timeout=90_000)
     found = {}
     for name in TABS:
         open_tab(page, name)

@@ -56,13 +56,16 @@ def test_a_training_is_started_stopped_found_again_and_resumed(page, run, films)
     _fill(page, "train-name", run.name)
     _fill(page, "train-data", films)
     _fill(page, "train-epochs", 400)
-    page.wait_for_function(
-        f"document.querySelector('#train-command').innerText.replace(/\\s/g, '').includes('--name{run.name}')"
-    )
+    page.wait_for_function(f"document.querySelector('#train-command textarea').value.includes('--name {run.name}')")
     page.click("#train-start")
     _state(page, "running")
     assert run.settings().threads == 1 and run.settings().data == str(films)
-    page.wait_for_selector("#train-loss canvas, #train-loss svg", timeout=150_000)
+    page.wait_for_selector("#train-loss polyline", timeout=150_000)
+    drawn = page.get_attribute("#train-loss polyline", "points")
+    page.wait_for_function(
+        "was => document.querySelector('#train-loss polyline').getAttribute('points') !== was",
+        arg=drawn, timeout=150_000,
+    )  # fmt: skip
     assert page.is_disabled("#train-start")
 
     page.reload()
@@ -110,7 +113,7 @@ def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(pag
     page.wait_for_selector("#train-found:has-text('8 clips in 2 classes')", timeout=60_000)
     _fill(page, "train-name", run.name)
     _fill(page, "train-epochs", 2)
-    page.wait_for_function("document.querySelector('#train-command').innerText.replace(/\\s/g, '').includes('data/')")
+    page.wait_for_function("document.querySelector('#train-command textarea').value.includes('data/')")
     page.click("#train-start")
     page.wait_for_function(f"document.querySelector('#train-run input').value == '{run.name}'", timeout=60_000)
     _state(page, "running")

@@ -47,7 +47,7 @@ def test_squats_of_the_demo_loop_are_squats(lab, monkeypatch):
         view, answer, strip, visitor = live.on_frame(lab, frame, visitor, "motion salience", 5, None, live.OWN, None)
         now[0] += 0.1
     assert 'data-label="squat"' in answer
-    assert "10.0 frames answered per second" in answer and "0% of the camera" in answer
+    assert "10.0 predictions per second" in answer and "0% of the camera" in answer
     assert "squat" in strip and "Motion salience" in view
 
 
