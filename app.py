@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from actrec.machine import relaunch_with_allocator
 from actrec.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parent
+
+
+def taken(host: str, port: int) -> str:
+    """Why nobody can listen there, as a sentence; empty where one can. Known before anything is loaded."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        return f"The page cannot listen on {host}:{port} ({error}). Is it open already? Choose another --port."
+    return ""
 
 
 def main() -> None:
@@ -32,6 +45,8 @@ def main() -> None:
         help="folder of clips that visitors may train on where --host lets others in; may be given again",
     )  # fmt: skip
     args = parser.parse_args()
+    if why := taken(args.host, args.port):
+        parser.error(why)
     for setting in [each for each in os.environ if each.startswith("GRADIO_")]:
         del os.environ[setting]  # sharing, open folders and the like are decided here
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}

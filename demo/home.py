@@ -22,9 +22,10 @@ def home() -> Iterator[Path]:
     _sweep(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        with open(folder / LOCK, "w") as lock:
+        with open(folder / f"{LOCK}-soon", "w") as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # until the program ends, however it ends
+            (folder / f"{LOCK}-soon").rename(folder / LOCK)  # held from its first moment on: no one sweeps it
             uploads = folder / "files"
             uploads.mkdir(mode=0o700)
             yield uploads
