@@ -260,6 +260,7 @@ def main() -> None:
                 f"{name:<15}{each['predictions_per_second']:5.1f} predictions/s   latency p50 {each['p50_ms']} ms, "
                 f"p95 {each['p95_ms']} ms   {each['labels']}"
             )
+            print(f"{'':<15}the page says: {each['said']}")
     if load > 0.7:
         print("The machine was busy before it began: these figures say little.")
 
