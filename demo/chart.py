@@ -10,7 +10,7 @@ from typing import Protocol
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 150, 18, 52
 GIGA, LETTER = 1e9, 7.2
-OFFSETS = (0, -14, 14, -28, 28, -42, 42)  # pixels that a name may move up or down
+OFFSETS = (0, -14, 14, -28, 28, -42, 42, -56, 56, -70, 70)  # pixels that a name may move up or down
 
 
 class Dot(Protocol):
@@ -73,6 +73,10 @@ def _dots(dots: list[Dot], x, y) -> list[str]:
         )
         taken.append((beside - 4, across, end))
         kind = "papers" if dot.of_paper else "measured"
+        if abs(beside - 4 - up) > 15:  # a name that stands apart is tied to its dot
+            parts.append(
+                f'<line class="axis" x1="{across:.1f}" y1="{up:.1f}" x2="{across + 8:.1f}" y2="{beside - 4:.1f}"/>'
+            )
         parts.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{up:.1f}" r="5"/>')
         parts.append(f'<text x="{across + 9:.1f}" y="{beside:.1f}">{escape(dot.name)}</text>')
     return parts
