@@ -61,6 +61,18 @@ class Prediction:
         return [(self.labels[index], float(self.scores[index])) for index in order]
 
 
+def steadied(lately: Sequence[Prediction]) -> Prediction:
+    """The newest of a camera's predictions, with the mean of all as its scores, code and distance: what flickers in
+    one of them does not show. All come from the same weights."""
+    newest = lately[-1]
+    return replace(
+        newest,
+        scores=np.mean([each.scores for each in lately], axis=0),
+        code=unit(np.mean([each.code for each in lately], axis=0)),
+        distance=None if newest.distance is None else float(np.mean([each.distance for each in lately])),
+    )
+
+
 class Recognizer:
     """`predict`, `predict_many` and `embed` may be called from any thread; one computes at a time."""
 

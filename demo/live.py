@@ -25,6 +25,7 @@ START = "Press 'Access Webcam' on the camera, then 'Record'; or play the demo lo
 NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own answer."
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 KEPT_SECONDS, SHOWN_SECONDS = 6.0, 30.0
+STEADY = 0.4  # seconds whose predictions are averaged
 EVERY = 0.1  # seconds between two frames that the browser sends
 TALLEST = 240  # pixels of the shorter side; more than that no network here looks at
 NO_CAMERA = """async () => {
@@ -48,7 +49,17 @@ class Visitor:
         self.buffer = CameraBuffer(KEPT_SECONDS)
         self.meter = CameraMeter(1 / EVERY)
         self.said: deque[tuple[float, str]] = deque()
+        self.lately: deque[tuple[float, Recognizer, Prediction]] = deque()
         self.overlays: Overlays | None = None
+
+    def steadied(self, recognizer: Recognizer, prediction: Prediction, arrived: float) -> Prediction:
+        """The newest prediction, steadied by those just before it from the same weights."""
+        from actrec.recognizer import steadied  # torch
+
+        self.lately.append((arrived, recognizer, prediction))
+        while self.lately[0][0] < arrived - STEADY or self.lately[0][1] is not recognizer:
+            self.lately.popleft()
+        return steadied([each for _, _, each in self.lately])
 
     def say(self, label: str) -> None:
         """Keep a label for the strip."""
@@ -86,7 +97,7 @@ def on_frame(
     if clip is None or clip.duration < 0.5 * recognizer.system.seconds:
         answer = verdict("watching", True, f"The answer needs {recognizer.system.seconds:.1f} seconds of video.")
     else:
-        prediction = recognizer.predict(clip, views="one")
+        prediction = visitor.steadied(recognizer, recognizer.predict(clip, views="one"), arrived)
         label, answer = told(prediction) if asks is None else told_by(asks, prediction)
         visitor.say(label)
     shown = _under(lab, frame, overlay, int(every or 1), clip, recognizer, prediction, visitor)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.recognizer import Recognizer, find_weights, open_recognizer
+from actrec.recognizer import Recognizer, find_weights, open_recognizer, steadied
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
@@ -76,6 +76,17 @@ def test_a_code_far_from_every_centre_is_unknown(recognizer):
     assert prediction.distance == pytest.approx(min(expected.values()), abs=1e-4)
     assert prediction.nearest == min(expected, key=expected.get)
     assert prediction.unknown is True
+
+
+def test_a_flicker_among_a_cameras_predictions_does_not_show(recognizer):
+    seen = recognizer.predict(Clip(np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) / 10), "one")
+    calm = replace(seen, labels=("a", "b"), scores=np.array([0.8, 0.2]), code=np.array([1.0, 0.0]), distance=0.2)
+    flicker = replace(calm, scores=np.array([0.3, 0.7]), code=np.array([0.0, 1.0]), distance=0.8)
+    shown = steadied([calm, calm, flicker])
+    assert flicker.label == "b" and shown.label == "a"
+    assert shown.scores == pytest.approx([1.9 / 3, 1.1 / 3])
+    assert shown.code == pytest.approx([2 / 5**0.5, 1 / 5**0.5]) and shown.distance == pytest.approx(0.4)
+    assert steadied([flicker]).label == "b" and steadied([replace(calm, distance=None)]).distance is None
 
 
 def test_without_centres_nothing_is_called_unknown(tmp_path):
