@@ -38,26 +38,27 @@ def lines(
     title: str,
     x: str,
     *,
+    low: float = 0.0,
     high: float | None = None,
     percent: bool = False,
     mark: tuple[float, str] | None = None,
 ) -> str:
-    """Curves over one axis, from zero up; `mark` is a vertical line with a word beside it."""
+    """Curves over one axis, from `low` up; `mark` is a vertical line with a word beside it."""
     points = [point for each in series.values() for point in each if math.isfinite(point[1])]
     if len(points) < 2:
         return f'<p class="quiet">{escape(title)}: appears with the second point.</p>'
     across = [point[0] for point in points] + ([mark[0]] if mark else [])
     left, right = min(across), max(across)
     top = high if high is not None else max(point[1] for point in points) * 1.05
-    right, top = (right if right > left else left + 1), (top if top > 0 else 1.0)
+    right, top = (right if right > left else left + 1), (top if top > low else low + 1.0)
 
     def place(a: float, b: float) -> tuple[float, float]:
         return (
             LEFT + (a - left) / (right - left) * (WIDTH - LEFT - RIGHT),
-            HEIGHT - BOTTOM - min(max(b / top, 0), 1) * (HEIGHT - TOP - BOTTOM),
+            HEIGHT - BOTTOM - min(max((b - low) / (top - low), 0), 1) * (HEIGHT - TOP - BOTTOM),
         )
 
-    parts = [_grid(ticks(left, right), ticks(0, top, 4), place, percent)]
+    parts = [_grid(ticks(left, right), ticks(low, top, 4), place, percent)]
     for number, each in enumerate(series.values()):
         dots = [place(*point) for point in each if math.isfinite(point[1])]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
@@ -67,7 +68,7 @@ def lines(
         if len(dots) < 40:
             parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.4" fill="{colour(number)}"/>' for a, b in dots]
     if mark:
-        a = place(mark[0], 0)[0]
+        a = place(mark[0], low)[0]
         end = "end" if a > WIDTH * 0.7 else "start"
         parts.append(
             f'<line x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="currentColor" '

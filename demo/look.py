@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import gradio as gr
 import numpy as np
+
+if TYPE_CHECKING:
+    from actrec.explain.drawing import Figure
 
 
 def theme() -> gr.themes.Base:
@@ -125,12 +129,16 @@ def verdict(text: str, unsure: bool, sentence: str) -> str:
     )
 
 
-def picture(frame: np.ndarray, caption: str) -> str:
-    """A frame inside the page itself: no file is written for it."""
+def encoded(frame: np.ndarray) -> str:
+    """A frame as the address of a picture: no file is written for it."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    encoded = base64.b64encode(data).decode()
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+
+
+def picture(frame: np.ndarray, caption: str) -> str:
+    """A frame inside the page itself."""
     return (
-        f'<figure class="view"><img src="data:image/jpeg;base64,{encoded}" alt="{escape(caption)}">'
+        f'<figure class="view"><img src="{encoded(frame)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -153,6 +161,17 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = ""
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     title = f'<caption class="quiet">{escape(caption)}</caption>' if caption else ""
     return f'<div class="table"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def panels(figure: Figure) -> str:
+    """A figure that explains: what is found, then its panels side by side where there is room."""
+    made = "".join(
+        f'<figure class="view panel{" wide" if each.wide else ""}"{" tabindex=0" if each.wide else ""}>'
+        f"{each.body if isinstance(each.body, str) else table(each.body.heads, each.body.rows)}"
+        f"<figcaption>{escape(each.caption)}</figcaption></figure>"
+        for each in figure.panels
+    )
+    return f'<p class="said">{escape(figure.said)}</p><div class="panels">{made}</div>'
 
 
 def _cell(text: str) -> str:

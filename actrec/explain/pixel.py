@@ -1,0 +1,86 @@
+"""One pixel over time: its signal, its spectrum, and what motion salience takes away from it.
+
+MDT-Net, sec. 3.1; computed by the functions of `actrec.motion.salience`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from actrec.charts import lines
+from actrec.explain.drawing import Figure, Panel
+from actrec.motion.salience import fast_part, grey, phase_part
+from actrec.refusal import BadValue
+
+
+@dataclass(frozen=True)
+class Course:
+    """A pixel's grey values over time, the slow part that is removed, what is left, and the amplitudes of both."""
+
+    signal: np.ndarray
+    removed: np.ndarray
+    left: np.ndarray
+    amplitude: np.ndarray
+    kept: np.ndarray
+
+
+def course(
+    frames: np.ndarray, row: int, column: int, cutoff: int, variant: str = "amplitude", floor: float = 8.0
+) -> Course:
+    """The course of one pixel of `uint8 [T, H, W, 3]`."""
+    count, height, width = frames.shape[:3]
+    if not (0 <= row < height and 0 <= column < width):
+        raise BadValue(f"There is no pixel ({column}, {row}) in pictures of {width}×{height}.")
+    most = max(1, count // 2)
+    if not 1 <= cutoff <= most:
+        raise BadValue(f"with {count} frames the cut-off lies between 1 and {most}, not {cutoff}")
+    signal = grey(frames[:, row : row + 1, column : column + 1]).reshape(count)
+    rest = fast_part(torch.from_numpy(signal.copy())[:, None], cutoff)[:, 0].numpy()
+    left = rest
+    if variant == "phase":
+        left = phase_part(torch.from_numpy(signal.copy())[:, None], cutoff, floor)[:, 0].numpy()
+    amplitude = np.abs(np.fft.rfft(signal)) * 2 / count
+    return Course(signal, signal - rest, left, amplitude, np.abs(np.fft.rfft(left)) * 2 / count)
+
+
+def shown(
+    frames: np.ndarray, times: np.ndarray, row: int, column: int, cutoff: int, variant: str = "amplitude"
+) -> Figure:
+    """The pixel's course as curves: signal and what was removed, what is left, and the spectrum."""
+    found = course(frames, row, column, cutoff, variant)
+    seconds = [float(t) for t in times - times[0]]
+    cycles = list(range(len(found.amplitude)))
+    energy = float(np.square(found.left).mean())
+    many = "frequency is" if cutoff == 1 else "frequencies are"
+    still = float(np.ptp(found.signal)) == 0
+    said = (
+        f"The pixel in row {row}, column {column} never changes: everything is removed, and it stays dark."
+        if still
+        else f"The pixel in row {row}, column {column} runs from {found.signal.min():.0f} to {found.signal.max():.0f} "
+        "of "
+        f"255. After the {cutoff} lowest {many} gone, {energy:.1f} of energy is left per picture."
+    )
+    spectrum = {"removed": list(zip(cycles[:cutoff], map(float, found.amplitude[:cutoff]), strict=True)),
+                "kept": list(zip(cycles[cutoff:], map(float, found.amplitude[cutoff:]), strict=True))}  # fmt: skip
+    if cutoff == 1:  # the constant part would hide all others
+        spectrum = {"kept": spectrum["kept"]}
+    low = float(found.left.min())
+    return Figure(
+        said,
+        (
+            Panel(lines({"grey value": list(zip(seconds, map(float, found.signal), strict=True)),
+                         "removed": list(zip(seconds, map(float, found.removed), strict=True))},
+                        "Signal", "seconds", high=255), "The pixel's grey value over time, and the slow part of it "
+                            "that "
+                  "is taken away."),
+            Panel(lines(spectrum, "Spectrum", "cycles in the clip"), "How strong each frequency is. Frequency 0 is the "
+                  "constant part; it is always removed and left out here where nothing else is."),
+            Panel(lines({"left": list(zip(seconds, map(float, found.left), strict=True))}, "What is left", "seconds",
+                        low=min(low, 0.0)), "What is left: its square, smoothed over the neighbours, is the salience."
+                  + (" Phase only: every frequency counts alike." if variant == "phase" else "")),
+        ),
+        {"cutoff": cutoff, "energy": energy, "removed": found.removed.tolist(), "left": found.left.tolist()},
+    )  # fmt: skip
