@@ -110,16 +110,16 @@ def match(labels: Sequence[str], card: Card) -> np.ndarray:
 
 
 def open_trial(
-    data: str, card: Card, settings: ClipSettings, *, clips_per_class: int, seed: int
+    data: str, card: Card, settings: ClipSettings, *, clips_per_class: int, seed: int, lessons: bool = False
 ) -> tuple[Trial, list[str]]:
-    """All clips of a folder, a published set or a pack, or the held-out clips of a set that the project draws; and
-    the classes in it that the weights do not know."""
+    """All clips of a folder, a published set or a pack, or the held-out clips of a set that the project draws (for
+    `lessons` those that a training sees); and the classes in it that the weights do not know."""
     which = drawn(data)
     if which:
         if which not in SETS:
             raise DataError("synthetic", f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
         source = drawn_source(which, clips_per_class, seed, lambda sentence: None)
-        labels, held = source.labels, source.validation
+        labels, held = source.labels, source.train if lessons else source.validation
         numbers = match(labels, card)
         names = [f"{labels[target]} {index}" for index, target in enumerate(held.targets)]
         trial = Trial(data, numbers[held.targets], names, [""] * len(held), held.clip)
