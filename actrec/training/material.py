@@ -11,11 +11,10 @@ from actrec.data.mixed import mixed
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import open_set
 from actrec.data.split import Source
-from actrec.recognizer import find_weights
 from actrec.systems import Schedule, System, named
 from actrec.training.run import RunError, Settings
 from actrec.training.schedule import chosen
-from actrec.training.start import WEIGHTS
+from actrec.training.start import try_start
 
 
 def stored(system: System) -> ClipSettings:
@@ -55,9 +54,10 @@ def drawn(data: str) -> str:
 
 def look_first(settings: Settings) -> list[str]:
     """What can be refused before any time is spent is; sentences on what deserves a look."""
-    schedule = chosen(named(settings.system), settings)
+    system = named(settings.system, settings.options)
+    schedule = chosen(system, settings)
     if settings.start_from:
-        find_weights(settings.start_from, WEIGHTS)
+        try_start(settings.start_from, system)
     return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule)]
 
 
