@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +238,29 @@ class ClipCache:
 
     def __setstate__(self, state: dict) -> None:
         self.__init__(**state)
+
+
+class FlowCache:
+    """Clips from a cache with their flow by one method, which the cache keeps as well."""
+
+    def __init__(self, cache: ClipCache, method: str, device: str = "cpu") -> None:
+        self.cache, self.method, self.device = cache, method, device
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip:
+        clip = self.cache.read(sample, settings)
+        if len(clip) < 2:
+            return clip
+        on = {"device": self.device} if self.device != "cpu" else {}
+        moved = self.cache.flow(sample, settings, self.method, **on)
+        return replace(clip, flow=moved, flow_method=self.method)
+
+    def content(self, path: Path) -> str:
+        return self.cache.content(path)
+
+    @property
+    def header(self) -> Callable | None:
+        """As the reader below knows it; None where the file itself has to be asked."""
+        return getattr(self.cache.reader, "header", None)
 
 
 def _stamp(path: Path) -> tuple:

@@ -78,7 +78,9 @@ class Training:
         _repeatable(self.device)
         run.forget("stop", "pause")
         run.set_status("running", "Opening the clips.")
-        self.source = world.one_after_another(lambda: open_material(self.settings, self.system, self.hear))
+        self.source = world.one_after_another(
+            lambda: open_material(self.settings, self.system, self.hear, str(self.device))
+        )
         self.prepare()
 
     def prepare(self) -> None:
