@@ -83,7 +83,10 @@ class Clip:
         if not inside.any():
             raise VideoError("empty", f"The clip has no frame between {start:.1f} s and {stop:.1f} s.")
         beside = tuple(each.between(start, stop) for each in self.beside)
-        return self._of(self.frames[inside], self.times[inside], beside)
+        part = self._of(self.frames[inside], self.times[inside], beside)
+        if self.flow is None:
+            return part
+        return replace(part, flow=self.flow[inside[:-1] & inside[1:]], flow_method=self.flow_method)
 
     def seen_from(self, *others: Clip) -> Clip:
         """This clip with those of other cameras beside it, at this one's times; they share one clock."""

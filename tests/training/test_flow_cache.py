@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-from small_runs import command, small, train_here, write_films
+from small_runs import FRAMES, command, small, train_here, write_films
 
 from actrec.data.cache import ClipCache, FlowCache
 from actrec.data.clips import clips_source
@@ -104,7 +104,7 @@ def test_training_reads_flow_and_computes_none_once_it_is_kept(few, tmp_path, mo
 
 
 class Counted:
-    """DIS, and how often it was asked for."""
+    """DIS, and of how many whole clips it was asked for."""
 
     def __init__(self) -> None:
         from actrec.motion.flow import dis
@@ -112,7 +112,7 @@ class Counted:
         self.calls, self.compute = 0, dis
 
     def __call__(self, frames: np.ndarray, **options: object) -> np.ndarray:
-        self.calls += 1
+        self.calls += len(frames) == FRAMES  # not the step from a short clip's end to its beginning
         return self.compute(frames, **options)
 
 
@@ -156,8 +156,12 @@ def test_flow_grows_with_the_picture_and_turns_round_in_the_mirror():
     assert seen == {128 + 25, 128 - 25}  # ± 4 pixels of 20, as bytes: 4 · 127 / 20 = 25.4
 
 
-def test_a_clip_that_is_cut_or_resampled_forgets_its_flow():
-    clip = Clip(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4) / 4, flow=np.zeros((3, 8, 8, 2), np.float16))
-    assert clip.at(np.array([0.0, 0.5])).flow is None and clip.between(0, 0.6).flow is None
+def test_a_clip_that_is_cut_keeps_its_part_of_the_flow_and_a_resampled_one_forgets_it():
+    moved = np.arange(3)[:, None, None, None] * np.ones((3, 8, 8, 2), np.float16)
+    clip = Clip(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4) / 4, flow=moved, flow_method="dis")
+    assert clip.at(np.array([0.0, 0.5])).flow is None
+    cut = clip.between(0.25, 0.8)
+    assert cut.flow[:, 0, 0, 0].tolist() == [1, 2] and cut.flow_method == "dis"
+    assert clip.between(0.5, 0.6).flow.shape == (0, 8, 8, 2)
     with pytest.raises(ValueError, match=r"flow of \[4, 8, 8, 3\] frames"):
         Clip(clip.frames, clip.times, flow=np.zeros((4, 8, 8, 2), np.float16))
