@@ -23,13 +23,18 @@ def flat(level: int, frames: int = 40) -> Clip:
     return Clip(np.full((frames, 60, 60, 3), level, np.uint8), np.arange(frames) / 15)
 
 
+def levels(pathway: np.ndarray) -> list[int]:
+    """The grey levels away from the border."""
+    return np.unique(pathway[..., 20:-20, 20:-20]).tolist()
+
+
 def test_each_pathway_sees_its_own_camera():
     clip = flat(50).seen_from(flat(100), flat(150))
     for view in [*SYSTEM.protocols["clip"].views(clip), *SYSTEM.protocols["one"].views(clip)]:
-        assert {name: np.unique(view[name]).tolist() for name in view} == {"slow": [50], "mid": [100], "fast": [150]}
+        assert {name: levels(view[name]) for name in view} == {"slow": [50], "mid": [100], "fast": [150]}
     assert len(SYSTEM.protocols["clip"].views(clip)) == len(named("ms3d").protocols["clip"].views(flat(50)))
     paper = named("ms3d-paper", {"cameras": "3"}).protocols["paper"].views(clip)
-    assert [np.unique(paper[0][name]).tolist() for name in ("slow", "mid", "fast")] == [[50], [100], [150]]
+    assert [levels(paper[0][name]) for name in ("slow", "mid", "fast")] == [[50], [100], [150]]
 
 
 def test_frames_are_drawn_where_the_own_camera_saw_something_happen():
@@ -39,8 +44,8 @@ def test_frames_are_drawn_where_the_own_camera_saw_something_happen():
     times = np.arange(40) / 12.5
     clip = Clip(early, times).seen_from(Clip(late, times), flat(50))
     view = SYSTEM.protocols["one"].views(clip)[0]
-    assert np.unique(view["slow"]).tolist() == [90], "only the changed frame carries p(z), drawn seven times"
-    assert np.unique(view["mid"]).tolist() == [90] and np.unique(view["fast"]).tolist() == [50]
+    assert levels(view["slow"]) == [90], "only the changed frame carries p(z), drawn seven times"
+    assert levels(view["mid"]) == [90] and levels(view["fast"]) == [50]
 
 
 def test_in_training_all_cameras_get_one_window_one_placing_and_one_mirror():

@@ -152,7 +152,7 @@ def test_flow_grows_with_the_picture_and_turns_round_in_the_mirror():
     clip = Clip(still, np.arange(66) / 25, flow=to_the_right, flow_method="tvl1")
     assert resized_flow(to_the_right, (128, 96))[0, 0, 0].tolist() == [1.5, 0]
     recipe = crossenh.systems()[2]  # crossenh-paper: short side 256, four times as large
-    seen = {int(recipe.training_view(clip, np.random.default_rng(seed))["flow"][0, 0, 0, 0]) for seed in range(12)}
+    seen = {int(recipe.training_view(clip, np.random.default_rng(seed))["flow"][0, 0, 0, 0]) for seed in range(8)}
     assert seen == {128 + 25, 128 - 25}  # ± 4 pixels of 20, as bytes: 4 · 127 / 20 = 25.4
 
 
