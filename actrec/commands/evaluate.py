@@ -91,7 +91,7 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     from actrec.evaluation.together import TRAJECTORIES, Member, Trails, judged_together
     from actrec.evaluation.tracked import SETTINGS
     from actrec.recognizer import find_weights
-    from actrec.training.material import stored, wanted
+    from actrec.training.material import needs, stored
 
     if args.fold or args.among_data:
         raise BadValue("--fuse and --svm judge all clips of --data: leave --fold and --among-data out.")
@@ -102,7 +102,7 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     for name in args.weights:
         recognizer = evaluate.load(find_weights(name, WEIGHTS), device)
         card, kind = recognizer.card, stored(recognizer.system)
-        each = settings | wanted(recognizer.system)
+        each = settings | needs(recognizer.system)
         trial, others = evaluate.open_trial(args.data, card, kind, **each)
         lessons = evaluate.open_trial(args.svm, card, kind, lessons=True, **each)[0] if args.svm else None
         members.append(Member(recognizer, trial, lessons))
@@ -127,7 +127,7 @@ def _of_weights(
     """The results of one checkpoint on the wanted folds, or on everything."""
     from actrec.evaluation import evaluate
     from actrec.recognizer import find_weights
-    from actrec.training.material import stored, wanted
+    from actrec.training.material import needs, stored
     from actrec.weights.cards import read_card
 
     folder = find_weights(name, WEIGHTS)
@@ -135,7 +135,7 @@ def _of_weights(
     told = _silent if args.json or not world.first else _aloud
     trial, others = evaluate.open_trial(
         args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class, seed=args.seed,
-        **wanted(recognizer.system),
+        **needs(recognizer.system),
     )  # fmt: skip
     results = {}
     for part, held in evaluate.folds(trial, wanted, args.seed):

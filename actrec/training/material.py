@@ -25,7 +25,7 @@ def stored(system: System) -> ClipSettings:
     return ClipSettings(size=256 if side > 128 else 128, fit="short_side")
 
 
-def wanted(system: System) -> dict[str, str | int]:
+def needs(system: System) -> dict[str, str | int]:
     """What a clip comes with besides its frames: the flow of whole frames, which the papers' sizes need (the light ones
     compute theirs at the network's size, after placing), and how many cameras' clips stand side by side (0: one)."""
     cameras = int(system.option("cameras")) if "cameras" in system.options else 1
@@ -47,7 +47,7 @@ def _source(data: str, settings: Settings, system: System, told: Callable[[str],
         return drawn_source(which, settings.clips_per_class, settings.seed, told)
     return clips_source(
         data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system),
-        device=device, **wanted(system),
+        device=device, **needs(system),
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def look_first(settings: Settings) -> list[str]:
 
 def _look_at(data: str, settings: Settings, schedule: Schedule, system: System) -> list[str]:
     which = drawn(data)
-    cameras = wanted(system)["cameras"]
+    cameras = needs(system)["cameras"]
     if which and cameras:
         raise RunError("Drawn clips are filmed by one camera: leave --option cameras out.")
     if which:
