@@ -23,6 +23,7 @@ import numpy as np
 
 from actrec.data.reading import FILES, ClipSettings, Reader
 from actrec.data.sets import DataError, Sample, listing, must_be_writable
+from actrec.refusal import BadValue
 from actrec.video import Clip
 
 VERSION = 1  # of what an entry holds; entries of another version are not found and age away
@@ -39,6 +40,18 @@ def default_folder() -> Path:
     from actrec.machine import cache_folder
 
     return cache_folder() / "clips"
+
+
+def default_limit() -> int:
+    """Bytes that the cache may hold: 20 GB, or as many as `$ACTREC_CACHE_GB` says."""
+    told = os.environ.get("ACTREC_CACHE_GB", "20")
+    try:
+        limit = float(told)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < float("inf"):
+        raise BadValue(f"ACTREC_CACHE_GB is a number of gigabytes above 0, not '{told}'.")
+    return int(limit * (1 << 30))
 
 
 def write_entry(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> int:
@@ -111,7 +124,7 @@ class ClipCache:
     """
 
     folder: Path = field(default_factory=default_folder)
-    limit: int = 20 << 30
+    limit: int = field(default_factory=default_limit)
     reader: Reader = FILES
 
     def __post_init__(self) -> None:

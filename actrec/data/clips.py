@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data import copies, protocols
-from actrec.data.cache import ClipCache, FlowCache, default_folder
+from actrec.data.cache import ClipCache, FlowCache, default_folder, default_limit
 from actrec.data.check import ready_to_train
 from actrec.data.protocols import Fold
 from actrec.data.reading import FILES, ClipSettings, reason
@@ -29,7 +29,7 @@ def prepare(
     settings: ClipSettings = STORED,
     *,
     cache: Path | None = None,
-    limit: int = 20 << 30,
+    limit: int | None = None,
     told: Callable[[str], None] = lambda sentence: None,
     flow: str = "",
     device: str = "cpu",
@@ -41,6 +41,7 @@ def prepare(
     one take become one, so that no split tears them apart.
     """
     ready_to_train(dataset)
+    limit = default_limit() if limit is None else limit
     packed = dataset.reader is not None
     read = dataset if packed else replace(dataset, reader=ClipCache(cache or default_folder(), limit))
     films, hashes, broken, size = [], [], {}, 0
@@ -63,10 +64,11 @@ def prepare(
     kept = read.without(broken)
     for sentence in ready_to_train(kept):
         told(sentence)
-    if size > limit and not packed:
+    size = (0 if packed else size) + (size * 4 // 3 if flow else 0)  # two float16 where a frame has three bytes
+    if size > limit:
         told(
-            f"Decoded, the clips take {size / 1e9:.0f} GB and the cache may hold {limit / 1e9:.0f} GB: "
-            "part of them is decoded anew in every epoch. Raise the limit or store them smaller."
+            f"{'With their flow' if flow else 'Decoded'}, the clips take {size / 1e9:.0f} GB and the cache may hold "
+            f"{limit / 1e9:.0f} GB: part of them is made anew in every epoch. Set ACTREC_CACHE_GB to hold more."
         )
     pairs = copies.same_bytes(hashes) + (copies.same_take(np.stack(films)) if films else [])
     for found in copies.describe(kept, pairs)[:5]:
@@ -80,14 +82,14 @@ def with_flow(
     settings: ClipSettings,
     method: str,
     cache: Path | None = None,
-    limit: int = 20 << 30,
+    limit: int | None = None,
     told: Callable[[str], None] = lambda sentence: None,
     device: str = "cpu",
 ) -> DataSet:
     """The set whose clips carry their flow, which the cache holds: computed now where it is not there."""
     reader = dataset.reader
     if not isinstance(reader, ClipCache):
-        reader = ClipCache(cache or default_folder(), limit, reader or FILES)
+        reader = ClipCache(cache or default_folder(), default_limit() if limit is None else limit, reader or FILES)
     moving = replace(dataset, reader=FlowCache(reader, method, device))
     for index in range(len(moving)):
         before = reader.misses
@@ -143,7 +145,7 @@ def clips_source(
     protocol: str | None = None,
     settings: ClipSettings = STORED,
     cache: Path | None = None,
-    limit: int = 20 << 30,
+    limit: int | None = None,
     flow: str = "",
     device: str = "cpu",
     cameras: int = 0,

@@ -165,3 +165,16 @@ def test_a_clip_that_is_cut_keeps_its_part_of_the_flow_and_a_resampled_one_forge
     assert clip.between(0.5, 0.6).flow.shape == (0, 8, 8, 2)
     with pytest.raises(ValueError, match=r"flow of \[4, 8, 8, 3\] frames"):
         Clip(clip.frames, clip.times, flow=np.zeros((4, 8, 8, 2), np.float16))
+
+
+def test_a_cache_too_small_for_the_flow_is_told_before_and_its_size_can_be_set(few, tmp_path, monkeypatch):
+    told: list[str] = []
+    monkeypatch.setenv("ACTREC_CACHE_GB", str(15e6 / (1 << 30)))
+    settings = ClipSettings(size=128, fit="short_side")
+    clips_source(few, seed=0, told=told.append, settings=settings, cache=tmp_path / "cache")
+    assert not [sentence for sentence in told if "ACTREC_CACHE_GB" in sentence]  # 9 clips of 20 × 128² × 3: 8.8 MB
+    clips_source(few, seed=0, told=told.append, settings=settings, cache=tmp_path / "cache", flow="dis")
+    assert any(sentence.startswith("With their flow") and "ACTREC_CACHE_GB" in sentence for sentence in told)
+    monkeypatch.setenv("ACTREC_CACHE_GB", "plenty")
+    with pytest.raises(ValueError, match="a number of gigabytes above 0, not 'plenty'"):
+        ClipCache(tmp_path / "cache")
