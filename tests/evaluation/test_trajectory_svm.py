@@ -12,7 +12,7 @@ import torch
 from sklearn.svm import LinearSVC
 
 from actrec.__main__ import main
-from actrec.data.reading import FILES
+from actrec.data.reading import FILES, ClipSettings
 from actrec.data.sets import open_set
 from actrec.evaluation import evaluate, tracked
 from actrec.evaluation.evaluate import Trial
@@ -28,7 +28,7 @@ from actrec.weights.cards import Card
 from actrec.weights.checkpoint import write_checkpoint
 
 LABELS = ["across", "down"]
-CLIPS, FRAMES, SIDE = 4, 20, 64
+CLIPS, FRAMES, SIDE, WORDS = 4, 20, 64, 4
 
 
 def film(label: str, number: int) -> np.ndarray:
@@ -60,6 +60,8 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("svm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setattr(tracked, "SETTINGS", ClipSettings(SIDE, "short_side"))
+        patch.setattr(tracked, "WORDS", WORDS)
         torch.manual_seed(0)
         network = named("asym3d").network(2)
         for value in network.parameters():
@@ -94,8 +96,8 @@ def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learn
     described = [FILES.read(sample, tracked.SETTINGS) for sample in dataset.samples]
     described = [describe(track(clip), clip) for clip in described]
     count = sum(len(each["trajectory"]) for each in described)
-    assert 100 < count < 25600
-    code = TrajectoryCode.fit(described, np.random.default_rng(0), count // 100)
+    assert count >= 100 * WORDS
+    code = TrajectoryCode.fit(described, np.random.default_rng(0), WORDS)
     (learned, right), (judged, asked) = vectors(code, place / "lessons"), vectors(code, place / "judged")
 
     def unit(parts: np.ndarray) -> np.ndarray:  # the codes are nothing but zeros beside them
@@ -117,9 +119,10 @@ def test_vectors_are_the_same_whether_descriptors_are_kept_or_computed_again(pla
     assert np.array_equal(tracked.encode(code, trial, World(), lambda _: None).vectors, once.vectors)
 
 
-def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sentence():
+def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sentence(monkeypatch):
     films = [film("across", 1), film("down", 1), np.zeros((0, 8, 8, 3), np.uint8)]
     told: list[str] = []
+    monkeypatch.setattr(tracked, "WORDS", 256)
     _, found = tracked.learn_code(a_trial(films), 0, World(), told.append)
     assert found.kept.tolist() == [0, 1] and "cannot be opened" in found.broken[2]
     assert any(sentence.startswith("Left out: clip 2") for sentence in told)
