@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         job = world.from_first(lambda: _job(args))
         if not world.first:
             job = Silent(job.folder)
+        before = signal.getsignal(signal.SIGTERM)
         if world.size == 1:
             signal.signal(signal.SIGTERM, lambda *_: job.ask_to("stop"))
         try:
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
             with contextlib.suppress(OSError):
                 job.set_status("failed", str(error) or type(error).__name__)
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
         if world.first:
             print(job.status()["sentence"])
     return 0

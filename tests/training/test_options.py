@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -170,6 +171,12 @@ def test_options_that_are_none_are_refused_with_a_sentence(films, tmp_path, caps
     assert main(["train", "--data", str(films), "--out", str(tmp_path / "run"), *words]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_after_a_training_the_process_ends_when_it_is_told_to(films, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    trained(films, tmp_path / "run", "--epochs", "1")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_card_with_an_option_of_another_version_is_refused():
