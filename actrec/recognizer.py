@@ -101,7 +101,7 @@ class Recognizer:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = SYSTEMS[card.system]
+        system = named(card.system, card.options)
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)
@@ -234,7 +234,8 @@ def _fastest(system: System, network: nn.Module, device: torch.device, classes: 
             copies[numbers] = numbers.convert(copy.deepcopy(network))
         return copies[numbers](**{name: numbers.arrange(value) for name, value in blank.items()})
 
-    numbers = choose_numbers(f"{system.name} {classes} classes", device, run)
+    chosen = "".join(f" {name}={value}" for name, value in system.chosen.items())
+    numbers = choose_numbers(f"{system.name}{chosen} {classes} classes", device, run)
     return numbers, copies.get(numbers) or (network if numbers == FLOAT32 else numbers.convert(network))
 
 
@@ -257,7 +258,7 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
             )
         return Recognizer.public(system, file, device)
     recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
-    if recognizer.system is not chosen:
+    if recognizer.system.name != chosen.name:
         raise WeightsError(
             f"The weights '{recognizer.card.name}' are for the system '{recognizer.system.name}', not for '{system}'. "
             "Name one of the two, or both as they belong together."

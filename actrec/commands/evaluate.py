@@ -28,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold", nargs="+", default=[], help="judge these splits or groups only, one per weights")
     parser.add_argument("--fuse", action="store_true", help="the weights answer together: the mean of what they say")
     parser.add_argument("--svm", metavar="DATA", help="a linear SVM on the weights' codes, learned from these clips")
+    parser.add_argument("--trajectories", action="store_true", help="the SVM also sees improved dense trajectories")
     parser.add_argument("--clips-per-class", type=int, default=100, help="of synthetic data; a quarter is held out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
@@ -64,6 +65,8 @@ def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, 
     """The result of every pair of weights and fold, as one; what was judged; classes the weights do not know."""
     from actrec.evaluation.judge import over_splits
 
+    if args.trajectories and not args.svm:
+        raise BadValue("--trajectories goes with --svm DATA: the clips that the SVM learns from.")
     if args.fuse or args.svm:
         return _together(args, world, device)
     several = len(args.weights) > 1
@@ -85,29 +88,37 @@ def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, 
 def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict, dict, list[str]]:
     """The result of all weights as one recogniser."""
     from actrec.evaluation import evaluate
-    from actrec.evaluation.together import Member, judged_together
+    from actrec.evaluation.together import TRAJECTORIES, Member, Trails, judged_together
+    from actrec.evaluation.tracked import SETTINGS
     from actrec.recognizer import find_weights
-    from actrec.training.material import stored
+    from actrec.training.material import needs, stored
 
     if args.fold or args.among_data:
         raise BadValue("--fuse and --svm judge all clips of --data: leave --fold and --among-data out.")
     if args.fuse and (args.svm or len(args.weights) < 2):
         raise BadValue("--fuse takes two or more --weights, and no --svm.")
-    members, others = [], []
+    settings = {"clips_per_class": args.clips_per_class, "seed": args.seed}
+    members, others, card = [], [], None
     for name in args.weights:
         recognizer = evaluate.load(find_weights(name, WEIGHTS), device)
-        settings = {"clips_per_class": args.clips_per_class, "seed": args.seed}
         card, kind = recognizer.card, stored(recognizer.system)
-        trial, others = evaluate.open_trial(args.data, card, kind, **settings)
-        lessons = evaluate.open_trial(args.svm, card, kind, **settings)[0] if args.svm else None
+        each = settings | needs(recognizer.system)
+        trial, others = evaluate.open_trial(args.data, card, kind, **each)
+        lessons = evaluate.open_trial(args.svm, card, kind, lessons=True, **each)[0] if args.svm else None
         members.append(Member(recognizer, trial, lessons))
+    trails = None
+    if args.trajectories:
+        large, _ = evaluate.open_trial(args.data, card, SETTINGS, **settings)
+        lessons, _ = evaluate.open_trial(args.svm, card, SETTINGS, lessons=True, **settings)
+        trails = Trails(large, lessons, args.seed)
     told = _silent if args.json or not world.first else _aloud
+    seen = f"codes and {TRAJECTORIES}" if trails else "codes"
     about = {
         "system": " + ".join(each.recognizer.system.name for each in members), "data": args.data,
-        "fusion": f"linear SVM on codes, learned from {args.svm}" if args.svm else "mean of the probabilities",
+        "fusion": f"linear SVM on {seen}, learned from {args.svm}" if args.svm else "mean of the probabilities",
         "protocol": args.protocol, "device": device, "processes": world.size, "weights": ", ".join(args.weights),
     }  # fmt: skip
-    return judged_together(members, args.protocol, world, told), about, others
+    return judged_together(members, args.protocol, world, told, trails), about, others
 
 
 def _of_weights(
@@ -116,15 +127,16 @@ def _of_weights(
     """The results of one checkpoint on the wanted folds, or on everything."""
     from actrec.evaluation import evaluate
     from actrec.recognizer import find_weights
-    from actrec.training.material import stored
+    from actrec.training.material import needs, stored
     from actrec.weights.cards import read_card
 
     folder = find_weights(name, WEIGHTS)
     card, recognizer = read_card(folder), evaluate.load(folder, device)
     told = _silent if args.json or not world.first else _aloud
     trial, others = evaluate.open_trial(
-        args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class, seed=args.seed
-    )
+        args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class, seed=args.seed,
+        **needs(recognizer.system),
+    )  # fmt: skip
     results = {}
     for part, held in evaluate.folds(trial, wanted, args.seed):
         results[part.name] = evaluate.judged(recognizer, card, part, held, args.protocol, world, told, args.among_data)

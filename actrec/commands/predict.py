@@ -16,6 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
     parser.add_argument("--weights", help="a checkpoint folder, or its name in weights/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--beside", type=Path, nargs="+", default=[], metavar="CLIP", help="the same by other cameras")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
     began = time.perf_counter()
     clip = read_clip(args.clip, short_side=SIDE)
+    if args.beside:
+        clip = clip.seen_from(*(read_clip(path, short_side=SIDE) for path in args.beside))
     decode = (time.perf_counter() - began) * 1000
     prediction = recognizer.predict(clip)
     milliseconds = {"decode": decode} | prediction.milliseconds

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from actrec.machine import cores
+from actrec.refusal import BadValue
 from actrec.training.run import Run, RunError, Settings, Silent
 
 CHANGEABLE = ("epochs", "batch", "rate", "threads", "numbers", "micro_batch", "patience", "device")
@@ -27,7 +28,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold", help="which published split or which group to leave out; all: judge nobody")
     parser.add_argument("--name", help="name of the weights; SYSTEM-DATA by default")
     parser.add_argument("--preset", help="which of the system's schedules; scratch by default, fine-tune after weights")
-    parser.add_argument("--start-from", metavar="WEIGHTS", help="a checkpoint folder, or its name in weights/")
+    parser.add_argument(
+        "--start-from", nargs="+", metavar="WEIGHTS", help="a checkpoint or its name in weights/; or files that others "
+        "published: ImageNet weights for the 2-D backbone, I3D weights (one file for each stream)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the system (see `list`)"
+    )
     parser.add_argument("--clips-per-class", type=int, default=250, help="how many synthetic clips of each class")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, help="clips per update, of all processes together")
@@ -51,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         job = world.from_first(lambda: _job(args))
         if not world.first:
             job = Silent(job.folder)
+        before = signal.getsignal(signal.SIGTERM)
         if world.size == 1:
             signal.signal(signal.SIGTERM, lambda *_: job.ask_to("stop"))
         try:
@@ -61,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
             with contextlib.suppress(OSError):
                 job.set_status("failed", str(error) or type(error).__name__)
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
         if world.first:
             print(job.status()["sentence"])
     return 0
@@ -92,11 +102,33 @@ def _settings(args: argparse.Namespace) -> Settings:
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return Settings(
         system=args.system, data=data, name=args.name or _name(args.system, args.data),
-        preset=args.preset or ("fine-tune" if args.start_from else "scratch"),
+        preset=args.preset or _preset(args), options=_options(args),
         clips_per_class=args.clips_per_class, epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed,
         threads=args.threads or max(1, cores() // here), device=args.device or "auto", numbers=args.numbers or "auto",
-        start_from=args.start_from or "", fold=args.fold or "", patience=args.patience, micro_batch=args.micro_batch,
+        start_from=os.pathsep.join(args.start_from or ()), fold=args.fold or "",
+        patience=args.patience, micro_batch=args.micro_batch,
     )  # fmt: skip
+
+
+def _preset(args: argparse.Namespace) -> str:
+    """`scratch`, or after weights a preset for fine-tuning, if the system has one."""
+    from actrec.systems import named
+
+    tuned = [name for name in ("fine-tune", "paper-fine-tune") if name in named(args.system).schedules]
+    return tuned[0] if args.start_from and tuned else "scratch"
+
+
+def _options(args: argparse.Namespace) -> dict[str, str | float]:
+    """What `--option` chooses otherwise than the system does."""
+    from actrec.systems import named
+
+    wanted = {}
+    for each in args.option:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise BadValue(f"--option is NAME=VALUE, not '{each}'.")
+        wanted[name] = value
+    return dict(named(args.system, wanted).chosen)
 
 
 def _name(system: str, data: str) -> str:

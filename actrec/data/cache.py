@@ -16,13 +16,14 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from actrec.data.reading import FILES, ClipSettings, Reader
 from actrec.data.sets import DataError, Sample, listing, must_be_writable
+from actrec.refusal import BadValue
 from actrec.video import Clip
 
 VERSION = 1  # of what an entry holds; entries of another version are not found and age away
@@ -39,6 +40,18 @@ def default_folder() -> Path:
     from actrec.machine import cache_folder
 
     return cache_folder() / "clips"
+
+
+def default_limit() -> int:
+    """Bytes that the cache may hold: 20 GB, or as many as `$ACTREC_CACHE_GB` says."""
+    told = os.environ.get("ACTREC_CACHE_GB", "20")
+    try:
+        limit = float(told)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < float("inf"):
+        raise BadValue(f"ACTREC_CACHE_GB is a number of gigabytes above 0, not '{told}'.")
+    return int(limit * (1 << 30))
 
 
 def write_entry(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> int:
@@ -111,7 +124,7 @@ class ClipCache:
     """
 
     folder: Path = field(default_factory=default_folder)
-    limit: int = 20 << 30
+    limit: int = field(default_factory=default_limit)
     reader: Reader = FILES
 
     def __post_init__(self) -> None:
@@ -238,6 +251,29 @@ class ClipCache:
 
     def __setstate__(self, state: dict) -> None:
         self.__init__(**state)
+
+
+class FlowCache:
+    """Clips from a cache with their flow by one method, which the cache keeps as well."""
+
+    def __init__(self, cache: ClipCache, method: str, device: str = "cpu") -> None:
+        self.cache, self.method, self.device = cache, method, device
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip:
+        clip = self.cache.read(sample, settings)
+        if len(clip) < 2:
+            return clip
+        on = {"device": self.device} if self.device != "cpu" else {}
+        moved = self.cache.flow(sample, settings, self.method, **on)
+        return replace(clip, flow=moved, flow_method=self.method)
+
+    def content(self, path: Path) -> str:
+        return self.cache.content(path)
+
+    @property
+    def header(self) -> Callable | None:
+        """As the reader below knows it; None where the file itself has to be asked."""
+        return getattr(self.cache.reader, "header", None)
 
 
 def _stamp(path: Path) -> tuple:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data import copies, protocols
-from actrec.data.cache import ClipCache, default_folder
+from actrec.data.cache import ClipCache, FlowCache, default_folder, default_limit
 from actrec.data.check import ready_to_train
 from actrec.data.protocols import Fold
-from actrec.data.reading import ClipSettings, reason
-from actrec.data.sets import DataError, DataSet, open_set
+from actrec.data.reading import FILES, ClipSettings, reason
+from actrec.data.sets import DataError, DataSet, by_camera, open_set
 from actrec.data.split import Source, Split
 from actrec.video import Clip, VideoError
 
@@ -29,15 +29,19 @@ def prepare(
     settings: ClipSettings = STORED,
     *,
     cache: Path | None = None,
-    limit: int = 20 << 30,
+    limit: int | None = None,
     told: Callable[[str], None] = lambda sentence: None,
+    flow: str = "",
+    device: str = "cpu",
 ) -> DataSet:
     """Every clip decoded into the cache once; clips that cannot be read are left out and listed with the reason.
 
-    A pack is small and needs no decoder: it is checked, but not cached. Where the set has no groups, clips of
+    With `flow`, the name of a method, the flow between each clip's frames is computed into the cache, too. A pack is
+    small and needs no decoder: it is checked, but not cached. Where the set has no groups, clips of
     one take become one, so that no split tears them apart.
     """
     ready_to_train(dataset)
+    limit = default_limit() if limit is None else limit
     packed = dataset.reader is not None
     read = dataset if packed else replace(dataset, reader=ClipCache(cache or default_folder(), limit))
     films, hashes, broken, size = [], [], {}, 0
@@ -60,15 +64,39 @@ def prepare(
     kept = read.without(broken)
     for sentence in ready_to_train(kept):
         told(sentence)
-    if size > limit and not packed:
+    size = (0 if packed else size) + (size * 4 // 3 if flow else 0)  # two float16 where a frame has three bytes
+    if size > limit:
         told(
-            f"Decoded, the clips take {size / 1e9:.0f} GB and the cache may hold {limit / 1e9:.0f} GB: "
-            "part of them is decoded anew in every epoch. Raise the limit or store them smaller."
+            f"{'With their flow' if flow else 'Decoded'}, the clips take {size / 1e9:.0f} GB and the cache may hold "
+            f"{limit / 1e9:.0f} GB: part of them is made anew in every epoch. Set ACTREC_CACHE_GB to hold more."
         )
     pairs = copies.same_bytes(hashes) + (copies.same_take(np.stack(films)) if films else [])
     for found in copies.describe(kept, pairs)[:5]:
         told(found.sentence())
-    return copies.keep_together(kept, pairs)
+    kept = copies.keep_together(kept, pairs)
+    return with_flow(kept, settings, flow, cache, limit, told, device) if flow else kept
+
+
+def with_flow(
+    dataset: DataSet,
+    settings: ClipSettings,
+    method: str,
+    cache: Path | None = None,
+    limit: int | None = None,
+    told: Callable[[str], None] = lambda sentence: None,
+    device: str = "cpu",
+) -> DataSet:
+    """The set whose clips carry their flow, which the cache holds: computed now where it is not there."""
+    reader = dataset.reader
+    if not isinstance(reader, ClipCache):
+        reader = ClipCache(cache or default_folder(), default_limit() if limit is None else limit, reader or FILES)
+    moving = replace(dataset, reader=FlowCache(reader, method, device))
+    for index in range(len(moving)):
+        before = reader.misses
+        moving.read(index, settings)
+        if reader.misses > before and (index + 1) % 10 == 0:
+            told(f"The flow of {index + 1} of {len(moving)} clips is ready ({method}).")
+    return moving
 
 
 def choose_fold(dataset: DataSet, protocol: str | None, seed: int, share: float = 0.2) -> Fold:
@@ -117,10 +145,16 @@ def clips_source(
     protocol: str | None = None,
     settings: ClipSettings = STORED,
     cache: Path | None = None,
-    limit: int = 20 << 30,
+    limit: int | None = None,
+    flow: str = "",
+    device: str = "cpu",
+    cameras: int = 0,
 ) -> Source:
     """A folder, a published data set or a pack as a source for training."""
-    dataset = prepare(open_set(path), settings, cache=cache, limit=limit, told=told)
+    found = open_set(path)
+    dataset = prepare(
+        by_camera(found) if cameras else found, settings, cache=cache, limit=limit, told=told, flow=flow, device=device
+    )
     fold = choose_fold(dataset, protocol, seed)
     leaked = protocols.straddling(dataset, fold)
     if leaked:

@@ -22,6 +22,7 @@ VIDEO = {".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg",
          ".wmv", ".flv", ".3gp", ".ogv", ".gif"}
 # fmt: on
 PICTURE = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+CAMERA = re.compile(r"(?P<take>.+)[._ -]cam(era)?[._ -]?\d+", re.IGNORECASE)
 PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
 PART_NAMES |= {"validate": "validation", "validation": "validation", "test": "test", "testing": "test"}
 
@@ -51,7 +52,7 @@ class Sample:
 
     `group` is what must not stand on both sides of a split: a sequence, a person, a source video.
     `parts` says where the clip stands in each official protocol: {"split 1": "train", …}; `origin` is the set it
-    came from when sets were merged.
+    came from when sets were merged. `beside` are the files in which other cameras saw the same.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Sample:
     stop: float | None = None
     fps: float | None = None
     origin: str = ""
+    beside: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -127,7 +129,21 @@ class DataSet:
         """The frames of one clip, from wherever this set's clips come: files, a cache or a pack."""
         from actrec.data.reading import FILES
 
-        return (self.reader or FILES).read(self.samples[index], settings)
+        sample, reader = self.samples[index], self.reader or FILES
+        clip = reader.read(sample, settings)
+        others = (reader.read(replace(sample, path=path, beside=()), settings) for path in sample.beside)
+        return clip.seen_from(*others) if sample.beside else clip
+
+
+def by_camera(dataset: DataSet) -> DataSet:
+    """The set with clips of one take by several cameras as one: `jump.cam1.mp4` with `jump.cam2.mp4` … beside it."""
+    takes: dict[tuple, list[Sample]] = {}
+    for sample in dataset.samples:
+        named = CAMERA.fullmatch(sample.path.stem if sample.path.suffix.lower() in VIDEO else sample.path.name)
+        takes.setdefault((sample.path.parent, named["take"] if named else sample.path.name), []).append(sample)
+    kept = [sorted(each, key=lambda sample: natural(sample.path.name)) for each in takes.values()]
+    joined = (replace(first, beside=tuple(other.path for other in others)) for first, *others in kept)
+    return replace(dataset, samples=tuple(joined))
 
 
 def merge(sets: Sequence[DataSet], name: str = "") -> DataSet:

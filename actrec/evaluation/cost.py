@@ -30,6 +30,7 @@ class Cost:
     weights: int
     multiplications: int
     input: str
+    options: dict[str, dict]
 
 
 def counted(system: System, classes: int = 101) -> Cost:
@@ -47,6 +48,7 @@ def counted(system: System, classes: int = 101) -> Cost:
         weights=weights(network),
         multiplications=multiplications(network, views),
         input=inputs,
+        options={name: vars(each) for name, each in system.options.items()},
     )
 
 

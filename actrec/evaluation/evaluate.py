@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec.data.cache import ClipCache, default_folder
+from actrec.data.cache import ClipCache, FlowCache, default_folder
 from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
 from actrec.data.drawn import SETS, drawn_source
 from actrec.data.mixed import BETWEEN_TWO, SAME
 from actrec.data.reading import ClipSettings, reason
-from actrec.data.sets import DataError, DataSet, open_set
+from actrec.data.sets import DataError, DataSet, by_camera, open_set
 from actrec.evaluation.judge import judge, judge_unknown
 from actrec.evaluation.metrics import as_logits, fit_temperature, softmax
 from actrec.recognizer import Recognizer
@@ -110,24 +110,39 @@ def match(labels: Sequence[str], card: Card) -> np.ndarray:
 
 
 def open_trial(
-    data: str, card: Card, settings: ClipSettings, *, clips_per_class: int, seed: int
+    data: str,
+    card: Card,
+    settings: ClipSettings,
+    *,
+    clips_per_class: int,
+    seed: int,
+    lessons: bool = False,
+    flow: str = "",
+    cameras: int = 0,
 ) -> tuple[Trial, list[str]]:
-    """All clips of a folder, a published set or a pack, or the held-out clips of a set that the project draws; and
-    the classes in it that the weights do not know."""
+    """All clips of a folder, a published set or a pack, or the held-out clips of a set that the project draws (for
+    `lessons` those that a training sees); and the classes in it that the weights do not know.
+
+    With `flow`, the name of a method, the clips carry their flow, which the cache keeps; with `cameras` what other
+    cameras saw.
+    """
     which = drawn(data)
     if which:
         if which not in SETS:
             raise DataError("synthetic", f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
         source = drawn_source(which, clips_per_class, seed, lambda sentence: None)
-        labels, held = source.labels, source.validation
+        labels, held = source.labels, source.train if lessons else source.validation
         numbers = match(labels, card)
         names = [f"{labels[target]} {index}" for index, target in enumerate(held.targets)]
         trial = Trial(data, numbers[held.targets], names, [""] * len(held), held.clip)
     else:
-        dataset = open_set(data)
+        dataset = by_camera(open_set(data)) if cameras else open_set(data)
         labels, numbers = dataset.labels, match(dataset.labels, card)
         if dataset.reader is None:
             dataset = replace(dataset, reader=ClipCache(default_folder()))
+        if flow:
+            cache = dataset.reader if isinstance(dataset.reader, ClipCache) else ClipCache(reader=dataset.reader)
+            dataset = replace(dataset, reader=FlowCache(cache, flow))
         trial = Trial(
             dataset.name,
             numbers[dataset.targets()],

@@ -1,24 +1,30 @@
 """Several weights that answer together, as in Yang et al., "Asymmetric 3D Convolutional Neural Networks", sec. 4.7.
 
 Softmax fusion: the mean of what the networks say of a clip (RGB + RGBF). Deep features: the networks' codes in one
-linear SVM, learned from clips of their own. An SVM gives distances; where probabilities are asked for, their softmax
-stands in (ours), so its calibration error says little.
+linear SVM, learned from clips of their own, with or without improved dense trajectories beside them. An SVM gives
+distances; where probabilities are asked for, their softmax stands in (ours), so its calibration error says little.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from actrec.evaluation.evaluate import Answers, Told, Trial, answer
 from actrec.evaluation.judge import judge
 from actrec.evaluation.metrics import softmax
+from actrec.evaluation.tracked import Tracked, encode, learn_code
 from actrec.fusion import FeatureSVM, softmax_fusion
+from actrec.motion.fisher import TrajectoryCode
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
 from actrec.training.world import World
+
+TRAJECTORIES = "improved dense trajectories"
 
 
 @dataclass(frozen=True)
@@ -30,48 +36,78 @@ class Member:
     lessons: Trial | None = None
 
 
-def judged_together(members: Sequence[Member], protocol: str, world: World, told: Told) -> dict:
+@dataclass(frozen=True)
+class Trails:
+    """The same clips as they are tracked: large, every frame."""
+
+    trial: Trial
+    lessons: Trial
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the SVM sees of some clips, by source, with their places and classes."""
+
+    sources: dict[str, np.ndarray]
+    kept: np.ndarray
+    targets: np.ndarray
+
+
+def judged_together(
+    members: Sequence[Member], protocol: str, world: World, told: Told, trails: Trails | None = None
+) -> dict:
     """The result of all members as one recogniser: softmax fusion, or a linear SVM where they have lessons."""
-    labels = members[0].recognizer.labels
+    labels, trial = members[0].recognizer.labels, members[0].trial
     for each in members[1:]:
         if each.recognizer.labels != labels:
             raise BadValue(
                 f"'{each.recognizer.card.name}' and '{members[0].recognizer.card.name}' do not know the same classes "
                 "in the same order. Fuse weights that were trained on the same data."
             )
-    answers = [answer(each.recognizer, each.trial, protocol, world, told) for each in members]
-    kept, targets = _known(answers, members[0].trial)
+    began = time.perf_counter()
     if all(each.lessons is not None for each in members):
-        lessons = [answer(each.recognizer, each.lessons, protocol, world, told) for each in members]
-        learned, right = _known(lessons, members[0].lessons)
-        machine = FeatureSVM().fit(_codes(lessons, learned), right)
-        scores = np.full((len(kept), len(labels)), -np.inf)
-        scores[:, machine.classes] = machine.decide(_codes(answers, kept))
+        machine, code = _learned(members, protocol, world, told, trails)
+        began = time.perf_counter()  # what it costs to judge, not to learn
+    answers = [answer(each.recognizer, each.trial, protocol, world, told) for each in members]
+    if all(each.lessons is not None for each in members):
+        tracked = encode(code, trails.trial, world, told) if trails else None
+        seen = _features(answers, trial, tracked)
+        scores = np.full((len(seen.kept), len(labels)), -np.inf)
+        scores[:, machine.classes] = machine.decide(seen.sources)
         probabilities = softmax(np.maximum(scores, -1e3))
     else:
-        stacked = [each.probabilities[np.isin(each.kept, kept)] for each in answers]
+        tracked, seen = None, _features(answers, trial, None)
+        stacked = [each.probabilities[np.isin(each.kept, seen.kept)] for each in answers]
         probabilities = softmax_fusion(stacked).scores
-    trial = members[0].trial
+    seconds = max(world.gather(time.perf_counter() - began))
     result = judge(
-        probabilities, targets, labels, seconds=sum(each.seconds for each in answers),
-        names=[trial.names[place] for place in kept],
+        probabilities, seen.targets, labels, seconds=seconds * len(seen.kept) / len(trial),
+        names=[trial.names[place] for place in seen.kept],
     )  # fmt: skip
-    broken = {place: why for each in answers for place, why in each.broken.items()}
+    broken = {place: why for each in [*answers, *([tracked] if tracked else [])] for place, why in each.broken.items()}
     listed = [{"clip": trial.names[place], "reason": why} for place, why in sorted(broken.items())]
     return result | {"broken": listed, "unknown": None}
 
 
-def _known(answers: Sequence[Answers], trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """The clips of known classes that every member could read, and their classes."""
-    kept = answers[0].kept
-    for each in answers[1:]:
-        kept = np.intersect1d(kept, each.kept)
+def _learned(
+    members: Sequence[Member], protocol: str, world: World, told: Told, trails: Trails | None
+) -> tuple[FeatureSVM, TrajectoryCode | None]:
+    """The SVM, and with trajectories the code that their descriptors are written in."""
+    lessons = [answer(each.recognizer, each.lessons, protocol, world, told) for each in members]
+    code, tracked = learn_code(trails.lessons, trails.seed, world, told) if trails else (None, None)
+    seen = _features(lessons, members[0].lessons, tracked)
+    return FeatureSVM().fit(seen.sources, seen.targets), code
+
+
+def _features(answers: Sequence[Answers], trial: Trial, tracked: Tracked | None) -> Features:
+    """Codes, and trajectories where there are any, of the clips of known classes that everyone could read."""
+    everyone = [*answers, *([tracked] if tracked else [])]
+    kept = reduce(np.intersect1d, [each.kept for each in everyone])
     kept = kept[trial.targets[kept] >= 0]
     if not len(kept):
         raise BadValue(f"No clip of a known class in {trial.name} can be read by all weights.")
-    return kept, trial.targets[kept]
-
-
-def _codes(answers: Sequence[Answers], kept: np.ndarray) -> dict[str, np.ndarray]:
-    """Each member's codes of some clips, by its place."""
-    return {f"network {n}": each.codes[np.isin(each.kept, kept)] for n, each in enumerate(answers, 1)}
+    sources = {f"network {n}": each.codes[np.isin(each.kept, kept)] for n, each in enumerate(answers, 1)}
+    if tracked:
+        sources[TRAJECTORIES] = tracked.vectors[np.isin(tracked.kept, kept)]
+    return Features(sources, kept, trial.targets[kept])

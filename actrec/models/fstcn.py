@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from actrec.models.layers import start, start_classifier
+from actrec.models.layers import RandomPlace, start, start_classifier
 from actrec.refusal import BadValue
 
 
@@ -223,6 +223,8 @@ class FstCN(nn.Module):
         )
         self.dropout = nn.Dropout(sizes.fc_dropout)
         self.classifier = nn.Linear(sizes.fused if path == "both" else sizes.fc[1], classes)
+        self.auxiliary: nn.Linear | None = None
+        self.random_frame = RandomPlace()
         start(self, generator)
         start_classifier(self.classifier, generator)
 
@@ -254,12 +256,42 @@ class FstCN(nn.Module):
     def forward(self, frames: torch.Tensor, difference: torch.Tensor) -> torch.Tensor:
         return self.scores(self.code(frames, difference))
 
+    def add_auxiliary(self, classes: int, *, generator: torch.Generator | None = None) -> None:
+        """A classifier for single pictures on the spatial path, for the first two stages of training (sec. 2.3)."""
+        if self.spatial is None:
+            raise BadValue("The auxiliary classifier needs the spatial path; this FstCN has the temporal only.")
+        self.auxiliary = nn.Linear(self.sizes.fc[1], classes)
+        start_classifier(self.auxiliary, generator)
+
+    def picture_scores(self, frames: torch.Tensor) -> torch.Tensor:
+        """What the auxiliary classifier says of one frame of each clip (random in training)."""
+        maps = self.lower(self._one_frame(frames)[:, :, 0])
+        return self.auxiliary(self.dropout(self.spatial(maps)))
+
+    def begin(self, stage: str) -> None:
+        """Set what a stage trains, in training mode; the rest is frozen and keeps its statistics.
+
+        `pictures`: everything that the auxiliary classifier sees. `last layers`: its last three, the rest as the first
+        stage or other weights left it. `pairs`: the whole network on clip pairs, the auxiliary classifier being gone.
+        """
+        if stage == "pairs":
+            self.auxiliary, learning = None, [self]
+        elif stage in ("pictures", "last layers") and self.auxiliary is not None:
+            whole = stage == "pictures"
+            learning = [self.auxiliary, self.dropout, *([self.lower, self.spatial] if whole else [self.spatial.fc])]
+        else:
+            raise BadValue(f"There is no stage {stage!r} here: pictures and last layers need the auxiliary classifier.")
+        self.eval().requires_grad_(False)
+        for part in learning:
+            part.train().requires_grad_(True)
+        self.training = True
+
     def _one_frame(self, frames: torch.Tensor) -> torch.Tensor:
         """[B, 3, 1, H, W]: a random frame of each clip in training, the middle one in test (sec. 2.2)."""
         count = frames.shape[2]
         if not self.training:
             return frames[:, :, count // 2 : count // 2 + 1]
-        chosen = torch.randint(count, (len(frames),), device=frames.device)
+        chosen = self.random_frame(len(frames), count, frames.device)
         return frames[torch.arange(len(frames), device=frames.device), :, chosen].unsqueeze(2)
 
 
@@ -270,43 +302,6 @@ def lower_side(sizes: Sizes) -> int:
         side = (side - kernel) // stride + 1
         side = (side - 3) // 2 + 1
     return side
-
-
-class AuxiliaryClassifier(nn.Module):
-    """The lower layers and the spatial path of an FstCN, with a classifier for single pictures (sec. 2.3).
-
-    It shares its layers with the network, so what it learns is there for the next stage. The three stages:
-
-        stage = AuxiliaryClassifier(network, classes=1000)   # 1: ImageNet pictures, all layers
-        stage = AuxiliaryClassifier(network, classes=101)    # 2: random training frames, last three layers
-        stage.train_last_three()
-        stage.train_all()                                    # 3: then the whole network, on clip pairs
-    """
-
-    def __init__(self, network: FstCN, classes: int, *, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        if network.spatial is None:
-            raise BadValue("The auxiliary classifier needs the spatial path; this FstCN has the temporal only.")
-        self.lower, self.spatial, self.dropout = network.lower, network.spatial, network.dropout
-        self.classifier = nn.Linear(network.sizes.fc[1], classes)
-        start_classifier(self.classifier, generator)
-
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """`picture` [B, 3, H, W] → scores [B, classes]."""
-        return self.classifier(self.dropout(self.spatial(self.lower(picture))))
-
-    def train_last_three(self) -> None:
-        """Stage 2: only the two fully connected layers and the classifier learn."""
-        for parameter in self.parameters():
-            parameter.requires_grad_(False)
-        for layer in (self.spatial.fc, self.classifier):
-            for parameter in layer.parameters():
-                parameter.requires_grad_(True)
-
-    def train_all(self) -> None:
-        """Stages 1 and 3: everything learns."""
-        for parameter in self.parameters():
-            parameter.requires_grad_(True)
 
 
 def light(classes: int, *, dropout: float | None = None, **options: object) -> FstCN:

@@ -53,6 +53,13 @@ class ConvReLU3d(nn.Sequential):
             self.add_module(name, layer)
 
 
+class RandomPlace(nn.Module):
+    """One of `places` for each row of a batch, drawn where a layer chooses at random."""
+
+    def forward(self, rows: int, places: int, device: torch.device) -> Tensor:
+        return torch.randint(places, (rows,), device=device)
+
+
 def start(network: nn.Module, generator: torch.Generator | None = None) -> None:
     """He's normal start for everything before a ReLU, zero biases: ours where a paper names none."""
     for module in network.modules():

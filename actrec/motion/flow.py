@@ -7,7 +7,7 @@ Also the two ways flow is kept as pictures: flow frames with horizontal part, ve
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from actrec.motion.salience import grey
 from actrec.motion.spent import clue
 from actrec.motion.tvl1 import tvl1
 from actrec.refusal import BadValue
+
+if TYPE_CHECKING:
+    from actrec.video import Clip
 
 METHODS = ("dis", "farneback", "tvl1", "brox")
 DIS_PRESETS = {
@@ -50,6 +53,26 @@ def flow(frames: np.ndarray, method: str = "dis", *, device: str = "cpu", **opti
         found = (tvl1 if method == "tvl1" else brox)(pictures[:-1], pictures[1:], **options)
         return np.ascontiguousarray(found.permute(0, 2, 3, 1).cpu().numpy())
     raise BadValue(f"the flow methods are {', '.join(METHODS)}, not {method!r}")
+
+
+def between(clip: Clip, index: np.ndarray, method: str) -> np.ndarray:
+    """The flow from each of some frames of a clip to the next one of them: `float32 [N − 1, H, W, 2]`.
+
+    What the clip carries of this method is taken, the rest is computed; both are rounded as the cache keeps them, so
+    that a clip from the cache and one from a file give the same. From a frame to itself nothing moves.
+    """
+    index = np.asarray(index)
+    first, second = index[:-1], index[1:]
+    known = clip.flow is not None and clip.flow_method == method
+    moved = np.zeros((len(first), *clip.size, 2), np.float32)
+    stored = (second == first + 1) & known
+    if stored.any():
+        moved[stored] = clip.flow[first[stored]]
+    missing = np.flatnonzero(~stored & (first != second))
+    for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else []:
+        frames = np.ascontiguousarray(clip.frames[index[run[0] : run[-1] + 2]])
+        moved[run] = flow(frames, method).astype(np.float16)
+    return moved
 
 
 def grey_bytes(frames: np.ndarray) -> list[np.ndarray]:

@@ -3,7 +3,6 @@
 Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action Recognition", sec. 4.
 Ours, not the paper's, in the light size: 16 signed differences of neighbouring frames over two seconds, letterboxed,
 in place of 16 consecutive RGB frames, because the wall behind a visitor says nothing about what the visitor does.
-In the paper's size flow is computed on the crop, not on the whole frame.
 """
 
 from __future__ import annotations
@@ -16,14 +15,15 @@ from actrec import sampling
 from actrec.fusion import average
 from actrec.models import asym3d, c3d
 from actrec.motion.rgbf import rgbf
-from actrec.systems.system import Input, Protocol, Schedule, System, Views
-from actrec.systems.views import Light, Paper, channels_first, signed_difference
+from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
+from actrec.systems.views import METHODS, Light, Paper, channels_first, signed_difference
 from actrec.video import Clip
 
 PAPER = "Yang et al., Asymmetric 3D Convolutional Neural Networks for Action Recognition, Pattern Recognition 2019"
 C3D_PAPER = "Tran et al., Learning Spatiotemporal Features with 3D Convolutional Networks, ICCV 2015"
 FRAMES, SIZE = 16, 112
 MODALITIES = ("difference", "rgb", "rgbf", "flow")
+SEES = "what the network sees"
 
 SCRATCH = Schedule("adamw", rate=2e-3, epochs=12, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05)
 FINE_TUNE = Schedule("adamw", rate=5e-4, epochs=30, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
@@ -32,8 +32,9 @@ PRE_TRAINING = Schedule("sgd", rate=1e-3, epochs=50, batch=16, at=(15, 30, 45), 
 PAPER_FINE_TUNE = Schedule("sgd", rate=1e-4, epochs=20, batch=16, at=(8, 16), last_layer=10)
 
 
-def view(frames: np.ndarray, modality: str, flow_method: str) -> Views:
-    """17 frames of the network's size → 16 of the modality: difference, rgb, rgbf (eq. 7) or flow frames."""
+def view(frames: np.ndarray, moved: np.ndarray | None = None, *, modality: str) -> Views:
+    """17 frames of the network's size → 16 of the modality: difference, rgb, rgbf (eq. 7) or flow frames. `moved` is
+    their flow; where it is not given, DIS finds it."""
     if modality == "difference":
         made = signed_difference(frames)
     elif modality == "rgb":
@@ -41,7 +42,7 @@ def view(frames: np.ndarray, modality: str, flow_method: str) -> Views:
     else:
         from actrec.motion.flow import flow, flow_frames
 
-        moved = flow(frames, flow_method)
+        moved = flow(frames, "dis") if moved is None else moved
         made = rgbf(frames[:-1], moved) if modality == "rgbf" else flow_frames(moved)
     return {"clip": channels_first(made)}
 
@@ -52,7 +53,7 @@ def windows(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.
 
 def light(modality: str = "difference", name: str = "asym3d") -> System:
     """The network that is live. `modality` is one of MODALITIES."""
-    recipe = Light(FRAMES + 1, 8.0, SIZE, partial(view, modality=modality, flow_method="dis"))
+    recipe = Light(FRAMES + 1, 8.0, SIZE, partial(view, modality=modality))
     mean, std = (128 / 255, 0.06) if modality == "difference" else (0.5, 0.25)
     return System(
         name=name,
@@ -66,13 +67,15 @@ def light(modality: str = "difference", name: str = "asym3d") -> System:
         protocols={"one": Protocol(recipe.one, average), "clip": Protocol(recipe.over, average)},
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         flow="dis" if modality in ("rgbf", "flow") else "",
-        options={"modality": modality},
+        options={"modality": Option(modality, SEES, MODALITIES)},
+        remade=partial(light, name=name),
     )
 
 
-def paper(name: str, network, modality: str = "rgb", citation: str = PAPER) -> System:
+def paper(name: str, network, modality: str = "rgb", citation: str = PAPER, flow: str = "brox") -> System:
     """A network of the paper's tables: 16 frames of 112×112, tested on 25 clips × 10 crops, averaged."""
-    recipe = Paper(SIZE, (128, 171), partial(view, modality=modality, flow_method="brox"), windows)
+    moving = modality in ("rgbf", "flow")
+    recipe = Paper(SIZE, (128, 171), partial(view, modality=modality), windows, flow=flow if moving else "")
     return System(
         name=name,
         title=name,
@@ -88,8 +91,9 @@ def paper(name: str, network, modality: str = "rgb", citation: str = PAPER) -> S
             "paper": Protocol(partial(recipe.tested, windows=25, crops=10), average),
         },
         schedules={"scratch": PRE_TRAINING, "paper": PRE_TRAINING, "paper-fine-tune": PAPER_FINE_TUNE},
-        flow="brox" if modality in ("rgbf", "flow") else "",
-        options={"modality": modality},
+        flow=flow if moving else "",
+        options={"modality": Option(modality, SEES, MODALITIES), "flow": Option(flow, "the flow's method", METHODS)},
+        remade=partial(paper, name, network, citation=citation),
     )
 
 

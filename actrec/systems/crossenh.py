@@ -2,20 +2,21 @@
 
 "Cross-Enhancement Transform Two-Stream 3D ConvNets for Action Recognition", sec. 3 and 4. Ours, not the paper's, in the
 light size: 16 frames over two seconds, letterboxed to 96×96, DIS flow at that resolution in training and test alike.
-In the paper's size flow is computed on the crop, by TV-L1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
+from torch import nn
 
 from actrec import sampling
 from actrec.fusion import average
 from actrec.models import crossenh, i3d
-from actrec.systems.system import Input, Protocol, Schedule, System, Views
-from actrec.systems.views import Light, Paper, channels_first
+from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
+from actrec.systems.views import METHODS, Light, Paper, channels_first
 from actrec.video import Clip
 
 PAPER = "Cross-Enhancement Transform Two-Stream 3D ConvNets for Action Recognition"
@@ -28,21 +29,45 @@ FINE_TUNE = Schedule("adamw", rate=3e-4, epochs=24, batch=12, weight_decay=0.05,
 IN_PAPER = Schedule("sgd", rate=1e-3, epochs=40, batch=6, at=(20, 30))
 
 
-def view(frames: np.ndarray, inputs: tuple[str, ...], method: str, reach: float) -> Views:
-    """T + 1 frames of the network's size → T RGB frames and the flow from each to the next."""
+def view(frames: np.ndarray, moved: np.ndarray | None = None, *, inputs: tuple[str, ...], reach: float) -> Views:
+    """T + 1 frames of the network's size → T RGB frames and the flow from each to the next (`moved`, or DIS's)."""
     made = {}
     if "flow" in inputs:
         from actrec.motion.flow import encode, flow
 
-        made["flow"] = channels_first(encode(flow(frames, method), reach))
+        moved = flow(frames, "dis") if moved is None else moved
+        made["flow"] = channels_first(encode(moved, reach))
     if "rgb" in inputs:
         made["rgb"] = channels_first(frames[:-1])
     return made
 
 
-def alone(frames: np.ndarray, kind: str, method: str, reach: float) -> Views:
+def alone(frames: np.ndarray, moved: np.ndarray | None = None, *, kind: str, reach: float) -> Views:
     """The same for a single stream, whose input is called `clip`."""
-    return {"clip": view(frames, (kind,), method, reach)[kind]}
+    return {"clip": view(frames, moved, inputs=(kind,), reach=reach)[kind]}
+
+
+def bridged(name: str) -> dict[str, Option]:
+    """What a training over bridges leaves open; for plain two-stream nothing."""
+    if not name.startswith("crossenh"):
+        return {}
+    teacher = "rgb" if name.endswith("flow") else "flow"
+    return {
+        "bridge": Option("e", "the first bridge", (*crossenh.BRIDGES, "none")),
+        "teacher": Option(teacher, "the stream that teaches the other", ("flow", "rgb")),
+        "second": Option("code", "what the second bridge joins", ("code", "scores")),
+        "fusion": Option("scores", "what the fusion layer sees", ("scores", "codes")),
+        "last": Option("fusion", "what learns when the bridges are gone", ("fusion", "complete")),
+        "alpha": Option(1.0, "share of the first bridge in the loss"),
+        "beta": Option(1.0, "share of the second bridge in the loss"),
+        "gamma": Option(1.0, "share of cross-entropy in the loss"),
+    }
+
+
+def network(base: Callable[..., nn.Module], options: Mapping[str, object]) -> Callable[..., nn.Module]:
+    """The builder with what was chosen of teacher, second and fusion; built as it is used, without a bridge."""
+    told = {key: value for key, value in options.items() if key in ("teacher", "second", "fusion")}
+    return partial(base, bridge=None, **told)
 
 
 def windows(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
@@ -55,8 +80,8 @@ def _inputs(kinds: tuple[str, ...], frames: int, size: int) -> dict[str, Input]:
     return {kind: Input(scale[kind][0], frames, size, *scale[kind][1:]) for kind in kinds}
 
 
-def light(name: str, network, title: str = "Cross-enhancement two-stream") -> System:
-    made = partial(view, inputs=("rgb", "flow"), method="dis", reach=REACH["light"])
+def light(name: str, base, title: str = "Cross-enhancement two-stream", **options: object) -> System:
+    made = partial(view, inputs=("rgb", "flow"), reach=REACH["light"])
     recipe = Light(17, 8.0, 96, made)
     return System(
         name=name,
@@ -64,21 +89,31 @@ def light(name: str, network, title: str = "Cross-enhancement two-stream") -> Sy
         paper=PAPER,
         size="light",
         inputs=_inputs(("rgb", "flow"), 16, 96),
-        network=network,
+        network=network(base, options),
         seconds=recipe.seconds,
         training_view=recipe.training_view,
         protocols={"one": Protocol(recipe.one, average), "clip": Protocol(partial(recipe.over, most=5), average)},
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
-        loss="cross-enhancement" if name == "crossenh" else "cross-entropy",
+        loss="cross-enhancement" if bridged(name) else "cross-entropy",
         flow="dis",
+        options=bridged(name),
+        remade=partial(light, name, base, title),
     )
 
 
-def paper(name: str, network, kinds: tuple[str, ...] = ("rgb", "flow"), citation: str = PAPER) -> System:
+def paper(
+    name: str,
+    base,
+    kinds: tuple[str, ...] = ("rgb", "flow"),
+    citation: str = PAPER,
+    flow: str = "tvl1",
+    **options: object,
+) -> System:
     """64 frames of 224×224; a stream alone is I3D."""
     single = len(kinds) == 1
     made = partial(alone, kind=kinds[0]) if single else partial(view, inputs=kinds)
-    recipe = Paper(224, 256, partial(made, method="tvl1", reach=REACH["paper"]), windows)
+    flow = flow if "flow" in kinds else ""
+    recipe = Paper(224, 256, partial(made, reach=REACH["paper"]), windows, flow=flow)
     inputs = _inputs(kinds, 64, 224)
     return System(
         name=name,
@@ -86,7 +121,7 @@ def paper(name: str, network, kinds: tuple[str, ...] = ("rgb", "flow"), citation
         paper=citation,
         size="paper",
         inputs={"clip": inputs[kinds[0]]} if single else inputs,
-        network=network,
+        network=base if single else network(base, options),
         seconds=64 / 25,
         training_view=recipe.training_view,
         protocols={
@@ -95,20 +130,21 @@ def paper(name: str, network, kinds: tuple[str, ...] = ("rgb", "flow"), citation
             "paper": Protocol(partial(recipe.tested, windows=3, crops=1), average),
         },
         schedules={"scratch": IN_PAPER, "paper": IN_PAPER},
-        loss="cross-enhancement" if name.startswith("crossenh") else "cross-entropy",
-        flow="tvl1" if "flow" in kinds else "",
+        loss="cross-enhancement" if bridged(name) else "cross-entropy",
+        flow=flow,
+        options=bridged(name) | ({"flow": Option(flow, "the flow's method", METHODS)} if flow else {}),
+        remade=partial(paper, name, base, kinds, citation),
     )
 
 
 def systems() -> list[System]:
     """Built as they are used, without bridges; the training builds them with one: `network(classes, bridge="e")`."""
     built = crossenh.VARIANTS
-    enhanced = {direction: partial(build, bridge=None) for direction, build in built.items() if "enhanced" in direction}
     return [
-        light("crossenh", enhanced["multiple-enhanced-rgb-light"]),
+        light("crossenh", built["multiple-enhanced-rgb-light"]),
         light("two-stream-light", built["two-stream-light"], "Plain two-stream"),
-        paper("crossenh-paper", enhanced["multiple-enhanced-rgb"]),
-        paper("crossenh-paper-flow", enhanced["multiple-enhanced-flow"]),
+        paper("crossenh-paper", built["multiple-enhanced-rgb"]),
+        paper("crossenh-paper-flow", built["multiple-enhanced-flow"]),
         paper("two-stream", built["two-stream"]),
         paper("i3d-rgb", i3d.rgb, ("rgb",), I3D_PAPER),
         paper("i3d-flow", i3d.flow, ("flow",), I3D_PAPER),

@@ -8,15 +8,18 @@ mirror images of the letterboxed picture; Adam.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import cv2
 import numpy as np
+from torch import nn
 
 from actrec import sampling
-from actrec.fusion import average, sci_fusion
+from actrec.fusion import Fused, average, maximum, sci_fusion
 from actrec.models import fstcn
-from actrec.systems.system import Input, Protocol, Schedule, System, Views
+from actrec.refusal import BadValue
+from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.systems.views import PLAIN, Light, Paper, Placing, channels_first
 from actrec.video import Clip
 
@@ -37,7 +40,7 @@ def view(frames: np.ndarray) -> Views:
     return {"frames": channels_first(own), "difference": channels_first(cv2.absdiff(own, later))}
 
 
-def chosen(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+def chosen_frames(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
     """The pair that a window holds."""
     return sampling.strided_pairs(len(frames), 1, rng, length=LENGTH, stride=LIGHT_STRIDE, distance=LIGHT_DISTANCE)[
         0
@@ -49,8 +52,46 @@ def pairs(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.nd
     return [each.ravel() for each in drawn]
 
 
-def light(name: str = "fstcn", network=fstcn.light) -> System:
-    recipe = Light(sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE), 12.5, 112, view, chosen)
+def options(name: str, size: str) -> dict[str, Option]:
+    """What the paper ablates; a network whose name says which path it has keeps it."""
+    fixed = "-scl" in name or "-tcl" in name
+    stages = Option(
+        "pairs" if size == "light" or "-tcl" in name else "auxiliary",
+        "pairs at once, or single pictures first by the auxiliary classifier",
+        ("pairs",) if "-tcl" in name else ("pairs", "auxiliary"),
+    )
+    paths = {
+        "path": Option("both", "the paths behind the lower layers", ("both", "scl", "tcl")),
+        "kernels": Option("3+5", "the temporal kernels", ("3+5", "3", "5")),
+    }
+    return ({} if fixed else paths) | {
+        "positions": Option("channels", "the places of a map in the temporal layer", ("channels", "shared")),
+        "fusion": Option("sci", "how crops and pairs become one answer", ("sci", "average", "maximum")),
+        "stages": stages,
+    }
+
+
+def chosen_network(base: Callable[..., nn.Module], chosen: Mapping[str, str]) -> Callable[..., nn.Module]:
+    told: dict[str, object] = {key: chosen[key] for key in ("path", "positions") if key in chosen}
+    if "kernels" in chosen:
+        told["kernels"] = tuple(int(size) for size in chosen["kernels"].split("+"))
+    return partial(base, **told) if told else base
+
+
+def chosen_loss(stages: str, path: str = "both", **_: object) -> str:
+    if stages == "auxiliary" and path == "tcl":
+        raise BadValue(
+            "The auxiliary classifier is the rest of the spatial path: with --option path=tcl there is none."
+        )
+    return "auxiliary" if stages == "auxiliary" else "cross-entropy"
+
+
+def fused(name: str, crops: int) -> Callable[[np.ndarray], Fused]:
+    return {"sci": partial(sci_fusion, crops=crops), "average": average, "maximum": maximum}[name]
+
+
+def light(name: str = "fstcn", base=fstcn.light, **chosen: str) -> System:
+    recipe = Light(sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE), 12.5, 112, view, chosen_frames)
     several = partial(recipe.over, most=PAIRS, placings=CROPS)
     return System(
         name=name,
@@ -58,35 +99,42 @@ def light(name: str = "fstcn", network=fstcn.light) -> System:
         paper=PAPER,
         size="light",
         inputs={"frames": Input(3, LENGTH, 112), "difference": Input(3, LENGTH, 112, 0.0, 0.12)},
-        network=network,
+        network=chosen_network(base, chosen),
         seconds=recipe.seconds,
         training_view=recipe.training_view,
         protocols={
             "one": Protocol(recipe.one, average),
-            "clip": Protocol(several, partial(sci_fusion, crops=len(CROPS))),
+            "clip": Protocol(several, fused(chosen.get("fusion", "sci"), len(CROPS))),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
+        loss=chosen_loss(**({"stages": "pairs"} | chosen)),
+        options=options(name, "light"),
+        remade=partial(light, name, base),
     )
 
 
-def paper(name: str, network) -> System:
+def paper(name: str, base, **chosen: str) -> System:
     """204×204, tested on five pairs of 18 crops each, fused by SCI. The size before cropping is not in the paper."""
     recipe = Paper(204, 240, view, pairs)
+    fuse = fused(chosen.get("fusion", "sci"), 18)
     return System(
         name=name,
         title=name,
         paper=PAPER,
         size="paper",
         inputs={"frames": Input(3, LENGTH, 204), "difference": Input(3, LENGTH, 204, 0.0, 0.12)},
-        network=network,
+        network=chosen_network(base, chosen),
         seconds=sampling.pair_span(LENGTH, STRIDE, DISTANCE) / 25,
         training_view=recipe.training_view,
         protocols={
             "one": Protocol(partial(recipe.tested, windows=1, crops=1), average),
             "clip": Protocol(partial(recipe.tested, windows=PAIRS, crops=1), average),
-            "paper": Protocol(partial(recipe.tested, windows=PAIRS, crops=18), partial(sci_fusion, crops=18)),
+            "paper": Protocol(partial(recipe.tested, windows=PAIRS, crops=18), fuse),
         },
         schedules={"scratch": IN_PAPER, "paper": IN_PAPER},
+        loss=chosen_loss(**({"stages": options(name, "paper")["stages"].default} | chosen)),
+        options=options(name, "paper"),
+        remade=partial(paper, name, base),
     )
 
 

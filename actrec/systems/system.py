@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from actrec.fusion import Fused
+from actrec.refusal import BadValue
 from actrec.video import Clip
 
 # Input name → uint8 [C, T, H, W]: small to keep, quick to move; made floats on the device.
@@ -56,8 +57,38 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Option:
+    """What a recipe leaves open: its value unless another is chosen, and the values there are; none listed: a number
+    of at least 0 and at most `most`."""
+
+    default: str | float
+    meaning: str
+    values: tuple[str, ...] = ()
+    most: float = float("inf")
+
+    def read(self, name: str, value: object) -> str | float:
+        """A value as it is on a command line or a card, or a sentence on what it may be."""
+        if self.values:
+            if str(value) not in self.values:
+                raise BadValue(f"--option {name} ({self.meaning}) is one of {', '.join(self.values)}, not '{value}'.")
+            return str(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not 0 <= number <= self.most or number == float("inf"):
+            most = "" if self.most == float("inf") else f" and at most {self.most:g}"
+            raise BadValue(f"--option {name} ({self.meaning}) is a number of at least 0{most}, not '{value}'.")
+        return number
+
+
+@dataclass(frozen=True)
 class System:
-    """One recipe. The test protocols are `one` (the newest frames), `clip` (all of a clip) and `paper`."""
+    """One recipe. The test protocols are `one` (the newest frames), `clip` (all of a clip) and `paper`.
+
+    `options` is what may be chosen, `chosen` what was chosen otherwise than the default, `remade` the recipe anew with
+    every option given by name.
+    """
 
     name: str
     title: str
@@ -73,7 +104,25 @@ class System:
     decides: str = "scores"
     flow: str = ""
     notes: str = ""
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    chosen: Mapping[str, str | float] = field(default_factory=dict)
+    remade: Callable[..., System] | None = None
+
+    def option(self, name: str) -> str | float:
+        """The value of an option."""
+        return self.chosen.get(name, self.options[name].default)
+
+    def with_options(self, wanted: Mapping[str, object]) -> System:
+        """The same system with other options; unknown names and values are refused with those there are."""
+        if not wanted:
+            return self
+        for name in wanted:
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise BadValue(f"'{self.name}' has no option '{name}'. It has: {known}.")
+        values = {name: each.read(name, wanted.get(name, self.option(name))) for name, each in self.options.items()}
+        chosen = {name: value for name, value in values.items() if value != self.options[name].default}
+        return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
 
     def blank(self, batch: int = 1) -> dict[str, torch.Tensor]:
         """Inputs of the right shape, for counting and for timing."""

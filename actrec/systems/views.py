@@ -17,6 +17,7 @@ from actrec import sampling
 from actrec.systems.system import Views
 from actrec.video import Clip
 
+METHODS = ("brox", "tvl1", "dis", "farneback")  # of flow, as in actrec.motion.flow
 LONGEST = 10  # windows that the `clip` protocol spreads over a clip at most
 
 
@@ -162,29 +163,55 @@ class Paper:
     """A recipe by frame numbers: `draw` gives the frames of each view, made small to `resize` and cropped to `size`.
 
     `resize` is a short side, or (height, width) as in C3D. Training crops are corners or anywhere, as the paper says.
+    With `flow` (its method) `view` gets the flow between neighbouring frames too. It belongs to the whole frame, as in
+    the papers, and is cropped and mirrored with it; a clip that carries its own (from the cache) is spared the work.
     """
 
     size: int
     resize: int | tuple[int, int]
-    view: Callable[[np.ndarray], Views]
+    view: Callable[..., Views]
     draw: Callable[[Clip, int, np.random.Generator | None], list[np.ndarray]]
     crop: str = "corner"
+    flow: str = ""
 
     def training_view(self, clip: Clip, rng: np.random.Generator) -> Views:
-        frames = self._small(clip.frames[self.draw(clip, 1, rng)[0]])
+        index = self.draw(clip, 1, rng)[0]
+        frames = self._small(clip.frames[index])
         height, width = frames.shape[1:3]
         draw = {"corner": sampling.corner_crop, "random": sampling.random_crop}[self.crop]
-        return self.view(draw(height, width, self.size, rng).of(frames))
+        return self._made(draw(height, width, self.size, rng), frames, self._moved(clip, index, (height, width)))
 
     def tested(self, clip: Clip, windows: int, crops: int) -> list[Views]:
         """The paper's test: so many draws over the clip, so many crops of each; the crops of one stand together."""
         views = []
         for index in self.draw(clip, windows, None):
             frames = self._small(clip.frames[index])
-            views += [self.view(crop.of(frames)) for crop in sampling.test_crops(*frames.shape[1:3], self.size, crops)]
+            size = frames.shape[1:3]
+            moved = self._moved(clip, index, size)
+            views += [self._made(crop, frames, moved) for crop in sampling.test_crops(*size, self.size, crops)]
         return views
+
+    def _made(self, crop: sampling.Crop, frames: np.ndarray, moved: np.ndarray | None) -> Views:
+        return self.view(crop.of(frames)) if moved is None else self.view(crop.of(frames), crop.of_flow(moved))
 
     def _small(self, frames: np.ndarray) -> np.ndarray:
         if isinstance(self.resize, tuple):
             return sampling.resize(frames, *self.resize)
         return sampling.short_side(frames, self.resize)
+
+    def _moved(self, clip: Clip, index: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+        """The flow from each drawn frame to the next, in pixels of the resized frames: `float32 [N − 1, H, W, 2]`."""
+        if not self.flow:
+            return None
+        from actrec.motion.flow import between
+
+        return resized_flow(between(clip, index, self.flow), size)
+
+
+def resized_flow(moved: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Flow `[N, H, W, 2]` at another (height, width), its vectors in the new pixels."""
+    height, width = moved.shape[1:3]
+    if (height, width) == size:
+        return np.asarray(moved, np.float32)
+    longer = np.array([size[1] / width, size[0] / height], np.float32)
+    return np.stack([cv2.resize(np.asarray(each, np.float32), size[::-1]) * longer for each in moved])

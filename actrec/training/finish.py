@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ def finish(
         licence=source.licence,
         intended_for=source.intended_for,
         people=source.people,
+        options=dict(system.chosen),
         inputs={name: vars(each) for name, each in system.inputs.items()},
     )
     tensors = network.state_dict()
@@ -78,9 +80,13 @@ def command(settings: Settings) -> str:
     if settings.data.startswith("synthetic"):
         words += ["--clips-per-class", str(settings.clips_per_class)]
     words += ["--preset", settings.preset, "--seed", str(settings.seed)]
-    for name in ("epochs", "batch", "rate", "patience", "start_from", "fold"):
+    for name in ("epochs", "batch", "rate", "patience", "fold"):
         if getattr(settings, name) not in (None, ""):
-            words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
+            words += [f"--{name}", str(getattr(settings, name))]
+    for name, value in settings.options.items():
+        words += ["--option", f"{name}={value}"]
+    if settings.start_from:
+        words += ["--start-from", *settings.start_from.split(os.pathsep)]
     return shlex.join(words)
 
 

@@ -70,7 +70,7 @@ class Training:
     def __init__(self, run: Run, world: World, device: torch.device | None = None) -> None:
         self.run, self.world = run, world
         self.settings = world.from_first(run.settings)
-        self.system = named(self.settings.system)
+        self.system = named(self.settings.system, self.settings.options)
         self.schedule = chosen(self.system, self.settings)
         self.device = device or choose_device(self.settings.device)
         torch.set_num_threads(self.settings.threads)
@@ -78,7 +78,9 @@ class Training:
         _repeatable(self.device)
         run.forget("stop", "pause")
         run.set_status("running", "Opening the clips.")
-        self.source = world.one_after_another(lambda: open_material(self.settings, self.system, self.hear))
+        self.source = world.one_after_another(
+            lambda: open_material(self.settings, self.system, self.hear, str(self.device))
+        )
         self.prepare()
 
     def prepare(self) -> None:
@@ -86,7 +88,8 @@ class Training:
         run, world, settings, classes = self.run, self.world, self.settings, len(self.source.labels)
         blank = self.system.network(classes).to(self.device)
         self.numbers = world.from_first(lambda: planned(run, self.system, blank, self.device, self.schedule.batch))
-        self.objective = objective(self.system, self.schedule, self.numbers, world)
+        started = bool(settings.start_from)
+        self.objective = objective(self.system, self.schedule, self.numbers, world, started)
         self.schedule, self.steps = self.fitting_batch()
         torch.manual_seed(settings.seed)
         self.network = self.objective.build(classes)
@@ -300,7 +303,7 @@ class Training:
         for views in self._tested(split, mine):
             inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
-                outputs.append(self.network(**inputs).float().cpu().numpy())
+                outputs.append(self.objective.outputs(self.network, inputs).float().cpu().numpy())
         parts = self.world.gather(np.concatenate(outputs) if outputs else None)
         return torch.from_numpy(np.concatenate([each for each in parts if each is not None]))
 

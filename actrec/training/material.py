@@ -9,13 +9,12 @@ from actrec.data.clips import STORED, choose_fold, clips_source
 from actrec.data.drawn import SETS, drawn_source
 from actrec.data.mixed import mixed
 from actrec.data.reading import ClipSettings
-from actrec.data.sets import open_set
+from actrec.data.sets import by_camera, open_set
 from actrec.data.split import Source
-from actrec.recognizer import find_weights
 from actrec.systems import Schedule, System, named
 from actrec.training.run import RunError, Settings
 from actrec.training.schedule import chosen
-from actrec.training.start import WEIGHTS
+from actrec.training.start import try_start
 
 
 def stored(system: System) -> ClipSettings:
@@ -26,20 +25,30 @@ def stored(system: System) -> ClipSettings:
     return ClipSettings(size=256 if side > 128 else 128, fit="short_side")
 
 
-def open_material(settings: Settings, system: System, told: Callable[[str], None]) -> Source:
+def needs(system: System) -> dict[str, str | int]:
+    """What a clip comes with besides its frames: the flow of whole frames, which the papers' sizes need (the light ones
+    compute theirs at the network's size, after placing), and how many cameras' clips stand side by side (0: one)."""
+    cameras = int(system.option("cameras")) if "cameras" in system.options else 1
+    return {"flow": system.flow if system.size == "paper" else "", "cameras": cameras if cameras > 1 else 0}
+
+
+def open_material(settings: Settings, system: System, told: Callable[[str], None], device: str = "cpu") -> Source:
     """`synthetic:six` is drawn by the project; anything else is a folder, a published data set or a pack.
 
     Several, joined by `+`, are one source with the classes of all.
     """
-    sources = [_source(data, settings, system, told) for data in parts(settings.data)]
+    sources = [_source(data, settings, system, told, device) for data in parts(settings.data)]
     return sources[0] if len(sources) == 1 else mixed(sources)
 
 
-def _source(data: str, settings: Settings, system: System, told: Callable[[str], None]) -> Source:
+def _source(data: str, settings: Settings, system: System, told: Callable[[str], None], device: str) -> Source:
     which = drawn(data)
     if which:
         return drawn_source(which, settings.clips_per_class, settings.seed, told)
-    return clips_source(data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system))
+    return clips_source(
+        data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system),
+        device=device, **needs(system),
+    )  # fmt: skip
 
 
 def parts(data: str) -> list[str]:
@@ -55,21 +64,31 @@ def drawn(data: str) -> str:
 
 def look_first(settings: Settings) -> list[str]:
     """What can be refused before any time is spent is; sentences on what deserves a look."""
-    schedule = chosen(named(settings.system), settings)
+    system = named(settings.system, settings.options)
+    schedule = chosen(system, settings)
     if settings.start_from:
-        find_weights(settings.start_from, WEIGHTS)
-    return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule)]
+        try_start(settings.start_from, system)
+    return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule, system)]
 
 
-def _look_at(data: str, settings: Settings, schedule: Schedule) -> list[str]:
+def _look_at(data: str, settings: Settings, schedule: Schedule, system: System) -> list[str]:
     which = drawn(data)
+    cameras = needs(system)["cameras"]
+    if which and cameras:
+        raise RunError("Drawn clips are filmed by one camera: leave --option cameras out.")
     if which:
         if which not in SETS:
             raise RunError(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
         if settings.clips_per_class < 2:
             raise RunError("--clips-per-class is 2 or more.")
         return []
-    dataset = open_set(data)
+    dataset = by_camera(open_set(data)) if cameras else open_set(data)
+    alone = [sample.name for sample in dataset.samples if cameras and len(sample.beside) < int(cameras) - 1]
+    if alone:
+        raise RunError(
+            f"{len(alone)} clips lack the other cameras, the first is {alone[0]}. Name the files of one take "
+            "TAKE.cam1.mp4, TAKE.cam2.mp4 and TAKE.cam3.mp4."
+        )
     told = [*dataset.notes, *ready_to_train(dataset)]
     if settings.fold:
         choose_fold(dataset, settings.fold, settings.seed)

@@ -20,8 +20,11 @@ Inputs = Mapping[str, Tensor]
 class Objective:
     """Cross-entropy on a network's scores. `loss` answers with the loss and how many of the batch were right."""
 
-    def __init__(self, system: System, schedule: Schedule, numbers: Numbers, world: World | None = None) -> None:
+    def __init__(
+        self, system: System, schedule: Schedule, numbers: Numbers, world: World | None = None, started: bool = False
+    ) -> None:
         self.system, self.schedule, self.numbers, self.world = system, schedule, numbers, world or World()
+        self.started = started  # from weights that were learned elsewhere
 
     def build(self, classes: int) -> nn.Module:
         """The network as it is trained."""
@@ -61,6 +64,10 @@ class Objective:
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
         scores = network(**inputs)
         return self.entropy(scores, targets), right(scores, targets)
+
+    def outputs(self, network: nn.Module, inputs: Inputs) -> Tensor:
+        """What is judged on validation clips: scores, or codes."""
+        return network(**inputs)
 
     def entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(scores.float(), targets, label_smoothing=self.schedule.label_smoothing)
@@ -111,43 +118,86 @@ class NPair(Objective):
 
 
 class CrossEnhancement(Objective):
-    """Three stages: both streams alone, the student under the frozen teacher, then the fusion layer alone.
+    """Three stages: both streams alone, the student under the frozen teacher, then the fusion layer alone (option: the
+    complete network). Without a bridge the second one is left out.
 
-    Not given in the paper: half of the epochs for the first stage, a third for the second.
+    Not given in the paper: half of the epochs for the first stage, a third for the second. A short training has an
+    epoch at least for the last one, without which the fusion layer would not have learned.
     """
 
     def build(self, classes: int) -> nn.Module:
-        return self.system.network(classes, bridge="e")
+        bridge = self.system.option("bridge")
+        return self.system.network(classes, bridge=None if bridge == "none" else bridge)
+
+    def stage(self, epoch: int) -> str:
+        epochs = self.schedule.epochs
+        if epoch < max(1, min(epochs // 2, epochs - 2)):
+            return "streams"
+        if self.system.option("bridge") != "none" and epoch < epochs - max(1, epochs // 6):
+            return "student"
+        return self.system.option("last")
+
+    def end(self, network: nn.Module) -> None:
+        network.begin(self.system.option("last"))  # without the bridge
+
+    def last_stage(self, epoch: int) -> bool:
+        return self.stage(epoch) not in ("streams", "student")
+
+    def begin(self, network: nn.Module, epoch: int) -> str:
+        self.now = self.stage(epoch)
+        if self.now != "streams":  # there the bridge stays for the next stage; the streams' losses do not touch it
+            network.begin(self.now)
+        network.train()
+        return self.now
+
+    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        if self.now == "student":
+            each = network.distil(**inputs)
+            shares = {name: self.system.option(name) for name in ("alpha", "beta", "gamma")}
+            made = bridge_distillation(each.student, each.teacher, each.scores, targets, **shares)
+            return made.loss, right(each.scores, targets)
+        if self.now != "streams":
+            return super().loss(network, inputs, targets)
+        streams = [network.streams[name](inputs[name]) for name in ("rgb", "flow")]
+        return sum(self.entropy(scores, targets) for scores in streams), right(sum(streams), targets)
+
+
+class Auxiliary(Objective):
+    """FstCN's three stages (sec. 2.3): single random frames through the spatial path with a classifier of its own, then
+    the last three of those layers, then the whole network on clip pairs.
+
+    Not given in the paper: a quarter of the epochs for each of the first two stages. The first one stands for the
+    paper's pre-training on ImageNet: a network that starts from weights goes on with the second.
+    """
+
+    def build(self, classes: int) -> nn.Module:
+        network = super().build(classes)
+        network.add_auxiliary(classes)
+        return network
 
     def stage(self, epoch: int) -> str:
         done = epoch / self.schedule.epochs
-        return "complete" if done < 1 / 2 else "student" if done < 5 / 6 else "fusion"
+        if done >= 1 / 2 or epoch >= self.schedule.epochs - 1:
+            return "pairs"
+        return "pictures" if done < 1 / 4 and not self.started else "last layers"
 
     def end(self, network: nn.Module) -> None:
-        network.begin("fusion")  # without the bridge
+        network.begin("pairs")  # without the auxiliary classifier
 
     def last_stage(self, epoch: int) -> bool:
-        return self.stage(epoch) == "fusion"
+        return self.stage(epoch) == "pairs"
 
     def begin(self, network: nn.Module, epoch: int) -> str:
         stage = self.stage(epoch)
-        if stage == "complete":  # the bridge stays for the next stage; the streams' losses do not touch it
-            network.train()
-        else:
-            network.begin(stage)
-            network.train()
+        network.begin(stage)
         return stage
 
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
-        if network.stage == "student":
-            each = network.distil(**inputs)
-            made = bridge_distillation(each.student, each.teacher, each.scores, targets)
-            return made.loss, right(each.scores, targets)
-        if network.stage == "fusion":
-            scores = network(**inputs)
-            return self.entropy(scores, targets), right(scores, targets)
-        streams = [network.streams[name](inputs[name]) for name in ("rgb", "flow")]
-        return sum(self.entropy(scores, targets) for scores in streams), right(sum(streams), targets)
+        scores = self.outputs(network, inputs)
+        return self.entropy(scores, targets), right(scores, targets)
+
+    def outputs(self, network: nn.Module, inputs: Inputs) -> Tensor:
+        return network(**inputs) if network.auxiliary is None else network.picture_scores(inputs["frames"])
 
 
 class Lesson(nn.Module):
@@ -161,10 +211,19 @@ class Lesson(nn.Module):
         return self.objective(self.network, inputs, targets)
 
 
-def objective(system: System, schedule: Schedule, numbers: Numbers, world: World | None = None) -> Objective:
+OBJECTIVES = {
+    "cross-entropy": Objective,
+    "n-pair": NPair,
+    "cross-enhancement": CrossEnhancement,
+    "auxiliary": Auxiliary,
+}
+
+
+def objective(
+    system: System, schedule: Schedule, numbers: Numbers, world: World | None = None, started: bool = False
+) -> Objective:
     """The objective that a recipe names."""
-    kinds = {"cross-entropy": Objective, "n-pair": NPair, "cross-enhancement": CrossEnhancement}
-    return kinds[system.loss](system, schedule, numbers, world)
+    return OBJECTIVES[system.loss](system, schedule, numbers, world, started)
 
 
 def right(scores: Tensor, targets: Tensor) -> int:

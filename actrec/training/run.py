@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from actrec.machine import write_json
@@ -48,6 +48,7 @@ class Settings:
     fold: str = ""
     patience: int | None = None
     micro_batch: int | None = None
+    options: dict = field(default_factory=dict)
     format: int = FORMAT
 
 

@@ -1,36 +1,47 @@
-"""Where a network starts: at random, or from weights that were learned elsewhere."""
+"""Where a network starts: at random, from a checkpoint of this project, or from files that others have published."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from actrec.models.crossenh import TwoStream
+from actrec.models.i3d import I3D
+from actrec.models.mdtnet import MDTNet
 from actrec.recognizer import find_weights
+from actrec.systems import System
 from actrec.training.run import RunError
+from actrec.weights.cards import WeightsError
+from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.checkpoint import read_checkpoint
+from actrec.weights.convert import i3d_channels, load_i3d, load_imagenet, read_tensors
+from actrec.weights.download import verified
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 
 def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module], system: str, labels: list[str]) -> str:
-    """Put the weights of a checkpoint into a network; a sentence on what was taken.
+    """Put learned weights into a network; a sentence on what was taken.
 
-    Of the classifier (whatever changes its shape with the number of classes) the rows of equal labels are kept.
+    `name` is a checkpoint, or published files joined as in PATH. Of a checkpoint's classifier (whatever changes its
+    shape with the number of classes) the rows of equal labels are kept.
     """
+    files = published(name)
+    if files:
+        return " ".join(start_from_file(file, network, system) for file in files)
     card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
     if card.system != system:
         raise RunError(f"The weights '{card.name}' are for the system '{card.system}', not for '{system}'.")
-    fresh = [] if list(card.labels) == labels else classifier(build)
     wanted = network.state_dict()
+    fresh = [] if list(card.labels) == labels else [key for key in classifier(build) if key in tensors]
     taken = {key: value for key, value in tensors.items() if key in wanted and key not in fresh}
     known = [label for label in labels if label in card.labels]
     for key in fresh:
-        taken[key] = wanted[key].clone()
-        old = [list(card.labels).index(label) for label in known]
-        taken[key][[labels.index(label) for label in known]] = tensors[key][old].to(wanted[key].dtype)
+        taken[key] = _known_rows(wanted[key], tensors[key], labels, list(card.labels), known)
     for key, value in taken.items():
         if value.shape != wanted[key].shape:
             raise RunError(
@@ -43,8 +54,83 @@ def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module],
     )
 
 
+def _known_rows(mine: Tensor, theirs: Tensor, labels: list[str], old: list[str], known: list[str]) -> Tensor:
+    """A classifier's own start with the rows of the classes that are known; a layer that sees the classes' scores, too,
+    as a fusion of two streams does, keeps its start."""
+    rows = mine.clone()
+    if rows.shape[1:] == theirs.shape[1:]:
+        here, there = ([where.index(label) for label in known] for where in (labels, old))
+        rows[here] = theirs[there].to(rows.dtype)
+    return rows
+
+
 def classifier(build: Callable[[int], nn.Module]) -> list[str]:
     """The names of the weights whose shape goes with the number of classes."""
     with torch.device("meta"):
         two, three = build(2).state_dict(), build(3).state_dict()
     return [name for name in two if two[name].shape != three[name].shape]
+
+
+# --- what others have published ------------------------------------------------------------------
+
+
+def published(name: str) -> list[Path]:
+    """The files that a name means: paths, or ImageNet weights of the catalogue; none where it means a checkpoint."""
+    parts = name.split(os.pathsep)
+    files = [_file(part) for part in parts]
+    if any(files) and not all(files):
+        raise RunError(f"There is no file '{parts[files.index(None)]}' to start from.")
+    return [each for each in files if each]
+
+
+def _file(part: str) -> Path | None:
+    if Path(part).is_file():
+        return Path(part)
+    entry = CATALOGUE.get(part)
+    if entry is None or entry.kind != "imagenet":
+        return None
+    file = verified(entry)
+    if file is None:
+        raise RunError(
+            f"'{part}' is not on this machine. Fetch it when there is a network: python -m actrec fetch {part} "
+            f"({entry.size}; {entry.licence})."
+        )
+    return file
+
+
+def try_start(name: str, system: System) -> None:
+    """Refuse weights that are not there, and files that do not fit, before any time is spent."""
+    files = published(name)
+    if not files:
+        find_weights(name, WEIGHTS)
+        return
+    network = system.network(2)
+    for file in files:
+        start_from_file(file, network, system.name)
+
+
+def start_from_file(path: Path, network: nn.Module, system: str) -> str:
+    """ImageNet weights into a 2-D backbone, or I3D's into the stream with as many input channels."""
+    tensors = read_tensors(path)
+    try:
+        taken = _into(network, tensors)
+    except WeightsError as error:
+        raise WeightsError(f"'{path.name}' cannot start '{system}'. {error}") from None
+    if not taken:
+        raise RunError(
+            f"'{system}' starts from its own checkpoints only. Files that others have published go into the 2-D "
+            "backbone (mdtnet-paper, tsn, tsm) and into I3D (i3d-rgb, i3d-flow, two-stream, crossenh-paper)."
+        )
+    return f"Started from '{path.name}': {taken}; the classifier is new."
+
+
+def _into(network: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    if isinstance(network, MDTNet):
+        return f"{load_imagenet(network, tensors).loaded} tensors of ImageNet's ResNet"
+    if isinstance(network, TwoStream):
+        name = {3: "rgb", 2: "flow"}.get(i3d_channels(tensors), "rgb")
+        return f"{name} stream, {_into(network.streams[name], tensors)}"
+    if isinstance(network, I3D):
+        found = load_i3d(network, tensors, classifier=False)
+        return f"{found.loaded} tensors of I3D, layout {found.layout}"
+    return ""

@@ -60,8 +60,12 @@ def load_state(path: Path) -> State:
 def put_state(
     tensors: dict[str, torch.Tensor], network: torch.nn.Module, optimiser: torch.optim.Optimizer | None = None
 ) -> None:
-    """Put written tensors back into the network, and into the optimiser if there is one."""
-    network.load_state_dict({name[len("network/") :]: v for name, v in tensors.items() if name.startswith("network/")})
+    """Put written tensors back into the network, and into the optimiser if there is one.
+
+    Between two stages the file still holds what the next one has no use for, a bridge or an auxiliary classifier.
+    """
+    written = {name[len("network/") :]: v for name, v in tensors.items() if name.startswith("network/")}
+    network.load_state_dict({name: value for name, value in written.items() if name in network.state_dict()})
     if optimiser is None:
         return
     kept: dict[int, dict[str, torch.Tensor]] = {}

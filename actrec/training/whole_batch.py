@@ -1,7 +1,8 @@
 """Layers that behave as if one process held the whole batch, though it is divided among processes or in time.
 
-Ours: a dropout mask is drawn for the whole batch and cut to the rows at hand, so that processes and micro-batches draw
-what one process would; a batch norm takes its statistics over all processes (in time, over micro-batches, it cannot).
+Ours: a dropout mask and random places are drawn for the whole batch and cut to the rows at hand, so that processes and
+micro-batches draw what one process would; a batch norm takes its statistics over all processes (in time, over
+micro-batches, it cannot).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from actrec.models.layers import RandomPlace
 from actrec.refusal import BadValue
 from actrec.training.world import SumOverAll, World
 
@@ -42,6 +44,19 @@ class WholeBatchDropout(nn.Dropout):
         drawn = torch.rand((rows.of * each, *value.shape[1:]), device=value.device)
         kept = drawn[rows.first * each : (rows.first + rows.count) * each] >= self.p
         return value * kept.to(value.dtype) / (1 - self.p)
+
+
+class WholeBatchPlace(RandomPlace):
+    """Random places that are the same whoever computes the row."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, rows: int, places: int, device: torch.device) -> Tensor:
+        if rows != self.rows.count:
+            raise BadValue(f"{rows} rows are not the {self.rows.count} clips that are being computed")
+        return super().forward(self.rows.of, places, device)[self.rows.first : self.rows.first + rows]
 
 
 class WholeBatchNorm(_BatchNorm):
@@ -76,6 +91,8 @@ def see_whole_batch(network: nn.Module, rows: Rows, world: World, device: torch.
         for name, child in list(parent.named_children()):
             if type(child) is nn.Dropout:
                 setattr(parent, name, WholeBatchDropout(child.p, rows).train(child.training))
+            elif type(child) is RandomPlace:
+                setattr(parent, name, WholeBatchPlace(rows))
     if world.size == 1:
         return network
     if device.type == "cuda":

@@ -22,12 +22,19 @@ class VideoError(Refusal):
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames `uint8 [T, H, W, 3]` in RGB with the second at which each one is shown."""
+    """Frames `uint8 [T, H, W, 3]` in RGB with the second at which each one is shown.
+
+    `flow` `[T − 1, H, W, 2]`, if it is known: where every pixel goes from each frame to the next, by `flow_method`.
+    `beside` are the same seconds as other cameras saw them.
+    """
 
     frames: np.ndarray
     times: np.ndarray
     source: str = ""
     notes: tuple[str, ...] = ()
+    flow: np.ndarray | None = None
+    flow_method: str = ""
+    beside: tuple[Clip, ...] = ()
 
     def __post_init__(self) -> None:
         frames, times = self.frames, self.times
@@ -35,6 +42,8 @@ class Clip:
             raise BadValue(f"frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
         if times.shape != (len(frames),) or np.any(np.diff(times) < 0):
             raise BadValue("times holds one second per frame and never runs backwards")
+        if self.flow is not None and self.flow.shape != (len(frames) - 1, *frames.shape[1:3], 2):
+            raise BadValue(f"flow of {list(frames.shape)} frames is [T − 1, H, W, 2], not {list(self.flow.shape)}")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -60,7 +69,8 @@ class Clip:
         """The frames shown at the given seconds: for each the last one not later than it."""
         index = np.searchsorted(self.times, np.asarray(seconds) + 1e-6, side="right") - 1
         index = np.clip(index, 0, len(self) - 1)
-        return replace(self, frames=self.frames[index], times=np.asarray(seconds, dtype=np.float64))
+        beside = tuple(each.at(seconds) for each in self.beside)
+        return self._of(self.frames[index], np.asarray(seconds, dtype=np.float64), beside)
 
     def at_rate(self, fps: float) -> Clip:
         """The same seconds at a wanted rate; frames are repeated or left out by their times."""
@@ -72,4 +82,16 @@ class Clip:
         inside = (self.times >= start) & (self.times < stop)
         if not inside.any():
             raise VideoError("empty", f"The clip has no frame between {start:.1f} s and {stop:.1f} s.")
-        return replace(self, frames=self.frames[inside], times=self.times[inside])
+        beside = tuple(each.between(start, stop) for each in self.beside)
+        part = self._of(self.frames[inside], self.times[inside], beside)
+        if self.flow is None:
+            return part
+        return replace(part, flow=self.flow[inside[:-1] & inside[1:]], flow_method=self.flow_method)
+
+    def seen_from(self, *others: Clip) -> Clip:
+        """This clip with those of other cameras beside it, at this one's times; they share one clock."""
+        return replace(self, beside=tuple(each.at(self.times) for each in others))
+
+    def _of(self, frames: np.ndarray, times: np.ndarray, beside: tuple[Clip, ...]) -> Clip:
+        """Other frames of the same source; what was known of the flow between the old ones goes."""
+        return replace(self, frames=frames, times=times, flow=None, flow_method="", beside=beside)

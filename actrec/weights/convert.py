@@ -156,6 +156,14 @@ def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classif
     return Converted(layout, len(table), tuple(sorted(name for name in left_out if NOT_NEEDED not in name)))
 
 
+def i3d_channels(tensors: Mapping[str, Tensor]) -> int:
+    """Input channels of published I3D weights: 3 for RGB, 2 for flow."""
+    tensors = {name.removesuffix(":0"): value for name, value in tensors.items()}
+    layout, prefix = _recognise(tensors)
+    first = tensors[prefix + LAYOUTS[layout].unit(STEM[0]) + LAYOUTS[layout].conv]
+    return first.shape[3 if layout == "kinetics-i3d" else 1] if first.dim() == 5 else 0
+
+
 def _recognise(tensors: Mapping[str, Tensor]) -> tuple[str, str]:
     """The layout whose first layer is there, and what stands before its names (RGB/inception_i3d/, say)."""
     for layout, names in LAYOUTS.items():

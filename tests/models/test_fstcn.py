@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from actrec.models.counting import multiplications, weights
-from actrec.models.fstcn import VARIANTS, AuxiliaryClassifier, LocalResponseNorm, TPOperator, light, lower_side
+from actrec.models.fstcn import VARIANTS, LocalResponseNorm, TPOperator, light, lower_side
 from actrec.models.layers import for_inference
 
 
@@ -119,24 +119,39 @@ def test_training_takes_a_random_frame_and_test_the_middle_one():
 def test_the_auxiliary_classifier_trains_the_networks_own_layers_in_three_stages():
     torch.manual_seed(0)
     network = light(4, dropout=0.0)
-    stage = AuxiliaryClassifier(network, classes=10)
-    pictures, labels = torch.randn(4, 3, 112, 112), torch.tensor([0, 1, 2, 3])
-    lower = network.lower[0].weight.detach().clone()
-    upper = network.spatial.fc[0].weight.detach().clone()
+    with pytest.raises(ValueError, match="need the auxiliary classifier"):
+        network.begin("pictures")
+    network.add_auxiliary(10)
+    clip = torch.randn(4, 3, 5, 112, 112)
+    labels = torch.tensor([0, 1, 2, 3])
+    # the auxiliary classifier by hand, on the frames that are drawn
+    torch.manual_seed(5)
+    picture = network.train()._one_frame(clip)[:, :, 0]
+    torch.manual_seed(5)
+    said = network.picture_scores(clip)
+    assert torch.equal(said, network.auxiliary(network.spatial(network.lower(picture))))
 
-    stage.train_last_three()
-    learning = [n for n, p in stage.named_parameters() if p.requires_grad and p.dim() > 1]
-    assert learning == ["spatial.fc.0.weight", "spatial.fc.4.weight", "classifier.weight"]
-    optimiser = torch.optim.SGD([p for p in stage.parameters() if p.requires_grad], lr=0.1)
-    functional.cross_entropy(stage(pictures), labels).backward()
+    network.begin("pictures")
+    learning = {n.split(".")[0] for n, p in network.named_parameters() if p.requires_grad}
+    assert learning == {"lower", "spatial", "auxiliary"}
+
+    lower = {name: value.clone() for name, value in network.lower.state_dict().items()}
+    upper = network.spatial.fc[0].weight.detach().clone()
+    network.begin("last layers")
+    learning = [n for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
+    assert learning == ["spatial.fc.0.weight", "spatial.fc.4.weight", "auxiliary.weight"]
+    optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    functional.cross_entropy(network.picture_scores(clip), labels).backward()
     optimiser.step()
-    assert torch.equal(network.lower[0].weight, lower)
+    assert all(torch.equal(value, lower[name]) for name, value in network.lower.state_dict().items())  # norms, too
     assert not torch.equal(network.spatial.fc[0].weight, upper)
 
-    stage.train_all()
-    assert all(p.requires_grad for p in network.parameters())
+    network.begin("pairs")
+    assert all(p.requires_grad for p in network.parameters()) and network.auxiliary is None
+    assert all(module.training for module in network.modules())
+    assert set(network.state_dict()) == set(light(4).state_dict())
     with pytest.raises(ValueError, match="needs the spatial path"):
-        AuxiliaryClassifier(light(4, path="tcl"), classes=10)
+        light(4, path="tcl").add_auxiliary(10)
 
 
 @pytest.fixture(scope="module")

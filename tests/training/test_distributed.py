@@ -75,9 +75,9 @@ def one_of_two(rank: int, port: int, folder: str, system_name: str) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("system", ["asym3d", "ms3d"])
+@pytest.mark.parametrize("system", ["asym3d", "ms3d", "fstcn"])
 def test_two_processes_learn_what_one_does(system, tmp_path):
-    """Batch norms over all clips and dropout masks of the whole batch: cross-entropy, and N-pair across processes."""
+    """Batch norms over all clips, dropout masks and random frames of the whole batch; N-pair across processes."""
     multiprocessing.spawn(one_of_two, (free_port(), str(tmp_path), system), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     threads = torch.get_num_threads()

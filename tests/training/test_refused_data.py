@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -47,17 +48,29 @@ def test_clips_that_are_all_broken(tmp_path, out, capsys):
     assert main(["train", *map(str, words), "--numbers", "float32", "--device", "cpu"]) == 0
 
 
-def test_folders_that_may_not_be_read_or_written(films, tmp_path, out, capsys):
+def test_folders_that_may_not_be_read_or_written(films, tmp_path, out, capsys, monkeypatch):
     a_file = tmp_path / "file"
     a_file.write_text("")
     assert "cannot be made" in refused(capsys, "--data", films, "--out", a_file / "run")
     assert "is a file, not a folder" in refused(capsys, "--data", a_file, "--out", out)
-    if os.geteuid() == 0:
-        return  # root may read and write everything
     locked = tmp_path / "locked"
-    locked.mkdir(mode=0o000)
+    locked.mkdir()
+    scan, make = os.scandir, Path.mkdir
+
+    def no_entry(path=".", /):  # not by rights: root may read and write everything
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scan(path)
+
+    def no_room(path, *rest, **told):
+        if locked in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return make(path, *rest, **told)
+
+    monkeypatch.setattr(os, "scandir", no_entry)
+    monkeypatch.setattr(Path, "mkdir", no_room)
     assert "may not be read" in refused(capsys, "--data", locked, "--out", out)
-    assert "cannot be made" in refused(capsys, "--data", films, "--out", locked / "run")
+    assert "cannot be made: Permission denied" in refused(capsys, "--data", films, "--out", locked / "run")
 
 
 def test_thousands_of_classes_are_asked_about(tmp_path, out, capsys):

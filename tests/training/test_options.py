@@ -1,0 +1,184 @@
+"""Options of a system: chosen on the command line, at work in training, on the card, honoured when it is loaded."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_runs import some_views
+
+from actrec.__main__ import main
+from actrec.machine import FLOAT32
+from actrec.recognizer import Recognizer
+from actrec.refusal import BadValue
+from actrec.systems import SYSTEMS, named
+from actrec.training.objective import objective
+from actrec.training.run import Run
+from actrec.training.state import load_state
+from actrec.video import Clip
+
+SHORT = ["--batch", "6", "--threads", "1", "--numbers", "float32", "--device", "cpu"]
+
+
+def trained(films, folder, *words: str) -> Run:
+    assert main(["train", "--data", str(films), "--out", str(folder), *SHORT, *words]) == 0
+    return Run(folder)
+
+
+def events(run: Run, kind: str) -> list[dict]:
+    return [event for event in run.events() if event["event"] == kind]
+
+
+def clip(frames: int = 40) -> Clip:
+    return Clip(np.random.default_rng(0).integers(0, 255, (frames, 72, 96, 3), np.uint8), np.arange(frames) / 15)
+
+
+def test_fstcn_learns_pictures_then_last_layers_then_pairs_and_resumes_between_them(films, tmp_path):
+    told = ["--system", "fstcn", "--option", "stages=auxiliary", "--option", "fusion=average"]
+    run = trained(films, tmp_path / "run", *told, "--epochs", "4")
+    assert [each["stage"] for each in events(run, "epoch")] == ["pictures", "last layers", "pairs", "pairs"]
+    assert [each["best"] for each in events(run, "epoch")][:2] == [False, False]
+    card = json.loads((run.weights / "card.json").read_text())
+    assert card["options"] == {"stages": "auxiliary", "fusion": "average"}
+    assert "--option fusion=average --option stages=auxiliary" in card["command"]
+    shipped = load_file(run.weights / "model.safetensors")
+    assert set(shipped) == set(named("fstcn").network(3).state_dict()), "the auxiliary classifier is gone"
+    loaded = Recognizer.load(run.weights, "cpu")
+    said = loaded.predict(clip())
+    assert np.allclose(said.scores, said.view_scores.mean(0), atol=1e-6), "averaged, not by SCI"
+
+    # the same, cut off after the second epoch, whose checkpoint still holds the auxiliary classifier
+    whole = load_file(run.checkpoint)
+    cut = cut_after(films, tmp_path / "cut", 2, *told, "--epochs", "4")
+    assert any("auxiliary" in name for name in load_state(cut.checkpoint)[1])
+    assert main(["train", "--resume", str(cut.folder)]) == 0
+    assert all(load_file(cut.checkpoint)[name].equal(value) for name, value in whole.items())
+
+
+def cut_after(films, folder, epochs: int, *words: str) -> Run:
+    """A run that is stopped once so many epochs are done."""
+    from actrec.training.loop import Training
+
+    whole = Training.epoch
+
+    def stops(self) -> bool:
+        return self.progress.epoch < epochs and whole(self)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Training, "epoch", stops)
+        return trained(films, folder, *words)
+
+
+def test_a_bridge_of_other_widths_is_trained_over_resumed_past_and_gone_in_the_end(films, tmp_path):
+    told = ["--system", "crossenh", "--option", "bridge=c", "--option", "teacher=rgb", "--option", "last=complete"]
+    told += ["--epochs", "3"]
+    run = cut_after(films, tmp_path / "run", 2, *told)
+    kept = load_state(run.checkpoint)[1]
+    assert kept["network/bridge.weight"].shape[:2] == (
+        112,
+        240,
+    )  # Mixed_3c and Mixed_5c at 0.22
+    assert main(["train", "--resume", str(run.folder)]) == 0
+    assert [each["stage"] for each in events(run, "epoch")] == ["streams", "student", "complete"]
+    loaded = Recognizer.load(run.weights, "cpu")
+    assert loaded.system.option("teacher") == "rgb" and loaded.card.options["bridge"] == "c"
+    assert not [name for name in load_file(run.weights / "model.safetensors") if "bridge" in name]
+
+
+@pytest.mark.parametrize("teacher", ["flow", "rgb"])
+def test_alpha_beta_and_gamma_weigh_the_three_parts_of_the_loss(teacher):
+    losses = {}
+    for shares in ((1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 3, 0.5)):
+        chosen = dict(zip(("alpha", "beta", "gamma"), shares, strict=True))
+        system = named("crossenh", {**chosen, "teacher": teacher, "bridge": "d"})
+        goal = objective(system, system.schedules["scratch"], FLOAT32)
+        torch.manual_seed(0)
+        network = goal.build(3)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        student_epoch = next(epoch for epoch in range(12) if goal.stage(epoch) == "student")
+        assert goal.begin(network, student_epoch) == "student" and network.teacher == teacher
+        views, targets = some_views(system, 2)
+        losses[shares] = goal(network, system.tensors(views), torch.from_numpy(targets))[0].item()
+    first, second, entropy = (losses[each] for each in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    assert min(first, second, entropy) > 0
+    assert losses[1, 1, 1] == pytest.approx(first + second + entropy, rel=1e-4)
+    assert losses[2, 3, 0.5] == pytest.approx(2 * first + 3 * second + 0.5 * entropy, rel=1e-4)
+
+
+def test_without_a_bridge_the_student_stage_is_left_out():
+    system = named("crossenh", {"bridge": "none"})
+    goal = objective(system, system.schedules["scratch"], FLOAT32)
+    assert {goal.stage(epoch) for epoch in range(12)} == {"streams", "fusion"}
+    assert goal.build(3).bridge is None
+
+
+def test_every_option_of_every_system_builds_a_network_for_its_own_views():
+    for name, system in SYSTEMS.items():
+        for option, about in system.options.items():
+            for value in about.values or (0.5,):
+                if (option, value) in (("path", "tcl"), ("cameras", "3")) or (
+                    system.size == "paper" and option != "flow"
+                ):
+                    continue
+                made = system.with_options({option: value})
+                assert made.name == name and made.option(option) == value
+                assert made.chosen == ({} if value == about.default else {option: value})
+                if system.size == "light":
+                    views = made.protocols["one"].views(clip())[0]
+                    with torch.inference_mode():
+                        made.network(3).eval()(**made.tensors([views]))
+
+
+def test_modes_modalities_and_paths_change_what_is_computed():
+    assert named("mdtnet", {"mode": "tsn"}).network(3).differences is None
+    assert named("mdtnet", {"mode": "tsm"}).paper.startswith("Lin")
+    assert named("fstcn", {"path": "scl"}).network(3).temporal is None
+    assert len(named("fstcn", {"kernels": "5"}).network(3).temporal.layer.columns) == 1
+    seen = {
+        modality: named("asym3d", {"modality": modality}).protocols["one"].views(clip())[0]["clip"]
+        for modality in ("difference", "rgb", "rgbf", "flow")
+    }
+    assert len({value.tobytes() for value in seen.values()}) == 4
+    frames = named("mdtnet").protocols["one"].views(clip())[0]
+    both = named("mdtnet", {"enhanced": "both"}).protocols["one"].views(clip())[0]
+    none = named("mdtnet", {"enhanced": "none"}).protocols["one"].views(clip())[0]
+    assert not np.array_equal(frames["frames"], frames["motion"])
+    assert np.array_equal(both["frames"], frames["motion"]) and np.array_equal(both["motion"], frames["motion"])
+    assert np.array_equal(none["motion"], frames["frames"])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--option", "colour=red"], "'asym3d' has no option 'colour'. It has: modality."),
+        (["--option", "modality=smell"], "is one of difference, rgb, rgbf, flow, not 'smell'"),
+        (["--option", "modality"], "--option is NAME=VALUE, not 'modality'"),
+        (["--system", "crossenh", "--option", "alpha=much"], "is a number of at least 0, not 'much'"),
+        (["--system", "ms3d", "--option", "alpha=1.5"], "at least 0 and at most 1, not '1.5'"),
+        (
+            ["--system", "fstcn", "--option", "path=tcl", "--option", "stages=auxiliary"],
+            "path=tcl there is none",
+        ),
+    ],
+)
+def test_options_that_are_none_are_refused_with_a_sentence(films, tmp_path, capsys, words, sentence):
+    assert main(["train", "--data", str(films), "--out", str(tmp_path / "run"), *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_after_a_training_the_process_ends_when_it_is_told_to(films, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    trained(films, tmp_path / "run", "--epochs", "1")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_card_with_an_option_of_another_version_is_refused():
+    with pytest.raises(BadValue, match="has no option 'speed'"):
+        named("asym3d", {"speed": "fast"})
