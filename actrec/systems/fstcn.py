@@ -62,7 +62,7 @@ def light(name: str = "fstcn", network=fstcn.light) -> System:
         seconds=recipe.seconds,
         training_view=recipe.training_view,
         protocols={
-            "one": Protocol(recipe.one, average),
+            "one": Protocol(recipe.one, average, recipe.moments),
             "clip": Protocol(several, partial(sci_fusion, crops=len(CROPS))),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},

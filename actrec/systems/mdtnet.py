@@ -62,7 +62,10 @@ def light(name: str, network, citation: str = PAPER, title: str = "MDT-Net", enh
         network=network,
         seconds=recipe.seconds,
         training_view=recipe.training_view,
-        protocols={"one": Protocol(recipe.one, average), "clip": Protocol(partial(recipe.over, most=5), average)},
+        protocols={
+            "one": Protocol(recipe.one, average, recipe.moments),
+            "clip": Protocol(partial(recipe.over, most=5), average),
+        },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
     )
 

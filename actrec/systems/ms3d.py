@@ -70,7 +70,7 @@ def systems() -> list[System]:
     light = Light(37, 12.5, 96, view, chosen)
     paper = Paper(224, 256, view, draws)
     of_light = {
-        "one": Protocol(light.one, average),
+        "one": Protocol(light.one, average, light.moments),
         "clip": Protocol(partial(light.over, most=3, passes=2), average),
         "paper": Protocol(partial(light.over, most=1, passes=PASSES), average),
     }

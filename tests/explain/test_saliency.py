@@ -46,7 +46,7 @@ def test_the_gradient_is_the_slope_of_the_score(name, noise):
     saliency = ClassSaliency(recognizer)
     views = recognizer.system.protocols["one"].views(noise)[0]
     inputs = recognizer.system.tensors([views])
-    found = saliency.gradients(views, "b")
+    found = saliency.gradients([views], "b")
     assert set(found) == set(inputs)
     step = 1e-7  # small: the networks have a bend at every ReLU; hence double precision for the two scores
     saliency._network.double()
