@@ -44,7 +44,7 @@ class ClassSaliency:
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
         self.network = FLOAT32.convert(copy.deepcopy(recognizer.network))
-        self._lock = threading.Lock()  # what is recorded inside the network is one caller's at a time
+        self.lock = threading.Lock()  # what is recorded inside the network is one caller's at a time
 
     @cached_property
     def last_fine(self) -> Layer:
@@ -52,7 +52,7 @@ class ClassSaliency:
         layers = layers_of(self.network)
         blank = {name: value.to(self.recognizer.device) for name, value in self.recognizer.system.blank().items()}
         for layer in reversed(layers):
-            with torch.no_grad(), self._lock, recorded(self.network, layer, 1) as found:
+            with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as found:
                 self.network.code(**blank)
             if min(min(maps.shape[-2:]) for maps in found.maps().values()) >= FINE:
                 return layer
@@ -105,7 +105,7 @@ class ClassSaliency:
     def grad_cam(self, views: list[Views], label: str) -> Maps:
         """Grad-CAM: the last maps, each weighted by how the score depends on it; what speaks against is cut off."""
         inputs, layer = self._tensors(views), self.last_fine
-        with self._lock, recorded(self.network, layer, len(views)) as last, torch.enable_grad():
+        with self.lock, recorded(self.network, layer, len(views)) as last, torch.enable_grad():
             score = self.score({name: value.requires_grad_() for name, value in inputs.items()}, label)
             found = torch.autograd.grad(score, list(last.outputs.values()))
         slopes = last.maps(dict(zip(last.outputs, found, strict=True)))

@@ -1,0 +1,122 @@
+"""Is a map true? What it calls important is taken out of the clip, or is all that is put in, and the score is read.
+
+Deletion and insertion as in RISE (Petsiuk et al. 2018): pixels go, or come, in the order of the map; a true map lets
+the score fall early, or rise early. The same is done in random order; the area between the two is the number.
+Ours: pixels go in cells of 8×8 over a quarter of the input's frames, in the map's order and at random alike, because
+networks answer to the noise of single pixels; a cell that is taken out shows the mean of its frames, blurred: no
+movement and no detail. Another network of the same weights in random order must give another map (Adebayo et al.
+2018): the rank correlation of the two says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from actrec.explain.saliency import Maps
+from actrec.recognizer import Recognizer
+from actrec.refusal import BadValue
+from actrec.systems.system import Views
+
+CELL, STRETCHES = 8, 4  # pixels a side, stretches of time
+STEPS, DRAWS = 10, 3
+BLUR = 1 / 8  # σ of what takes a cell's place, as a share of the side
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Scores of a class over the share of cells that were taken out, or put in."""
+
+    shares: np.ndarray  # [K]
+    deletion: np.ndarray  # [K], in the map's order
+    insertion: np.ndarray
+    random_deletion: np.ndarray  # [K], mean over random orders
+    random_insertion: np.ndarray
+
+    @property
+    def deletion_gain(self) -> float:
+        """The area by which the score falls earlier than at random."""
+        return float(np.trapezoid(self.random_deletion - self.deletion, self.shares))
+
+    @property
+    def insertion_gain(self) -> float:
+        """The area by which the score rises earlier than at random."""
+        return float(np.trapezoid(self.insertion - self.random_insertion, self.shares))
+
+    @property
+    def gain(self) -> float:
+        """Both areas together: above zero the map knows more than chance."""
+        return self.deletion_gain + self.insertion_gain
+
+
+def tested(
+    recognizer: Recognizer,
+    view: Views,
+    label: str,
+    maps: Maps,
+    *,
+    seed: int = 0,
+    steps: int = STEPS,
+    draws: int = DRAWS,
+) -> Truth:
+    """The curves of a class for one view and its maps `[T, S, S]` by input, scored by the network that answers."""
+    if label not in recognizer.labels:
+        raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(recognizer.labels)}.")
+    rng = np.random.default_rng(seed)
+    view = {name: view[name] for name in maps}
+    cells = cells_of(view)
+    count = 1 + max(int(each.max()) for each in cells.values())
+    strength = np.concatenate([_means(maps[name], cells[name]) for name in maps])
+    by_map = np.argsort(np.argsort(-strength, kind="stable"))
+    orders = [by_map, *(rng.permutation(count) for _ in range(draws))]
+    whole, gone = view, {name: taken_out(each) for name, each in view.items()}
+    shares = np.linspace(0, 1, steps + 1)
+    asked: list[Views] = []
+    for order in orders:
+        for without, instead in ((whole, gone), (gone, whole)):
+            asked += [_mixed(without, instead, cells, order < round(share * count)) for share in shares]
+    scores = recognizer.shares(*recognizer.run(asked))[:, recognizer.labels.index(label)]
+    found = scores.reshape(len(orders), 2, len(shares))
+    chance = found[1:].mean(0)
+    return Truth(shares, found[0, 0], found[0, 1], chance[0], chance[1])
+
+
+def cells_of(view: Views) -> dict[str, np.ndarray]:
+    """The number of the cell that each pixel `[T, S, S]` of each input is in; inputs do not share cells."""
+    found, first = {}, 0
+    for name, each in view.items():
+        frames, height, width = each.shape[1:]
+        stretches = min(STRETCHES, frames)
+        t = np.arange(frames) * stretches // frames
+        across, down = -(-width // CELL), -(-height // CELL)
+        y, x = np.arange(height) // CELL, np.arange(width) // CELL
+        found[name] = first + (t[:, None, None] * down + y[:, None]) * across + x
+        first += stretches * down * across
+    return found
+
+
+def taken_out(pixels: np.ndarray) -> np.ndarray:
+    """What takes the place of a cell `[C, T, S, S]`: the mean of the input's frames, blurred."""
+    mean = pixels.mean(1).transpose(1, 2, 0).astype(np.float32)
+    blurred = cv2.GaussianBlur(mean, (0, 0), BLUR * mean.shape[0]).reshape(mean.shape)
+    still = np.rint(blurred).astype(np.uint8).transpose(2, 0, 1)
+    return np.broadcast_to(still[:, None], pixels.shape)
+
+
+def rank_correlation(one: Maps, other: Maps) -> float:
+    """Spearman's: how much two maps agree on what counts more, 1 for the same order and 0 for none."""
+    ranks = [np.argsort(np.argsort(np.concatenate([each[name].ravel() for name in one]))) for each in (one, other)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _means(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """The mean of a map over each cell."""
+    numbers = cells.ravel() - cells.min()
+    return np.bincount(numbers, values.ravel()) / np.bincount(numbers)
+
+
+def _mixed(view: Views, other: Views, cells: dict[str, np.ndarray], changed: np.ndarray) -> Views:
+    """A view with some of its cells taken from another."""
+    return {name: np.where(changed[cells[name]][None], other[name], each) for name, each in view.items()}
