@@ -13,7 +13,10 @@ from html import escape
 import numpy as np
 
 from actrec.charts import COLOURS, colour
-from actrec.explain.embedding import Flat
+from actrec.explain.embedding import Flat, Separability, flat, separability
+from actrec.explain.survey import Found
+from actrec.repository import distances
+from actrec.weights.cards import Card
 
 WIDTH, HEIGHT, MARGIN = 520, 400, 30
 SHAPES = (
@@ -89,9 +92,31 @@ class Atlas:
         if self.flat.axes is not None and self.threshold is not None:
             ring = f'<circle class="reach" cx="{x:.1f}" cy="{y:.1f}" r="{self.threshold * self.scale:.1f}"/>'
         return (
-            f'<g class="class-centre" data-centre="{escape(name)}">{ring}<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
+            f'<g class="class-centre" data-centre="{escape(name)}">{ring}'
+            f'<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
             f'<text x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{escape(name)}</text></g>'
         )
+
+
+def atlases(
+    found: Found, labels: Sequence[str], card: Card, method: str = "t-SNE", seed: int = 0
+) -> dict[str, tuple[Atlas, Separability]]:
+    """A map of every space of a network over a gallery; the last one is that of the codes, which the weights' class
+    centres and their threshold belong to."""
+    spaces, kept = found.spaces, {name: np.asarray(each, np.float32) for name, each in (card.centres or {}).items()}
+    unknown = unknown_to(kept, card.threshold, found.codes)
+    made = {}
+    for name, codes in spaces.items():
+        own = name == list(spaces)[-1]
+        atlas = Atlas(
+            flat(codes, method, seed),
+            tuple(labels),
+            unknown,
+            kept if own else {},
+            card.threshold if own else None,
+        )
+        made[name] = atlas, separability(codes, labels)
+    return made
 
 
 def _mark(place: int, hollow: bool) -> str:
@@ -103,8 +128,6 @@ def _mark(place: int, hollow: bool) -> str:
 
 def unknown_to(centres: Mapping[str, Sequence[float]], threshold: float | None, codes: np.ndarray) -> np.ndarray:
     """Whether each code is farther than the threshold from every centre."""
-    from actrec.repository import distances
-
     if threshold is None or not centres:
         return np.zeros(len(codes), bool)
     return distances(codes, np.array(list(centres.values()), np.float32)).min(1) > threshold

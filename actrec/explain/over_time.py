@@ -108,7 +108,7 @@ def _moves(clip: Clip) -> bool:
     return bool(np.quantile(np.ptp(few, axis=0).max(-1), 0.999) > STILL)
 
 
-def laid_out(system: System, windows: Windows, maps: Maps) -> Film:
+def laid_out(system: System, windows: Windows, maps: Maps, smoothing: float = SMOOTHING) -> Film:
     """Maps of the network's inputs on the clip's pictures."""
     clip = windows.clip
     shown = clip.at_rate(FPS) if len(clip) > 1 else clip
@@ -122,7 +122,8 @@ def laid_out(system: System, windows: Windows, maps: Maps) -> Film:
         moments, flat = windows.seconds[name].ravel(), each.reshape(-1, *each.shape[-2:])
         totals[name] = float(flat.sum())
         for place, second in enumerate(shown.times):
-            found = cv2.GaussianBlur(flat[int(np.abs(moments - second).argmin())], (0, 0), SMOOTHING)
+            found = flat[int(np.abs(moments - second).argmin())]
+            found = cv2.GaussianBlur(found, (0, 0), smoothing) if smoothing else found
             np.maximum(out[place], unletterboxed(found, *size) if whole else found, out=out[place])
     strength = out.mean((1, 2))
     peak = max(float(np.quantile(out[:: max(1, len(out) // 16)], PEAK)), 1e-12)

@@ -35,7 +35,7 @@ def laid_over(frame: np.ndarray, values: np.ndarray, scale: Scale, strength: flo
     """A frame with a map over it; where the map is zero the frame stays as it is."""
     if values.shape != frame.shape[:2]:
         values = cv2.resize(values, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    weight = np.multiply(np.sqrt(np.clip(values, 0, 1)), strength, dtype=np.float32)
+    weight = np.multiply(np.clip(values, 0, 1) ** 0.75, strength, dtype=np.float32)
     return cv2.blendLinear(coloured(values, scale), np.ascontiguousarray(frame), weight, 1 - weight)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from actrec.explain.gallery import Gallery
-from actrec.explain.layers import NotListed, layers_of, recorded
+from actrec.explain.layers import NotListed, layer_named, layers_of, recorded
+from actrec.explain.over_time import Film, Windows, laid_out
 from actrec.explain.saliency import ClassSaliency
 from actrec.models.fstcn import FstCN
 from actrec.recognizer import unit
@@ -32,6 +33,14 @@ class Found:
     codes: np.ndarray  # [n, D]
     features: dict[str, np.ndarray]  # spatial, temporal, spatiotemporal: [n, D]; empty but for FstCN
     peaks: dict[str, np.ndarray]  # layer → [n, C]
+
+    @property
+    def spaces(self) -> dict[str, np.ndarray]:
+        """What a map can be made of, of length one: FstCN's three features (fig. 4), or the code alone."""
+        if not self.features:
+            return {"code": self.codes}
+        names = {"spatiotemporal": "spatio-temporal"}
+        return {names.get(name, name): unit(value) for name, value in self.features.items()}
 
     @classmethod
     def joined(cls, parts: list[Found]) -> Found:
@@ -51,15 +60,20 @@ class Found:
             raise BadValue(f"There is no layer '{layer}'. There is: {', '.join(self.peaks) or 'none'}.")
         return self.peaks[layer]
 
-    def pure(self, layer: str, labels: tuple[str, ...], count: int = TOP) -> list[int]:
-        """The layer's neurons by how far the clips at their top are of one action, the purest first; those that
-        never fire come last."""
-        peaks = self.neurons(layer)
-        names = np.array(labels)
-        order = np.argsort(-peaks, axis=0, kind="stable")[:count]
-        most = np.array([np.unique(names[column], return_counts=True)[1].max() for column in order.T])
+    def telling(self, layer: str, labels: tuple[str, ...], count: int = TOP) -> list[tuple[int, str, int]]:
+        """The layer's neurons with the action that is most frequent among the clips at their top, and how often; the
+        purest first, those that never fire last."""
+        peaks, names = self.neurons(layer), np.array(labels)
         lift = peaks.max(0) - np.median(peaks, axis=0)
-        return [int(place) for place in np.lexsort((-lift, -most * (peaks.max(0) > 0)))]
+        found = []
+        for neuron, order in enumerate(np.argsort(-peaks, axis=0, kind="stable")[:count].T):
+            shown, often = np.unique(names[order], return_counts=True)
+            found.append((neuron, str(shown[often.argmax()]), int(often.max()) if lift[neuron] > 0 else 0))
+        return sorted(found, key=lambda each: (-each[2], -lift[each[0]]))
+
+    def rank(self, layer: str, neuron: int, peak: float) -> int:
+        """Which place a clip with this peak would take among these, 1 for the strongest."""
+        return 1 + int((self.neurons(layer)[:, neuron] > peak).sum())
 
 
 def survey(
@@ -101,8 +115,6 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
 
 def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron: int) -> dict[str, np.ndarray]:
     """One neuron's maps of some views, spread over the frames of its input: `[B, T, S, S]` by input."""
-    from actrec.explain.layers import layer_named
-
     recognizer = saliency.recognizer
     inputs = recognizer.system.tensors(views, recognizer.device)
     chosen = layer_named(saliency.network, layer)
@@ -118,6 +130,22 @@ def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron:
             shown[name] = torch.nn.functional.interpolate(one, size=size, mode="trilinear")[:, 0].cpu().numpy()
         first += each.shape[1]
     return {name: np.maximum(value, 0) for name, value in shown.items()}
+
+
+def strongest(saliency: ClassSaliency, windows: Windows) -> dict[str, tuple[int, Film]]:
+    """For each layer, the lowest first, the neuron that fires most on a clip, and its maps over the clip (fig. 8a)."""
+    found = of_views(saliency, windows.views)
+    shown = {}
+    for layer, peaks in found.peaks.items():
+        neuron = int(peaks.max(0).argmax())
+        shown[layer] = neuron, neuron_film(saliency, windows, layer, neuron)
+    return shown
+
+
+def neuron_film(saliency: ClassSaliency, windows: Windows, layer: str, neuron: int) -> Film:
+    """One neuron's maps over a clip."""
+    maps = neuron_maps(saliency, windows.views, layer, neuron)
+    return laid_out(saliency.recognizer.system, windows, maps, smoothing=0.0)
 
 
 def _inside(neuron: int, count: int) -> int:

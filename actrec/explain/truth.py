@@ -15,7 +15,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from actrec.explain.saliency import Maps
+from actrec.charts import lines
+from actrec.explain.layers import NotListed
+from actrec.explain.over_time import Windows
+from actrec.explain.saliency import METHODS, ClassSaliency, Maps
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
 from actrec.systems.system import Views
@@ -81,6 +84,42 @@ def tested(
     found = scores.reshape(len(orders), 2, len(shares))
     chance = found[1:].mean(0)
     return Truth(shares, found[0, 0], found[0, 1], chance[0], chance[1])
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How true the maps of a clip are: the curves of every method, and how like the map of shuffled weights is."""
+
+    window: int
+    curves: dict[str, Truth]
+    shuffled: float
+
+    def chart(self, method: str, kind: str) -> str:
+        """Deletion or insertion by one method, against random order, as SVG."""
+        truth = self.curves[method]
+        mine, chance = getattr(truth, kind), getattr(truth, f"random_{kind}")
+        series = {
+            f"by {method}": list(zip(truth.shares, mine, strict=True)),
+            "at random": list(zip(truth.shares, chance, strict=True)),
+        }
+        what = {"deletion": "taken out of the clip", "insertion": "put into an empty clip"}[kind]
+        return lines(series, f"{kind.capitalize()}: score of the class", f"share of cells {what}", high=1, percent=True)
+
+
+def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, label: str) -> Proof:
+    """Every method's curves on the window in which the class scores highest."""
+    recognizer = saliency.recognizer
+    scores = recognizer.shares(*recognizer.run(windows.views))[:, recognizer.labels.index(label)]
+    window = int(scores.argmax())
+    view, curves = windows.views[window], {}
+    for name, method in METHODS.items():
+        try:
+            maps = method(saliency, [view], label)
+        except NotListed:
+            continue
+        curves[name] = tested(recognizer, view, label, {key: each[0] for key, each in maps.items()})
+    both = (each.class_saliency([view], label) for each in (saliency, shuffled))
+    return Proof(window, curves, rank_correlation(*both))
 
 
 def cells_of(view: Views) -> dict[str, np.ndarray]:
