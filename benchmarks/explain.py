@@ -1,6 +1,6 @@
 """How quick the explanations are, and whether the maps are true: medians, and areas against random order.
 
-    python -m benchmarks.explain [--repeats N] [--clips N] [--only PART ...] [--out FILE]
+    python -m benchmarks.explain [--repeats N] [--clips N] [--only PART ...] [--systems NAME ...] [--out FILE]
 
 `speed`: class saliency of one whole clip by every shipped system, t-SNE of 500 codes, and what the page's sliders ask
 for (another class, SmoothGrad's copies, another neuron, another draw of the map). `truth`: deletion and insertion on
@@ -15,7 +15,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from actrec.explain.gallery import Gallery, gallery_of
 from actrec.explain.over_time import Windows, film_of, films_of
 from actrec.explain.saliency import METHODS, ClassSaliency
 from actrec.explain.survey import neuron_film, of_views
-from actrec.explain.truth import rank_correlation, tested
+from actrec.explain.truth import compared, maps_of, rank_correlation
 from actrec.machine import choose_device, describe, relaunch_with_allocator
 from actrec.recognizer import Recognizer
 from actrec.video.read import read_clip
@@ -55,10 +55,10 @@ def opened(system: str) -> ClassSaliency:
     return ClassSaliency(Recognizer.load(ROOT / "weights" / f"{system}-synthetic", "cpu"))
 
 
-def speed(repeats: int) -> dict:
+def speed(systems: Sequence[str], repeats: int) -> dict:
     """Medians in milliseconds, each beside its goal."""
     clip, found = read_clip(EXAMPLE, short_side=SIDE), {}
-    for system in SYSTEMS:
+    for system in systems:
         saliency = opened(system)
         windows = Windows.of(saliency.recognizer.system, clip)
         label = saliency.recognizer.labels[0]
@@ -90,9 +90,7 @@ def truth(system: str, gallery: Gallery, clips: int) -> dict:
         clip = gallery.clip(int(place))
         view = recognizer.system.protocols["one"].views(clip)[0]
         label = recognizer.predict(clip, "one").label
-        for name, method in METHODS.items():
-            maps = {key: each[0] for key, each in method(saliency, [view], label).items()}
-            curve = tested(recognizer, view, label, maps, seed=int(place))
+        for name, curve in compared(recognizer, view, label, maps_of(saliency, view, label), seed=int(place)).items():
             gains[name].append((curve.deletion_gain, curve.insertion_gain, curve.gain))
         both = (each.class_saliency([view], label) for each in (saliency, shuffled))
         alike.append(rank_correlation(*both))
@@ -128,16 +126,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--clips", type=int, default=24, help="held-out clips of each system")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--only", nargs="+", choices=("speed", "truth"), default=("speed", "truth"))
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     results: dict = {"machine": describe(choose_device("cpu")), "torch": torch.__version__}
     if "speed" in args.only:
-        results["speed"] = speed(args.repeats)
+        results["speed"] = speed(args.systems, args.repeats)
     if "truth" in args.only:
         gallery = gallery_of(opened(SYSTEMS[0]).recognizer.labels)
         results["truth"] = {}
-        for system in SYSTEMS:
+        for system in args.systems:
             results["truth"][system] = truth(system, gallery, args.clips)
             print(system, json.dumps(results["truth"][system]), flush=True)
     results["reached"] = judged(results)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actrec.video import Clip
 
 METHODS = ("t-SNE", "PCA")
+WHERE = '<p class="quiet">Where is your own clip? Choose one below, or let the camera move the point.</p>'
 SHORT_SIDE, COLUMNS, EVERY, KEPT_SECONDS = 180, 12, 0.5, 6.0
 # Dots are chosen by mouse or keyboard; a small picture is shown beside the one that is pointed at.
 CHOOSE = """
@@ -132,7 +133,8 @@ def said(now: Map) -> str:
     if len(now.atlases) > 1:
         parts.append(
             "FstCN, fig. 4: features of the spatial path, of the temporal path, and of both together. The number under "
-            "each map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture."
+            "each map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture. Every person and "
+            "room appears once in each action, so what sees only the look of things groups those instead."
         )
     else:
         parts.append("FstCN's weights show three maps here, one for each kind of feature (its fig. 4).")
@@ -184,19 +186,24 @@ def place(lab: Lab, path: str | None, now: Map | None) -> tuple[str, str]:
         raise refusal("Choose a video first: upload one or take an example.")
     if now is None:
         raise refusal("Draw the map first.")
+    from actrec.explain.over_time import parts_of
+
     with told(ValueError):
-        return _placed(lab, reading(lab, path, short_side=SHORT_SIDE), now)
+        clip = reading(lab, path, short_side=SHORT_SIDE)
+        return _placed(lab, parts_of(clip, lab.recognizer(now.weights).system.seconds), now)
 
 
-def _placed(lab: Lab, clip: Clip, now: Map) -> tuple[str, str]:
+def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
+    """The mean of some windows on every map."""
     from actrec.explain.survey import found_in
 
-    found = found_in(explainer(lab, now.weights), [clip])
+    found = found_in(explainer(lab, now.weights), parts).mean()
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
     near = [now.gallery.labels[each] for each in flat.nearest(found.codes[0])]
     gaps = sorted(lab.recognizer(now.weights).distances(found.codes[0]).items(), key=lambda each: each[1])
-    words = f"Its five nearest clips: {', '.join(near)}."
+    words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
+    words += f"Its five nearest clips: {', '.join(near)}."
     if gaps:
         limit = lab.cards[now.weights].threshold
         known = "" if limit is None else f" ({'within' if gaps[0][1] <= limit else 'beyond'} γ = {limit:.2f})"
@@ -221,7 +228,7 @@ def on_frame(
     clip = camera.buffer.clip(seconds + 0.5)
     if clip is None or clip.duration < 0.5 * seconds:
         return gr.skip(), f'<p class="quiet">Watching: the point needs {seconds:.1f} seconds of video.</p>', camera
-    return *_placed(lab, clip, now), camera
+    return *_placed(lab, [clip], now), camera
 
 
 def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[object, object, Camera]:
@@ -267,10 +274,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             )  # fmt: skip
             what = gr.HTML(elem_id="embeddings-what")
         with gr.Column():
-            near = gr.HTML(
-                '<p class="quiet">Where is your own clip? Choose one below, or let the camera move the point.</p>',
-                elem_id="embeddings-near",
-            )
+            near = gr.HTML(WHERE, elem_id="embeddings-near")
             own, camera, examples, loops = _own()
     _wire(lab, tab, [weights, method, seed], button, (shown, here, film, what, near), own, camera, examples, loops)
 
@@ -306,14 +310,14 @@ def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, o
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
 
     def drawing(weights, method, seed, progress: gr.Progress = gr.Progress()):  # noqa: B008
-        return *draw(lab, weights, method, seed, progress), _spots([])
+        return *draw(lab, weights, method, seed, progress), _spots([]), WHERE
 
     def chosen(now: Map | None, event: gr.EventData) -> tuple[str, str]:
         return play(lab, now, int(event.index))
 
-    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here], **compute)
-    tab.select(lambda w, m, s, had: drawing(w, m, s) if had is None else (gr.skip(),) * 3, [*asked, now],
-               [maps, now, here], **compute)  # fmt: skip
+    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here, near], **compute)
+    tab.select(lambda w, m, s, had: drawing(w, m, s) if had is None else (gr.skip(),) * 4, [*asked, now],
+               [maps, now, here, near], **compute)  # fmt: skip
     maps.select(chosen, now, [film, what], **quiet)
     own.upload(partial(place, lab), [own, now], [here, near], **compute)
     for path, each in examples:

@@ -144,10 +144,11 @@ def _map(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.N
     """The gallery's map with the clip on it, one for each kind of feature."""
     from actrec.explain.atlas import atlases
     from actrec.explain.gallery import gallery_of
-    from actrec.explain.survey import found_in, survey
+    from actrec.explain.survey import of_views, survey
 
     gallery = gallery_of(saliency.recognizer.labels)
-    found, own = survey(saliency, gallery), found_in(saliency, [windows.clip])
+    found = survey(saliency, gallery)
+    own = of_views(saliency, windows.views).mean()
     made = atlases(found, gallery.labels, saliency.recognizer.card, args.map, args.seed)
     files, numbers = [], {}
     for space, (atlas, apart) in made.items():
@@ -186,7 +187,7 @@ def _svg(path: Path, html: str) -> str:
     inside = inside.replace('style="width:100%;height:auto;color:var(--body-text-color)"', 'color="#111"')
     style = (
         "<style>svg{background:#fff;font-family:sans-serif}text{font-size:13px}.class-centre path{stroke:#111;"
-        "stroke-width:2;fill:none}.reach{fill:none;stroke:#888;stroke-dasharray:4 4}.here circle,.here path{fill:none;"
+        "stroke-width:2;fill:none}.reach{fill:none;stroke-dasharray:4 4}.here circle,.here path{fill:none;"
         "stroke:#e11d48;stroke-width:3}[hidden]{display:none}</style>"
     )
     path.write_text(inside.replace(">", f">{style}", 1))

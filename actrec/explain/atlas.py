@@ -56,8 +56,8 @@ class Atlas:
 
     def svg(self, title: str, here: np.ndarray | None = None) -> str:
         """The map; `here` is the code of a clip that is not part of it."""
-        parts = [self._centre(name, code) for name, code in self.centres.items()]
         names = list(dict.fromkeys(self.labels))
+        parts = [self._reach(name, code, names) for name, code in self.centres.items()]
         for number, (label, place) in enumerate(zip(self.labels, self.flat.places, strict=True)):
             x, y = self.spot(place)
             said = f"{label}, clip {number + 1}" + (", unknown to the weights" if self.unknown[number] else "")
@@ -66,6 +66,7 @@ class Atlas:
                 f'aria-label="{escape(said)}" transform="translate({x:.1f} {y:.1f})">'
                 f"{_mark(names.index(label), bool(self.unknown[number]))}</g>"
             )
+        parts += [self._centre(name, code) for name, code in self.centres.items()]  # over the dots
         x, y = (0.0, 0.0) if here is None else self.spot_of(here)
         parts.append(
             f'<g class="here" transform="translate({x:.1f} {y:.1f})"{"" if here is not None else " hidden"}>'
@@ -86,13 +87,18 @@ class Atlas:
         )
         return f'<p class="keys quiet">{marks}</p>'
 
+    def _reach(self, name: str, code: np.ndarray, names: list[str]) -> str:
+        """The threshold around a class centre, where the map keeps distances."""
+        if self.flat.axes is None or self.threshold is None:
+            return ""
+        x, y = self.spot_of(code)
+        ink = colour(names.index(name)) if name in names else "currentColor"
+        return f'<circle class="reach" cx="{x:.1f}" cy="{y:.1f}" r="{self.threshold * self.scale:.1f}" stroke="{ink}"/>'
+
     def _centre(self, name: str, code: np.ndarray) -> str:
         x, y = self.spot_of(code)
-        ring = ""
-        if self.flat.axes is not None and self.threshold is not None:
-            ring = f'<circle class="reach" cx="{x:.1f}" cy="{y:.1f}" r="{self.threshold * self.scale:.1f}"/>'
         return (
-            f'<g class="class-centre" data-centre="{escape(name)}">{ring}'
+            f'<g class="class-centre" data-centre="{escape(name)}">'
             f'<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
             f'<text x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{escape(name)}</text></g>'
         )

@@ -49,6 +49,18 @@ class Found:
 
         return cls(np.concatenate([part.codes for part in parts]), each(lambda f: f.features), each(lambda f: f.peaks))
 
+    def mean(self) -> Found:
+        """All clips as one: the mean of their codes and features, and the highest peaks."""
+
+        def one(value: np.ndarray) -> np.ndarray:
+            return value.mean(0, keepdims=True)
+
+        return Found(
+            unit(one(self.codes)),
+            {name: one(unit(value)) for name, value in self.features.items()},
+            {name: value.max(0, keepdims=True) for name, value in self.peaks.items()},
+        )
+
     def top(self, layer: str, neuron: int, count: int = TOP) -> list[tuple[int, float]]:
         """The clips that fire a neuron most, with how strongly, the strongest first."""
         fired = self.neurons(layer)[:, _inside(neuron, self.neurons(layer).shape[1])]

@@ -10,6 +10,7 @@ movement and no detail. Another network of the same weights in random order must
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -65,25 +66,41 @@ def tested(
     draws: int = DRAWS,
 ) -> Truth:
     """The curves of a class for one view and its maps `[T, S, S]` by input, scored by the network that answers."""
+    return compared(recognizer, view, label, {"": maps}, seed=seed, steps=steps, draws=draws)[""]
+
+
+def compared(
+    recognizer: Recognizer,
+    view: Views,
+    label: str,
+    methods: Mapping[str, Maps],
+    *,
+    seed: int = 0,
+    steps: int = STEPS,
+    draws: int = DRAWS,
+) -> dict[str, Truth]:
+    """The curves of several methods' maps of one view, against the same random orders. What a method says nothing
+    of, an input without a map, goes last; equals go in random order."""
     if label not in recognizer.labels:
         raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(recognizer.labels)}.")
     rng = np.random.default_rng(seed)
-    view = {name: view[name] for name in maps}
     cells = cells_of(view)
     count = 1 + max(int(each.max()) for each in cells.values())
-    strength = np.concatenate([_means(maps[name], cells[name]) for name in maps])
-    by_map = np.argsort(np.argsort(-strength, kind="stable"))
-    orders = [by_map, *(rng.permutation(count) for _ in range(draws))]
-    whole, gone = view, {name: taken_out(each) for name, each in view.items()}
+    chance = [rng.permutation(count) for _ in range(draws)]
+    orders = []
+    for maps in methods.values():
+        parts = [_means(maps[name], each) if name in maps else _nothing(each) for name, each in cells.items()]
+        orders.append(np.argsort(np.lexsort((chance[0], -np.concatenate(parts)))))
+    gone = {name: taken_out(each) for name, each in view.items()}
     shares = np.linspace(0, 1, steps + 1)
     asked: list[Views] = []
-    for order in orders:
-        for without, instead in ((whole, gone), (gone, whole)):
+    for order in [*orders, *chance]:
+        for without, instead in ((view, gone), (gone, view)):
             asked += [_mixed(without, instead, cells, order < round(share * count)) for share in shares]
     scores = recognizer.shares(*recognizer.run(asked))[:, recognizer.labels.index(label)]
-    found = scores.reshape(len(orders), 2, len(shares))
-    chance = found[1:].mean(0)
-    return Truth(shares, found[0, 0], found[0, 1], chance[0], chance[1])
+    found = scores.reshape(-1, 2, len(shares))
+    random = found[len(orders) :].mean(0)
+    return {name: Truth(shares, *found[place], *random) for place, name in enumerate(methods)}
 
 
 @dataclass(frozen=True)
@@ -111,15 +128,21 @@ def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, la
     recognizer = saliency.recognizer
     scores = recognizer.shares(*recognizer.run(windows.views))[:, recognizer.labels.index(label)]
     window = int(scores.argmax())
-    view, curves = windows.views[window], {}
+    view = windows.views[window]
+    maps = maps_of(saliency, view, label)
+    alike = rank_correlation(*(each.class_saliency([view], label) for each in (saliency, shuffled)))
+    return Proof(window, compared(recognizer, view, label, maps), alike)
+
+
+def maps_of(saliency: ClassSaliency, view: Views, label: str) -> dict[str, Maps]:
+    """Every method's maps of one view, `[T, S, S]` by input, as far as the network allows the method."""
+    found = {}
     for name, method in METHODS.items():
         try:
-            maps = method(saliency, [view], label)
+            found[name] = {key: each[0] for key, each in method(saliency, [view], label).items()}
         except NotListed:
             continue
-        curves[name] = tested(recognizer, view, label, {key: each[0] for key, each in maps.items()})
-    both = (each.class_saliency([view], label) for each in (saliency, shuffled))
-    return Proof(window, curves, rank_correlation(*both))
+    return found
 
 
 def cells_of(view: Views) -> dict[str, np.ndarray]:
@@ -154,6 +177,10 @@ def _means(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """The mean of a map over each cell."""
     numbers = cells.ravel() - cells.min()
     return np.bincount(numbers, values.ravel()) / np.bincount(numbers)
+
+
+def _nothing(cells: np.ndarray) -> np.ndarray:
+    return np.zeros(1 + int(cells.max() - cells.min()))
 
 
 def _mixed(view: Views, other: Views, cells: dict[str, np.ndarray], changed: np.ndarray) -> Views:
