@@ -39,7 +39,7 @@ def gallery(lab: Lab, weights: str, report: Callable[[str], None] = lambda said:
     """The gallery of the actions that the weights know; drawn once for all visitors."""
     from actrec.explain.gallery import gallery_of
 
-    labels = tuple(lab.cards[weights].labels)
+    labels = lab.recognizer(weights).labels
     return lab.shared(("gallery", labels), lambda: gallery_of(labels, report))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +73,7 @@ def test_a_click_on_a_dot_plays_its_clip(page, tmp_path: Path):
         assert label in page.inner_text("#embeddings-what")
         page.wait_for_selector(f"#embeddings-film video[src*='gallery-{number + 1}']", timeout=30_000)
         path = tmp_path / f"{number}.mp4"
-        path.write_bytes(urllib.request.urlopen(page.get_attribute("#embeddings-film video", "src")).read())
+        path.write_bytes(page.request.get(page.get_attribute("#embeddings-film video", "src")).body())
         gallery = gallery_of(["idle", "wave", "clap", "raise arms", "squat", "jumping jack"])
         played, wanted = read_clip(path).frames[10], gallery.clip(number).frames[10]
         assert gallery.labels[number] == label
