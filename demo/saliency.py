@@ -227,8 +227,8 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             scores = gr.Label(label="The answer: click a class", num_top_classes=6, elem_id="saliency-scores")
             label = gr.Dropdown([], label="Class", info="Any class the weights know.", elem_id="saliency-class")
             copies = gr.Slider(
-                1, 16, value=4, step=1, label="Noisy copies for SmoothGrad", elem_id="saliency-copies",
-                info="More copies, less speckle; each costs one more pass back through the network.",
+                1, 12, value=3, step=1, label="Copies for SmoothGrad", elem_id="saliency-copies",
+                info="The clip itself and noisy copies of it: the more, the less speckle. Each costs a pass back.",
             )  # fmt: skip
     asked = gr.State(None, time_to_live=900)
     shown = gr.HTML(elem_id="saliency-films", js_on_load=SCRUB)

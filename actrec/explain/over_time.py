@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from actrec.explain import scales
-from actrec.explain.layers import NotListed
 from actrec.explain.saliency import COPIES, METHODS, PEAK, SMOOTHING, ClassSaliency, Maps, unletterboxed
 from actrec.refusal import BadValue
 from actrec.systems.system import System, Views
@@ -91,15 +90,8 @@ def film_of(saliency: ClassSaliency, windows: Windows, label: str, method: str =
 
 def films_of(saliency: ClassSaliency, windows: Windows, label: str, copies: int = COPIES) -> dict[str, Film]:
     """Every method that the network allows, class saliency first."""
-    found = {}
-    for name in METHODS:
-        more = {"copies": copies} if name == "SmoothGrad" else {}
-        try:
-            maps = METHODS[name](saliency, windows.views, label, **more)
-        except NotListed:
-            continue
-        found[name] = laid_out(saliency.recognizer.system, windows, maps)
-    return found
+    found = saliency.every(windows.views, label, copies)
+    return {name: laid_out(saliency.recognizer.system, windows, maps) for name, maps in found.items()}
 
 
 def _moves(clip: Clip) -> bool:

@@ -2,7 +2,7 @@
 
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks" (FstCN), sec. 4:
 the class's neuron in the classifier layer is propagated back to the input image domain.
-Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies) and Grad-CAM (Selvaraju et al. 2017:
+Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies, here with the clip itself as the first) and Grad-CAM (Selvaraju et al. 2017:
 the last maps of at least 6×6, weighted by how the score depends on them; the light networks' very last are 3×3).
 Ours, not the papers': the largest absolute derivative over the channels, per byte of the input, stands for a pixel
 (FstCN does not say how it makes three derivatives one); the score of a system that judges by class centres is minus
@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 
 import cv2
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actrec.explain.layers import Layer, layers_of, recorded
+from actrec.explain.layers import Layer, NotListed, Recorded, layers_of, recorded
 from actrec.machine import FLOAT32
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
@@ -32,7 +33,7 @@ from actrec.video import Clip
 
 SMOOTHING = 2.0  # σ in pixels of the network's input
 PEAK = 0.99
-NOISE, COPIES = 0.15, 4  # SmoothGrad's σ as a share of the input's range, and how many noisy copies
+NOISE, COPIES = 0.15, 3  # SmoothGrad's σ as a share of the input's range, and how many noisy copies
 FINE = 6  # Grad-CAM's maps have at least so many positions a side
 
 Maps = dict[str, np.ndarray]  # input name → [B, T, S, S], never negative
@@ -70,7 +71,7 @@ class ClassSaliency:
 
     def gradients(self, views: list[Views], label: str) -> dict[str, Tensor]:
         """∂ score of the class / ∂ input, `[B, C, T, S, S]` for each input of the network."""
-        return self._derivatives(self._tensors(views), label)
+        return self._back(self._tensors(views), label)[0]
 
     def score(self, inputs: dict[str, Tensor], label: str) -> Tensor:
         """The class's score before the softmax, added up over the batch: clips do not see each other."""
@@ -87,35 +88,29 @@ class ClassSaliency:
         """Sec. 4: the derivative itself."""
         return self._per_pixel(self.gradients(views, label))
 
-    def smooth(self, views: list[Views], label: str, copies: int = COPIES, noise: float = NOISE, seed: int = 0) -> Maps:
-        """SmoothGrad: the mean derivative over copies of the input with noise on them."""
-        clean = self._tensors(views)
-        generator = torch.Generator().manual_seed(seed)
-        total = {name: torch.zeros_like(value) for name, value in clean.items()}
-        for _ in range(copies):
-            noisy = {
-                name: value
-                + noise * (value.amax() - value.amin()) * torch.randn(value.shape, generator=generator).to(value.device)
-                for name, value in clean.items()
-            }
-            for name, found in self._derivatives(noisy, label).items():
-                total[name] += found / copies
-        return self._per_pixel(total)
+    def smooth(self, views: list[Views], label: str, copies: int = COPIES) -> Maps:
+        """SmoothGrad: the mean derivative over copies of the input with noise on them, the input itself the first."""
+        return self._smoothed(self._tensors(views), label, self.gradients(views, label), copies)
 
     def grad_cam(self, views: list[Views], label: str) -> Maps:
         """Grad-CAM: the last maps, each weighted by how the score depends on it; what speaks against is cut off."""
-        inputs, layer = self._tensors(views), self.last_fine
-        with self.lock, recorded(self.network, layer, len(views)) as last, torch.enable_grad():
-            score = self.score({name: value.requires_grad_() for name, value in inputs.items()}, label)
-            found = torch.autograd.grad(score, list(last.outputs.values()))
-        slopes = last.maps(dict(zip(last.outputs, found, strict=True)))
-        shown = {}
-        for name, maps in last.maps().items():
-            weights = slopes[name].sum((2, 3, 4), keepdim=True)
-            cam = torch.relu((weights * maps).sum(1, keepdim=True)).detach()
-            size = inputs[name].shape[2:]
-            shown[name] = nn.functional.interpolate(cam, size=size, mode="trilinear", align_corners=False)[:, 0]
-        return {name: value.cpu().numpy() for name, value in shown.items()}
+        return self._back(self._tensors(views), label, self.last_fine)[1]
+
+    def every(self, views: list[Views], label: str, copies: int = COPIES) -> dict[str, Maps]:
+        """All methods that the network allows, as one by one but with fewer passes: class saliency and Grad-CAM share
+        theirs, and it is SmoothGrad's first copy."""
+        inputs = self._tensors(views)
+        try:
+            layer = self.last_fine
+        except NotListed:
+            layer = None
+        slopes, cam = self._back(inputs, label, layer)
+        found = {
+            "class saliency": self._per_pixel(slopes),
+            "SmoothGrad": self._smoothed(inputs, label, slopes, copies),
+            "Grad-CAM": cam,
+        }
+        return {name: maps for name, maps in found.items() if maps}
 
     def over(self, clip: Clip, label: str) -> np.ndarray:
         """One map `[H, W]` in [0, 1] for the picture of the clip's newest frame."""
@@ -133,19 +128,56 @@ class ClassSaliency:
     def _tensors(self, views: list[Views]) -> dict[str, Tensor]:
         return self.recognizer.system.tensors(views, self.recognizer.device)
 
-    def _derivatives(self, inputs: dict[str, Tensor], label: str) -> dict[str, Tensor]:
-        with torch.enable_grad():
-            inputs = {name: value.requires_grad_() for name, value in inputs.items()}
-            found = torch.autograd.grad(self.score(inputs, label), list(inputs.values()), allow_unused=True)
-        return {
-            name: torch.zeros_like(value) if gradient is None else gradient
-            for (name, value), gradient in zip(inputs.items(), found, strict=True)
+    def _back(
+        self, inputs: dict[str, Tensor], label: str, layer: Layer | None = None
+    ) -> tuple[dict[str, Tensor], Maps]:
+        """One pass back: the derivatives of all inputs, and Grad-CAM's maps of a layer where one is asked for."""
+        clips = len(next(iter(inputs.values())))
+        inputs = {name: value.detach().requires_grad_() for name, value in inputs.items()}
+        with ExitStack() as stack, torch.enable_grad():
+            kept = None
+            if layer is not None:
+                stack.enter_context(self.lock)
+                kept = stack.enter_context(recorded(self.network, layer, clips))
+            score = self.score(inputs, label)
+            asked = inputs | (kept.outputs if kept else {})
+            found = torch.autograd.grad(score, list(asked.values()), allow_unused=True)
+        slopes = {
+            name: torch.zeros_like(value) if slope is None else slope
+            for (name, value), slope in zip(asked.items(), found, strict=True)
         }
+        cam = _weighted(kept, slopes, inputs) if kept else {}
+        return {name: slopes[name] for name in inputs}, cam
+
+    def _smoothed(self, clean: dict[str, Tensor], label: str, slopes: dict[str, Tensor], copies: int) -> Maps:
+        generator = torch.Generator().manual_seed(0)
+        total = {name: slope / copies for name, slope in slopes.items()}
+        for _ in range(copies - 1):
+            noisy = {
+                name: value
+                + NOISE * (value.amax() - value.amin()) * torch.randn(value.shape, generator=generator).to(value.device)
+                for name, value in clean.items()
+            }
+            for name, found in self._back(noisy, label)[0].items():
+                total[name] = total[name] + found / copies
+        return self._per_pixel(total)
 
     def _per_pixel(self, gradients: dict[str, Tensor]) -> Maps:
         """[B, C, T, S, S] → [B, T, S, S]: the largest over the channels, per byte, so that inputs compare."""
         inputs = self.recognizer.system.inputs
         return {name: (found.abs().amax(1) / inputs[name].std).cpu().numpy() for name, found in gradients.items()}
+
+
+def _weighted(last: Recorded, slopes: dict[str, Tensor], inputs: dict[str, Tensor]) -> Maps:
+    """A layer's maps, weighted by their summed slopes, added up and spread over the frames of each input."""
+    by_input, shown = last.maps(slopes), {}
+    for name, maps in last.maps().items():
+        weights = by_input[name].sum((2, 3, 4), keepdim=True)
+        cam = torch.relu((weights * maps).sum(1, keepdim=True)).detach()
+        size = inputs[name].shape[2:]
+        spread = nn.functional.interpolate(cam, size=size, mode="trilinear", align_corners=False)
+        shown[name] = spread[:, 0].cpu().numpy()
+    return shown
 
 
 METHODS: dict[str, Callable[[ClassSaliency, list[Views], str], Maps]] = {

@@ -17,9 +17,8 @@ import cv2
 import numpy as np
 
 from actrec.charts import lines
-from actrec.explain.layers import NotListed
 from actrec.explain.over_time import Windows
-from actrec.explain.saliency import METHODS, ClassSaliency, Maps
+from actrec.explain.saliency import ClassSaliency, Maps
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
 from actrec.systems.system import Views
@@ -136,13 +135,8 @@ def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, la
 
 def maps_of(saliency: ClassSaliency, view: Views, label: str) -> dict[str, Maps]:
     """Every method's maps of one view, `[T, S, S]` by input, as far as the network allows the method."""
-    found = {}
-    for name, method in METHODS.items():
-        try:
-            found[name] = {key: each[0] for key, each in method(saliency, [view], label).items()}
-        except NotListed:
-            continue
-    return found
+    found = saliency.every([view], label)
+    return {name: {key: each[0] for key, each in maps.items()} for name, maps in found.items()}
 
 
 def cells_of(view: Views) -> dict[str, np.ndarray]:

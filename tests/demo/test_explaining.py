@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import gradio as gr
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ def test_a_file_that_is_no_video_is_refused_in_words(lab, tmp_path):
 
 @pytest.mark.parametrize(("count", "said"), [(24, "Nothing moves"), (2, "two pictures")])
 def test_a_still_or_very_short_clip_is_explained_with_a_warning(lab, tmp_path: Path, count, said):
-    frames = np.repeat(np.random.default_rng(0).integers(0, 256, (1, 96, 128, 3), np.uint8), count, 0)
+    few = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+    frames = np.repeat(cv2.resize(few, (128, 96), interpolation=cv2.INTER_CUBIC)[None], count, 0)
     path = write_mp4(tmp_path / "still.mp4", frames, 12)
     _, _, asked = saliency.ask(lab, str(path), None)
     html, _ = saliency.show(lab, asked, asked.label, 1)

@@ -126,6 +126,17 @@ def test_shuffled_weights_give_another_map(name):
     assert rank_correlation(*maps) < 0.5
 
 
+def test_all_methods_at_once_are_what_they_are_one_by_one():
+    saliency = ClassSaliency(Recognizer.load(ROOT / "weights" / "fstcn-synthetic", "cpu"))
+    clip = synthetic.render("squat", 2_000_000_501, frames=36, size=(60, 80), fps=12)
+    views = saliency.recognizer.system.protocols["one"].views(clip)
+    together = saliency.every(views, "squat")
+    assert list(together) == list(METHODS)
+    for method, alone in METHODS.items():
+        for name, maps in alone(saliency, views, "squat").items():
+            assert np.allclose(maps, together[method][name], atol=1e-4 * maps.max())
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_method_covers_the_whole_clip_on_one_scale(name):
     saliency = ClassSaliency(Recognizer.load(ROOT / "weights" / f"{name}-synthetic", "cpu"))
