@@ -2,8 +2,8 @@
 
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks" (FstCN), sec. 4:
 the class's neuron in the classifier layer is propagated back to the input image domain.
-Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies, here with the clip itself as the first) and Grad-CAM (Selvaraju et al. 2017:
-the last maps of at least 6×6, weighted by how the score depends on them; the light networks' very last are 3×3).
+Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies; here the clip itself is the first)
+and Grad-CAM (Selvaraju et al. 2017: the last maps of at least 6×6, weighted by how the score depends on them; the light networks' very last are 3×3).
 Ours, not the papers': the largest absolute derivative over the channels, per byte of the input, stands for a pixel
 (FstCN does not say how it makes three derivatives one); the score of a system that judges by class centres is minus
 the squared distance of its code, of length one, to the class's centre; Grad-CAM sums the derivatives over a map where
@@ -134,11 +134,8 @@ class ClassSaliency:
         """One pass back: the derivatives of all inputs, and Grad-CAM's maps of a layer where one is asked for."""
         clips = len(next(iter(inputs.values())))
         inputs = {name: value.detach().requires_grad_() for name, value in inputs.items()}
-        with ExitStack() as stack, torch.enable_grad():
-            kept = None
-            if layer is not None:
-                stack.enter_context(self.lock)
-                kept = stack.enter_context(recorded(self.network, layer, clips))
+        with self.lock, ExitStack() as stack, torch.enable_grad():
+            kept = stack.enter_context(recorded(self.network, layer, clips)) if layer else None
             score = self.score(inputs, label)
             asked = inputs | (kept.outputs if kept else {})
             found = torch.autograd.grad(score, list(asked.values()), allow_unused=True)
