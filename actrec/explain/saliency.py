@@ -3,7 +3,8 @@
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks" (FstCN), sec. 4:
 the class's neuron in the classifier layer is propagated back to the input image domain.
 Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies; here the clip itself is the first)
-and Grad-CAM (Selvaraju et al. 2017: the last maps of at least 6×6, weighted by how the score depends on them; the light networks' very last are 3×3).
+and Grad-CAM (Selvaraju et al. 2017: the last maps, weighted by how the score depends on them; here the last of at
+least 6×6, as the light networks' very last are 3×3).
 Ours, not the papers': the largest absolute derivative over the channels, per byte of the input, stands for a pixel
 (FstCN does not say how it makes three derivatives one); the score of a system that judges by class centres is minus
 the squared distance of its code, of length one, to the class's centre; Grad-CAM sums the derivatives over a map where
