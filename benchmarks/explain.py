@@ -27,7 +27,7 @@ from actrec.explain.gallery import Gallery, gallery_of
 from actrec.explain.over_time import Windows, film_of, films_of
 from actrec.explain.saliency import METHODS, ClassSaliency
 from actrec.explain.survey import neuron_film, of_views
-from actrec.explain.truth import compared, maps_of, rank_correlation
+from actrec.explain.truth import alike, compared, maps_of
 from actrec.machine import choose_device, describe, relaunch_with_allocator
 from actrec.recognizer import Recognizer
 from actrec.video.read import read_clip
@@ -85,17 +85,16 @@ def truth(system: str, gallery: Gallery, clips: int) -> dict:
     saliency = opened(system)
     shuffled, recognizer = saliency.shuffled(), saliency.recognizer
     gains: dict[str, list] = {name: [] for name in METHODS}
-    alike = []
+    same = []
     for place in np.linspace(0, len(gallery) - 1, clips).astype(int):
         clip = gallery.clip(int(place))
         view = recognizer.system.protocols["one"].views(clip)[0]
         label = recognizer.predict(clip, "one").label
         for name, curve in compared(recognizer, view, label, maps_of(saliency, view, label), seed=int(place)).items():
             gains[name].append((curve.deletion_gain, curve.insertion_gain, curve.gain))
-        both = (each.class_saliency([view], label) for each in (saliency, shuffled))
-        alike.append(rank_correlation(*both))
+        same.append(alike(saliency, shuffled, view, label))
     rows = {name: _judged(np.array(each)) for name, each in gains.items()}
-    return {"clips": clips, "methods": rows, "shuffled": round(float(np.mean(alike)), 3)}
+    return {"clips": clips, "methods": rows, "shuffled": round(float(np.mean(same)), 3)}
 
 
 def _judged(gains: np.ndarray) -> dict:

@@ -139,9 +139,9 @@ def prove(lab: Lab, asked: Asked | None) -> str:
     heads = ("method", "deletion: area under random", "insertion: area over random", "both together")
     return (
         f'<div class="figures-grid">{charts}</div><p class="quiet">{escape(PROOF)}</p>{table(heads, rows)}'
-        f'<p data-shuffled="{proof.shuffled:.3f}">Against the map of a network whose weights were put in random order, '
-        f"the rank correlation is <b>{proof.shuffled:.2f}</b> (1 would be the same map, so a map of the picture and "
-        "not of what was learned).</p>"
+        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, the rank correlation with the map of a network '
+        f"whose weights were put in random order is <b>{proof.shuffled:.2f}</b> (1 would be the same map, so a map of "
+        "the picture and not of what was learned).</p>"
     )
 
 
@@ -161,7 +161,8 @@ def inside(lab: Lab, asked: Asked | None) -> tuple[str, gr.Dropdown]:
         for layer, (neuron, film) in found.items()
     ]
     first = next(iter(found.values()))[1]
-    html = scrubber(panels, first.pictures.times - first.pictures.times[0])
+    seconds = first.pictures.times - first.pictures.times[0]
+    html = scrubber(panels, seconds, start=int(first.share.argmax()))
     html += legend(scales.stops(scales.ACTIVATION), "silent", "fires most on this clip")
     layers = list(found)
     return html + f'<p class="quiet">{LAYERS}</p>', gr.Dropdown(choices=layers, value=layers[-1], interactive=True)
@@ -175,7 +176,8 @@ def neurons(lab: Lab, asked: Asked | None, layer: str | None, progress: gr.Progr
         found = survey(lab, asked.weights, progress)
         telling = found.telling(layer, gallery(lab, asked.weights).labels)
     choices = [(f"{neuron}: {often} of 10 show “{label}”", neuron) for neuron, label, often in telling]
-    return gr.Dropdown(choices=choices, value=choices[0][1], interactive=True)
+    first = next((neuron for neuron, action, _ in telling if action == asked.label), telling[0][0])
+    return gr.Dropdown(choices=choices, value=first, interactive=True)
 
 
 def fires(lab: Lab, asked: Asked | None, layer: str | None, neuron: int | None) -> str:
@@ -200,10 +202,11 @@ def fires(lab: Lab, asked: Asked | None, layer: str | None, neuron: int | None) 
         for rank, (label, fired, clip) in enumerate(clips, 1)
     ]
     seconds = clips[0][2].times - clips[0][2].times[0]
+    own_seconds = film.pictures.times - film.pictures.times[0]
     return (
         f'<h3 data-neuron="{neuron}">Neuron {neuron} of {escape(layer)}</h3><div class="two"><div>'
-        f"{scrubber([own], film.pictures.times - film.pictures.times[0])}</div><div class='many'>"
-        f"{scrubber(panels, seconds)}</div></div><p class='quiet'>{TOP_TEN}</p>"
+        f"{scrubber([own], own_seconds, start=int(film.share.argmax()))}</div><div class='many'>"
+        f"{scrubber(panels, seconds, start=len(seconds) // 2)}</div></div><p class='quiet'>{TOP_TEN}</p>"
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.stats import rankdata
 
 from actrec.charts import lines
 from actrec.explain.over_time import Windows
@@ -25,6 +26,7 @@ from actrec.systems.system import Views
 
 CELL, STRETCHES = 8, 4  # pixels a side, stretches of time
 STEPS, DRAWS = 10, 3
+BLOCK, STILL = 4, 6  # pixels a side; mean grey levels by which a still block may flicker
 BLUR = 1 / 8  # σ of what takes a cell's place, as a share of the side
 
 
@@ -129,8 +131,13 @@ def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, la
     window = int(scores.argmax())
     view = windows.views[window]
     maps = maps_of(saliency, view, label)
-    alike = rank_correlation(*(each.class_saliency([view], label) for each in (saliency, shuffled)))
-    return Proof(window, compared(recognizer, view, label, maps), alike)
+    return Proof(window, compared(recognizer, view, label, maps), alike(saliency, shuffled, view, label))
+
+
+def alike(one: ClassSaliency, other: ClassSaliency, view: Views, label: str) -> float:
+    """The rank correlation of two networks' class saliency of one view."""
+    maps = ({name: each[0] for name, each in s.class_saliency([view], label).items()} for s in (one, other))
+    return rank_correlation(*maps, view)
 
 
 def maps_of(saliency: ClassSaliency, view: Views, label: str) -> dict[str, Maps]:
@@ -161,10 +168,35 @@ def taken_out(pixels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(still[:, None], pixels.shape)
 
 
-def rank_correlation(one: Maps, other: Maps) -> float:
-    """Spearman's: how much two maps agree on what counts more, 1 for the same order and 0 for none."""
-    ranks = [np.argsort(np.argsort(np.concatenate([each[name].ravel() for name in one]))) for each in (one, other)]
+def rank_correlation(one: Maps, other: Maps, view: Views) -> float:
+    """Spearman's: how much two maps `[T, S, S]` by input agree on what counts more, 1 for the same order, 0 for none.
+
+    Only where the clip changes: in a still background neighbours are equal, and which of them a pooling layer takes
+    is decided by their place, alike in every network. In blocks of 4×4 for the same reason: strides leave a pattern.
+    """
+    kept = {name: _changing(view[name]) for name in one}
+    if not any(each.any() for each in kept.values()):
+        kept = {name: np.ones_like(each) for name, each in kept.items()}
+    ranks = [
+        rankdata(np.concatenate([_blocks(each[name])[:, kept[name]].ravel() for name in one])) for each in (one, other)
+    ]
+    if min(float(np.ptp(each)) for each in ranks) == 0:
+        return 0.0
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _changing(pixels: np.ndarray) -> np.ndarray:
+    """Which blocks of an input `[C, T, S, S]` change over time."""
+    low, high = pixels.min(1).astype(int), pixels.max(1).astype(int)
+    return _blocks((high - low).max(0)[None].astype(np.float32))[0] > STILL
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """The means `[T, Y, X]` over blocks of values `[T, S, S]`."""
+    frames, height, width = values.shape
+    down, across = height // BLOCK, width // BLOCK
+    whole = values[:, : down * BLOCK, : across * BLOCK]
+    return whole.reshape(frames, down, BLOCK, across, BLOCK).mean((2, 4))
 
 
 def _means(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
