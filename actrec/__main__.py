@@ -14,6 +14,7 @@ COMMANDS = {
     "predict": "classify one clip",
     "fetch": "get a public model or clip, when asked; without a name, list them",
     "motion": "write every motion clue of a clip as picture and video",
+    "explain": "write what an answer depends on as pictures and videos, and whether that is true",
     "train": "train a system; survives being stopped",
     "evaluate": "how good weights are on clips they have not seen",
     "data": "look at a data set before training on it",

@@ -169,6 +169,12 @@ class Recognizer:
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
         return scores, codes
 
+    def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
+        if self.system.decides == "centres":
+            logits = -np.square(self._gaps(unit(codes)))
+        return softmax(logits, self.card.temperature or 1.0)
+
     def distances(self, code: np.ndarray) -> dict[str, float]:
         """Euclidean distance from a code to every class centre."""
         if not self.centre_names:
@@ -181,9 +187,7 @@ class Recognizer:
 
     def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
         began = time.perf_counter()
-        if self.system.decides == "centres":
-            logits = -np.square(self._gaps(unit(codes)))
-        scores = softmax(logits, self.card.temperature or 1.0)
+        scores = self.shares(logits, codes)
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
         gaps = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))

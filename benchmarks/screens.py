@@ -49,6 +49,21 @@ def motion(page) -> None:
     page.wait_for_timeout(3000)
 
 
+def saliency(page) -> None:
+    page.click("#saliency-jumping-jack")
+    page.wait_for_selector("#saliency-films .scrub", timeout=2 * MINUTE)
+    page.click("#saliency-prove")
+    page.wait_for_selector("#saliency-proof svg", timeout=2 * MINUTE)
+    page.locator("#saliency-films").scroll_into_view_if_needed()
+
+
+def embeddings(page) -> None:
+    page.wait_for_selector("#embeddings-map .atlas-map", timeout=4 * MINUTE)
+    page.click("#embeddings-squat")
+    page.wait_for_selector("#embeddings-near [data-near]", timeout=MINUTE)
+    page.locator("#embeddings-map").scroll_into_view_if_needed()
+
+
 def compare(page) -> None:
     page.click("#compare-squat")
     page.wait_for_selector("#compare-rows table", timeout=4 * MINUTE)
@@ -102,7 +117,8 @@ def still(page) -> None:
 
 
 SHOWN: dict[str, Callable] = {
-    "Clip": clip, "Live": live, "Motion": motion, "Compare": compare, "Teach": teach, "Train": train,
+    "Clip": clip, "Live": live, "Motion": motion, "Saliency": saliency, "Embeddings": embeddings, "Compare": compare,
+    "Teach": teach, "Train": train,
 }  # fmt: skip
 
 

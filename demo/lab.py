@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
 
@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
 FIRST = "asym3d-synthetic"  # the weights asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
+SHARED = 24  # things made for all visitors that are kept
 NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
+Shared = TypeVar("Shared")
 
 
 def name_of(example: Path) -> str:
@@ -51,6 +53,9 @@ class Lab:
         self._recognizers: dict[str, tuple[str, Recognizer]] = {}
         self._failures: dict[tuple[str, str], str] = {}
         self._films: dict[str, Clip] = {}
+        self._shared: dict[Hashable, object] = {}
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._shelf = threading.Lock()
         self._lock, self._counting, self._opening = threading.Lock(), threading.Lock(), threading.Lock()
         self._decoder = None
         self._detector: tuple[PersonDetector | None] | None = None
@@ -137,6 +142,20 @@ class Lab:
         if path.name not in self._films:
             self._films[path.name] = self.read(path, short_side=EXAMPLE_SIDE)
         return self._films[path.name]
+
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """Something that all visitors share: made once, by the first who asks; what was asked longest ago goes."""
+        with self._shelf:
+            lock = self._making.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            self._shared[key] = found = self._shared.pop(key)  # the newest stands last
+        with self._shelf:
+            for oldest in list(self._shared)[:-SHARED]:
+                self._shared.pop(oldest, None)
+                self._making.pop(oldest, None)
+        return found
 
     def costs(self) -> list[Cost]:
         """Every system's counts; made once, kept."""

@@ -18,8 +18,8 @@ from actrec.refusal import BadValue
 from actrec.video import Clip
 
 FRAMES, SIZE, FPS = 48, 112, 12.5  # as fast as the fastest light recipe looks
-# Seeds of training, validation and of the examples that ship never meet.
-TRAINING, VALIDATION, EXAMPLES = 0, 1_000_000_000, 2_000_000_000
+# Seeds of training, validation, of the examples that ship and of the gallery never meet.
+TRAINING, VALIDATION, EXAMPLES, GALLERY = 0, 1_000_000_000, 2_000_000_000, 3_000_000_000
 SETS = {
     "six": synthetic.SIX,
     "webcam": synthetic.WEBCAM,
@@ -43,6 +43,11 @@ def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[st
         intended_for="Drawn figures: it may be wrong on real people.",
         people=PEOPLE.get(which, "one person"),
     )
+
+
+def gallery_clips(actions: tuple[str, ...], per_class: int, told: Callable[[str], None]) -> Split:
+    """Clips that no training and no test ever sees, to look at what networks have learned."""
+    return _split(actions, per_class, GALLERY, told)
 
 
 def _split(actions: tuple[str, ...], per_class: int, first_seed: int, told: Callable[[str], None]) -> Split:

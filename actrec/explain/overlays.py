@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from actrec.explain import scales
 from actrec.explain.saliency import ClassSaliency
 from actrec.motion import pictures
 from actrec.motion.flow import flow
@@ -104,7 +105,7 @@ class Overlays:
                 self._map, self._of = self._asked[id(recognizer)].over(clip, label), label
             except ValueError as reason:
                 return clip.frames[-1], str(reason)
-        shown = pictures.overlay(clip.frames[-1], self._map)
+        shown = scales.laid_over(clip.frames[-1], self._map, scales.INFLUENCE)
         return shown, f"Class saliency (FstCN): bright where the score of '{self._of}' depends on the picture most."
 
 

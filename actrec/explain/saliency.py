@@ -2,20 +2,30 @@
 
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks" (FstCN), sec. 4:
 the class's neuron in the classifier layer is propagated back to the input image domain.
-Ours, not the paper's: the largest absolute derivative over the channels stands for a pixel (the paper does not say
-how it makes three derivatives one); the score of a system that judges by class centres is minus the squared distance
-of its code, of length one, to the class's centre; the picture of a live frame takes the largest value over all frames
-of the input, is smoothed, and divided by its 99 % quantile.
+Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies; here the clip itself is the first)
+and Grad-CAM (Selvaraju et al. 2017: the last maps, weighted by how the score depends on them; here the last of at
+least 6×6, as the light networks' very last are 3×3).
+Ours, not the papers': the largest absolute derivative over the channels, per byte of the input, stands for a pixel
+(FstCN does not say how it makes three derivatives one); the score of a system that judges by class centres is minus
+the squared distance of its code, of length one, to the class's centre; Grad-CAM sums the derivatives over a map where
+its authors take their mean, so that paths of different sizes compare; the picture of a live frame takes the largest
+value over all frames of the input, is smoothed, and divided by its 99 % quantile.
 """
 
 from __future__ import annotations
 
 import copy
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from actrec.explain.layers import Layer, NotListed, Recorded, layers_of, recorded
 from actrec.machine import FLOAT32
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
@@ -24,6 +34,10 @@ from actrec.video import Clip
 
 SMOOTHING = 2.0  # σ in pixels of the network's input
 PEAK = 0.99
+NOISE, COPIES = 0.15, 3  # SmoothGrad's σ as a share of the input's range, and how many noisy copies
+FINE = 6  # Grad-CAM's maps have at least so many positions a side
+
+Maps = dict[str, np.ndarray]  # input name → [B, T, S, S], never negative
 
 
 class ClassSaliency:
@@ -31,46 +45,144 @@ class ClassSaliency:
 
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
-        self._network = FLOAT32.convert(copy.deepcopy(recognizer.network))
+        self.network = FLOAT32.convert(copy.deepcopy(recognizer.network))
+        self.lock = threading.Lock()  # what is recorded inside the network is one caller's at a time
 
-    def gradients(self, views: Views, label: str) -> dict[str, torch.Tensor]:
-        """∂ score of the class / ∂ input, `[C, T, S, S]` for each input of the network."""
-        recognizer = self.recognizer
-        inputs = recognizer.system.tensors([views], recognizer.device)
-        with torch.enable_grad():
-            inputs = {name: value.requires_grad_() for name, value in inputs.items()}
-            found = torch.autograd.grad(self.score(inputs, label), list(inputs.values()), allow_unused=True)
-        return {
-            name: torch.zeros_like(value[0]) if gradient is None else gradient[0]
-            for (name, value), gradient in zip(inputs.items(), found, strict=True)
-        }
+    @cached_property
+    def last_fine(self) -> Layer:
+        """The highest layer whose maps are not too coarse for a picture."""
+        layers = layers_of(self.network)
+        blank = {name: value.to(self.recognizer.device) for name, value in self.recognizer.system.blank().items()}
+        for layer in reversed(layers):
+            with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as found:
+                self.network.code(**blank)
+            if min(min(maps.shape[-2:]) for maps in found.maps().values()) >= FINE:
+                return layer
+        return layers[0]
 
-    def score(self, inputs: dict[str, torch.Tensor], label: str) -> torch.Tensor:
-        """The class's score before the softmax, a number."""
+    def shuffled(self, seed: int = 0) -> ClassSaliency:
+        """The same with every layer's weights in random order: what it shows says nothing of what was learned."""
+        other = ClassSaliency(self.recognizer)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weight in other.network.parameters():
+                order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
+                weight.copy_(weight.flatten()[order].reshape(weight.shape))
+        return other
+
+    def gradients(self, views: list[Views], label: str) -> dict[str, Tensor]:
+        """∂ score of the class / ∂ input, `[B, C, T, S, S]` for each input of the network."""
+        return self._back(self._tensors(views), label)[0]
+
+    def score(self, inputs: dict[str, Tensor], label: str) -> Tensor:
+        """The class's score before the softmax, added up over the batch: clips do not see each other."""
         recognizer = self.recognizer
-        code = self._network.code(**inputs)
+        if label not in recognizer.labels:
+            raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(recognizer.labels)}.")
+        code = self.network.code(**inputs)
         if recognizer.system.decides == "scores":
-            return self._network.scores(code)[0, recognizer.labels.index(label)]
+            return self.network.scores(code)[:, recognizer.labels.index(label)].sum()
         centre = torch.tensor(recognizer.card.centres[label], device=code.device)
-        return -(torch.nn.functional.normalize(code[0], dim=0) - centre).square().sum()
+        return -(nn.functional.normalize(code, dim=1) - centre).square().sum()
 
-    def maps(self, clip: Clip, label: str) -> dict[str, np.ndarray]:
-        """For each input of the newest view, the largest absolute derivative over its channels: `[T, S, S]`."""
-        views = self.recognizer.system.protocols["one"].views(clip)[0]
-        return {name: found.abs().amax(0).cpu().numpy() for name, found in self.gradients(views, label).items()}
+    def class_saliency(self, views: list[Views], label: str) -> Maps:
+        """Sec. 4: the derivative itself."""
+        return self._per_pixel(self.gradients(views, label))
+
+    def smooth(self, views: list[Views], label: str, copies: int = COPIES) -> Maps:
+        """SmoothGrad: the mean derivative over copies of the input with noise on them, the input itself the first."""
+        return self._smoothed(self._tensors(views), label, self.gradients(views, label), copies)
+
+    def grad_cam(self, views: list[Views], label: str) -> Maps:
+        """Grad-CAM: the last maps, each weighted by how the score depends on it; what speaks against is cut off."""
+        return self._back(self._tensors(views), label, self.last_fine)[1]
+
+    def every(self, views: list[Views], label: str, copies: int = COPIES) -> dict[str, Maps]:
+        """All methods that the network allows, as one by one but with fewer passes: class saliency and Grad-CAM share
+        theirs, and it is SmoothGrad's first copy."""
+        inputs = self._tensors(views)
+        try:
+            layer = self.last_fine
+        except NotListed:
+            layer = None
+        slopes, cam = self._back(inputs, label, layer)
+        found = {
+            "class saliency": self._per_pixel(slopes),
+            "SmoothGrad": self._smoothed(inputs, label, slopes, copies),
+            "Grad-CAM": cam,
+        }
+        return {name: maps for name, maps in found.items() if maps}
 
     def over(self, clip: Clip, label: str) -> np.ndarray:
         """One map `[H, W]` in [0, 1] for the picture of the clip's newest frame."""
         if self.recognizer.system.size != "light":
             raise BadValue("Class saliency is laid over the picture for the light systems only: they see all of it.")
-        found = self.maps(clip, label)
+        found = self.class_saliency(self.recognizer.system.protocols["one"].views(clip)[:1], label)
         size = max(each.shape[-1] for each in found.values())
         whole = np.zeros((size, size), np.float32)
         for each in found.values():
-            np.maximum(whole, cv2.resize(each.max(0), (size, size)), out=whole)
+            np.maximum(whole, cv2.resize(each[0].max(0), (size, size)), out=whole)
         whole = cv2.GaussianBlur(whole, (0, 0), SMOOTHING)
         whole /= max(float(np.quantile(whole, PEAK)), 1e-12)
         return unletterboxed(np.minimum(whole, 1), *clip.size)
+
+    def _tensors(self, views: list[Views]) -> dict[str, Tensor]:
+        return self.recognizer.system.tensors(views, self.recognizer.device)
+
+    def _back(
+        self, inputs: dict[str, Tensor], label: str, layer: Layer | None = None
+    ) -> tuple[dict[str, Tensor], Maps]:
+        """One pass back: the derivatives of all inputs, and Grad-CAM's maps of a layer where one is asked for."""
+        clips = len(next(iter(inputs.values())))
+        inputs = {name: value.detach().requires_grad_() for name, value in inputs.items()}
+        with self.lock, ExitStack() as stack, torch.enable_grad():
+            kept = stack.enter_context(recorded(self.network, layer, clips)) if layer else None
+            score = self.score(inputs, label)
+            asked = inputs | (kept.outputs if kept else {})
+            found = torch.autograd.grad(score, list(asked.values()), allow_unused=True)
+        slopes = {
+            name: torch.zeros_like(value) if slope is None else slope
+            for (name, value), slope in zip(asked.items(), found, strict=True)
+        }
+        cam = _weighted(kept, slopes, inputs) if kept else {}
+        return {name: slopes[name] for name in inputs}, cam
+
+    def _smoothed(self, clean: dict[str, Tensor], label: str, slopes: dict[str, Tensor], copies: int) -> Maps:
+        generator = torch.Generator().manual_seed(0)
+        total = {name: slope / copies for name, slope in slopes.items()}
+        for _ in range(copies - 1):
+            noisy = {
+                name: value
+                + NOISE * (value.amax() - value.amin()) * torch.randn(value.shape, generator=generator).to(value.device)
+                for name, value in clean.items()
+            }
+            for name, found in self._back(noisy, label)[0].items():
+                total[name] = total[name] + found / copies
+        return self._per_pixel(total)
+
+    def _per_pixel(self, gradients: dict[str, Tensor]) -> Maps:
+        """[B, C, T, S, S] → [B, T, S, S]: the largest over the channels, per byte, so that inputs compare."""
+        inputs = self.recognizer.system.inputs
+        return {name: (found.abs().amax(1) / inputs[name].std).cpu().numpy() for name, found in gradients.items()}
+
+
+def _weighted(last: Recorded, slopes: dict[str, Tensor], inputs: dict[str, Tensor]) -> Maps:
+    """A layer's maps, weighted by their summed slopes, added up and spread over the frames of each input."""
+    by_input, shown = last.maps(slopes), {}
+    for name, maps in last.maps().items():
+        weights = by_input[name].sum((2, 3, 4), keepdim=True)
+        cam = torch.relu((weights * maps).sum(1, keepdim=True)).detach()
+        size = inputs[name].shape[2:]
+        spread = nn.functional.interpolate(cam, size=size, mode="trilinear", align_corners=False)
+        shown[name] = spread[:, 0].cpu().numpy()
+    return shown
+
+
+METHODS: dict[str, Callable[[ClassSaliency, list[Views], str], Maps]] = {
+    "class saliency": ClassSaliency.class_saliency,
+    "SmoothGrad": ClassSaliency.smooth,
+    "Grad-CAM": ClassSaliency.grad_cam,
+}
 
 
 def unletterboxed(square: np.ndarray, height: int, width: int) -> np.ndarray:

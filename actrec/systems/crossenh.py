@@ -92,7 +92,10 @@ def light(name: str, base, title: str = "Cross-enhancement two-stream", **option
         network=network(base, options),
         seconds=recipe.seconds,
         training_view=recipe.training_view,
-        protocols={"one": Protocol(recipe.one, average), "clip": Protocol(partial(recipe.over, most=5), average)},
+        protocols={
+            "one": Protocol(recipe.one, average, recipe.moments),
+            "clip": Protocol(partial(recipe.over, most=5), average),
+        },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         loss="cross-enhancement" if bridged(name) else "cross-entropy",
         flow="dis",

@@ -103,7 +103,7 @@ def light(name: str = "fstcn", base=fstcn.light, **chosen: str) -> System:
         seconds=recipe.seconds,
         training_view=recipe.training_view,
         protocols={
-            "one": Protocol(recipe.one, average),
+            "one": Protocol(recipe.one, average, recipe.moments),
             "clip": Protocol(several, fused(chosen.get("fusion", "sci"), len(CROPS))),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},

@@ -91,7 +91,10 @@ def light(name: str, mode: str = "mdtnet", *, drawn: str = "random", title: str 
         network=network,
         seconds=recipe.seconds,
         training_view=recipe.training_view,
-        protocols={"one": Protocol(recipe.one, average), "clip": Protocol(partial(recipe.over, most=5), average)},
+        protocols={
+            "one": Protocol(recipe.one, average, recipe.moments),
+            "clip": Protocol(partial(recipe.over, most=5), average),
+        },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         options=options(mode, looks.get("enhanced", "motion")),
         remade=partial(light, name, title=title),

@@ -88,7 +88,7 @@ def _system(
     name: str, size: str, base, side: int, recipe, protocols: dict, seconds: float, schedules: dict, cameras: str,
     **network: object,
 ) -> System:  # fmt: skip
-    training = recipe.training_view
+    training, moments = recipe.training_view, getattr(recipe, "moments", None)
     if cameras == "3":
         training = partial(of_cameras_training, training)
         protocols = {key: partial(of_cameras, views) for key, views in protocols.items()}
@@ -101,7 +101,7 @@ def _system(
         network=chosen_network(base, **network) if network else base,
         seconds=seconds,
         training_view=training,
-        protocols={key: Protocol(views, average) for key, views in protocols.items()},
+        protocols={key: Protocol(views, average, moments if key == "one" else None) for key, views in protocols.items()},
         schedules=schedules,
         loss="n-pair",
         decides="centres",

@@ -50,10 +50,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to test: which views of a clip, and how their scores become one answer."""
+    """One way to test: which views of a clip, and how their scores become one answer.
+
+    `moments` tells the second of every frame that the first view is made of, where a recipe goes by the clock.
+    """
 
     views: Callable[[Clip], list[Views]]
     fuse: Callable[[np.ndarray], Fused]
+    moments: Callable[[Clip], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,14 @@ class Light:
         """The window that ends with the newest frame."""
         return [self._made(newest(clip, self.frames, self.fps))]
 
+    def moments(self, clip: Clip) -> np.ndarray:
+        """The seconds of the frames that the view of `one` is made of, in its order."""
+        last = float(clip.times[-1])
+        seconds = last + (np.arange(self.frames) - self.frames + 1) / self.fps
+        if self.choose is not None:
+            seconds = seconds[self.choose(newest(clip, self.frames, self.fps), None)]
+        return np.maximum(seconds, float(clip.times[0]))
+
     def over(
         self, clip: Clip, most: int = LONGEST, placings: tuple[Placing, ...] = (PLAIN,), passes: int = 1
     ) -> list[Views]:

@@ -46,10 +46,10 @@ def test_the_gradient_is_the_slope_of_the_score(name, noise):
     saliency = ClassSaliency(recognizer)
     views = recognizer.system.protocols["one"].views(noise)[0]
     inputs = recognizer.system.tensors([views])
-    found = saliency.gradients(views, "b")
+    found = saliency.gradients([views], "b")
     assert set(found) == set(inputs)
     step = 1e-7  # small: the networks have a bend at every ReLU; hence double precision for the two scores
-    saliency._network.double()
+    saliency.network.double()
 
     def score(times: float) -> float:
         moved = {each: inputs[each].double() + times * step * found[each].sign() for each in found}

@@ -1,0 +1,103 @@
+"""The clips that networks are looked at with: drawn with seeds outside training, of the actions the weights know.
+
+Those of the six actions ship as one film per action (`python -m actrec examples --gallery` draws them); others are
+drawn when they are first asked for, which takes a minute. Both are kept as one memory-mapped file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from actrec.data import synthetic
+from actrec.data.drawn import FPS, gallery_clips
+from actrec.data.split import Split
+from actrec.machine import cache_folder
+from actrec.video import Clip
+
+CLIPS, FEWEST = 96, 4  # in all, and of each action
+THUMB = 64  # pixels a side
+FILMS = Path(__file__).resolve().parents[2] / "assets" / "gallery"
+LENGTH = 40  # frames of each clip in a film: as long as the longest light window
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Clips with the names of their actions; `labels[i]` is that of clip i."""
+
+    labels: tuple[str, ...]
+    split: Split
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def clip(self, place: int) -> Clip:
+        return self.split.clip(place)
+
+    def thumbs(self) -> np.ndarray:
+        """The middle picture of every clip, small: `[n, THUMB, THUMB, 3]`."""
+        return np.stack(
+            [
+                cv2.resize(clip.frames[len(clip) // 2], (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+                for clip in map(self.clip, range(len(self)))
+            ]
+        )
+
+
+def gallery_of(known: Sequence[str], told: Callable[[str], None] = lambda said: None, clips: int = CLIPS) -> Gallery:
+    """A gallery of the actions among `known` that can be drawn; of the six where there are none."""
+    if set(known) <= set(synthetic.INTERACTIONS):  # two people's actions, under the names of their data set
+        drawn = {label: synthetic.INTERACTIONS[label] for label in known}
+    else:
+        drawn = {label: label for label in known if label in synthetic.ACTIONS or label in synthetic.PAIRS}
+    drawn = drawn or {label: label for label in synthetic.SIX}
+    actions, per_class = tuple(drawn.values()), max(FEWEST, clips // len(drawn))
+    split = shipped(actions) or gallery_clips(actions, per_class, told)
+    names = tuple(drawn)
+    return Gallery(tuple(names[target] for target in split.targets), split)
+
+
+def film_of(action: str, folder: Path = FILMS) -> Path:
+    """The film that holds an action's clips, one after the other."""
+    return folder / f"{action.replace(' ', '-')}.mp4"
+
+
+def shipped(actions: Sequence[str], folder: Path = FILMS) -> Split | None:
+    """The clips of films that ship, clip by clip in turn; None unless there is one for every action."""
+    paths = [film_of(action, folder) for action in actions]
+    if not all(path.is_file() for path in paths):
+        return None
+    sums = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+    kept = cache_folder() / "gallery" / f"{sums}.npy"
+    if not kept.exists():
+        _decode(paths, kept)
+    frames = np.load(kept, mmap_mode="r")
+    count, each = len(actions), len(frames) // len(actions)
+    times = np.arange(LENGTH) / FPS
+
+    def clip(index: int) -> Clip:
+        label = actions[index % count]
+        return Clip(frames[index % count * each + index // count], times, f"gallery: {label}")
+
+    return Split(np.arange(len(frames)) % count, clip)
+
+
+def _decode(paths: list[Path], kept: Path) -> None:
+    """All films' clips as one file [actions × clips, LENGTH, S, S, 3], whole or not at all."""
+    from actrec.video.read import read_clip  # av
+
+    films = [read_clip(path).frames for path in paths]
+    clips = [film[: len(film) // LENGTH * LENGTH].reshape(-1, LENGTH, *film.shape[1:]) for film in films]
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    temporary = kept.with_name(f".{kept.stem}.{os.getpid()}.npy")
+    try:
+        np.save(temporary, np.concatenate(clips))
+        os.replace(temporary, kept)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+"""How quick the explanations are, and whether the maps are true: medians, and areas against random order.
+
+    python -m benchmarks.explain [--repeats N] [--clips N] [--only PART ...] [--systems NAME ...] [--out FILE]
+
+`speed`: class saliency of one whole clip by every shipped system, t-SNE of 500 codes, and what the page's sliders ask
+for (another class, SmoothGrad's copies, another neuron, another draw of the map). `truth`: deletion and insertion on
+held-out clips that no training saw, for the class that the network answers, against the same cells in random order;
+a map passes where the mean paired difference is more than two standard errors above zero. `shuffled`: the rank
+correlation with the map of the same network with its weights in random order. Run nothing beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from actrec.explain.embedding import flat
+from actrec.explain.gallery import Gallery, gallery_of
+from actrec.explain.over_time import Windows, film_of, films_of
+from actrec.explain.saliency import METHODS, ClassSaliency
+from actrec.explain.survey import neuron_film, of_views
+from actrec.explain.truth import alike, compared, maps_of
+from actrec.machine import choose_device, describe, relaunch_with_allocator
+from actrec.recognizer import Recognizer
+from actrec.video.read import read_clip
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results" / "explain.json"
+SYSTEMS = ("asym3d", "fstcn", "ms3d", "mdtnet", "crossenh")
+EXAMPLE = ROOT / "assets" / "examples" / "jumping-jack.mp4"
+GOALS_MS = {"class saliency of a clip": 400, "t-SNE of 500 codes": 2000, "slider": 1000}
+CODES, SIDE = 500, 180
+
+
+def median_ms(work: Callable[[], object], repeats: int) -> float:
+    """Median after one call that does not count."""
+    work()
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(taken), 1)
+
+
+def opened(system: str) -> ClassSaliency:
+    return ClassSaliency(Recognizer.load(ROOT / "weights" / f"{system}-synthetic", "cpu"))
+
+
+def speed(systems: Sequence[str], repeats: int) -> dict:
+    """Medians in milliseconds, each beside its goal."""
+    clip, found = read_clip(EXAMPLE, short_side=SIDE), {}
+    for system in systems:
+        saliency = opened(system)
+        windows = Windows.of(saliency.recognizer.system, clip)
+        label = saliency.recognizer.labels[0]
+        layer = list(of_views(saliency, windows.views[:1]).peaks)[-1]
+        found[system] = {
+            "class saliency of a clip": median_ms(partial(film_of, saliency, windows, label), repeats),
+            "Grad-CAM": median_ms(partial(film_of, saliency, windows, label, "Grad-CAM"), repeats),
+            "slider: another class, all methods": median_ms(partial(films_of, saliency, windows, label), repeats),
+            "slider: another neuron": median_ms(partial(neuron_film, saliency, windows, layer, 0), repeats),
+        }
+        print(system, found[system], flush=True)
+    codes = np.random.default_rng(0).standard_normal((CODES, 128)).astype(np.float32)
+    codes += 3 * np.random.default_rng(1).standard_normal((10, 128))[np.arange(CODES) % 10]
+    found["maps"] = {
+        f"t-SNE of {CODES} codes": median_ms(partial(flat, codes, "t-SNE"), repeats),
+        "slider: another draw of a gallery's map": median_ms(partial(flat, codes[:96], "t-SNE", 1), repeats),
+    }
+    print(found["maps"], flush=True)
+    return found
+
+
+def truth(system: str, gallery: Gallery, clips: int) -> dict:
+    """Mean paired difference, its standard error, and how many standard errors it is above zero, by method."""
+    saliency = opened(system)
+    shuffled, recognizer = saliency.shuffled(), saliency.recognizer
+    gains: dict[str, list] = {name: [] for name in METHODS}
+    same = []
+    for place in np.linspace(0, len(gallery) - 1, clips).astype(int):
+        clip = gallery.clip(int(place))
+        view = recognizer.system.protocols["one"].views(clip)[0]
+        label = recognizer.predict(clip, "one").label
+        for name, curve in compared(recognizer, view, label, maps_of(saliency, view, label), seed=int(place)).items():
+            gains[name].append((curve.deletion_gain, curve.insertion_gain, curve.gain))
+        same.append(alike(saliency, shuffled, view, label))
+    rows = {name: _judged(np.array(each)) for name, each in gains.items()}
+    return {"clips": clips, "methods": rows, "shuffled": round(float(np.mean(same)), 3)}
+
+
+def _judged(gains: np.ndarray) -> dict:
+    errors = gains.std(0, ddof=1) / len(gains) ** 0.5
+    names = ("deletion", "insertion", "both")
+    found = {name: {"mean": round(float(mean), 4), "standard_error": round(float(error), 4)}
+             for name, mean, error in zip(names, gains.mean(0), errors, strict=True)}  # fmt: skip
+    return found | {"passes": bool(gains.mean(0)[2] > 2 * errors[2])}
+
+
+def judged(results: dict) -> dict[str, bool]:
+    """Every goal with whether it is reached."""
+    reached = {}
+    for system, times in results.get("speed", {}).items():
+        for name, value in times.items():
+            goal = next((limit for key, limit in GOALS_MS.items() if name.startswith(key)), None)
+            if goal is not None:
+                reached[f"{system}: {name} ≤ {goal} ms"] = value <= goal
+    for system, found in results.get("truth", {}).items():
+        reached[f"{system}: class saliency beats random order by 2 standard errors"] = found["methods"][
+            "class saliency"
+        ]["passes"]
+        reached[f"{system}: shuffled weights give another map (< 0.5)"] = found["shuffled"] < 0.5
+    return reached
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--clips", type=int, default=24, help="held-out clips of each system")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--only", nargs="+", choices=("speed", "truth"), default=("speed", "truth"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    results: dict = {"machine": describe(choose_device("cpu")), "torch": torch.__version__}
+    if "speed" in args.only:
+        results["speed"] = speed(args.systems, args.repeats)
+    if "truth" in args.only:
+        gallery = gallery_of(opened(SYSTEMS[0]).recognizer.labels)
+        results["truth"] = {}
+        for system in args.systems:
+            results["truth"][system] = truth(system, gallery, args.clips)
+            print(system, json.dumps(results["truth"][system]), flush=True)
+    results["reached"] = judged(results)
+    for goal, reached in results["reached"].items():
+        print("reached " if reached else "MISSED  ", goal)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    relaunch_with_allocator()
+    main()
