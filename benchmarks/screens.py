@@ -49,6 +49,22 @@ def motion(page) -> None:
     page.wait_for_timeout(3000)
 
 
+def tailor(page) -> None:
+    page.click("#tailor-wave")
+    page.wait_for_selector("#tailor-answer figure", timeout=2 * MINUTE)
+    page.wait_for_timeout(1000)
+
+
+def papers(page) -> None:
+    page.check("#papers-which input[value=asym3d]")
+    page.click("#papers-jumping-jack")
+    page.wait_for_selector("#papers-figure [data-step]", timeout=2 * MINUTE)
+    page.click("#papers-next")
+    page.wait_for_selector("#papers-figure [data-step='asym3d/2']", timeout=MINUTE)
+    page.wait_for_timeout(1000)
+    page.locator("#papers-way").scroll_into_view_if_needed()
+
+
 def compare(page) -> None:
     page.click("#compare-squat")
     page.wait_for_selector("#compare-rows table", timeout=4 * MINUTE)
@@ -102,7 +118,8 @@ def still(page) -> None:
 
 
 SHOWN: dict[str, Callable] = {
-    "Clip": clip, "Live": live, "Motion": motion, "Compare": compare, "Teach": teach, "Train": train,
+    "Clip": clip, "Live": live, "Motion": motion, "Tailor": tailor, "Papers": papers, "Compare": compare,
+    "Teach": teach, "Train": train,
 }  # fmt: skip
 
 
