@@ -64,6 +64,22 @@ def embeddings(page) -> None:
     page.locator("#embeddings-map").scroll_into_view_if_needed()
 
 
+def tailor(page) -> None:
+    page.click("#tailor-wave")
+    page.wait_for_selector("#tailor-answer figure", timeout=2 * MINUTE)
+    page.wait_for_timeout(1000)
+
+
+def papers(page) -> None:
+    page.check("#papers-which input[value=asym3d]")
+    page.click("#papers-jumping-jack")
+    page.wait_for_selector("#papers-figure [data-step]", timeout=2 * MINUTE)
+    page.click("#papers-next")
+    page.wait_for_selector("#papers-figure [data-step='asym3d/2']", timeout=MINUTE)
+    page.wait_for_timeout(1000)
+    page.locator("#papers-way").scroll_into_view_if_needed()
+
+
 def compare(page) -> None:
     page.click("#compare-squat")
     page.wait_for_selector("#compare-rows table", timeout=4 * MINUTE)
@@ -117,7 +133,8 @@ def still(page) -> None:
 
 
 SHOWN: dict[str, Callable] = {
-    "Clip": clip, "Live": live, "Motion": motion, "Saliency": saliency, "Embeddings": embeddings, "Compare": compare,
+    "Clip": clip, "Live": live, "Motion": motion, "Tailor": tailor, "Papers": papers, "Saliency": saliency,
+    "Embeddings": embeddings, "Compare": compare,
     "Teach": teach, "Train": train,
 }  # fmt: skip
 

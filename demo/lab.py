@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -209,6 +209,18 @@ class Lab:
         from actrec.motion.clues import look
 
         return look(clip, method=method, seed=seed, detector=self.detector)
+
+    def rate(self, clip: Clip, seed: int) -> Clue:
+        """The variance rate of a clip with the frames of another draw."""
+        from actrec.motion.clues import Look, variance_rate
+
+        return variance_rate(Look(clip, seed, "dis", "cpu"))
+
+    def clue_files(self, clues: Mapping[str, Clue], folder: Path) -> list[str]:
+        """A picture and a video of every clue; the files' names."""
+        from actrec.commands.motion import write
+
+        return [file for name, clue in clues.items() for file in write(clue, name, folder, SHOWN_FPS)]
 
     def clue_video(self, clue: Clue, path: Path) -> str:
         from actrec.video.write import write_mp4

@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from demo import api, clip, compare, embeddings, live, motion, papers, saliency, status, teach, train
+from demo import api, clip, compare, embeddings, live, motion, papers, saliency, status, tailor, teach, train
 from demo.guests import Guests
 from demo.lab import EXAMPLES, Lab
 from demo.locks import Gate, close_gradio, is_loopback, login, names_for, warning
@@ -20,6 +20,7 @@ TABS = {
     "Clip": clip.build,
     "Live": live.build,
     "Motion": motion.build,
+    "Tailor": tailor.build,
     "Papers": papers.build,
     "Saliency": saliency.build,
     "Embeddings": embeddings.build,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -30,13 +29,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Clue:
-    """One clue that was computed: a sentence, its numbers, its picture and its video."""
+    """One clue that was computed: a sentence, its numbers, its picture, and what is shown at each of `count` "
+    "moments."""
 
     found: str
     numbers: dict
     picture: np.ndarray
-    film: Callable[[], Iterable[np.ndarray]]
+    shown: Callable[[int], np.ndarray]
+    count: int
     milliseconds: float = 0.0
+
+    def film(self) -> Iterable[np.ndarray]:
+        """All moments, one after the other."""
+        return map(self.shown, range(self.count))
 
 
 @dataclass
@@ -49,10 +54,6 @@ class Look:
     device: str
     detector: Callable[[], PersonDetector | None] = open_detector
     flow: np.ndarray | None = None
-
-    def each(self, shown: Callable[[int], np.ndarray]) -> Callable[[], Iterable[np.ndarray]]:
-        """A film of what is shown at each frame of the clip."""
-        return partial(map, shown, range(len(self.clip)))
 
     def second(self, frame: int) -> float:
         return round(float(self.clip.times[frame]), 2)
@@ -70,7 +71,7 @@ def difference(look: Look) -> Clue:
     def shown(t: int) -> np.ndarray:
         return cv2.convertScaleAbs(found[t], alpha=gain)
 
-    return Clue(f"{sentence}; shown × {gain:.1f}", numbers, shown(most), partial(map, shown, range(len(found))))
+    return Clue(f"{sentence}; shown × {gain:.1f}", numbers, shown(most), shown, len(found))
 
 
 def variance_rate(look: Look) -> Clue:
@@ -90,7 +91,8 @@ def variance_rate(look: Look) -> Clue:
         sentence,
         {"p": [round(float(v), 6) for v in p], "drawn": drawn},
         curve,
-        look.each(shown),
+        shown,
+        len(look.clip),
     )
 
 
@@ -105,7 +107,7 @@ def salience(look: Look) -> Clue:
 
     sentence = f"{share.mean():.1%} of the picture is salient, the liveliest moment is at {look.second(most)} s"
     numbers = {"salient_share": round(float(share.mean()), 4), "most_at": look.second(most)}
-    return Clue(sentence, numbers, shown(most), partial(map, shown, range(len(found))))
+    return Clue(sentence, numbers, shown(most), shown, len(found))
 
 
 def flow(look: Look) -> Clue:
@@ -121,7 +123,7 @@ def flow(look: Look) -> Clue:
     middle, fast = (float(np.quantile(length, q)) for q in (0.5, 0.99))
     sentence = f"{look.method}: half of the pixels move less than {middle:.2f} px per frame, 1 % more than {fast:.1f}"
     numbers = {"method": look.method, "median": round(middle, 4), "quantile_99": round(fast, 4)}
-    return Clue(sentence, numbers, shown(most), partial(map, shown, range(len(look.flow))))
+    return Clue(sentence, numbers, shown(most), shown, len(look.flow))
 
 
 def rgbf(look: Look) -> Clue:
@@ -129,7 +131,11 @@ def rgbf(look: Look) -> Clue:
     kept = float(found.mean() / max(look.clip.frames.mean(), 1e-9))
     rows = pictures.rgbf_rows(look.clip.frames, look.flow, found)
     return Clue(
-        f"{kept:.1%} of the brightness is left where things move", {"kept": round(kept, 4)}, rows, lambda: found
+        f"{kept:.1%} of the brightness is left where things move",
+        {"kept": round(kept, 4)},
+        rows,
+        found.__getitem__,
+        len(found),
     )
 
 
@@ -147,7 +153,8 @@ def trajectories(look: Look) -> Clue:
         sentence,
         {"kept": len(tracks), "dropped": tracks.dropped},
         shown(most),
-        look.each(shown),
+        shown,
+        len(look.clip),
     )
 
 
@@ -160,7 +167,7 @@ def tailor(look: Look) -> Clue:
     cv2.rectangle(picture, (x0, y0), (x1 - 1, y1 - 1), (40, 200, 90), 1)
     sentence = f"window {right - left}×{bottom - top} at ({left}, {top}): {found.people.source}"
     numbers = {"window": [left, top, right, bottom], "detected": found.people.detected}
-    return Clue(sentence, numbers, picture, lambda: found.clip.frames)
+    return Clue(sentence, numbers, picture, found.clip.frames.__getitem__, len(found.clip))
 
 
 CLUES: dict[str, Callable[[Look], Clue]] = {

@@ -101,7 +101,9 @@ def _system(
         network=chosen_network(base, **network) if network else base,
         seconds=seconds,
         training_view=training,
-        protocols={key: Protocol(views, average, moments if key == "one" else None) for key, views in protocols.items()},
+        protocols={
+            key: Protocol(views, average, moments if key == "one" else None) for key, views in protocols.items()
+        },
         schedules=schedules,
         loss="n-pair",
         decides="centres",

@@ -13,7 +13,7 @@ import torch
 from actrec.explain import claims
 from actrec.explain.drawing import coloured
 from actrec.explain.subject import Subject
-from actrec.explain.tours import asym3d, asym3d_costs
+from actrec.explain.tours import asym3d, asym3d_costs, crossenh, fstcn, fstcn_answers, mdtnet, ms3d, ms3d_codes
 from actrec.recognizer import Recognizer
 from actrec.video import Clip
 from actrec.video.read import read_clip
@@ -47,7 +47,6 @@ CLIPS = {
     "still": lambda clip: frozen(clip, 40),
     "two pictures": lambda clip: Clip(clip.frames[:2], clip.times[:2]),
     "one picture": lambda clip: frozen(clip, 1),
-    "nobody in it": lambda clip: Clip(np.zeros_like(clip.frames[:40]), np.arange(40) / 12.0),
 }
 
 
@@ -157,6 +156,124 @@ def test_a_still_pair_leaves_no_brightness(subjects, clip):
     still = Subject(frozen(clip, 40), subjects["asym3d"].recognizer)
     assert asym3d.enhanced(still, moment=0.5).numbers["kept"] == 0
     assert asym3d.enhanced(subjects["asym3d"], moment=0.5).numbers["kept"] > 0.01
+
+
+# --- MS3D -----------------------------------------------------------------------------------------
+
+
+def test_only_the_3d_kernel_notices_that_its_neighbours_were_exchanged(subjects):
+    gaps = ms3d.with_time(subjects["ms3d"], moment=0.4, channel=2).numbers["change"]
+    assert gaps["2-D"] < 1e-6 < 1e-3 < gaps["3-D"]
+
+
+def test_the_rate_is_a_distribution_and_another_draw_takes_other_frames(subjects, clip):
+    one, other = (ms3d.rate(subjects["ms3d"], again=seed).numbers for seed in (0, 1))
+    assert sum(one["p"]) == pytest.approx(1) and one["p"] == other["p"] and one["drawn"] != other["drawn"]
+    assert [len(frames) for frames in one["drawn"].values()] == [7, 17, 25]
+    still = Subject(frozen(clip, 60), subjects["ms3d"].recognizer)
+    assert "Nothing moves" in ms3d.rate(still).said
+
+
+@pytest.mark.parametrize("d", ["1", "3", "5", "7"])
+def test_the_deep_kernel_answers_a_still_clip_as_the_flat_one(subjects, d):
+    found = ms3d.start(subjects["ms3d"], d=d, moment=0.5, channel=1).numbers
+    assert found["sum"] == pytest.approx(1, abs=1e-6) and found["off"] < 1e-4
+    assert (found["apart"] > 1e-3) == (d != "1")
+
+
+def test_alpha_says_how_many_connections_there_are():
+    full, half, none = (ms3d.wiring(None, alpha=share, layers=8).numbers for share in (1, 0.5, 0))
+    assert full["links"] == sum(range(1, 9)) and none["links"] == 8 and full["weights"] == full["dense"]
+    assert none["weights"] < half["weights"] < full["weights"]
+    assert ms3d.wiring(None, alpha=0.5, layers=8, again=1).numbers["heard"] != half["heard"]
+
+
+def test_steps_down_the_n_pair_loss_pull_pairs_together_and_classes_apart(subjects):
+    first, last = (ms3d_codes.pull_and_push(subjects["ms3d"], steps=steps).numbers for steps in (0, 40))
+    assert last["loss"] < first["loss"]
+    assert last["same"] / last["other"] < first["same"] / first["other"]
+
+
+def test_gamma_decides_between_known_and_unknown(subjects):
+    near = ms3d_codes.judged(subjects["ms3d"], gamma=1.4)
+    assert near.numbers["label"] in subjects["ms3d"].labels and near.numbers["passes"] == 4
+    assert ms3d_codes.judged(subjects["ms3d"], gamma=0.0).numbers["label"] is None
+
+
+# --- FstCN ----------------------------------------------------------------------------------------
+
+
+def test_the_cube_is_the_outer_product_and_both_ways_agree(subjects):
+    found = fstcn.outer(subjects["fstcn"], flat="1 0 -1; 2 0 -2; 1 0 -1", along="-1 0 1").numbers
+    assert found["cube"] == [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[0] * 3] * 3, [[1, 0, -1], [2, 0, -2], [1, 0, -1]]]
+    assert (found["full"], found["factored"]) == (27, 12) and found["off"] < 1e-5
+    for typed in ("", "a b c", "1 2", "1 2 3; 4", "1e999 0 0"):
+        with pytest.raises(ValueError, match="kernel"):
+            fstcn.numbers(typed, 3)
+
+
+def test_a_pair_lies_d_t_apart_and_its_pictures_s_t(subjects):
+    found = fstcn.pair(subjects["fstcn"], distance=3, stride=2, which=1).numbers
+    assert found["own"] == [0, 2, 4, 6, 8] and found["later"] == [3, 5, 7, 9, 11] and found["span"] == 12
+
+
+def test_the_operator_shows_what_the_network_computes(subjects):
+    subject = subjects["fstcn"]
+    found = fstcn.rearranged(subject, position=4, channel=0).numbers
+    by_hand = np.array(found["before"]) @ subject.network.temporal.operator.p.detach().numpy()
+    assert np.allclose(by_hand, np.array(found["after"]), atol=1e-3)
+
+
+def test_crops_weigh_what_eq_5_and_6_say(subjects):
+    found = fstcn_answers.crops(subjects["fstcn"]).numbers
+    scores = np.array(found["scores"])
+    sci = (6 * scores.max(1) / scores.sum(1) - 1) / 5
+    assert len(sci) == 18 and np.allclose(found["sci"], sci) and np.allclose(found["weights"], sci / sci.sum())
+
+
+def test_the_papers_network_has_252_million_weights():
+    assert fstcn_answers.sizes(None).numbers["the paper's network"] / 1e6 == pytest.approx(252.7, abs=0.1)
+
+
+# --- MDT-Net --------------------------------------------------------------------------------------
+
+
+def test_five_frames_of_every_segment_are_drawn(subjects):
+    drawn = np.array(mdtnet.segments(subjects["mdtnet"], t="8").numbers["drawn"])
+    assert drawn.shape == (8, 5) and (np.diff(drawn.ravel()) >= 0).all()
+    assert mdtnet.segments(subjects["mdtnet"], t="8", again=1).numbers["drawn"] != drawn.tolist()
+
+
+def test_strength_zero_leaves_the_frames_alone(subjects):
+    assert mdtnet.enhanced(subjects["mdtnet"], strength=0.0).numbers["kept"] == pytest.approx(1)
+    assert mdtnet.enhanced(subjects["mdtnet"], strength=1.0).numbers["kept"] < 0.7
+
+
+def test_the_last_key_frame_is_not_excited(subjects):
+    found = mdtnet.gates(subjects["mdtnet"], where="after layer4").numbers
+    assert found["last"] == 0 and -0.5 < found["least"] < found["most"] < 0.5
+    assert not subjects["mdtnet"].network.excitations[1].motion._forward_hooks
+
+
+# --- cross-enhancement ----------------------------------------------------------------------------
+
+
+def test_bridges_join_the_smaller_of_both_sizes_with_the_teachers_channels(subjects):
+    subject = subjects["crossenh"]
+    shapes = crossenh.positions(subject).numbers
+    found = crossenh.bridge(subject, letter="c", direction="flow teaches RGB").numbers
+    teacher, student = shapes["flow front"], shapes["rgb rear"]
+    assert found["shape"] == [1, teacher[0], *map(min, teacher[1:], student[1:])]
+    assert set(found["gaps"]) == set("abcdefghi") and found["gap"] == pytest.approx(found["gaps"]["c"])
+
+
+def test_a_lesson_brings_the_student_nearer_and_can_be_gone_on_with(subjects):
+    subject = subjects["crossenh"]
+    found = crossenh.lesson(subject, steps=6).numbers
+    assert sum(found["now"]) < sum(found["first"]) and found["steps"] == 7
+    assert crossenh.lesson(subject, steps=2).numbers["first"] == found["first"]
+    terms = crossenh.loss(subject, alpha=2, beta=0, gamma=0.5).numbers
+    assert terms["total"] == pytest.approx(2 * terms["terms"][0] + 0.5 * terms["terms"][2])
 
 
 # --- claims and colours ---------------------------------------------------------------------------
