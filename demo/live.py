@@ -51,6 +51,7 @@ class Visitor:
         self.said: deque[tuple[float, str]] = deque()
         self.lately: deque[tuple[float, Recognizer, Prediction]] = deque()
         self.overlays: Overlays | None = None
+        self.arrived = 0.0  # when the newest frame did
 
     def steadied(self, recognizer: Recognizer, prediction: Prediction, arrived: float) -> Prediction:
         """The newest prediction, steadied by those just before it from the same weights."""
@@ -92,6 +93,7 @@ def on_frame(
     if isinstance(recognizer, str):
         return picture(frame, "Your camera."), verdict("one moment", True, recognizer), "", visitor
     visitor.buffer.add(_small(frame), arrived)
+    visitor.arrived = arrived
     clip = visitor.buffer.clip(recognizer.system.seconds + 0.5)
     label = prediction = None
     if clip is None or clip.duration < 0.5 * recognizer.system.seconds:
@@ -148,7 +150,11 @@ def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[str, str,
     """The demo loop's frame of this moment, taken as if a camera had sent it; nothing once the loop was stopped."""
     if not since:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    return on_frame(lab, films.frame(lab, film, time.monotonic() - since), *rest)
+    now, visitor = time.monotonic(), rest[0]
+    if visitor is not None and len(visitor.buffer):  # a loop can be caught up with: no frame of it is ever missed
+        for missed in np.arange(max(visitor.arrived + EVERY, now - KEPT_SECONDS), now - EVERY / 2, EVERY):
+            visitor.buffer.add(films.frame(lab, film, missed - since), missed)
+    return on_frame(lab, films.frame(lab, film, now - since), *rest)
 
 
 def play(since: float) -> tuple[float, gr.Timer, gr.Button, object]:
