@@ -26,7 +26,8 @@ NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 KEPT_SECONDS, SHOWN_SECONDS = 6.0, 30.0
 STEADY = 0.4  # seconds whose predictions are averaged
-EVERY = 0.1  # seconds between two frames that the browser sends
+EVERY = 0.1  # seconds between two frames
+SENT = 0.1  # seconds after which the browser sends one, where the last was answered
 TALLEST = 240  # pixels of the shorter side; more than that no network here looks at
 NO_CAMERA = """async () => {
   const said = (sentence) => `<p class="quiet">${sentence}</p>`;
@@ -217,7 +218,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     outputs = [view, answer, strip, visitor]
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [visitor, *controls, taught]
-    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=EVERY, concurrency_limit=8, **quiet)
+    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=SENT, concurrency_limit=8, **quiet)
     ticks.tick(partial(on_tick, lab), [since, film, *asked], outputs, trigger_mode="once", concurrency_limit=8, **quiet)
     button.click(play, since, [since, ticks, button, visitor], **quiet)
     tab.select(None, None, note, js=NO_CAMERA, api_visibility="private")
