@@ -26,7 +26,8 @@ NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 KEPT_SECONDS, SHOWN_SECONDS = 6.0, 30.0
 STEADY = 0.4  # seconds whose predictions are averaged
-EVERY = 0.1  # seconds between two frames that the browser sends
+EVERY = 0.1  # seconds between two frames
+SENT = 0.1  # seconds after which the browser sends one, where the last was answered
 TALLEST = 240  # pixels of the shorter side; more than that no network here looks at
 NO_CAMERA = """async () => {
   const said = (sentence) => `<p class="quiet">${sentence}</p>`;
@@ -51,6 +52,7 @@ class Visitor:
         self.said: deque[tuple[float, str]] = deque()
         self.lately: deque[tuple[float, Recognizer, Prediction]] = deque()
         self.overlays: Overlays | None = None
+        self.arrived = 0.0  # when the newest frame did
 
     def steadied(self, recognizer: Recognizer, prediction: Prediction, arrived: float) -> Prediction:
         """The newest prediction, steadied by those just before it from the same weights."""
@@ -92,6 +94,7 @@ def on_frame(
     if isinstance(recognizer, str):
         return picture(frame, "Your camera."), verdict("one moment", True, recognizer), "", visitor
     visitor.buffer.add(_small(frame), arrived)
+    visitor.arrived = arrived
     clip = visitor.buffer.clip(recognizer.system.seconds + 0.5)
     label = prediction = None
     if clip is None or clip.duration < 0.5 * recognizer.system.seconds:
@@ -148,7 +151,11 @@ def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[str, str,
     """The demo loop's frame of this moment, taken as if a camera had sent it; nothing once the loop was stopped."""
     if not since:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    return on_frame(lab, films.frame(lab, film, time.monotonic() - since), *rest)
+    now, visitor = time.monotonic(), rest[0]
+    if visitor is not None and len(visitor.buffer):  # a loop can be caught up with: no frame of it is ever missed
+        for missed in np.arange(max(visitor.arrived + EVERY, now - KEPT_SECONDS), now - EVERY / 2, EVERY):
+            visitor.buffer.add(films.frame(lab, film, missed - since), missed)
+    return on_frame(lab, films.frame(lab, film, now - since), *rest)
 
 
 def play(since: float) -> tuple[float, gr.Timer, gr.Button, object]:
@@ -211,7 +218,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     outputs = [view, answer, strip, visitor]
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [visitor, *controls, taught]
-    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=EVERY, concurrency_limit=8, **quiet)
+    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=SENT, concurrency_limit=8, **quiet)
     ticks.tick(partial(on_tick, lab), [since, film, *asked], outputs, trigger_mode="once", concurrency_limit=8, **quiet)
     button.click(play, since, [since, ticks, button, visitor], **quiet)
     tab.select(None, None, note, js=NO_CAMERA, api_visibility="private")

@@ -20,6 +20,7 @@ from actrec.motion.flow import flow
 from actrec.motion.rgbf import rgbf
 from actrec.motion.salience import salience
 from actrec.refusal import BadValue
+from actrec.sampling import short_side
 from actrec.tailor import find_people
 from actrec.tailor.geometry import enhance
 from actrec.video import Clip
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from actrec.tailor.detector import PersonDetector
 
 RECENT = 16  # frames that salience looks back over
+SALIENT = 120  # pixels of their shorter side for it: the map is soft, and a quarter of the pixels takes a quarter
 BOX = (40, 200, 90)
 SLOWER = 0.95  # how fast the length with the full flow colour falls again, per frame
 
@@ -66,7 +68,9 @@ class Overlays:
 
     def motion_salience(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
         recent = clip.frames[-RECENT:]
-        shown = pictures.overlay(recent[-1], salience(recent)[-1])
+        height, width = clip.size
+        moving = salience(short_side(recent, min(SALIENT, height, width)))[-1]
+        shown = pictures.overlay(recent[-1], cv2.resize(moving, (width, height)))
         return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} pictures changed."
 
     def rgbf(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
