@@ -48,7 +48,8 @@ def watch(lab: Lab, name: str | None, clues: dict | None) -> str | None:
     """One clue as a video."""
     if not clues or name not in clues:
         return None
-    return lab.clue_video(clues[name], fresh_file(f"{name}.mp4"))
+    with told():
+        return lab.clue_video(clues[name], fresh_file(f"{name}.mp4"))
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
