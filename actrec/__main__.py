@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "how good weights are on clips they have not seen",
     "data": "look at a data set before training on it",
     "examples": "draw the example clips that the page offers",
+    "doctor": "what this machine has and lacks, each problem with its remedy",
     "sheet": "a sheet of synthetic clips, to look at",
 }
 

@@ -24,6 +24,7 @@ from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import fit, read_checkpoint
 
 BATCH = 16
+DEVICE_FAILED = (RuntimeError, AssertionError)  # what torch raises: memory, a lost device, no driver
 DEFAULT = "asym3d"  # the system where none is named
 
 
@@ -78,9 +79,13 @@ class Recognizer:
 
     def __init__(self, system: System, network: nn.Module, card: Card, device: str = "auto") -> None:
         self.system, self.card, self.labels = system, card, tuple(card.labels)
-        self.device = choose_device(device)
-        self.numbers, self._network = _fastest(system, network.eval(), self.device, len(self.labels))
+        self.device, self.notice = choose_device(device), ""
         self._lock = threading.Lock()
+        self._spare = copy.deepcopy(network.eval()) if self.device.type == "cuda" else None  # for when the GPU is gone
+        try:
+            self.numbers, self._network = _fastest(system, network.eval(), self.device, len(self.labels))
+        except DEVICE_FAILED as error:
+            self._to_processor(error)
         if system.decides == "centres" and set(card.centres or self.labels) != set(self.labels):
             raise WeightsError(f"The weights '{card.name}' need one class centre for each of their labels.")
         kept = card.centres or {}
@@ -158,12 +163,14 @@ class Recognizer:
         """Scores before the softmax and codes of each view."""
         scores, codes = [], []
         for start in range(0, len(views), BATCH):
-            inputs = self.system.tensors(views[start : start + BATCH], self.device)
-            with self._lock:
-                code = self._network.code(**{name: self.numbers.arrange(value) for name, value in inputs.items()})
-                score = self._network.scores(code) if self.system.decides == "scores" else code[:, :0]
-            scores.append(score.float().cpu().numpy())
-            codes.append(code.float().cpu().numpy())
+            batch = views[start : start + BATCH]
+            try:
+                score, code = self._compute(batch)
+            except DEVICE_FAILED as error:
+                self._to_processor(error)
+                score, code = self._compute(batch)
+            scores.append(score)
+            codes.append(code)
         scores, codes = np.concatenate(scores), np.concatenate(codes)
         if not np.isfinite(scores).all() or not np.isfinite(codes).all():
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
@@ -174,6 +181,28 @@ class Recognizer:
         if self.system.decides == "centres":
             logits = -np.square(self._gaps(unit(codes)))
         return softmax(logits, self.card.temperature or 1.0)
+
+    def _compute(self, batch: list[Views]) -> tuple[np.ndarray, np.ndarray]:
+        inputs = self.system.tensors(batch, self.device)
+        with self._lock:
+            code = self._network.code(**{name: self.numbers.arrange(value) for name, value in inputs.items()})
+            score = self._network.scores(code) if self.system.decides == "scores" else code[:, :0]
+            return score.float().cpu().numpy(), code.float().cpu().numpy()
+
+    def _to_processor(self, error: Exception) -> None:
+        """Go on without the GPU, from the copy beside it; what is wrong with the network itself is raised."""
+        with self._lock:
+            if self._spare is None:
+                if self.notice:  # another thread has gone there meanwhile
+                    return
+                raise error
+            device, full = self.device, isinstance(error, torch.OutOfMemoryError)
+            self.numbers, self._network = _fastest(self.system, self._spare, torch.device("cpu"), len(self.labels))
+            self.device, self._spare = torch.device("cpu"), None
+            self.notice = (
+                f"'{self.card.name}' computes on the processor now: {device} "
+                f"{'has no memory left' if full else 'does not answer'}. Start the program again to go back."
+            )
 
     def distances(self, code: np.ndarray) -> dict[str, float]:
         """Euclidean distance from a code to every class centre."""

@@ -217,7 +217,15 @@ class Repository:
             threshold, quantile = card["threshold"], card["quantile"]
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise RepositoryError(f"The repository in '{folder}' is broken: {error!r}. Make it again.") from None
-        if rows.ndim != 2 or not len(labels) == len(rows) == len(counts) == len(set(labels)):
+        if not all(isinstance(label, str) for label in labels) or not all(
+            each is None or (isinstance(each, int | float) and 0 < each < np.inf) for each in (threshold, quantile)
+        ):
+            raise RepositoryError(f"The repository in '{folder}' is broken: its card says odd things. Make it again.")
+        if (
+            rows.ndim != 2
+            or rows.dtype != np.float32
+            or not len(labels) == len(rows) == len(counts) == len(set(labels))
+        ):
             raise RepositoryError(f"The repository in '{folder}' is broken: labels and centres do not match.")
         return cls(Centres(labels, rows if labels else None, counts, threshold, quantile))
 
@@ -281,7 +289,7 @@ def _pair(folder: Path) -> tuple[dict, bytes]:
             data = (folder / Path(card["centres"]).name).read_bytes()
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RepositoryError(f"The repository in '{folder}' cannot be read: {error!r}.") from None
         if card.get("format") != FORMAT:
             raise RepositoryError(f"The repository in '{folder}' has format {card.get('format')}, not {FORMAT}.")

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from functools import partial
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import gradio as gr
@@ -67,7 +67,7 @@ def classify(
     cost |= prediction.milliseconds
     say = (lambda each: verdict_taught(asks.judge(each.code))) if asks else verdict_of
     moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
-    shown = _timed(cost, "salience video", lambda: lab.salience_video(clip, fresh_file("salience.mp4")))
+    shown = _timed(cost, "salience video", lambda: _salience(lab, clip))
     judged = asks.judge(prediction.code) if asks else None
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
     said = taught_answer(asks, prediction.code) if asks else _answer(prediction)
@@ -81,6 +81,16 @@ def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -
     if judged_by == TAUGHT and (taught is None or not taught.labels):
         return "You have not taught anything yet: open Teach, or ask for the weights' own actions."
     return lab.say() if lab.failed else ""
+
+
+def _salience(lab: Lab, clip) -> str | None:
+    """The answer stands without its film, where there is no room for one."""
+    try:
+        with told():
+            return lab.salience_video(clip, fresh_file("salience.mp4"))
+    except gr.Error as error:
+        warn(unescape(error.message))
+        return None
 
 
 def _timed(cost: dict[str, float], step: str, work):

@@ -247,7 +247,8 @@ class Lab:
         """One line on what computes here, or on what is still being loaded."""
         if self._failed:
             return f"The weights could not be loaded: {self._failed}"
-        return self.progress
+        notices = [found.notice for _, found in list(self._recognizers.values()) if found.notice]
+        return notices[0] if notices else self.progress
 
     def _have(self, name: str | None) -> Recognizer | None:
         """What is in memory, unless its file was replaced since."""

@@ -83,7 +83,8 @@ def watch(lab: Lab, name: str | None, watched: Watched | None) -> str | None:
     """One clue as a video."""
     if watched is None or name not in watched.clues:
         return None
-    return lab.clue_video(watched.clues[name], fresh_file(f"{name}.mp4"))
+    with told():
+        return lab.clue_video(watched.clues[name], fresh_file(f"{name}.mp4"))
 
 
 def _shown(watched: Watched | None, figure: str, *args: object, **settings: object) -> str:

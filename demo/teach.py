@@ -146,7 +146,8 @@ def fitting(lab: Lab, taught: Taught) -> Taught:
 def export(taught: Taught | None) -> str:
     if taught is None or not taught.lessons:
         raise refusal("Nothing has been taught yet, so there is nothing to export.")
-    return str(write(taught, fresh_file((taught.name or "my actions") + ENDING)))
+    with told():
+        return str(write(taught, fresh_file((taught.name or "my actions") + ENDING)))
 
 
 def bring(lab: Lab, path: str | None) -> Taught:

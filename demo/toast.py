@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from html import escape
 
 import gradio as gr
 
 from actrec.refusal import Refusal
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (
+    "There is no room left for temporary files on this computer. Make room, or start the page with TMPDIR set to a "
+    "folder on a larger disk."
+)
 
 
 def refusal(sentence: object) -> gr.Error:
@@ -28,4 +35,6 @@ def told() -> Iterator[None]:
     except Refusal as error:
         raise refusal(error) from None
     except OSError as error:
+        if error.errno in FULL:
+            raise refusal(NO_ROOM) from None
         raise refusal(f"The system did not allow it: {error.strerror or error}.") from None

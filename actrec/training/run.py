@@ -15,6 +15,7 @@ from pathlib import Path
 
 from actrec.machine import write_json
 from actrec.refusal import Refusal
+from actrec.training.events import event_of, status_of
 
 try:
     import fcntl
@@ -119,6 +120,8 @@ class Run:
             values = json.loads(path.read_text())
         except (OSError, ValueError):
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.") from None
+        if not isinstance(values, dict):
+            raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.")
         if values.get("format") != FORMAT:
             raise RunError(
                 f"The run '{self.name}' is from another version (format {values.get('format')}, here {FORMAT}). "
@@ -127,6 +130,8 @@ class Run:
         known = {each.name for each in fields(Settings)}
         if unknown := set(values) - known:
             raise RunError(f"The run '{self.name}' comes from another version: it sets {', '.join(sorted(unknown))}.")
+        if odd := [each.name for each in fields(Settings) if not _fits(values.get(each.name, each.default), each.type)]:
+            raise RunError(f"The settings of the run '{self.name}' are broken ({', '.join(odd)}). Start it anew.")
         return Settings(**values)
 
     def log(self, event: str, **facts: object) -> None:
@@ -141,16 +146,10 @@ class Run:
     def events(self) -> list[dict]:
         """All events so far; a line that a crash cut off is left out."""
         try:
-            lines = (self.folder / "events.jsonl").read_text().splitlines()
+            lines = (self.folder / "events.jsonl").read_text(errors="replace").splitlines()
         except OSError:
             return []
-        events = []
-        for line in lines:
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                continue
-        return events
+        return [event for line in lines if (event := event_of(line)) is not None]
 
     def news(self) -> tuple[int, ...]:
         """Changes whenever there is something new to read in the folder."""
@@ -170,8 +169,10 @@ class Run:
     def status(self) -> dict:
         """What the run is doing; one that says 'running' without a living process was cut off."""
         try:
-            status = json.loads((self.folder / "status.json").read_text())
-        except (OSError, ValueError):
+            status = status_of((self.folder / "status.json").read_text(errors="replace"))
+        except OSError:
+            status = None
+        if status is None:
             return {"state": "new", "sentence": "Not started yet."}
         if status["state"] in ("running", "paused") and not _alive(status["pid"]):
             status |= {
@@ -216,6 +217,12 @@ def runs(folder: Path) -> list[Run]:
     """The runs in a folder, the newest first."""
     found = [Run(each.parent) for each in Path(folder).glob("*/settings.json")]
     return sorted(found, key=lambda run: run.folder.stat().st_mtime, reverse=True)
+
+
+def _fits(value: object, wanted: str) -> bool:
+    """Whether a setting holds what its annotation says."""
+    kinds = {"str": str, "int": int, "float": (int, float), "None": type(None)}
+    return not isinstance(value, bool) and any(isinstance(value, kinds[each]) for each in wanted.split(" | "))
 
 
 def _locked(handle: int) -> bool:

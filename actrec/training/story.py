@@ -59,9 +59,10 @@ def facts(status: dict, events: Sequence[dict]) -> list[str]:
 
 def confusion(events: Sequence[dict]) -> tuple[list[list[int]], list[str], int] | None:
     """The newest validation confusion (row = the true class), the labels and the epoch; None where none was kept."""
-    labels = next((event["labels"] for event in reversed(events) if event["event"] == "started"), None)
+    labels = next((event.get("labels") for event in reversed(events) if event["event"] == "started"), None)
     newest = next((event for event in reversed(events) if event["event"] == "epoch" and event.get("confusion")), None)
-    return (newest["confusion"], labels, newest["epoch"]) if newest and labels else None
+    fits = newest and labels and len(newest["confusion"]) == len(labels)
+    return (newest["confusion"], labels, newest["epoch"]) if fits else None
 
 
 def log(events: Sequence[dict]) -> str:

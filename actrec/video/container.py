@@ -21,6 +21,7 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b"<ASX")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"\0\0\x01\0")
 _SOUNDS = (b"ID3", b"fLaC", b"OggS\0", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9", b"FORM", b".snd")
+_UNKNOWN = 4096  # packets in a row of streams that were not there at the start
 _NO_CODEC = (None, "", "none")
 
 
@@ -105,6 +106,19 @@ def _is_cover(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
+def demuxed(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """The packets of one stream. At one of a stream that appears later, in transport streams, PyAV gives up: go on."""
+    unknown = 0
+    while unknown < _UNKNOWN:
+        try:
+            for packet in container.demux(stream):
+                unknown = 0
+                yield packet
+            return
+        except IndexError:
+            unknown += 1
+
+
 def header_of(container: av.container.InputContainer, stream: av.VideoStream, path: str | Path) -> Header:
     base = float(stream.time_base) if stream.time_base else 0.0
     duration = stream.duration * base if stream.duration else 0.0
@@ -139,7 +153,7 @@ def scan(path: str | Path) -> tuple[int, float]:
     with open_video(path) as (container, stream):
         base = float(stream.time_base) if stream.time_base else 0.0
         try:
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 if not packet.size:
                     continue
                 count += 1

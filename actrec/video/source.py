@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import av
 
-from actrec.video.container import Header
+from actrec.video.container import Header, demuxed
 from actrec.video.refusals import refusal
 
 _LEAD = 0.5  # seconds before a wanted frame at which decoding begins at the latest: reordering is over by then
@@ -104,7 +104,7 @@ class Source:
         broken = 0
         while broken < _GIVE_UP:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in demuxed(self._container, self._stream):
                     broken = 0
                     if packet.size:
                         self.read += 1

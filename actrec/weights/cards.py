@@ -38,6 +38,49 @@ class Card:
     format: int = FORMAT
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e30 < value < 1e30
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and len(value) < 4000 and value.isprintable()
+
+
+def _labels(value: object) -> bool:
+    return isinstance(value, list) and 0 < len(set(filter(_text, value))) == len(value)
+
+
+def _centres(value: object) -> bool:
+    rows = list(value.values()) if isinstance(value, dict) else []
+    same = len({len(row) for row in rows if isinstance(row, list)}) == 1 and all(isinstance(row, list) for row in rows)
+    return value is None or (not rows and value == {}) or (same and all(_number(each) for row in rows for each in row))
+
+
+def _inputs(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())
+
+
+def _measured(value: object) -> bool:
+    return isinstance(value, dict) and (value.get("top1") is None or _number(value["top1"]))
+
+
+def _distance(value: object) -> bool:
+    return value is None or (_number(value) and value >= 0)
+
+
+# What each field must hold to be used; a card is written by others, too.
+FITS = {
+    "labels": _labels, "centres": _centres, "inputs": _inputs, "measured": _measured, "threshold": _distance,
+    "temperature": lambda value: value is None or (_number(value) and value > 0),
+    "options": lambda value: isinstance(value, dict), "seed": lambda value: isinstance(value, int),
+    **dict.fromkeys(("name", "system", "trained_on", "command", "licence", "intended_for", "people", "sha256"), _text),
+}  # fmt: skip
+ODD = {
+    "labels": "labels must be a list of names, each once",
+    "centres": "centres must be lists of as many numbers, by label",
+}
+
+
 def cards(folder: Path) -> dict[str, Card]:
     """The cards of all checkpoints in a folder, by the name of their folder; one that is broken is left out."""
     found = {}
@@ -58,7 +101,7 @@ def read_card(folder: Path) -> Card:
         raise WeightsError(
             f"'{folder}' holds no card.json. Name a folder with model.safetensors and card.json."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"The card '{path}' cannot be read: {error}.") from None
     return _checked(values, path)
 
@@ -79,8 +122,7 @@ def _checked(values: object, path: Path) -> Card:
         raise WeightsError(f"'{path}' is not a card: it must name at least name, system, labels and sha256.")
     if values.get("format") != FORMAT:
         raise WeightsError(f"'{path}' has format {values.get('format')}; this version reads format {FORMAT}.")
-    labels = values["labels"]
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise WeightsError(f"'{path}' is not a card: labels must be a list of names.")
+    if odd := [name for name, fits in FITS.items() if name in values and not fits(values[name])]:
+        raise WeightsError(f"'{path}' is not a card: {ODD[odd[0]] if odd[0] in ODD else f'{odd[0]} is odd'}.")
     missing = {"trained_on": "not stated", "command": "not stated", "seed": 0}
     return Card(**{**missing, **{name: value for name, value in values.items() if name in known}})

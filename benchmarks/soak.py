@@ -1,0 +1,205 @@
+"""A day in a lecture hall, in short: does the page grow, litter, or fall behind while a camera streams?
+
+    python -m benchmarks.soak [--minutes 30] [--frames 10000]
+
+A camera streams into the Live tab in Chromium while weights and overlays are switched every ten seconds. Memory of the
+page and its children, files in its folder, threads and processes are read after a warm-up and to the end; lag is what
+the page says of itself. Then frames are put through the Live handler at full speed, in a process of their own. At
+last the page is ended: no process and no folder stays. Prints JSON; status 1 where a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.fuzz import held
+from benchmarks.live import FLAGS, film, open_page
+
+ROOT = Path(__file__).resolve().parents[1]
+GOALS = {"grown_mb": 50.0, "files": 200, "drift_ms": 100.0, "handler_grown_mb": 50.0, "left": 0}
+SWITCH = 10.0  # seconds between two changes
+OVERLAYS = ("motion salience", "RGBF", "optical flow", "tailor", "class saliency", "nothing")
+# In its own process: the memory of what is measured, nothing else.
+HANDLER = """
+import gc, json, sys
+import numpy as np
+from actrec.video.read import read_clip
+from benchmarks.fuzz import held
+from demo import live
+from demo.lab import EXAMPLES, Lab
+frames = int(sys.argv[1])
+lab = Lab(device="cpu"); lab.start(); lab.recognizer()
+clip = read_clip(EXAMPLES / "wave.mp4", short_side=240)
+visitor, seen = None, []
+for number in range(frames):
+    overlay = live.OVERLAYS[number // 50 % len(live.OVERLAYS)]
+    *_, visitor = live.on_frame(lab, clip.frames[number % len(clip)], visitor, overlay, 5, None, live.OWN, None)
+    if number % max(1, frames // 20) == 0:
+        gc.collect(); seen.append(held("self"))
+lab.close()
+print(json.dumps({"frames": frames, "warm_mb": seen[min(4, len(seen) - 1)], "end_mb": held("self")}))
+"""
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    parents = {}
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(each.parent.name)] = int(each.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def threads(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except OSError:
+        return 0
+
+
+class App:
+    """The page in its own temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port), "--runs", str(folder / "runs")],
+            cwd=ROOT, env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, float]:
+        alive = family(self.process.pid)
+        return {
+            "mb": round(sum(held(pid) for pid in alive), 1),
+            "files": sum(each.is_file() for each in self.folder.glob("actrec-page-*/files/**/*")),
+            "threads": threads(self.process.pid),
+            "processes": len(alive),
+        }
+
+    def end(self) -> dict[str, object]:
+        """End it as a user does; what is still there afterwards."""
+        alive = family(self.process.pid)
+        self.process.terminate()
+        self.process.wait(60)
+        time.sleep(2.0)
+        left = [pid for pid in alive if Path(f"/proc/{pid}").exists()]
+        return {"processes": left, "folders": [each.name for each in self.folder.glob("actrec-page-*")]}
+
+
+def stream(page, app: App, minutes: float) -> dict:
+    """So many minutes of camera; a reading every few seconds."""
+    page.wait_for_selector("#status:has-text('Ready')", timeout=240_000)
+    page.click("button[role=tab]:has-text('Live')")
+    page.click("#live-camera button:has-text('Access Webcam')")
+    page.wait_for_selector("#live-camera video", timeout=60_000)
+    page.click("#live-camera button:has-text('Record')")
+    page.wait_for_selector("#live-answer .share", timeout=120_000)
+    weights = [each for each in _choices(page) if each]
+    began, readings, lags, turn = time.monotonic(), [], [], 0
+    while time.monotonic() - began < minutes * 60:
+        page.click(f"#live-overlay label:has-text('{OVERLAYS[turn % len(OVERLAYS)]}')")
+        if turn % 3 == 2 and weights:
+            _choose(page, weights[turn // 3 % len(weights)])
+        turn += 1
+        page.wait_for_timeout(SWITCH * 1000)
+        readings.append({"s": round(time.monotonic() - began), **app.state()})
+        if found := re.search(r"(\d+) ms from", page.inner_text("#live-answer")):
+            lags.append(int(found[1]))
+    warm = len(weights) * 3 + len(OVERLAYS)  # every network and every overlay has been seen once
+    warm = min(warm, len(readings) // 2)
+    quarter = max(1, len(lags) // 4)
+    return {
+        "minutes": minutes, "switches": turn, "weights": len(weights), "first": readings[0], "warm": readings[warm],
+        "last": readings[-1], "most_files": max(each["files"] for each in readings),
+        "grown_mb": round(max(each["mb"] for each in readings[-3:]) - readings[warm]["mb"], 1),
+        "lag_ms_first_quarter": statistics.median(lags[:quarter]) if lags else None,
+        "lag_ms_last_quarter": statistics.median(lags[-quarter:]) if lags else None,
+    }  # fmt: skip
+
+
+def _choices(page) -> list[str]:
+    page.click("#live-weights input")
+    found = page.locator("[role=option]").all_inner_texts()
+    page.keyboard.press("Escape")
+    return [each.strip(" ✓\n") for each in found]
+
+
+def _choose(page, text: str) -> None:
+    page.click("#live-weights input")
+    page.locator("[role=option]", has_text=text.split(":")[0]).first.click()
+
+
+def run(minutes: float, frames: int) -> dict:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("This needs Chromium: apt-get install chromium")
+    found: dict = {}
+    with tempfile.TemporaryDirectory(prefix="actrec-soak-") as temporary, sync_playwright() as playwright:
+        film(shown := Path(temporary) / "film.y4m")
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-video-capture={shown}"]
+        )
+        page = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900}).new_page()
+        app = App(Path(temporary))
+        try:
+            open_page(page, app.address)
+            found["stream"] = stream(page, app, minutes)
+        finally:
+            browser.close()
+            found["left"] = app.end()
+    if frames:
+        done = subprocess.run(
+            [sys.executable, "-c", HANDLER, str(frames)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        found["handler"] = json.loads(done.stdout)
+    return found
+
+
+def missed(found: dict) -> list[str]:
+    """Goals that were not reached, in words."""
+    streamed, left = found["stream"], found["left"]
+    drift = (streamed["lag_ms_last_quarter"] or 0) - (streamed["lag_ms_first_quarter"] or 0)
+    values = {
+        "grown_mb": streamed["grown_mb"], "files": streamed["most_files"], "drift_ms": drift,
+        "left": len(left["processes"]) + len(left["folders"]),
+    }  # fmt: skip
+    if "handler" in found:
+        values["handler_grown_mb"] = found["handler"]["end_mb"] - found["handler"]["warm_mb"]
+    return [f"{name}: {values[name]:.0f}, at most {GOALS[name]:.0f}" for name in values if values[name] > GOALS[name]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Does the page grow, litter or fall behind?")
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long a camera streams")
+    parser.add_argument("--frames", type=int, default=10_000, help="frames through the handler at full speed")
+    args = parser.parse_args()
+    found = run(args.minutes, args.frames)
+    found |= {"goals": GOALS, "missed": missed(found)}
+    print(json.dumps(found, indent=1))
+    sys.exit(1 if found["missed"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""When the machine fails: a GPU without memory or gone, a temporary folder that is full."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+
+from actrec.recognizer import Recognizer
+from actrec.video import VideoError
+from actrec.video.read import read_clip
+from demo import clip, motion, teach
+from demo.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+WAVE = ROOT / "assets/examples/wave.mp4"
+NAME = "asym3d-synthetic"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    lab = Lab(ROOT / "weights", "cpu")
+    lab.start()
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def on_gpu() -> Recognizer:
+    """A recognizer that believes in a GPU: what it sends there meets torch's own refusal on this machine."""
+    if torch.cuda.is_available():
+        return Recognizer.load(ROOT / "weights" / NAME, "cuda")
+    recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
+    recognizer._spare = copy.deepcopy(recognizer.network).float()
+    recognizer.device = torch.device("cuda")
+    return recognizer
+
+
+def test_a_gpu_that_is_gone_leaves_the_answer_to_the_processor_and_says_so(on_gpu, lab, monkeypatch):
+    film = read_clip(WAVE, short_side=120)
+    wanted = lab.recognizer(NAME).predict(film)
+    if torch.cuda.is_available():
+        monkeypatch.setattr(on_gpu.system.__class__, "tensors", _lost(on_gpu.system.__class__.tensors))
+    found = on_gpu.predict(film)
+    assert found.label == wanted.label and np.allclose(found.scores, wanted.scores, atol=0.02)
+    assert on_gpu.device.type == "cpu" and "does not answer" in on_gpu.notice
+    assert on_gpu.predict(film).label == wanted.label  # and it stays there
+
+
+def _lost(tensors):
+    def lost(self, views, device):
+        if device.type == "cuda":
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return tensors(self, views, device)
+
+    return lost
+
+
+def test_a_gpu_without_memory_is_told_in_the_status_strip(lab, monkeypatch):
+    recognizer = copy.copy(lab.recognizer(NAME))
+    recognizer._spare, recognizer._lock = copy.deepcopy(recognizer.network).float(), threading.Lock()
+    broken = copy.deepcopy(recognizer.network)
+    broken.code = _no_memory
+    recognizer._network = broken
+    monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], recognizer))
+    answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)[0]
+    assert "wave" in answer
+    assert "no memory left" in lab.say()
+
+
+def _no_memory(**_: torch.Tensor) -> torch.Tensor:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_what_is_wrong_with_the_network_itself_is_not_hidden(lab):
+    recognizer = copy.copy(lab.recognizer(NAME))
+    recognizer._network = copy.deepcopy(recognizer.network)
+    recognizer._network.code = _no_memory
+    with pytest.raises(torch.OutOfMemoryError):
+        recognizer.predict(read_clip(WAVE, short_side=120))
+
+
+@pytest.fixture
+def full(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A temporary folder on a disk of 96 kB, of which little is left."""
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(place)], capture_output=True)
+    if done.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        (place / "filler").write_bytes(bytes(88 << 10))
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(place))
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_sentence(lab, full, monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    answer, *_, film, result = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)
+    assert "wave" in answer and film is None and "no room left" in said[0]
+    with pytest.raises(gr.Error, match="no room left"):
+        clip.files(lab, result)
+    _, clues, _ = motion.look(lab, str(WAVE), "dis", 0)
+    with pytest.raises(gr.Error, match="no room left"):
+        motion.watch(lab, "salience", clues)
+    taught = teach.learn(lab, None, NAME, "wave", False, None, [str(WAVE)])
+    with pytest.raises(gr.Error, match=r"no room left|No space left"):
+        teach.export(taught)
+    kept = {each for each in full.rglob("*") if each.is_file() and each.stat().st_size}
+    assert kept == {full / "filler"}  # nothing half written
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(lab, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(VideoError, match="not a file"):
+        lab.read(tmp_path / "pipe.mp4")

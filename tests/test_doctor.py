@@ -1,0 +1,104 @@
+"""The doctor sees what is there, names what is broken, and says what to do about it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from actrec import doctor
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def state(found, about: str) -> doctor.Finding:
+    return next(each for each in found if each.about == about)
+
+
+def test_a_healthy_machine_has_nothing_to_mend_and_says_so_as_json(tmp_path):
+    words = [sys.executable, "-m", "actrec", "doctor", "--json", "--runs", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    found = json.loads(done.stdout)
+    names = {each["about"] for each in found}
+    assert {"Python", "torch", "gradio", "device", "codecs", "video", "camera", "folder runs", "machine"} <= names
+    assert [each for each in found if each["state"] == "problem"] == [] and done.returncode == 0
+    assert len([name for name in names if name.startswith("weights ")]) == len(list(ROOT.glob("weights/*/card.json")))
+    assert "12 of its 12 frames" in next(each["says"] for each in found if each["about"] == "video")
+
+
+def test_broken_weights_are_named(tmp_path):
+    source = next(each.parent for each in sorted(ROOT.glob("weights/*-synthetic/card.json")))
+    for name in ("good", "bent", "cardless", "odd"):
+        shutil.copytree(source, tmp_path / name)
+    with open(tmp_path / "bent" / "model.safetensors", "r+b") as file:
+        file.seek(5000)
+        file.write(b"bent")
+    (tmp_path / "cardless" / "model.safetensors").unlink()
+    (tmp_path / "odd" / "card.json").write_text("{")
+    found = list(doctor.checkpoints(tmp_path))
+    assert state(found, "weights good").state == doctor.GOOD
+    for name in ("bent", "cardless", "odd"):
+        assert state(found, f"weights {name}").state == doctor.PROBLEM and state(found, f"weights {name}").remedy
+    (none,) = doctor.checkpoints(tmp_path / "nowhere")
+    assert none.state == doctor.PROBLEM and "actrec train" in none.remedy
+
+
+def test_missing_and_old_packages_are_named(tmp_path):
+    asked = tmp_path / "requirements.txt"
+    asked.write_text("numpy>=1.0\nno-such-package>=1\npytest>=99,<100\n# a comment\n-r other.txt\n")
+    found = list(doctor.packages(asked))
+    assert [(each.about, each.state) for each in found] == [
+        ("numpy", doctor.GOOD), ("no-such-package", doctor.PROBLEM), ("pytest", doctor.PROBLEM),
+    ]  # fmt: skip
+    assert "pip install" in found[1].remedy and ">=99" in found[2].remedy
+
+
+@pytest.mark.parametrize(
+    ("version", "bound", "fits"),
+    [("2.15.0+cpu", ">=2.10", True), ("2.9.1", ">=2.10", False), ("6.31.0", "<7", True), ("7.0", "<7", False)],
+)
+def test_versions_are_compared_as_numbers(version, bound, fits):
+    assert doctor._within(version, bound) is fits
+
+
+def test_a_full_disk_a_locked_folder_a_taken_port_and_a_closed_camera(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10, 9, 1 << 20)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    assert {each.state for each in doctor.folders(tmp_path, tmp_path)} == {doctor.PROBLEM}
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", _refused)
+    locked = state(doctor.folders(tmp_path, tmp_path), "folder cache")
+    assert locked.state == doctor.PROBLEM and "ACTREC_CACHE" in locked.remedy
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        line.listen()
+        (taken,) = doctor.port(line.getsockname()[1])
+    assert taken.state == doctor.NOTE and "--port" in taken.remedy
+    (none,) = doctor.camera(tmp_path)
+    (tmp_path / "video0").touch()
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    (closed,) = doctor.camera(tmp_path)
+    assert none.state == doctor.NOTE and closed.state == doctor.PROBLEM and "usermod" in closed.remedy
+
+
+def _refused(**_: object):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_gpu_that_does_not_compute_and_a_check_that_breaks_are_findings(monkeypatch, tmp_path):
+    import torch
+
+    def gone(*_: object, **__: object):
+        raise RuntimeError("CUDA error: device lost")
+
+    monkeypatch.setattr(torch, "ones", gone)
+    (lost,) = doctor.device()
+    assert lost.state == doctor.PROBLEM and "--device cpu" in lost.remedy
+    monkeypatch.setattr(doctor, "memory", gone)
+    found = doctor.examine(ROOT / "weights", tmp_path)
+    assert state(found, "machine").state == doctor.PROBLEM and "device lost" in state(found, "machine").says

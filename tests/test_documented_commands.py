@@ -1,0 +1,76 @@
+"""Every command that the documents name can be typed as it stands; every file they link to is there."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actrec.__main__ import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def commands() -> list[tuple[str, str]]:
+    """Lines that call `python -m actrec`, from blocks and from running text; a backslash continues a line."""
+    found = []
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", " ")
+        for line in re.findall(r"-m actrec [^\n`]+", text):
+            words = line.removeprefix("-m actrec ").split("  #")[0].split(" # ")[0]
+            words = words.replace("$S-{1,2,3}", "a").replace("$S", "asym3d").rstrip(" .,;:")
+            if words.split()[0] != "…":
+                found.append((page.name, words))
+    return found
+
+
+class _Strict(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise ValueError(message)
+
+
+def test_there_are_commands():
+    assert len(commands()) > 20
+
+
+@pytest.mark.parametrize(("page", "line"), commands(), ids=lambda each: each)
+def test_a_documented_command_is_understood(page, line):
+    name, *words = shlex.split(line)
+    assert name in COMMANDS or name == "COMMAND", f"{page} names '{name}'"
+    if name == "COMMAND":
+        return
+    parser = _Strict()
+    importlib.import_module(f"actrec.commands.{name}").add(parser)
+    parser.parse_args([word for word in words if word != "…"])
+
+
+def test_documented_systems_presets_and_sets_exist():
+    from actrec.systems import SYSTEMS
+
+    text = (ROOT / "docs" / "reproduce.md").read_text()
+    for name in ("asym3d-paper-rgbf", "ms3d-paper", "fstcn-paper", "mdtnet-paper", "tsn", "tsm", "i3d-rgb", "i3d-flow",
+                 "crossenh-paper", "crossenh-paper-flow", "c3d-b5", "c3d-b8", "asym3d-paper"):  # fmt: skip
+        assert name in text and "paper" in SYSTEMS[name].schedules and "paper" in SYSTEMS[name].protocols
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_is_short_and_names_the_options_of_the_page():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+    shown = subprocess.run(
+        [sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    text = "".join(page.read_text() for page in PAGES)
+    for option in [*re.findall(r"app\.py (--\w+)", text), "--host", "--password", "--name", "--data"]:
+        assert option in shown
