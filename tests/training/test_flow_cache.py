@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-from small_runs import FRAMES, command, small, train_here, write_films
+from small_runs import command, small, train_here, write_films
 
 from actrec.data.cache import ClipCache, FlowCache
 from actrec.data.clips import clips_source
@@ -104,7 +104,7 @@ def test_training_reads_flow_and_computes_none_once_it_is_kept(few, tmp_path, mo
 
 
 class Counted:
-    """DIS, and of how many whole clips it was asked for."""
+    """DIS, and how often it was asked for more than a pair of frames."""
 
     def __init__(self) -> None:
         from actrec.motion.flow import dis
@@ -112,7 +112,7 @@ class Counted:
         self.calls, self.compute = 0, dis
 
     def __call__(self, frames: np.ndarray, **options: object) -> np.ndarray:
-        self.calls += len(frames) == FRAMES  # not the step from a short clip's end to its beginning
+        self.calls += len(frames) > 2  # not the step from a short clip's end to its beginning
         return self.compute(frames, **options)
 
 
