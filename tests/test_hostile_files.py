@@ -117,7 +117,9 @@ def test_a_start_without_labels_shows_no_confusion(run):
     assert story.confusion(run.events()) is None
 
 
-@pytest.mark.parametrize("damage", [{"epochs": "many"}, {"system": None}, {"seed": True}, {"data": ...}], ids=str)
+@pytest.mark.parametrize(
+    "damage", [{"epochs": "many"}, {"options": []}, {"system": None}, {"seed": True}, {"data": ...}], ids=str
+)
 def test_settings_that_say_odd_things_are_refused(run, damage):
     path = run.folder / "settings.json"
     values = json.loads(path.read_text()) | damage

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from actrec.machine import write_json
@@ -130,7 +130,7 @@ class Run:
         known = {each.name for each in fields(Settings)}
         if unknown := set(values) - known:
             raise RunError(f"The run '{self.name}' comes from another version: it sets {', '.join(sorted(unknown))}.")
-        if odd := [each.name for each in fields(Settings) if not _fits(values.get(each.name, each.default), each.type)]:
+        if odd := [each.name for each in fields(Settings) if not _fits(values, each)]:
             raise RunError(f"The settings of the run '{self.name}' are broken ({', '.join(odd)}). Start it anew.")
         return Settings(**values)
 
@@ -219,10 +219,13 @@ def runs(folder: Path) -> list[Run]:
     return sorted(found, key=lambda run: run.folder.stat().st_mtime, reverse=True)
 
 
-def _fits(value: object, wanted: str) -> bool:
-    """Whether a setting holds what its annotation says."""
-    kinds = {"str": str, "int": int, "float": (int, float), "None": type(None)}
-    return not isinstance(value, bool) and any(isinstance(value, kinds[each]) for each in wanted.split(" | "))
+def _fits(values: dict, wanted: Field) -> bool:
+    """Whether a setting is there, unless it may be missing, and holds what its annotation says."""
+    if wanted.name not in values:
+        return wanted.default is not MISSING or wanted.default_factory is not MISSING
+    kinds = {"str": str, "int": int, "float": (int, float), "dict": dict, "None": type(None)}
+    value = values[wanted.name]
+    return not isinstance(value, bool) and any(isinstance(value, kinds[each]) for each in wanted.type.split(" | "))
 
 
 def _locked(handle: int) -> bool:
