@@ -209,7 +209,7 @@ def test_a_run_from_another_version_is_refused_before_any_time_is_spent(films, t
 
 def test_an_event_log_that_a_crash_cut_off_is_still_read(films, tmp_path):
     run = Run.create(tmp_path / "run", small(films))
-    run.log("epoch", epoch=1)
+    run.log("epoch", epoch=1, loss=1.0, accuracy=0.5)
     with open(run.folder / "events.jsonl", "a") as file:
         file.write('{"event": "ep')
     assert [event["event"] for event in run.events()] == ["epoch"]
