@@ -24,7 +24,7 @@ import httpx
 import numpy as np
 
 from benchmarks.live import FLAGS, open_page
-from benchmarks.soak import App
+from benchmarks.soak import App, open_tab
 
 ROOT = Path(__file__).resolve().parents[1]
 GOALS = {"upload_p95_s": 10.0, "errors": 0, "mixed_up": 0, "live_fairness": 0.7}
@@ -90,7 +90,7 @@ def marked(path: Path, frames: int) -> Path:
 
 def watch(page, name: str) -> None:
     """Start the demo loop with one clip."""
-    page.click("button[role=tab]:has-text('Live')")
+    open_tab(page, "Live")
     page.click("#live-overlay label:has-text('nothing')")
     page.click("#live-film input")
     page.locator("[role=option]", has_text=name).first.click()
@@ -100,7 +100,7 @@ def watch(page, name: str) -> None:
 
 
 def train(page) -> None:
-    page.click("button[role=tab]:has-text('Train')")
+    open_tab(page, "Train")
     page.fill("#train-name input, #train-name textarea", "crowd")
     page.fill("#train-epochs input", "200")
     page.fill("#train-clips input", "10")
@@ -114,7 +114,7 @@ def explore(page, turn: int) -> None:
         ("Motion", "#motion-wave", "#motion-figures figure"),
         ("Compare", "#compare-squat", "#compare-rows table"),
     )[turn % 2]
-    page.click(f"button[role=tab]:has-text('{tab}')")
+    open_tab(page, tab)
     page.click(example)
     with contextlib.suppress(Exception):  # slow is not wrong; what went wrong is in the toasts
         page.wait_for_selector(shown, timeout=60_000)

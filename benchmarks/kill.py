@@ -28,7 +28,7 @@ import numpy as np
 from actrec.machine import environment
 
 ROOT = Path(__file__).resolve().parents[1]
-EPOCHS, CLIPS = 3, 4
+EPOCHS, CLIPS = 3, 5
 TRAIN = [
     "train", "--system", "asym3d", "--threads", "1", "--numbers", "float32", "--device", "cpu", "--batch", "6",
     "--epochs", str(EPOCHS),
@@ -73,7 +73,7 @@ def films(folder: Path) -> Path:
 
 def start(words: list[str], folder: Path, code: str = "") -> subprocess.Popen:
     command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "actrec", *words]
-    variables = environment(1) | {"PYTHONPATH": str(ROOT)}
+    variables = environment(1) | {"PYTHONPATH": str(ROOT), "ACTREC_CACHE": str(folder / "cache")}
     return subprocess.Popen(
         command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -194,10 +194,11 @@ def writers(moments: int, seconds: float) -> dict:
             for _ in range(moments):
                 if time.monotonic() - began > seconds:
                     break
+                before = _stamp(home)
                 process = start([], Path(temporary), code)
-                while not [each for each in home.iterdir() if not each.name.startswith(".")]:
-                    time.sleep(0.05)
-                time.sleep(float(rng.uniform(2.0 if name == "weights" else 0.5, 3.0 if name == "weights" else 1.0)))
+                while _stamp(home) in ((), before):  # until it has written once
+                    time.sleep(0.02)
+                time.sleep(float(rng.uniform(0.0, 1.0)))
                 kill(process)
                 killed[name] += 1
                 try:
@@ -205,6 +206,16 @@ def writers(moments: int, seconds: float) -> dict:
                 except Exception as error:
                     lost.append(f"{name}: {type(error).__name__}: {error}")
     return {"what": "writers", "killed": dict(killed), "lost": lost}
+
+
+def _stamp(home: Path) -> tuple[int, ...]:
+    """Changes with every version that is put into place."""
+    stamps = []
+    for each in home.iterdir():
+        with contextlib.suppress(OSError):
+            if not each.name.startswith("."):
+                stamps += [each.stat().st_ino, each.stat().st_mtime_ns]
+    return tuple(stamps)
 
 
 def page(moments: int, seconds: float) -> dict:

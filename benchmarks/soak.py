@@ -106,10 +106,20 @@ class App:
         return {"processes": left, "folders": [each.name for each in self.folder.glob("actrec-page-*")]}
 
 
+def open_tab(page, name: str) -> None:
+    """Open a tab, from the menu of those for which the page is too narrow."""
+    tab = page.locator(f"button[role=tab]:has-text('{name}'):visible")
+    if not tab.count():
+        page.locator(".overflow-menu > button").first.click()
+        tab = page.locator(f".overflow-dropdown button:has-text('{name}')")
+    tab.first.click()
+    page.wait_for_selector(f"#tab-{name.lower()}", state="visible", timeout=60_000)
+
+
 def stream(page, app: App, minutes: float) -> dict:
     """So many minutes of camera; a reading every few seconds."""
     page.wait_for_selector("#status:has-text('Ready')", timeout=240_000)
-    page.click("button[role=tab]:has-text('Live')")
+    open_tab(page, "Live")
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=60_000)
     page.click("#live-camera button:has-text('Record')")
