@@ -97,7 +97,7 @@ def draw(
     from actrec.explain.atlas import atlases
 
     weights = weights or lab.default
-    with told(ValueError):
+    with told():
         found = survey(lab, weights, progress)
         shown = gallery(lab, weights)
         card = lab.cards[weights]
@@ -188,7 +188,7 @@ def place(lab: Lab, path: str | None, now: Map | None) -> tuple[str, str]:
         raise refusal("Draw the map first.")
     from actrec.explain.over_time import parts_of
 
-    with told(ValueError):
+    with told():
         clip = reading(lab, path, short_side=SHORT_SIDE)
         return _placed(lab, parts_of(clip, lab.recognizer(now.weights).system.seconds), now)
 

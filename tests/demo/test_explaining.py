@@ -37,7 +37,7 @@ def test_without_a_clip_every_button_says_what_to_do(lab):
 
 
 def test_a_file_that_is_no_video_is_refused_in_words(lab, tmp_path):
-    path = tmp_path / "<b>clip</b>.mp4"
+    path = tmp_path / "<b>clip.mp4"
     path.write_bytes(b"not a video at all, but long enough to be looked at")
     with pytest.raises(gr.Error) as refused:
         saliency.ask(lab, str(path), None)

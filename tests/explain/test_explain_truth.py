@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from actrec.data import synthetic
+from actrec.explain import truth
 from actrec.explain.over_time import Windows, film_of
 from actrec.explain.saliency import METHODS, ClassSaliency
-from actrec.explain.truth import alike, cells_of, rank_correlation, taken_out, tested
+from actrec.explain.truth import alike, cells_of, rank_correlation, taken_out
 from actrec.fusion import average
 from actrec.models.c3d import C3D
 from actrec.models.layers import ConvReLU3d
@@ -93,20 +94,20 @@ def test_what_decides_beats_random_order_and_what_does_not_loses_to_it(trained):
     gains, against = [], []
     for frames, label, right, _ in held_out(12):
         true = {"clip": right.astype(np.float32)}
-        gains.append(tested(trained, view(frames), label, true).gain)
-        against.append(tested(trained, view(frames), label, {"clip": 1 - true["clip"]}).gain)
+        gains.append(truth.tested(trained, view(frames), label, true).gain)
+        against.append(truth.tested(trained, view(frames), label, {"clip": 1 - true["clip"]}).gain)
     assert np.mean(gains) > 2 * np.std(gains, ddof=1) / len(gains) ** 0.5
     assert np.mean(against) < 0
 
 
 def test_curves_run_from_the_whole_clip_to_none_of_it(trained):
     frames, label, right, _ = held_out(1)[0]
-    truth = tested(trained, view(frames), label, {"clip": right.astype(np.float32)})
+    found = truth.tested(trained, view(frames), label, {"clip": right.astype(np.float32)})
     empty = {"clip": np.ascontiguousarray(taken_out(view(frames)["clip"]))}
     whole, none = trained.shares(*trained.run([view(frames), empty]))[:, trained.labels.index(label)]
-    ends = [truth.deletion[0], truth.insertion[-1], truth.random_deletion[0]]
+    ends = [found.deletion[0], found.insertion[-1], found.random_deletion[0]]
     assert ends == pytest.approx([whole] * 3, abs=1e-3)
-    assert [truth.deletion[-1], truth.insertion[0]] == pytest.approx([none] * 2, abs=1e-3)
+    assert [found.deletion[-1], found.insertion[0]] == pytest.approx([none] * 2, abs=1e-3)
 
 
 def test_the_rank_correlation_is_spearmans_where_something_changes():
