@@ -31,7 +31,7 @@ def block(subject: Subject, *, fed: str = "difference") -> Figure:
     """The 16 pictures that go into the network together, by the recipe's own view."""
     if fed not in MODALITIES:
         fed = MODALITIES[0]
-    made = subject.keep(("block", fed), lambda: view(_frames(subject), fed, "dis")["clip"])
+    made = subject.keep(("block", fed), lambda: view(_frames(subject), modality=fed)["clip"])
     shown = [np.ascontiguousarray(made[:, t].transpose(1, 2, 0)) for t in range(made.shape[1])]
     shown = [vivid(each) for each in shown] if fed == "difference" else shown
     seconds = subject.recognizer.system.seconds

@@ -15,7 +15,7 @@ from actrec.explain.subject import Subject
 from actrec.fusion import average, maximum, sci, sci_fusion
 from actrec.models import fstcn
 from actrec.models.counting import weights
-from actrec.systems.fstcn import CROPS, LENGTH, LIGHT_DISTANCE, LIGHT_STRIDE, chosen, view
+from actrec.systems.fstcn import CROPS, LENGTH, LIGHT_DISTANCE, LIGHT_STRIDE, chosen_frames, view
 from actrec.systems.views import newest
 
 SIDE, SIZE, PLACES = 136, 112, 18
@@ -59,7 +59,7 @@ def _crops(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
     def make() -> tuple:
         span = sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE)
         frames = newest(subject.clip, span, 12.5)
-        frames = sampling.short_side(frames[chosen(frames, None)], SIDE)
+        frames = sampling.short_side(frames[chosen_frames(frames, None)], SIDE)
         crops = sampling.test_crops(*frames.shape[1:3], SIZE, PLACES)
         views = [view(crop.of(frames)) for crop in crops]
         logits = subject.recognizer.run(views)[0]
