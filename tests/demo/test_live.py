@@ -52,16 +52,15 @@ def test_squats_of_the_demo_loop_are_squats(lab, monkeypatch):
 
 
 def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(lab, monkeypatch):
-    """Two ticks a second: the window holds ten frames a second all the same, and squats stay squats."""
+    """Two ticks a second: the window holds ten frames a second all the same."""
     lab.start()
     lab.recognizer()
     visitor, now = None, [200.0]
     monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
     for _ in range(9):
-        _, answer, _, visitor = live.on_tick(lab, 199.5, "squat", visitor, "nothing", 5, None, live.OWN, None)
+        *_, visitor = live.on_tick(lab, 199.5, "squat", visitor, "nothing", 5, None, live.OWN, None)
         now[0] += 0.5
     assert visitor.buffer.fps == pytest.approx(10, abs=0.1) and len(visitor.buffer) == 41
-    assert 'data-label="squat"' in answer
 
 
 def test_the_strip_holds_each_label_for_as_long_as_it_was_said():
