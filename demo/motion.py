@@ -139,9 +139,10 @@ def files(lab: Lab, watched: Watched | None) -> list[str]:
     """Every clue as a picture and as a video."""
     if watched is None:
         raise refusal("Show the motion of a clip first.")
-    home = fresh_file("clues")
-    home.mkdir()
-    return lab.clue_files(watched.clues, home)
+    with told():
+        home = fresh_file("clues")
+        home.mkdir()
+        return lab.clue_files(watched.clues, home)
 
 
 def _clip(lab: Lab) -> tuple:
