@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
+from demo.seats import Seats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,7 @@ class Lab:
     ) -> None:
         self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
         self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
+        self.seats = Seats()
         self.progress = "Loading the network library."
         self.paces: dict[str, Pace] = {}
         self._cards: tuple[tuple, dict[str, Card]] = ((), {})

@@ -93,6 +93,8 @@ def on_frame(
     recognizer = lab.at_once(asks.weights if asks is not None else weights)
     if isinstance(recognizer, str):
         return picture(frame, "Your camera."), verdict("one moment", True, recognizer), "", visitor
+    if longest := lab.seats.wait(visitor, arrived):
+        return picture(frame, "Your camera."), verdict("please wait", True, _turn(lab, longest)), "", visitor
     visitor.buffer.add(_small(frame), arrived)
     visitor.arrived = arrived
     clip = visitor.buffer.clip(recognizer.system.seconds + 0.5)
@@ -111,6 +113,13 @@ def on_frame(
         list(visitor.said), time.monotonic(), SHOWN_SECONDS, list(asks.labels if asks else recognizer.labels)
     )
     return shown, f'{answer}<p class="quiet figures pace">{visitor.pace()}</p>', strip, visitor
+
+
+def _turn(lab: Lab, seconds: float) -> str:
+    return (
+        f"{lab.seats.places} others are being watched, as many as this computer can follow. Your turn comes in "
+        f"{seconds:.0f} seconds at the latest; keep this tab open."
+    )
 
 
 def told(prediction: Prediction) -> tuple[str, str]:

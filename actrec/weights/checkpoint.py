@@ -24,8 +24,8 @@ def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tenso
     card = Card(**{**asdict(card), "sha256": hashlib.sha256(data).hexdigest()})
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     fresh = folder.with_name(f".{folder.name}.new{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     try:
         _write(fresh / "model.safetensors", data)
@@ -89,6 +89,28 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what writers of this folder that were killed have left."""
+    start = f".{folder.name}.new"
+    for left in folder.parent.iterdir():
+        writer = left.name.removeprefix(start)
+        if left.name.startswith(start) and writer.isdigit() and not _writes_elsewhere(int(writer)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _writes_elsewhere(process: int) -> bool:
+    """Whether another process of this number lives on this machine."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _replace_folder(folder: Path, fresh: Path) -> None:

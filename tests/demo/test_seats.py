@@ -1,0 +1,66 @@
+"""Who is answered at the camera, and how long the others wait; by a clock of our own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from demo import live
+from demo.lab import Lab
+from demo.seats import SILENT, TERM, Seats
+
+
+def everyone(seats: Seats, visitors: str, now: float) -> dict[str, float]:
+    return {visitor: seats.wait(visitor, now) for visitor in visitors}
+
+
+def test_the_next_one_is_told_when_the_first_place_is_free():
+    seats = Seats(3)
+    for now, visitor in enumerate("abc"):
+        assert seats.wait(visitor, float(now)) == 0
+    for now in range(3, 50):
+        told = everyone(seats, "abcde", float(now))
+        assert [told[each] for each in "abc"] == [0, 0, 0]
+        assert told["d"] == TERM - now and told["e"] == TERM + 1 - now
+
+
+def test_nobody_who_comes_on_waits_longer_than_was_said():
+    seats, promised, answered = Seats(2), {}, dict.fromkeys("abcde", 0)
+    for tenth in range(int(400 * TERM)):
+        now = tenth / 10
+        for visitor, wait in everyone(seats, "abcde", now).items():
+            if wait:
+                promised.setdefault(visitor, now + wait)
+            else:
+                answered[visitor] += 1
+                assert now <= promised.pop(visitor, now) + 1.0, visitor
+    assert min(answered.values()) > 0.7 * max(answered.values())
+
+
+def test_a_place_is_kept_while_nobody_waits_and_lost_by_silence():
+    seats = Seats(1)
+    for now in range(int(3 * TERM)):
+        assert seats.wait("a", float(now)) == 0
+    assert seats.wait("b", 3 * TERM) > 0
+    assert seats.wait("b", 3 * TERM + SILENT - 1.1) > 0
+    assert seats.wait("b", 3 * TERM + SILENT) == 0
+    assert seats.wait("a", 3 * TERM + SILENT) == TERM
+
+
+def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
+    lab, now = Lab(device="cpu"), [500.0]
+    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
+    lab.start()
+    lab.recognizer()
+    frame, visitors = np.zeros((240, 320, 3), np.uint8), [None] * 9
+    try:
+        for _ in range(2):
+            answers = []
+            for place, visitor in enumerate(visitors):
+                _, answer, _, visitors[place] = live.on_frame(lab, frame, visitor, "nothing", 5, None, live.OWN, None)
+                answers.append(answer)
+            now[0] += 0.5
+    finally:
+        lab.close()
+    assert all("watching" in answer for answer in answers[:8])
+    assert "please wait" in answers[8] and "in 120 seconds" in answers[8]
+    assert len(visitors[8].buffer) == 0
