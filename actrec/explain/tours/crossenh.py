@@ -245,7 +245,7 @@ def _lesson(subject: Subject, letter: str, direction: str, steps: int) -> dict:
         while len(state["terms"]) <= steps:
             made = state["network"].distil(**clips)
             loss = bridge_distillation(made.student, made.teacher, made.scores, target)
-            state["terms"].append(tuple(float(each) for each in (loss.first, loss.end, loss.entropy)))
+            state["terms"].append(tuple(float(each.detach()) for each in (loss.first, loss.end, loss.entropy)))
             state["maps"].append((made.student[0].detach()[0], made.teacher[0].detach()[0]))
             state["optimiser"].zero_grad()
             loss.loss.backward()
