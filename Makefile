@@ -33,7 +33,7 @@ screens:
 # system:weights to start from:epochs for two people's interactions. About an hour and a half on two cores.
 DRAWN = asym3d:asym3d-synthetic:six:250:12 asym3d:asym3d-all:all:100:14 fstcn:fstcn-synthetic:six:160:15 \
   ms3d:ms3d-synthetic:six:160:11 mdtnet:mdtnet-synthetic:six:160:5 crossenh:crossenh-synthetic:six:160:6
-TUNED = asym3d:asym3d-all:25 fstcn:fstcn-synthetic:20 ms3d:ms3d-synthetic:20 mdtnet:mdtnet-synthetic:12 \
+TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:20 ms3d:ms3d-synthetic:20 mdtnet:mdtnet-synthetic:12 \
   crossenh:crossenh-synthetic:12
 INTERACTIONS ?= $(DATA)/ut_interaction
 TRAIN = $(PYTHON) -m actrec train --system $$1 --name $$name --out runs/$$name

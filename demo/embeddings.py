@@ -43,8 +43,11 @@ element.addEventListener('click', choose);
 element.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(event); }
 });
+// A dot that has the keyboard's focus keeps its picture when the page scrolls under the mouse.
+const focused = () => element.contains(document.activeElement) && document.activeElement.closest('[data-index]');
 const point = (event) => {
-  const found = dot(event), tip = element.querySelector('.atlas-tip');
+  const found = event.type === 'focusout' ? null : dot(event) ?? focused();
+  const tip = element.querySelector('.atlas-tip');
   if (!tip) return;
   tip.hidden = !found;
   if (!found) return;

@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import gradio as gr
+import numpy as np
 
 from actrec.refusal import Refusal
 from demo.lab import EXAMPLES, Lab, name_of
@@ -149,7 +150,9 @@ def _controls(step: Step, values: dict) -> list:
     for place in range(SLIDERS):
         if place < len(mine[Slider]):
             each = mine[Slider][place]
-            shown.append(gr.Slider(minimum=each.low, maximum=each.high, step=each.step, value=values[each.name],
+            # numpy's numbers would reach the browser, and come back, as words
+            value = np.asarray(values[each.name]).item()
+            shown.append(gr.Slider(minimum=each.low, maximum=each.high, step=each.step, value=value,
                                    label=each.label, info=each.info or None, visible=True))  # fmt: skip
         else:
             shown.append(gr.Slider(visible=False))

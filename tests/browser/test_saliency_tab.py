@@ -67,7 +67,7 @@ def test_a_click_on_a_dot_plays_its_clip(page, tmp_path: Path):
     for number in (5, 37):
         label = dots.nth(number).get_attribute("data-label")
         dots.nth(number).focus()
-        assert page.locator("#embeddings-map .atlas-tip").is_visible()
+        page.wait_for_selector("#embeddings-map .atlas-tip", state="visible", timeout=10_000)
         page.keyboard.press("Enter")
         page.wait_for_selector(f"#embeddings-what [data-clip='{number}']", timeout=30_000)
         assert label in page.inner_text("#embeddings-what")

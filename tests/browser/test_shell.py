@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,9 @@ def axe() -> Path:
 
 def test_the_strip_says_what_computes_on_what_and_what_runs(page):
     told = page.inner_text("#status")
-    for word in ("Device", "CPU", "asym3d-synthetic", "Memory", "GB", "Training"):
+    for word in ("Device", "CPU", "Memory", "GB", "Training"):
         assert word in told, word
+    assert re.search(r"Weights\s*(.*asym3d-synthetic|\d+ in memory)", told), told
 
 
 def test_pages_from_elsewhere_get_nothing(server):

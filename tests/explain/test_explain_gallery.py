@@ -26,7 +26,8 @@ def test_the_films_that_ship_hold_the_clips_of_their_seeds():
     other = synthetic.render("wave", GALLERY + 4, frames=48, size=112, fps=FPS).frames[:LENGTH]
     kept = gallery.clip(place).frames.astype(int)
     assert gallery.labels[place] == "wave"
-    assert np.abs(kept - drawn).mean() < 4 < 10 < np.abs(kept - other).mean()
+    # compression takes some of the grain away: a few levels of 256
+    assert np.abs(kept - drawn).mean() < 6 < 10 < np.abs(kept - other).mean()
 
 
 def test_a_gallery_without_films_is_not_taken_from_them(tmp_path):
