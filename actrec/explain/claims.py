@@ -43,8 +43,8 @@ def verdict(system: str, report: Path | None = None) -> Figure:
         held = sum(row["verdict"] == "holds" for row in rows)
         said = f"{held} of {len(rows)} measured claims hold on this project's test clips."
         caption = (
-            "'holds' means a mean paired difference of more than two standard errors, 'does not' one of less than minus "
-            "two; everything between is unclear."
+            "'holds' means a mean paired difference of more than two standard errors, 'does not' one of less than "
+            "minus two; everything between is unclear."
         )
     table = Table(("claim", "here", "difference", "pairs", "on"), (*map(_row, rows or ()), *waiting))
     numbers = {"measured": bool(rows)} | ({"held": held} if rows else {})
