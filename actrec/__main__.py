@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "write what an answer depends on as pictures and videos, and whether that is true",
     "train": "train a system; survives being stopped",
     "evaluate": "how good weights are on clips they have not seen",
+    "claims": "which claims of the papers hold here",
     "data": "look at a data set before training on it",
     "examples": "draw the example clips that the page offers",
     "doctor": "what this machine has and lacks, each problem with its remedy",

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from actrec.refusal import BadValue
 from actrec.video import Clip
 
 FRAMES, SIZE, FPS = 48, 112, 12.5  # as fast as the fastest light recipe looks
-# Seeds of training, validation, of the examples that ship and of the gallery never meet.
-TRAINING, VALIDATION, EXAMPLES, GALLERY = 0, 1_000_000_000, 2_000_000_000, 3_000_000_000
+# Seeds of training, validation, of the examples that ship, of the gallery and of what judges claims never meet.
+TRAINING, VALIDATION, EXAMPLES, GALLERY, JUDGED = 0, 1_000_000_000, 2_000_000_000, 3_000_000_000, 4_000_000_000
 SETS = {
     "six": synthetic.SIX,
     "webcam": synthetic.WEBCAM,
@@ -50,19 +51,47 @@ def gallery_clips(actions: tuple[str, ...], per_class: int, told: Callable[[str]
     return _split(actions, per_class, GALLERY, told)
 
 
-def _split(actions: tuple[str, ...], per_class: int, first_seed: int, told: Callable[[str], None]) -> Split:
-    jobs = [(action, first_seed + number) for number in range(per_class) for action in actions]
-    frames = np.load(_drawn(jobs, told), mmap_mode="r")
+def judging_source(which: str, train: int, judged: int, seed: int, setting: str, told: Callable[[str], None]) -> Source:
+    """Clips of one setting (`hard`, `plain`, `any`), so many of each class to train on and to judge by; each part is
+    drawn when its first clip is asked for."""
+    actions = SETS[which]
+    return Source(
+        labels=list(actions),
+        train=_split(actions, train, TRAINING + seed * 10_000_000, told, setting, at_once=False),
+        validation=_split(actions, judged, JUDGED + seed * 10_000_000, told, setting, at_once=False),
+        description=f"{train} clips of each of {len(actions)} actions by drawn figures, setting {setting}",
+    )
+
+
+def _split(
+    actions: tuple[str, ...],
+    per_class: int,
+    first_seed: int,
+    told: Callable[[str], None],
+    setting: str = "any",
+    at_once: bool = True,
+) -> Split:
+    jobs = [(action, first_seed + number, setting) for number in range(per_class) for action in actions]
     times = np.arange(FRAMES) / FPS
+    drawing, found = threading.Lock(), []
+
+    def frames() -> np.ndarray:
+        with drawing:
+            if not found:
+                found.append(np.load(_drawn(jobs, told), mmap_mode="r"))
+        return found[0]
+
+    if at_once:
+        frames()
 
     def clip(index: int) -> Clip:
-        action, seed = jobs[index]
-        return Clip(frames[index], times, f"synthetic: {action}, seed {seed}")
+        action, seed, _ = jobs[index]
+        return Clip(frames()[index], times, f"synthetic: {action}, seed {seed}")
 
-    return Split(np.array([actions.index(action) for action, _ in jobs]), clip)
+    return Split(np.array([actions.index(action) for action, *_ in jobs]), clip)
 
 
-def _drawn(jobs: list[tuple[str, int]], told: Callable[[str], None]) -> Path:
+def _drawn(jobs: list[tuple[str, int, str]], told: Callable[[str], None]) -> Path:
     """The file with all clips, drawn now if it is not there; two who draw at once end with the same file."""
     key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version())).encode()).hexdigest()[:16]
     path = cache_folder() / "synthetic" / f"{key}.npy"
@@ -84,9 +113,9 @@ def _drawn(jobs: list[tuple[str, int]], told: Callable[[str], None]) -> Path:
     return path
 
 
-def _render(job: tuple[str, int]) -> np.ndarray:
-    action, seed = job
-    return synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS).frames
+def _render(job: tuple[str, int, str]) -> np.ndarray:
+    action, seed, setting = job
+    return synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS, setting=setting).frames
 
 
 def _one_thread() -> None:

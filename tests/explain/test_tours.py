@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -284,15 +285,15 @@ def test_claims_are_not_made_up(tmp_path):
         found = claims.verdict(key, tmp_path / "none.json")
         assert "not been measured yet" in found.said and not found.numbers["measured"]
     report = tmp_path / "claims.json"
-    report.write_text(
-        '[{"system": "fstcn", "claim": "SCI is better than averaging", "verdict": "does not", "difference": -0.0213, '
-        '"standard_error": 0.004, "pairs": 9, "on": "drawn clips"}]'
-    )
+    row = {"id": "fstcn-sci", "paper": "FstCN", "claim": "SCI is better than averaging", "verdict": "does not"}
+    row |= {"mean": -0.0213, "error": 0.004, "pairs": 9, "where": "hard: drawn figures, many of them"}
+    open_question = row | {"id": "fstcn-many-clips", "verdict": "not measured yet", "mean": None, "error": None}
+    report.write_text(json.dumps({"claims": [row, open_question]}))
     found = claims.verdict("fstcn", report)
-    assert "0 of 1" in found.said
-    assert found.panels[0].body.rows == (
-        ("SCI is better than averaging", "does not", "-0.021 ± 0.004", "9", "drawn clips"),
-    )
+    assert "0 of 1 measured" in found.said
+    first, *rest = found.panels[0].body.rows
+    assert first == ("SCI is better than averaging", "does not", "-0.021 ± 0.004", "9", "hard")
+    assert len(rest) == 6 and all(each[1] == "not measured yet" for each in rest)
     assert not claims.verdict("ms3d", report).numbers["measured"]
     report.write_text("{")
     assert not claims.verdict("fstcn", report).numbers["measured"]

@@ -9,7 +9,7 @@ import numpy as np
 from actrec.data.synthetic import exercises, gait, gestures, pairs
 from actrec.data.synthetic.camera import FRAMINGS
 from actrec.data.synthetic.captures import Capture, captures
-from actrec.data.synthetic.scene import film_pair, film_single
+from actrec.data.synthetic.scene import SETTINGS, film_pair, film_single
 from actrec.data.synthetic.skeleton import Body, Motion
 from actrec.refusal import BadValue
 from actrec.video.clip import Clip
@@ -72,24 +72,30 @@ def render(
     fps: float = 8.0,
     framing: str | None = None,
     capture: Capture | None = None,
+    setting: str = "any",
 ) -> Clip:
     """A clip of one action; the same seed gives the same clip, and the same scene for every action.
 
     `size` is a side or (height, width); `framing` is "whole", "webcam" or None for either by chance. With a
     `capture` the recorded movement drives the figure instead of the program, and `action` is only its label.
+    `setting` "hard" is clutter, two others who walk about and a camera that shakes and pans; "plain" is a bare wall,
+    nobody else and a still camera.
     """
     if frames < 1:
         raise BadValue(f"A clip has at least one frame, not {frames}.")
     if framing not in (None, *FRAMINGS):
         raise BadValue(f"There is no framing “{framing}”; there are: {', '.join(FRAMINGS)}.")
+    if setting not in SETTINGS:
+        raise BadValue(f"There is no setting “{setting}”; there are: {', '.join(SETTINGS)}.")
+    scene = SETTINGS[setting]
     times = np.arange(max(frames, 2)) / fps  # speeds need two moments
     shape = (size, size) if isinstance(size, int) else tuple(size)
     if capture is not None:
-        pictures = film_single(capture, seed, action, times, shape, framing)
+        pictures = film_single(capture, seed, action, times, shape, framing, scene)
     elif action in ACTIONS:
-        pictures = film_single(ACTIONS[action], seed, action, times, shape, framing)
+        pictures = film_single(ACTIONS[action], seed, action, times, shape, framing, scene)
     elif action in PAIRS:
-        pictures = film_pair(PAIRS[action], seed, action, times, shape, framing)
+        pictures = film_pair(PAIRS[action], seed, action, times, shape, framing, scene)
     else:
         known = ", ".join((*ACTIONS, *PAIRS))
         raise BadValue(f"There is no synthetic action “{action}”; there are: {known}.")

@@ -25,6 +25,33 @@ from actrec.data.synthetic.skeleton import pose as posed
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What of a scene is not left to chance: the places, how many others walk about, how the camera moves.
+
+    `shake` (shares of the frame's height) and `pan` (shares of its width per second) are ranges of their size.
+    """
+
+    places: tuple[str, ...] = tuple(scenery.KINDS)
+    movers: int | None = None
+    shake: tuple[float, float] | None = None
+    pan: tuple[float, float] | None = None
+
+    def seen(self, view: View, rng: np.random.Generator) -> View:
+        """The view with this setting's camera motion."""
+        if self.shake is not None:
+            view = replace(view, shake=float(rng.uniform(*self.shake)))
+        if self.pan is not None:
+            view = replace(view, pan=float(rng.uniform(*self.pan) * rng.choice((-1, 1))))
+        return view
+
+
+ANY = Setting()
+HARD = Setting(("clutter", "room"), movers=2, shake=(0.006, 0.02), pan=(0.02, 0.06))
+PLAIN = Setting(("plain",), movers=0, shake=(0.0, 0.0), pan=(0.0, 0.0))
+SETTINGS = {"any": ANY, "hard": HARD, "plain": PLAIN}
+
+
+@dataclass(frozen=True)
 class Stage:
     """What a seed says about a clip before anybody moves."""
 
@@ -36,6 +63,7 @@ class Stage:
     lit: np.ndarray
     light: np.ndarray
     shutter: float  # seconds that a frame is exposed, where that blurs what moves; else 0
+    setting: Setting = ANY
 
     def moments(self, times: np.ndarray) -> np.ndarray:
         """The seconds that are drawn: one per frame, or its first and last when the exposure is long."""
@@ -49,16 +77,16 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
-def draw_stage(seed: int, framing: str | None) -> Stage:
+def draw_stage(seed: int, framing: str | None, setting: Setting = ANY) -> Stage:
     """Person, viewpoint, light and film of a seed."""
     rng = stream(seed, "stage")
-    view = draw_view(rng, framing)
+    view = setting.seen(draw_view(rng, framing), stream(seed, "setting"))
     seated = bool(rng.random() < (0.5 if view.framing == "webcam" else 0.1))
     angle = rng.uniform(0, 2 * np.pi)
     lit = np.array([np.cos(angle), -abs(np.sin(angle))]) * rng.uniform(0.5, 1.0)
     light = rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3))
     shutter = float(rng.uniform(0.015, 0.06)) if rng.random() < 0.08 else 0.0
-    return Stage(view, seated, draw_body(rng), draw_look(rng), draw_film(rng), lit, light, shutter)
+    return Stage(view, seated, draw_body(rng), draw_look(rng), draw_film(rng), lit, light, shutter, setting)
 
 
 def chair(rng: np.random.Generator, body: Body, pose: Pose) -> list[Part]:
@@ -138,16 +166,18 @@ def outfit(actor: Actor, seed: int, camera: Camera) -> list[Part]:
     return parts
 
 
-def bystanders(seed: int, camera: Camera, view: View, times: np.ndarray) -> list[Actor]:
-    """Now and then somebody walks past or stands about in the background."""
+def bystanders(seed: int, camera: Camera, setting: Setting, times: np.ndarray) -> list[Actor]:
+    """Now and then somebody walks past or stands about in the background; a setting's movers all walk."""
     rng = stream(seed, "bystanders")
     count = int(rng.choice((0, 1, 2), p=(0.84, 0.12, 0.04)))
+    if setting.movers is not None:
+        count = setting.movers
     found = []
     flat = camera.axes[2] * np.array([1.0, 0.0, 1.0])
     flat /= np.linalg.norm(flat)
     for _ in range(count):
         body, look = draw_body(rng), draw_look(rng)
-        if rng.random() < 0.6:
+        if rng.random() < 0.6 or setting.movers is not None:
             motion = gait.walk(rng, body, times, False)
             motion.glide[:] = 0.0
         else:
@@ -164,7 +194,7 @@ def shoot(
     stage: Stage, seed: int, camera: Camera, actors: list[Actor], times: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
     """Draw and develop all frames [T, H, W, 3] from the moments `times`."""
-    behind = bystanders(seed, camera, stage.view, times)
+    behind = bystanders(seed, camera, stage.setting, times)
     things = [
         outline
         for actor in (*actors, *behind)
@@ -175,7 +205,7 @@ def shoot(
     shadows = [shadow(a.pose, camera, a.body) for a in (*actors, *behind)] if whole else []
     rng = stream(seed, "scenery")
     feet = float(camera.project(np.zeros((1, 1, 3)))[0][0, 0, 1] - camera.drift[0, 1])
-    picture = scenery.backdrop(rng, stage.view.framing, size, camera.horizon, feet)
+    picture = scenery.backdrop(rng, stage.view.framing, size, camera.horizon, feet, stage.setting.places)
     moved = camera.drift + camera.passing(actors[0].motion.glide)
     strength = rng.uniform(0.05, 0.3)
     each = 2 if stage.shutter else 1
@@ -214,10 +244,16 @@ def barred(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def film_single(
-    program: Callable | Capture, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
+    program: Callable | Capture,
+    seed: int,
+    action: str,
+    times: np.ndarray,
+    size: tuple[int, int],
+    framing: str | None,
+    setting: Setting = ANY,
 ) -> np.ndarray:
     """Frames of one person who performs one action, by a program or as recorded."""
-    stage = draw_stage(seed, framing)
+    stage = draw_stage(seed, framing, setting)
     times = stage.moments(times)
     body, rng = stage.body, stream(seed, action)
     if isinstance(program, Capture):
@@ -231,10 +267,16 @@ def film_single(
 
 
 def film_pair(
-    program: Callable, seed: int, action: str, times: np.ndarray, size: tuple[int, int], framing: str | None
+    program: Callable,
+    seed: int,
+    action: str,
+    times: np.ndarray,
+    size: tuple[int, int],
+    framing: str | None,
+    setting: Setting = ANY,
 ) -> np.ndarray:
     """Frames of two people who do something together."""
-    stage = draw_stage(seed, framing or "whole")
+    stage = draw_stage(seed, framing or "whole", setting)
     times = stage.moments(times)
     rng = stream(seed, "second")
     second = draw_body(rng)

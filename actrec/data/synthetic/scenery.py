@@ -211,13 +211,25 @@ SHARES = {
 }
 
 
-def backdrop(rng: np.random.Generator, framing: str, size: tuple[int, int], horizon: float, feet: float) -> np.ndarray:
-    """A background with margins for a canvas (height, width), given the rows of the horizon and of the feet."""
+def backdrop(
+    rng: np.random.Generator,
+    framing: str,
+    size: tuple[int, int],
+    horizon: float,
+    feet: float,
+    places: tuple[str, ...] = tuple(KINDS),
+) -> np.ndarray:
+    """A background with margins for a canvas (height, width), given the rows of the horizon and of the feet.
+
+    `places` are the kinds that it is one of; what the seed draws is kept where it is among them.
+    """
     height, width = size
     full = (round(height * (1 + 2 * MARGIN)), round(width * (1 + 2 * MARGIN)))
     line = float(np.clip(horizon, -0.3 * height, 1.3 * height) + MARGIN * height)
     ground_row = max(float(np.clip(feet, -0.3 * height, 1.5 * height) + MARGIN * height), line + 2)
     kind = str(rng.choice(list(KINDS), p=SHARES[framing]))
+    if kind not in places:
+        kind = places[int(rng.integers(len(places)))]
     line = float(np.clip(horizon, -0.3 * height, 1.3 * height) + MARGIN * height)
     picture = KINDS[kind](rng, full, line, ground_row)
     if rng.random() < (0.5 if framing == "webcam" else 0.25):  # out of focus
