@@ -32,7 +32,7 @@ PER_SEGMENT = 5
 IMAGENET = {"mean": 0.449, "std": 0.226}
 
 SCRATCH = Schedule("adamw", rate=1e-3, epochs=14, batch=16, weight_decay=0.03, cosine=True, label_smoothing=0.05)
-FINE_TUNE = Schedule("adamw", rate=3e-4, epochs=30, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
+FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
 IN_PAPER = Schedule("sgd", rate=1e-2, epochs=70, batch=32, weight_decay=1e-4, at=(30, 40, 50))
 
 

@@ -26,7 +26,7 @@ PAPER = "Man et al., The Action Recognition with Multi-Clue Sparse 3-Dimensional
 PASSES = 4  # p of eq. 6; not given in the paper
 
 SCRATCH = Schedule("adamw", rate=1e-3, epochs=14, batch=24, weight_decay=0.02, cosine=True)
-FINE_TUNE = Schedule("adamw", rate=3e-4, epochs=30, batch=24, weight_decay=0.05, cosine=True)
+FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True)
 # Sec. IV: Adam, batch 64, 500 epochs; the rate is not given in the paper.
 IN_PAPER = Schedule("adamw", rate=1e-3, epochs=500, batch=64, weight_decay=0.0)
 

@@ -35,6 +35,7 @@ from actrec.training.updates import Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
 from actrec.training.world import World
 
+QUICK_GALLERY = 6  # clips of each class behind its centre while it still learns
 SHOWN_CLASSES = 40  # up to which an epoch's confusion goes into the log
 SAVED_EVERY = 600.0  # seconds after which a long epoch writes a checkpoint in its middle
 
@@ -106,7 +107,7 @@ class Training:
         self.loading = workers(self.device, world)
         self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
         self.judging = self.source.validation.moments(self.system.seconds)
-        self.gallery = gallery_of(self.source.train, 20, self.system)
+        self.gallery = gallery_of(self.source.train, QUICK_GALLERY, self.system)
         self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
         self.clips = fingerprint(self.source)
 
