@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from actrec.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "assets" / "examples" / "jumping-jack.mp4"
 
@@ -38,18 +42,28 @@ def test_predict_prints_json_and_nothing_else():
     assert {"decode", "views", "network", "fusion"} <= set(answer["milliseconds"])
 
 
-def test_what_is_wrong_is_a_sentence_on_standard_error_and_status_2(tmp_path):
-    letter = tmp_path / "letter.mp4"
-    letter.write_text("dear all")
-    for words in (
-        ["predict", str(letter)],
-        ["predict", str(tmp_path / "nowhere.mp4")],
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "LETTER"],
+        ["predict", "NOWHERE"],
         ["predict", str(EXAMPLE), "--system", "telepathy"],
         ["predict", str(EXAMPLE), "--weights", "nothing"],
-        ["train", "--system", "telepathy", "--out", str(tmp_path / "run")],
-        ["train", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run2")],
-    ):
-        done = _run(*words)
-        assert done.returncode == 2, (words, done.stderr)
-        assert done.stdout == "", words
-        assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.strip().endswith((".", "?")), done.stderr
+        ["train", "--system", "telepathy", "--out", "RUN"],
+        ["train", "--data", "NOWHERE", "--out", "RUN"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_is_a_sentence_on_standard_error_and_status_2(words, tmp_path, capsys):
+    (tmp_path / "LETTER").write_text("dear all")
+    here = [str(tmp_path / word) if word.isupper() else word for word in words]
+    assert main(here) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.strip().splitlines()) == 1 and told.err.strip().endswith((".", "?")), told.err
+
+
+def test_a_process_ends_with_the_same_sentence_and_status(tmp_path):
+    done = _run("predict", str(tmp_path / "nowhere.mp4"))
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1 and "cannot be opened" in done.stderr
