@@ -33,8 +33,8 @@ screens:
 # system:weights to start from:epochs for two people's interactions. About an hour and a half on two cores.
 DRAWN = asym3d:asym3d-synthetic:six:250:12 asym3d:asym3d-all:all:100:14 fstcn:fstcn-synthetic:six:160:15 \
   ms3d:ms3d-synthetic:six:160:11 mdtnet:mdtnet-synthetic:six:160:5 crossenh:crossenh-synthetic:six:160:6
-TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:20 ms3d:ms3d-synthetic:20 mdtnet:mdtnet-synthetic:12 \
-  crossenh:crossenh-synthetic:12
+TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:100 ms3d:ms3d-synthetic:60 mdtnet:mdtnet-synthetic:60 \
+  crossenh:crossenh-synthetic:60
 INTERACTIONS ?= $(DATA)/ut_interaction
 TRAIN = $(PYTHON) -m actrec train --system $$1 --name $$name --out runs/$$name
 SHIP = mkdir -p weights/$$name && cp runs/$$name/weights/* weights/$$name/
