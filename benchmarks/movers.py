@@ -85,9 +85,9 @@ class Foremost(C3D):
 def learned(pool: str = "max", seed: int = 0) -> Recognizer:
     """A network of two layers that learned the way of the red square."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    groups = [ConvReLU3d(3, 8, (3, 3, 3)), ConvReLU3d(8, 16, (3, 3, 3))]
+    groups = [ConvReLU3d(3, 6, (3, 3, 3)), ConvReLU3d(6, 12, (3, 3, 3))]
     made = {"max": Foremost, "mean": C3D}[pool]
-    network = made(groups, 16, len(WAYS), fc=(16,), dropout=0.0, mean=True, generator=generator)
+    network = made(groups, 12, len(WAYS), fc=(16,), dropout=0.0, mean=True, generator=generator)
     toy = System(
         name="movers", title="Movers", paper="", size="light", inputs={"clip": Input(3, FRAMES, SIDE)},
         network=lambda classes: network, seconds=1.0, training_view=lambda clip, rng: {},
