@@ -6,7 +6,8 @@
 for (another class, SmoothGrad's copies, another neuron, another draw of the map). `truth`: deletion and insertion on
 held-out clips that no training saw, for the class that the network answers, against the same cells in random order;
 a map passes where the mean paired difference is more than two standard errors above zero. `shuffled`: the rank
-correlation with the map of the same network with its weights in random order. Run nothing beside it.
+correlation with the map of the same network with its weights in random order. What FILE holds of other systems and
+parts stays. Run nothing beside it.
 """
 
 from __future__ import annotations
@@ -27,17 +28,20 @@ from actrec.explain.gallery import Gallery, gallery_of
 from actrec.explain.over_time import Windows, film_of, films_of
 from actrec.explain.saliency import METHODS, ClassSaliency
 from actrec.explain.survey import neuron_film, of_views
-from actrec.explain.truth import alike, compared, maps_of
+from actrec.explain.truth import compared, maps_of, rank_correlation
 from actrec.machine import choose_device, describe, relaunch_with_allocator
 from actrec.recognizer import Recognizer
+from actrec.systems.system import Views
 from actrec.video.read import read_clip
+from benchmarks import movers
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "explain.json"
+PARTS = ("speed", "truth", "movers")
 SYSTEMS = ("asym3d", "fstcn", "ms3d", "mdtnet", "crossenh")
 EXAMPLE = ROOT / "assets" / "examples" / "jumping-jack.mp4"
 GOALS_MS = {"class saliency of a clip": 400, "t-SNE of 500 codes": 2000, "slider": 1000}
-CODES, SIDE = 500, 180
+CODES, SIDE, SHUFFLES = 500, 180, 3
 
 
 def median_ms(work: Callable[[], object], repeats: int) -> float:
@@ -83,18 +87,37 @@ def speed(systems: Sequence[str], repeats: int) -> dict:
 def truth(system: str, gallery: Gallery, clips: int) -> dict:
     """Mean paired difference, its standard error, and how many standard errors it is above zero, by method."""
     saliency = opened(system)
-    shuffled, recognizer = saliency.shuffled(), saliency.recognizer
+    shuffled, recognizer = [saliency.shuffled(seed) for seed in range(SHUFFLES)], saliency.recognizer
     gains: dict[str, list] = {name: [] for name in METHODS}
-    same = []
+    same: dict[str, list] = {}
     for place in np.linspace(0, len(gallery) - 1, clips).astype(int):
         clip = gallery.clip(int(place))
         view = recognizer.system.protocols["one"].views(clip)[0]
         label = recognizer.predict(clip, "one").label
         for name, curve in compared(recognizer, view, label, maps_of(saliency, view, label), seed=int(place)).items():
             gains[name].append((curve.deletion_gain, curve.insertion_gain, curve.gain))
-        same.append(alike(saliency, shuffled, view, label))
+        mine = looked_at(saliency, view, label)
+        for theirs in (looked_at(other, view, label) for other in shuffled):
+            for name, maps in theirs.items():
+                same.setdefault(name, []).append(rank_correlation(mine[name], maps, view))
+            same.setdefault("silent", []).append(not any(each.any() for each in theirs["class saliency"].values()))
     rows = {name: _judged(np.array(each)) for name, each in gains.items()}
-    return {"clips": clips, "methods": rows, "shuffled": round(float(np.mean(same)), 3)}
+    return {
+        "clips": clips,
+        "methods": rows,
+        "shuffled": {name: round(float(np.mean(r)), 3) for name, r in same.items()},
+    }
+
+
+def looked_at(saliency: ClassSaliency, view: Views, label: str) -> dict[str, dict[str, np.ndarray]]:
+    """What shuffled weights are compared by: maps `[T, S, S]` by input."""
+    slopes = {name: each[0] for name, each in saliency.gradients([view], label).items()}
+    return {
+        "class saliency": {name: each[0] for name, each in saliency.class_saliency([view], label).items()},
+        "Grad-CAM": {name: each[0] for name, each in saliency.grad_cam([view], label).items()},
+        "derivative's size": {name: each.abs().amax(0).numpy() for name, each in slopes.items()},
+        "derivative with its sign": {name: each.sum(0).numpy() for name, each in slopes.items()},
+    }
 
 
 def _judged(gains: np.ndarray) -> dict:
@@ -117,7 +140,12 @@ def judged(results: dict) -> dict[str, bool]:
         reached[f"{system}: class saliency beats random order by 2 standard errors"] = found["methods"][
             "class saliency"
         ]["passes"]
-        reached[f"{system}: shuffled weights give another map (< 0.5)"] = found["shuffled"] < 0.5
+        same = found["shuffled"]
+        another = same["class saliency"] < 0.5 and same["silent"] == 0
+        reached[f"{system}: shuffled weights give another map (< 0.5)"] = another
+    if "movers" in results:
+        share = results["movers"]["max"]["class saliency"]["of the picture"]
+        reached["most of a map lies on the mover that decides (≥ 70 %)"] = share >= 0.7
     return reached
 
 
@@ -126,18 +154,21 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--clips", type=int, default=24, help="held-out clips of each system")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
-    parser.add_argument("--only", nargs="+", choices=("speed", "truth"), default=("speed", "truth"))
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    results: dict = {"machine": describe(choose_device("cpu")), "torch": torch.__version__}
+    results: dict = json.loads(args.out.read_text()) if args.out.is_file() else {}
+    results |= {"machine": describe(choose_device("cpu")), "torch": torch.__version__}
     if "speed" in args.only:
-        results["speed"] = speed(args.systems, args.repeats)
+        results["speed"] = results.get("speed", {}) | speed(args.systems, args.repeats)
     if "truth" in args.only:
         gallery = gallery_of(opened(SYSTEMS[0]).recognizer.labels)
-        results["truth"] = {}
         for system in args.systems:
-            results["truth"][system] = truth(system, gallery, args.clips)
+            results.setdefault("truth", {})[system] = truth(system, gallery, args.clips)
             print(system, json.dumps(results["truth"][system]), flush=True)
+    if "movers" in args.only:
+        results["movers"] = movers.measured()
+        print(json.dumps(results["movers"], ensure_ascii=False), flush=True)
     results["reached"] = judged(results)
     for goal, reached in results["reached"].items():
         print("reached " if reached else "MISSED  ", goal)

@@ -24,7 +24,7 @@ SHORT_SIDE, SECONDS = 180, 20.0
 # What a viewer sees, in words.
 CAPTIONS = {
     "class saliency": "How steeply the score changes with each pixel (FstCN, sec. 4: the class's neuron, propagated "
-    "back to the picture).",
+    "back to the picture), against what random weights give the same place: borders and strides do not show.",
     "SmoothGrad": "The same, averaged over noisy copies of the clip: what only single pixels say goes away.",
     "Grad-CAM": "The last maps of the network, each as strong as it speaks for the class: coarse, but it shows areas.",
 }
@@ -139,9 +139,9 @@ def prove(lab: Lab, asked: Asked | None) -> str:
     heads = ("method", "deletion: area under random", "insertion: area over random", "both together")
     return (
         f'<div class="figures-grid">{charts}</div><p class="quiet">{escape(PROOF)}</p>{table(heads, rows)}'
-        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, the rank correlation with the map of a network '
-        f"whose weights were put in random order is <b>{proof.shuffled:.2f}</b> (1 would be the same map, so a map of "
-        "the picture and not of what was learned).</p>"
+        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, frame by frame, the rank correlation with the '
+        f"map of a network whose weights were put in random order is <b>{proof.shuffled:.2f}</b> (1 would be the same "
+        "map, so a map of the picture and not of what was learned).</p>"
     )
 
 

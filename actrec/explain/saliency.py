@@ -6,10 +6,12 @@ Beside it SmoothGrad (Smilkov et al. 2017: the mean derivative over noisy copies
 and Grad-CAM (Selvaraju et al. 2017: the last maps, weighted by how the score depends on them; here the last of at
 least 6×6, as the light networks' very last are 3×3).
 Ours, not the papers': the largest absolute derivative over the channels, per byte of the input, stands for a pixel
-(FstCN does not say how it makes three derivatives one); the score of a system that judges by class centres is minus
-the squared distance of its code, of length one, to the class's centre; Grad-CAM sums the derivatives over a map where
-its authors take their mean, so that paths of different sizes compare; the picture of a live frame takes the largest
-value over all frames of the input, is smoothed, and divided by its 99 % quantile.
+(FstCN does not say how it makes three derivatives one); within a frame it counts against what random weights give the
+same place (`chance`), because strides, pools and borders let more paths begin at one place than at another, and that
+pattern is alike in every network of the architecture, trained or not; the score of a system that judges by class
+centres is minus the squared distance of its code, of length one, to the class's centre; Grad-CAM sums the derivatives
+over a map where its authors take their mean, so that paths of different sizes compare; the picture of a live frame
+takes the largest value over all frames of the input, is smoothed, and divided by its 99 % quantile.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ from actrec.video import Clip
 SMOOTHING = 2.0  # σ in pixels of the network's input
 PEAK = 0.99
 NOISE, COPIES = 0.15, 3  # SmoothGrad's σ as a share of the input's range, and how many noisy copies
+DRAWS, NOISY = 4, 4  # random networks, and clips of noise before each, that tell what a place gets by chance
+FEWER = (2, 2)  # the same for a network that takes a second for each
+SCARCE = 0.1  # a place with less than this share of its frame's mean counts as if it had so much
 FINE = 6  # Grad-CAM's maps have at least so many positions a side
 
 Maps = dict[str, np.ndarray]  # input name → [B, T, S, S], never negative
@@ -47,6 +52,7 @@ class ClassSaliency:
         self.recognizer = recognizer
         self.network = FLOAT32.convert(copy.deepcopy(recognizer.network))
         self.lock = threading.Lock()  # what is recorded inside the network is one caller's at a time
+        self._chance: Maps = {}  # shared with the shuffled: found once, by who needs it first
 
     @cached_property
     def last_fine(self) -> Layer:
@@ -63,12 +69,29 @@ class ClassSaliency:
     def shuffled(self, seed: int = 0) -> ClassSaliency:
         """The same with every layer's weights in random order: what it shows says nothing of what was learned."""
         other = ClassSaliency(self.recognizer)
+        other._chance = self._chance
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for weight in other.network.parameters():
                 order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
                 weight.copy_(weight.flatten()[order].reshape(weight.shape))
         return other
+
+    def chance(self) -> Maps:
+        """What a place gets from random weights, `[1, T, S, S]` by input, 1 being the mean of its frame: the mean map
+        of networks with their weights in random order, looking at noise. Frames keep their share of the derivative."""
+        if not self._chance:
+            draws, clips = (DRAWS, NOISY) if self.recognizer.system.size == "light" else FEWER
+            generator, found = torch.Generator().manual_seed(0), []
+            for seed in range(draws):
+                inputs = {
+                    name: torch.randn((clips, *value.shape[1:]), generator=generator).to(self.recognizer.device)
+                    for name, value in self.recognizer.system.blank().items()
+                }
+                label = self.recognizer.labels[seed % len(self.recognizer.labels)]
+                found.append(self._largest(self.shuffled(1000 + seed)._back(inputs, label)[0]))
+            self._chance |= {name: _by_place(np.concatenate([each[name] for each in found])) for name in found[0]}
+        return self._chance
 
     def gradients(self, views: list[Views], label: str) -> dict[str, Tensor]:
         """∂ score of the class / ∂ input, `[B, C, T, S, S]` for each input of the network."""
@@ -161,7 +184,12 @@ class ClassSaliency:
         return self._per_pixel(total)
 
     def _per_pixel(self, gradients: dict[str, Tensor]) -> Maps:
-        """[B, C, T, S, S] → [B, T, S, S]: the largest over the channels, per byte, so that inputs compare."""
+        """[B, C, T, S, S] → [B, T, S, S]: the largest over the channels, against what the place gets by chance."""
+        chance = self.chance()
+        return {name: found / chance[name] for name, found in self._largest(gradients).items()}
+
+    def _largest(self, gradients: dict[str, Tensor]) -> Maps:
+        """The largest over the channels, per byte, so that inputs compare."""
         inputs = self.recognizer.system.inputs
         return {name: (found.abs().amax(1) / inputs[name].std).cpu().numpy() for name, found in gradients.items()}
 
@@ -176,6 +204,16 @@ def _weighted(last: Recorded, slopes: dict[str, Tensor], inputs: dict[str, Tenso
         spread = nn.functional.interpolate(cam, size=size, mode="trilinear", align_corners=False)
         shown[name] = spread[:, 0].cpu().numpy()
     return shown
+
+
+def _by_place(drawn: np.ndarray) -> np.ndarray:
+    """Maps `[N, T, S, S]` of random networks → `[1, T, S, S]`: their mean, each frame's mean being 1. A network whose
+    derivatives are larger does not count for more."""
+    weight = drawn.mean((1, 2, 3), keepdims=True)
+    drawn, weight = (each[np.isfinite(weight).ravel()] for each in (drawn, weight))
+    mean = (drawn / np.maximum(weight, 1e-30)).mean(0, keepdims=True)
+    level = mean.mean((2, 3), keepdims=True)
+    return np.where(level > 0, np.maximum(mean / np.maximum(level, 1e-30), SCARCE), 1).astype(np.float32)
 
 
 METHODS: dict[str, Callable[[ClassSaliency, list[Views], str], Maps]] = {

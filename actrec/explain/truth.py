@@ -169,7 +169,9 @@ def taken_out(pixels: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(one: Maps, other: Maps, view: Views) -> float:
-    """Spearman's: how much two maps `[T, S, S]` by input agree on what counts more, 1 for the same order, 0 for none.
+    """Spearman's: how much two maps `[T, S, S]` by input agree on what counts more, 1 for the same order, 0 for none;
+    the mean over the frames of which either says anything. Which frames count more, and which input, is decided by how
+    the network is built: FstCN's spatial path has one frame, MDT-Net's appearance the key frames, whatever the weights.
 
     Only where the clip changes: in a still background neighbours are equal, and which of them a pooling layer takes
     is decided by their place, alike in every network. In blocks of 4×4 for the same reason: strides leave a pattern.
@@ -177,12 +179,19 @@ def rank_correlation(one: Maps, other: Maps, view: Views) -> float:
     kept = {name: _changing(view[name]) for name in one}
     if not any(each.any() for each in kept.values()):
         kept = {name: np.ones_like(each) for name, each in kept.items()}
-    ranks = [
-        rankdata(np.concatenate([_blocks(each[name])[:, kept[name]].ravel() for name in one])) for each in (one, other)
+    found = [
+        _spearman(mine[kept[name]], theirs[kept[name]])
+        for name in one
+        if kept[name].any()
+        for mine, theirs in zip(_blocks(one[name]), _blocks(other[name]), strict=True)
+        if mine.any() or theirs.any()
     ]
-    if min(float(np.ptp(each)) for each in ranks) == 0:
-        return 0.0
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(np.mean(found)) if found else 0.0
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> float:
+    ranks = rankdata(one), rankdata(other)
+    return 0.0 if min(map(np.ptp, ranks)) == 0 else float(np.corrcoef(*ranks)[0, 1])
 
 
 def _changing(pixels: np.ndarray) -> np.ndarray:
