@@ -33,7 +33,7 @@ screens:
 # system:weights to start from:epochs for two people's interactions. About two hours on two quiet cores.
 DRAWN = asym3d:asym3d-synthetic:six:250:12 asym3d:asym3d-all:all:100:14 fstcn:fstcn-synthetic:six:160:15 \
   ms3d:ms3d-synthetic:six:160:11 mdtnet:mdtnet-synthetic:six:160:5 crossenh:crossenh-synthetic:six:160:6
-TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:100 ms3d:ms3d-synthetic:60 mdtnet:mdtnet-synthetic:60 \
+TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:100 mdtnet:mdtnet-synthetic:60 \
   crossenh:crossenh-synthetic:60
 INTERACTIONS ?= $(DATA)/ut_interaction
 TRAIN = $(PYTHON) -m actrec train --system $$1 --name $$name --out runs/$$name
@@ -44,6 +44,8 @@ weights:
 	  $(TRAIN) --data synthetic:$$3 --clips-per-class $$4 --epochs $$5; $(SHIP); done
 	set -e; for each in $(TUNED); do set -- $$(echo $$each | tr : " "); name=$$1-ut; \
 	  $(TRAIN) --data $(INTERACTIONS) --fold all --start-from $$2 --epochs $$3 --patience 0; $(SHIP); done
+	set -e; set -- ms3d; name=ms3d-ut; $(TRAIN) --data $(INTERACTIONS) --fold all --start-from ms3d-synthetic --epochs 20 \
+	  --batch 24 --rate 0.0003 --patience 0; $(SHIP)
 	set -e; set -- asym3d; name=asym3d-people; $(TRAIN) --data synthetic:all+$(DATA)/generated_people+$(INTERACTIONS) \
 	  --clips-per-class 40 --fold all --preset fine-tune --start-from asym3d-all --epochs 12 --patience 0; $(SHIP)
 
