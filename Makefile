@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint format test run examples bench screens gpu-pack weights
+.PHONY: check lint format test run examples bench screens gpu-pack weights detector
 
 run:
 	$(PYTHON) app.py
@@ -48,6 +48,14 @@ weights:
 	  --batch 24 --rate 0.0003 --patience 0; $(SHIP)
 	set -e; set -- asym3d; name=asym3d-people; $(TRAIN) --data synthetic:all+$(DATA)/generated_people+$(INTERACTIONS) \
 	  --clips-per-class 40 --fold all --preset fine-tune --start-from asym3d-all --epochs 12 --patience 0; $(SHIP)
+
+# The person detector, from drawn people and from clips whose people a YOLOX of COCO's classes (an ONNX file) points out. Cut
+# off, it goes on after its last whole epoch. About half an hour on two cores.
+TEACHER ?= $(DATA)/detector/yolox_nano.onnx
+PEOPLE ?= $(DATA)/ut_interaction $(DATA)/generated_people $(DATA)/pushup_form $(DATA)/samples
+
+detector:
+	$(PYTHON) -m actrec detector --data $(PEOPLE) --teacher $(TEACHER) --out weights/person-detector
 
 # The working clips as one file of at most 30 MB: with a copy of the repository it trains anywhere, no video decoder needed.
 # The light networks see a long side of 112 pixels: a short side of 88 holds as much.

@@ -20,7 +20,7 @@ from actrec.models.layers import for_inference
 from actrec.motion.spent import spent_on_clues
 from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
-from actrec.weights.cards import Card, WeightsError
+from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
 
 BATCH = 16
@@ -304,5 +304,5 @@ def find_weights(name: str, folder: Path) -> Path:
     for candidate in (Path(name), folder / name):
         if (candidate / "card.json").is_file():
             return candidate
-    known = ", ".join(sorted(each.parent.name for each in folder.glob("*/card.json"))) or "none"
+    known = ", ".join(cards(folder)) or "none"
     raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.")

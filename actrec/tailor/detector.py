@@ -4,7 +4,8 @@ The network is built from ultralytics' yaml of an architecture and filled from s
 A detector on disk is a folder with `model.safetensors` and `card.json`:
 
     {"architecture": "yolo26n.yaml", "image_size": 320, "classes": ["person"], "person": 0,
-     "confidence": 0.25, "end_to_end": true, "sha256": "…", "trained_on": "…", "licence": "…"}
+     "confidence": 0.25, "end_to_end": true, "overlap": 0.7, "sha256": "…", "trained_on": "…",
+     "command": "…", "measured": {…}, "licence": "…"}
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import cv2
@@ -46,8 +47,11 @@ class Card:
     person: int = 0
     confidence: float = 0.25
     end_to_end: bool = True  # the NMS-free head, where the architecture has one
+    overlap: float = OVERLAP
     sha256: str = ""
     trained_on: str = ""
+    command: str = ""
+    measured: dict = field(default_factory=dict)
     licence: str = ""
 
 
@@ -58,13 +62,13 @@ def read_card(folder: Path) -> Card:
         written = json.loads(path.read_text(encoding="utf-8"))
         known = {f.name for f in fields(Card)}
         card = Card(**{k: tuple(v) if k == "classes" else v for k, v in written.items() if k in known})
-        fits = 0 <= card.person < len(card.classes) and card.image_size >= STRIDE
+        fits = 0 <= card.person < len(card.classes) and card.image_size >= STRIDE and 0 < card.overlap <= 1
     except FileNotFoundError:
         raise DetectorError(f"There is no {CARD} in {folder}; a detector needs one beside {WEIGHTS}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise DetectorError(f"{path} is not a detector's card: {error}.") from None
     if not fits:
-        raise DetectorError(f"{path} names no usable person class or image size.")
+        raise DetectorError(f"{path} names no usable person class, image size or overlap.")
     return card
 
 
@@ -237,4 +241,4 @@ class PersonDetector:
         keep = (score >= confidence) & (kind == self.card.person)
         boxes = torch.cat([centre - sides / 2, centre + sides / 2], dim=1)[keep]
         people = torch.cat([boxes, score[keep, None]], dim=1)
-        return people[nms(boxes, score[keep], OVERLAP)]
+        return people[nms(boxes, score[keep], self.card.overlap)]

@@ -18,10 +18,15 @@ from actrec.training.run import RunError
 
 def write_state(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, facts: dict) -> None:
     """Write network, optimiser and facts to a temporary file, fsync it, and rename it into place."""
+    write_whole(path, tensors_of(network, optimiser), facts)
+
+
+def tensors_of(network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Network and optimiser under the names by which `put_state` finds them."""
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items() if torch.is_tensor(value)}
-    write_whole(path, tensors, facts)
+    return tensors
 
 
 def write_whole(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:

@@ -1,0 +1,103 @@
+"""`detector`: train the person detector from scratch on drawn people and a teacher's labels, or judge one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "weights" / "person-detector"
+LICENCE = "weights of this project; architecture and code of ultralytics AGPL-3.0"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with clips of people")
+    parser.add_argument("--teacher", type=Path, required=True, help="YOLOX of COCO's classes at 416 pixels, as ONNX")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="folder of the detector: written, or judged")
+    parser.add_argument("--evaluate", action="store_true", help="judge the detector on the clips that were kept apart")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write frames with boxes, to look at")
+    parser.add_argument("--run", type=Path, default=Path("runs/person-detector"), help="where a training survives")
+    parser.add_argument("--architecture", default="yolo26n.yaml", help="a yaml of ultralytics")
+    parser.add_argument("--drawn", type=int, default=1200, help="how many pictures of drawn people")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate at its highest")
+    parser.add_argument("--size", type=int, default=320, help="pixels of the longer side")
+    parser.add_argument("--small", type=int, default=192, help="the same in the first half of the epochs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, help="computing threads; as many as there are cores")
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from actrec.machine import cores
+    from actrec.tailor.detector import PersonDetector
+    from actrec.tailor.frames import clips_in
+    from actrec.tailor.teacher import Teacher
+    from actrec.tailor.trained import measured, pictures
+
+    torch.set_num_threads(args.threads or cores())
+    teacher, files = Teacher(args.teacher), clips_in(args.data)
+    if not args.evaluate:
+        train(args, teacher, files)
+    kept = [file for file in files if file.part == "test"]
+    detector = PersonDetector.load(args.out)
+    report = measured(detector, teacher, kept, tell) if kept else {}
+    if not args.evaluate:
+        note(args.out, report)
+    if args.pictures:
+        for path in pictures(detector, teacher, kept, args.pictures):
+            tell(str(path))
+    print(json.dumps(report, indent=1, ensure_ascii=False))
+    return 0
+
+
+def train(args: argparse.Namespace, teacher: object, files: list) -> None:
+    """Learn, choose head and confidence on the clips to check on, and write the detector."""
+    from actrec.tailor.detector import Card, save_detector
+    from actrec.tailor.frames import FramesError, default_cache, drawn, labelled
+    from actrec.tailor.learn import Plan, learn
+    from actrec.tailor.trained import chosen
+
+    plan = Plan(args.architecture, args.epochs, args.batch, args.rate, seed=args.seed, size=args.size, small=args.small)
+    cache, parts = default_cache(), {"train": [], "check": []}
+    for file in files:
+        parts.get(file.part, []).append(file)
+    for part, there in parts.items():
+        if not there:
+            raise FramesError(f"None of the {len(files)} clips stands on the side '{part}': name more clips.")
+    real = labelled(parts["train"], teacher, cache, tell)
+    frames = real + drawn(args.drawn, args.seed, cache, tell)
+    check = labelled(parts["check"], teacher, cache, tell)
+    people = sum(len(frame.boxes) for frame in frames)
+    tell(f"learning from {len(frames)} pictures with {people} people, checking on {len(check)}")
+    network = learn(frames, plan, args.run, tell)
+    homes = ", ".join(dict.fromkeys(file.home for file in parts["train"]))
+    card = Card(
+        args.architecture, args.size, licence=LICENCE, command=typed(),
+        trained_on=f"{args.drawn} pictures of drawn people and {len(real)} frames of {len(parts['train'])} clips "
+        f"({homes}) labelled by {args.teacher.name}; nothing else, from random weights",
+    )  # fmt: skip
+    save_detector(network, args.out, chosen(network, card, check, tell))
+
+
+def note(folder: Path, report: dict) -> None:
+    """Write what was measured onto the card."""
+    from actrec.machine import write_json
+
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    write_json(folder / "card.json", card | {"measured": report})
+
+
+def typed() -> str:
+    """The command line that was typed."""
+    words = [os.path.relpath(each) if os.path.isabs(each) else each for each in sys.argv[1:]]
+    return " ".join(["python -m actrec", *words])
+
+
+def tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
