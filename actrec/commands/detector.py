@@ -94,8 +94,11 @@ def note(folder: Path, report: dict) -> None:
 
 
 def typed() -> str:
-    """The command line that was typed."""
+    """The command line that was typed, without the pictures it was to draw."""
     words = [os.path.relpath(each) if os.path.isabs(each) else each for each in sys.argv[1:]]
+    if "--pictures" in words:
+        at = words.index("--pictures")
+        del words[at : at + 2]
     return " ".join(["python -m actrec", *words])
 
 

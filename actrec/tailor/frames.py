@@ -68,13 +68,10 @@ def side_of(stem: str) -> str | None:
 def parted(clips: Sequence[tuple[Path, str]], home: str) -> list[File]:
     """The clips of one folder, path and hash, each with its side."""
     others = sorted(digest for path, digest in clips if side_of(path.stem) is None)
-    rank = {digest: k / len(others) for k, digest in enumerate(others)}
-
-    def side(path: Path, digest: str) -> str:
-        mine = rank.get(digest, 1.0)
-        return side_of(path.stem) or ("test" if mine < TESTED else "check" if mine < TESTED + CHECKED else "train")
-
-    return [File(path, home, digest, side(path, digest)) for path, digest in clips]
+    tested, checked = (round(share * len(others)) for share in (TESTED, TESTED + CHECKED))
+    sides = ["test"] * tested + ["check"] * (checked - tested) + ["train"] * (len(others) - checked)
+    side = dict(zip(others, sides, strict=True))
+    return [File(path, home, digest, side_of(path.stem) or side[digest]) for path, digest in clips]
 
 
 def clips_in(folders: Sequence[Path]) -> list[File]:

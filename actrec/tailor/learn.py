@@ -29,6 +29,7 @@ GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the loss's parts, as ultralyt
 SHAPES = ((0.8, 1.0), (0.6, 1.0), (1.0, 1.0), (1.0, 0.8))  # height and width of a batch's pictures, × the image size
 OFTEN = (0.5, 0.2, 0.15, 0.15)
 LONGEST_GRADIENT = 10.0
+OFTEN_RIGHT, ONCE_RIGHT = 0.01, 0.002  # share of places that answer for a person, by head: where the scores begin
 AVERAGED, AVERAGE_WARMS = 0.998, 300  # share of the old average kept by an update, after so many updates
 
 Say = Callable[[str], None]
@@ -40,7 +41,7 @@ class LearnError(Refusal):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a detector is trained; a run goes on only under the plan it began with."""
+    """How a detector is trained; a run goes on only under the plan it began with, but for the number of epochs."""
 
     architecture: str = "yolo26n.yaml"
     epochs: int = 12
@@ -60,7 +61,7 @@ class Plan:
             raise LearnError(f"Pictures are multiples of {STRIDE} pixels and at least {2 * STRIDE} of them.")
 
     def size_at(self, epoch: int) -> int:
-        return self.small if epoch < round(self.small_share * self.epochs) else self.size
+        return self.small if epoch < math.ceil(self.small_share * self.epochs) else self.size
 
     def rate_at(self, moment: float) -> float:
         """The learning rate after `moment` of all updates, 0 to 1: a short rise, then a cosine."""
@@ -109,6 +110,14 @@ def average(kept: nn.Module, network: nn.Module, updates: int) -> None:
             value.copy_(now[name])
 
 
+def begin_unsure(network: nn.Module) -> None:
+    """Scores begin at the share of places that are right, for pictures of 320 pixels instead of ultralytics' 640."""
+    head = network.model[-1]
+    for layers, share in ((head.cv3, OFTEN_RIGHT), (getattr(head, "one2one_cv3", None), ONCE_RIGHT)):
+        for layer in layers if layers is not None else ():
+            nn.init.constant_(layer[-1].bias, math.log(share / (1 - share)))
+
+
 class Learning:
     """A training in progress: network, its average, optimiser, and the folder in which it survives."""
 
@@ -118,6 +127,7 @@ class Learning:
         self.frames, self.plan, self.folder = frames, plan, Path(folder)
         torch.manual_seed(plan.seed)
         self.network = build(plan.architecture, 1).to(memory_format=torch.channels_last).train()
+        begin_unsure(self.network)
         self.kept = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = optimiser_of(self.network, plan)
         self.network.args = SimpleNamespace(**GAINS, epochs=plan.epochs)
@@ -141,7 +151,7 @@ class Learning:
             return
         facts, tensors = load_state(path)
         others = [f"{name} {facts['plan'].get(name)}, not {now}" for name, now in self._about().items()
-                  if facts["plan"].get(name) != now]  # fmt: skip
+                  if name != "epochs" and facts["plan"].get(name) != now]  # fmt: skip
         if others:
             raise LearnError(
                 f"The training in {self.folder} was begun with {'; '.join(others)}. "

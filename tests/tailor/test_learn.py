@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from actrec.__main__ import main
+from actrec.tailor import augment
 from actrec.tailor.augment import GENTLE, STRONG, Strength, example, put
 from actrec.tailor.crowd import crowd
-from actrec.tailor.detector import Card, PersonDetector, read_card
+from actrec.tailor.detector import read_card
 from actrec.tailor.frames import Frame, clips_in, drawn, packed, side_of, unpacked
 from actrec.tailor.judge import Tally, best_confidence, overlaps, right, tally
 from actrec.tailor.learn import LearnError, Plan, batch_of, learn
@@ -23,16 +24,6 @@ def frames() -> list[Frame]:
     """Drawn pictures in which somebody is large enough to be seen at 96 pixels."""
     made = (Frame(*crowd(seed, (96, 96))) for seed in range(60))
     return [each for each in made if len(each.boxes) == 1 and np.diff(each.boxes[:, 1::2]).max() > 40][:6]
-
-
-def test_it_finds_the_people_it_learnt_from(frames, tmp_path):
-    plan = Plan(epochs=12, batch=6, rate=4e-3, size=96, small=96, gentle_share=1.0)
-    network = learn(frames * 5, plan, tmp_path, lambda _: None)
-    detector = PersonDetector(network, Card("yolo26n.yaml", image_size=96, end_to_end=False, overlap=0.5))
-    judged = tally([detector.detect(f.picture[None], 0.02)[0] for f in frames], [f.boxes for f in frames])
-    confidence, _ = best_confidence(judged)
-    row = judged.at(confidence)
-    assert row["recall"] >= 0.8 and row["precision"] >= 0.8, row
 
 
 def test_a_training_that_was_cut_off_goes_on_where_it_was(frames, tmp_path):
@@ -48,8 +39,10 @@ def test_a_training_that_was_cut_off_goes_on_where_it_was(frames, tmp_path):
     again = learn(frames, plan, tmp_path / "cut", said.append)
     assert said[0] == "going on after epoch 1" and len(said) == 2
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True))
-    with pytest.raises(LearnError, match="epochs 2, not 5"):
-        learn(frames, Plan(epochs=5, batch=3, size=64, small=64), tmp_path / "cut")
+    with pytest.raises(LearnError, match="batch 3, not 2"):
+        learn(frames, Plan(epochs=2, batch=2, size=64, small=64), tmp_path / "cut")
+    learn(frames, Plan(epochs=3, batch=3, size=64, small=64), tmp_path / "cut", said.append)
+    assert said[2] == "going on after epoch 2" and said[3].startswith("epoch 3 of 3")
 
 
 def test_nothing_to_learn_and_odd_plans_are_sentences(tmp_path):
@@ -74,24 +67,26 @@ def test_a_frame_is_laid_down_by_hand(rng):
     assert 0 <= top <= 20 and right_half.tolist() == [[50, top + 5, 60, top + 15], [40, top, 44, top + 20]]
 
 
-@pytest.mark.parametrize("strength", [STRONG, GENTLE, Strength(mosaic=1.0)])
-def test_boxes_move_with_what_they_hold(strength):
-    """A white square on black: whatever is done to the picture, the box still holds what is white."""
+@pytest.mark.parametrize("strength", [Strength(mosaic=0.0), GENTLE, STRONG, Strength(mosaic=1.0)])
+def test_boxes_move_with_what_they_hold(strength, monkeypatch):
+    """A white square on black: wherever the picture is laid, the box still holds what is white."""
+    monkeypatch.setattr(augment, "tinted", lambda frame, rng, amount: frame)
     picture = np.zeros((96, 128, 3), np.uint8)
     picture[30:70, 50:80] = 255
     frame = Frame(picture, np.array([[50, 30, 80, 70]], np.float32))
-    held = 0
+    held, rests = 0, []
     for seed in range(30):
         made = example([frame] * 4, 0, (96, 128), np.random.default_rng(seed), strength)
-        white = (made.picture.min(-1) > 140) & (np.ptp(made.picture, axis=-1) < 3)
-        assert white.any() or not len(made.boxes)
+        white = made.picture.min(-1) > 160
         outside = white.copy()
         for left, top, right_, bottom in made.boxes:
             box = np.s_[max(0, int(top) - 2) : int(bottom) + 3, max(0, int(left) - 2) : int(right_) + 3]
-            assert white[box].mean() > 0.4
+            assert white[box].mean() > 0.5
             outside[box] = False
             held += 1
-        assert outside.mean() < 0.02, seed  # only what was cut to a rest has no box
+        rests.append(outside.mean())
+    # what was cut to a rest has no box; a mosaic cuts often
+    assert np.median(rests) < 0.005 and max(rests) < (0.06 if strength.mosaic else 0.005)
     assert held > 15
 
 
