@@ -23,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--architecture", default="yolo26n.yaml", help="a yaml of ultralytics")
     parser.add_argument("--drawn", type=int, default=1200, help="how many pictures of drawn people")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--per-epoch", type=int, default=0, help="pictures of an epoch; every frame once when left out")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate at its highest")
     parser.add_argument("--size", type=int, default=320, help="pixels of the longer side")
@@ -63,7 +64,10 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     from actrec.tailor.learn import Plan, learn
     from actrec.tailor.trained import chosen
 
-    plan = Plan(args.architecture, args.epochs, args.batch, args.rate, seed=args.seed, size=args.size, small=args.small)
+    plan = Plan(
+        args.architecture, args.epochs, args.per_epoch, args.batch, args.rate, seed=args.seed, size=args.size,
+        small=args.small,
+    )  # fmt: skip
     cache, parts = default_cache(), {"train": [], "check": []}
     for file in files:
         parts.get(file.part, []).append(file)

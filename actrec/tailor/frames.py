@@ -124,7 +124,7 @@ def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say
         except VideoError as error:
             say(f"{file.path.name} is left out: {error}")
         if number % 50 == 0:
-            say(f"{number} of {len(files)} clips labelled")
+            say(f"{number} of {len(files)} clips have their labels")
     if not found:
         raise FramesError("None of the clips can be read, so there is nothing to learn from.")
     return found

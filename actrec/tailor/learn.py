@@ -29,6 +29,7 @@ GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the loss's parts, as ultralyt
 SHAPES = ((0.8, 1.0), (0.6, 1.0), (1.0, 1.0), (1.0, 0.8))  # height and width of a batch's pictures, × the image size
 OFTEN = (0.5, 0.2, 0.15, 0.15)
 LONGEST_GRADIENT = 10.0
+CHANGEABLE = ("epochs", "pictures")  # of a plan, when a run goes on
 OFTEN_RIGHT, ONCE_RIGHT = 0.01, 0.002  # share of places that answer for a person, by head: where the scores begin
 AVERAGED, AVERAGE_WARMS = 0.998, 300  # share of the old average kept by an update, after so many updates
 
@@ -41,10 +42,11 @@ class LearnError(Refusal):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a detector is trained; a run goes on only under the plan it began with, but for the number of epochs."""
+    """How a detector is trained; a run goes on only under the plan it began with, but for how long it takes."""
 
     architecture: str = "yolo26n.yaml"
     epochs: int = 12
+    pictures: int = 0  # of an epoch; 0: every frame once
     batch: int = 16
     rate: float = 2e-3
     decay: float = 5e-4
@@ -138,7 +140,7 @@ class Learning:
     @property
     def updates(self) -> int:
         """How many an epoch has."""
-        return max(1, len(self.frames) // self.plan.batch)
+        return max(1, min(len(self.frames), self.plan.pictures or len(self.frames)) // self.plan.batch)
 
     def _about(self) -> dict:
         people = int(sum(len(frame.boxes) for frame in self.frames))
@@ -151,7 +153,7 @@ class Learning:
             return
         facts, tensors = load_state(path)
         others = [f"{name} {facts['plan'].get(name)}, not {now}" for name, now in self._about().items()
-                  if name != "epochs" and facts["plan"].get(name) != now]  # fmt: skip
+                  if name not in CHANGEABLE and facts["plan"].get(name) != now]  # fmt: skip
         if others:
             raise LearnError(
                 f"The training in {self.folder} was begun with {'; '.join(others)}. "
@@ -192,7 +194,7 @@ class Learning:
         return np.array([float(each) for each in parts.values()])
 
     def run_epoch(self, say: Say) -> None:
-        """Every frame once, as the first of its picture; then the state is written."""
+        """Every frame at most once as the first of its picture; then the state is written."""
         order = np.random.default_rng([self.plan.seed, self.epoch]).permutation(len(self.frames))
         began, lost = time.monotonic(), np.zeros(3)
         for number in range(self.updates):

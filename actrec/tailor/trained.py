@@ -6,37 +6,53 @@ import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import cv2
 import numpy as np
 from torch import nn
 
-from actrec.tailor.detector import Card, PersonDetector, has_one_to_one
+from actrec.tailor.detector import Card, Letterbox, PersonDetector, has_one_to_one
 from actrec.tailor.frames import File, Frame, FramesError, Say, frames_of
 from actrec.tailor.judge import CONFIDENCES, GOALS, LEAST_OVERLAP, Tally, best_confidence, tally
 from actrec.tailor.teacher import CONFIDENCE, OVERLAP, Teacher
 from actrec.video import VideoError
 
 OVERLAPS = (0.45, 0.55, 0.65)  # tried where boxes have to be suppressed
+MOST = 300  # frames that the choice is made on
 
 
 def chosen(network: nn.Module, card: Card, frames: Sequence[Frame], say: Say = print) -> Card:
     """The card with the head, the overlap and the confidence that serve best on frames to check on."""
-    tries = [replace(card, end_to_end=False, overlap=overlap) for overlap in OVERLAPS]
+    frames = [frames[k] for k in np.unique(np.linspace(0, len(frames) - 1, MOST).round().astype(int))]
+    heads = [[replace(card, end_to_end=False, overlap=overlap) for overlap in OVERLAPS]]
     if has_one_to_one(network):
-        tries.insert(0, replace(card, end_to_end=True))
+        heads.append([replace(card, end_to_end=True)])
     best: tuple[float, Card] | None = None
-    for each in tries:
-        detector = PersonDetector(copy.deepcopy(network), each)
-        judged = tally([detector.detect(f.picture[None], CONFIDENCES[0])[0] for f in frames], [f.boxes for f in frames])
-        confidence, margin = best_confidence(judged)
-        head = "answers once" if each.end_to_end else f"suppressed at {each.overlap}"
-        row = judged.at(confidence)
-        say(f"{head}, confidence {confidence}: recall {row['recall']:.3f}, precision {row['precision']:.3f}")
-        if best is None or margin > best[0]:
-            best = margin, replace(each, confidence=confidence)
+    for cards in heads:
+        detector = PersonDetector(copy.deepcopy(network), cards[0])
+        for each, found in zip(cards, answers(detector, frames, cards), strict=True):
+            judged = tally(found, [frame.boxes for frame in frames])
+            confidence, margin = best_confidence(judged)
+            head = "answers once" if each.end_to_end else f"suppressed at {each.overlap}"
+            row = judged.at(confidence)
+            say(f"{head}, confidence {confidence}: recall {row['recall']:.3f}, precision {row['precision']:.3f}")
+            if best is None or margin > best[0]:
+                best = margin, replace(each, confidence=confidence)
     return best[1]
+
+
+def answers(detector: PersonDetector, frames: Sequence[Frame], cards: Sequence[Card]) -> list[list[np.ndarray]]:
+    """What one network finds under cards that differ in suppression, at the lowest confidence: a list for each card."""
+    found: list[list[np.ndarray]] = [[] for _ in cards]
+    for shape, group in groupby(frames, lambda frame: frame.picture.shape):
+        letterbox, pictures = Letterbox(*shape[:2], cards[0].image_size), [each.picture for each in group]
+        for answer in detector.forward(letterbox.pictures(np.stack(pictures))):
+            for mine, card in zip(found, cards, strict=True):
+                detector.card = card
+                mine.append(letterbox.back(detector.people(answer, CONFIDENCES[0]).cpu().numpy()))
+    return found
 
 
 def measured(detector: PersonDetector, teacher: Teacher, files: Sequence[File], say: Say = print) -> dict:
