@@ -162,7 +162,7 @@ def _clip(lab: Lab) -> tuple:
         with gr.Column():
             method = gr.Radio(
                 METHODS, value="dis", label="Optical flow", elem_id="motion-flow",
-                info="DIS is what runs live; TV-L1 and Brox are the papers' and take seconds. The page goes on meanwhile.",
+                info="DIS runs live; TV-L1 and Brox are the papers' and take seconds. The page goes on meanwhile.",
             )  # fmt: skip
             seed = gr.Number(
                 0, precision=0, label="Draw", info="Another number draws other frames by p(z).", elem_id="motion-seed"
