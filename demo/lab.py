@@ -206,11 +206,11 @@ class Lab:
 
         return describe(choose_device(self.device))
 
-    def clues(self, clip: Clip, method: str, seed: int) -> dict[str, Clue]:
-        """Every motion clue of a clip."""
+    def clues(self, clip: Clip, method: str, seed: int, told: Callable[[float], None] | None = None) -> dict[str, Clue]:
+        """Every motion clue of a clip; `told` hears how much of a slow flow is done."""
         from actrec.motion.clues import look
 
-        return look(clip, method=method, seed=seed, detector=self.detector)
+        return look(clip, method=method, seed=seed, detector=self.detector, told=told)
 
     def rate(self, clip: Clip, seed: int) -> Clue:
         """The variance rate of a clip with the frames of another draw."""

@@ -30,7 +30,8 @@ CAPTIONS = {
     "trajectories": "Improved dense trajectories: points followed for 15 frames, the camera's own motion taken away.",
     "tailor": "Tailor, MS3D: the window (red) around the people (green); where no detector is found, what moves.",
 }
-METHODS = ("dis", "farneback", "tvl1", "brox")
+NAMES = {"dis": "DIS", "farneback": "Farnebäck", "tvl1": "TV-L1", "brox": "Brox"}
+METHODS = tuple(NAMES)
 SECONDS, FPS, SIDE = 5.0, 15.0, 160
 WAITING = '<p class="quiet">Show the motion of a clip first.</p>'
 
@@ -43,7 +44,9 @@ class Watched:
     clues: dict[str, Clue]
 
 
-def look(lab: Lab, path: str | None, method: str, seed: float) -> tuple[str, Watched | None, object]:
+def look(
+    lab: Lab, path: str | None, method: str, seed: float, progress: gr.Progress | None = None
+) -> tuple[str, Watched | None, object]:
     """A clip in; a page of pictures, the clues behind them and what may be watched out."""
     if not path:
         warn("Choose a video first: upload one or take an example.")
@@ -56,7 +59,8 @@ def look(lab: Lab, path: str | None, method: str, seed: float) -> tuple[str, Wat
         raise
     try:
         clip = clip.at_rate(min(clip.fps or FPS, FPS)) if len(clip) > 1 else clip
-        clues = lab.clues(clip, method, int(seed or 0))
+        told_of = None if progress is None else partial(progress, desc=f"Optical flow by {NAMES[method]}.")
+        clues = lab.clues(clip, method, int(seed or 0), told_of)
     except Refusal as reason:  # a clip that can be read, but in which there is nothing to see
         return f'<p class="said nothing">{escape(str(reason))}</p>', None, gr.Radio([], value=None)
     return page_of(clues), Watched(clip, clues), gr.Radio(list(clues), value="salience", interactive=True)
@@ -158,7 +162,7 @@ def _clip(lab: Lab) -> tuple:
         with gr.Column():
             method = gr.Radio(
                 METHODS, value="dis", label="Optical flow", elem_id="motion-flow",
-                info="DIS is what runs live; TV-L1 and Brox are the papers' and take seconds.",
+                info="DIS runs live; TV-L1 and Brox are the papers' and take seconds. The page goes on meanwhile.",
             )  # fmt: skip
             seed = gr.Number(
                 0, precision=0, label="Draw", info="Another number draws other frames by p(z).", elem_id="motion-seed"
@@ -223,12 +227,16 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         ).then(pixel, course, at["course"], **quick).then(partial(watch, lab), [which, watched], film, **compute)
 
     outputs = [shown, watched, which]
-    asked = button.click(partial(look, lab), [video, method, seed], outputs, **compute)
+
+    def looking(path: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()):  # noqa: B008
+        return look(lab, path, method, seed, progress)
+
+    asked = button.click(looking, [video, method, seed], outputs, **compute)
     asked.failure(lambda: None, None, video, api_visibility="private", show_progress="hidden")
     closer(asked)
     for path, each in examples:
         chosen = each.click(partial(str, path), None, video, api_visibility="private")
-        closer(chosen.then(partial(look, lab), [video, method, seed], outputs, **compute))
+        closer(chosen.then(looking, [video, method, seed], outputs, **compute))
     redraw.click(partial(again, lab), [watched, seed], [shown, watched, seed], **compute)
     which.input(partial(watch, lab), [which, watched], film, **compute)
     at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **quick).then(tune, settings, at["tuned"], **quick)

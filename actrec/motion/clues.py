@@ -53,6 +53,7 @@ class Look:
     method: str
     device: str
     detector: Callable[[], PersonDetector | None] = open_detector
+    told: Callable[[float], None] | None = None  # hears the share that is done of a slow flow
     flow: np.ndarray | None = None
 
     def second(self, frame: int) -> float:
@@ -111,7 +112,7 @@ def salience(look: Look) -> Clue:
 
 
 def flow(look: Look) -> Clue:
-    look.flow = flow_of(look.clip.frames, look.method, device=look.device)
+    look.flow = flow_of(look.clip.frames, look.method, device=look.device, told=look.told)
     length = np.hypot(look.flow[..., 0], look.flow[..., 1])
     reach = pictures.flow_reach(look.flow)
     legend = pictures.wheel_legend(reach)
@@ -188,11 +189,12 @@ def look(
     seed: int = 0,
     device: str = "cpu",
     detector: Callable[[], PersonDetector | None] = open_detector,
+    told: Callable[[float], None] | None = None,
 ) -> dict[str, Clue]:
     """Every clue of a clip, in order; the flow is computed once for all that need it."""
     if len(clip) < 2:
         raise BadValue("The clip has one frame; a motion clue needs at least two.")
-    shared, found = Look(clip, seed, method, device, detector), {}
+    shared, found = Look(clip, seed, method, device, detector, told), {}
     for name, compute in CLUES.items():
         began = time.perf_counter()
         found[name] = compute(shared)

@@ -7,6 +7,7 @@ Also the two ways flow is kept as pictures: flow frames with horizontal part, ve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -29,16 +30,24 @@ DIS_PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
+PAIRS = 15  # that TV-L1 and Brox take at a time
 SMALLEST = 16  # pixels on the shorter side; DIS has no patch to match below that
 REACH = 20.0  # pixels; longer flow is cut when it becomes a byte
 
 
 @clue
-def flow(frames: np.ndarray, method: str = "dis", *, device: str = "cpu", **options: Any) -> np.ndarray:
+def flow(
+    frames: np.ndarray,
+    method: str = "dis",
+    *,
+    device: str = "cpu",
+    told: Callable[[float], None] | None = None,
+    **options: Any,
+) -> np.ndarray:
     """Where every pixel goes from each frame to the next: `float32 [T − 1, H, W, 2]`, x to the right, y down.
 
-    `method` is one of METHODS. `device` matters to "tvl1" and "brox" only. `options` go to the method:
-    preset= for DIS, the named arguments of `tvl1` and `brox`.
+    `method` is one of METHODS. `device` matters to "tvl1" and "brox" only, and so does `told`, which hears the share
+    that is done. `options` go to the method: preset= for DIS, the named arguments of `tvl1` and `brox`.
     """
     check_frames(frames, 2)
     if min(frames.shape[1:3]) < SMALLEST:
@@ -50,8 +59,14 @@ def flow(frames: np.ndarray, method: str = "dis", *, device: str = "cpu", **opti
         return farneback(frames, **options)
     if method in ("tvl1", "brox"):
         pictures = torch.from_numpy(grey(frames)).to(device)
-        found = (tvl1 if method == "tvl1" else brox)(pictures[:-1], pictures[1:], **options)
-        return np.ascontiguousarray(found.permute(0, 2, 3, 1).cpu().numpy())
+        found = np.empty((len(pictures) - 1, *pictures.shape[1:], 2), np.float32)
+        for start in range(0, len(found), PAIRS):
+            some = pictures[start : start + PAIRS + 1]
+            moved = (tvl1 if method == "tvl1" else brox)(some[:-1], some[1:], **options)
+            found[start : start + PAIRS] = moved.permute(0, 2, 3, 1).cpu().numpy()
+            if told is not None:
+                told(min(1.0, (start + PAIRS) / len(found)))
+        return found
     raise BadValue(f"the flow methods are {', '.join(METHODS)}, not {method!r}")
 
 
