@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from actrec.data.drawn import EXAMPLES
-from actrec.data.synthetic import render
+from actrec.data.synthetic import ACTIONS, PAIRS, render
 from actrec.evaluation.metrics import softmax
 from actrec.recognizer import Recognizer, unit
 from actrec.systems import SYSTEMS
@@ -31,8 +31,9 @@ BESIDE = "the papers print 11.9 (MS3D) and 20.8 (ECO) on their GPUs"
 
 
 def drawn_clips(labels: list[str], count: int) -> list[Clip]:
-    """Clips that no training has seen, of each class in turn."""
-    return [render(labels[n % len(labels)], EXAMPLES + 77_000 + n, frames=32, size=(120, 160)) for n in range(count)]
+    """Clips that no training has seen, of each class that can be drawn in turn."""
+    drawn = [label for label in labels if label in ACTIONS or label in PAIRS]
+    return [render(drawn[n % len(drawn)], EXAMPLES + 77_000 + n, frames=32, size=(120, 160)) for n in range(count)]
 
 
 @torch.inference_mode()
