@@ -186,6 +186,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actrec"
 
 
+def alive(pid: int) -> bool:
+    """Whether a process of this number runs on this machine; one that ended and was not yet taken note of does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state != "Z"
+
+
 def _read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text())

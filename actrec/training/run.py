@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from actrec.machine import write_json
+from actrec.machine import alive, write_json
 from actrec.refusal import Refusal
 from actrec.training.events import event_of, status_of
 
@@ -174,7 +174,7 @@ class Run:
             status = None
         if status is None:
             return {"state": "new", "sentence": "Not started yet."}
-        if status["state"] in ("running", "paused") and not _alive(status["pid"]):
+        if status["state"] in ("running", "paused") and not alive(status["pid"]):
             status |= {
                 "state": "cut off",
                 "sentence": "The training process is gone. Resume goes on from the last checkpoint.",
@@ -236,17 +236,3 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (OSError, IndexError):
-        return True
-    return state != "Z"

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from actrec.machine import alive
 from actrec.weights.cards import Card, WeightsError, old, read_card, settled
 
 
@@ -96,21 +97,10 @@ def _sweep(folder: Path) -> None:
     start = f".{folder.name}.new"
     for left in folder.parent.iterdir():
         writer = left.name.removeprefix(start)
-        if left.name.startswith(start) and writer.isdigit() and not _writes_elsewhere(int(writer)):
+        if not left.name.startswith(start) or not writer.isdigit():
+            continue
+        if int(writer) == os.getpid() or not alive(int(writer)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _writes_elsewhere(process: int) -> bool:
-    """Whether another process of this number lives on this machine."""
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
 
 
 def _replace_folder(folder: Path, fresh: Path) -> None:
