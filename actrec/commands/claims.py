@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from actrec.commands import aloud
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 ORDER = ("holds", "does not", "unclear", "not measured yet")
@@ -90,7 +91,3 @@ def line_of(row: Mapping) -> str:
     return (
         f"{row['verdict']:16} {row['id']:29} {figures(row):16} {row['pairs']:2} pairs  {row['paper']}: {row['claim']}"
     )
-
-
-def aloud(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)

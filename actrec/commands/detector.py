@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from actrec.commands import aloud
+
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "weights" / "person-detector"
 LICENCE = "weights of this project; architecture and code of ultralytics AGPL-3.0"
@@ -47,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
         train(args, teacher, files)
     kept = [file for file in files if file.part == "test"]
     detector = PersonDetector.load(args.out)
-    report = measured(detector, teacher, kept, tell) if kept else {}
+    report = measured(detector, teacher, kept, aloud) if kept else {}
     if not args.evaluate:
         note(args.out, report)
     if args.pictures:
         for path in pictures(detector, teacher, kept, args.pictures):
-            tell(str(path))
+            aloud(str(path))
     print(json.dumps(report, indent=1, ensure_ascii=False))
     return 0
 
@@ -74,19 +76,19 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     for part, there in parts.items():
         if not there:
             raise FramesError(f"None of the {len(files)} clips stands on the side '{part}': name more clips.")
-    real = labelled(parts["train"], teacher, cache, tell)
-    frames = real + drawn(args.drawn, args.seed, cache, tell)
-    check = labelled(parts["check"], teacher, cache, tell)
+    real = labelled(parts["train"], teacher, cache, aloud)
+    frames = real + drawn(args.drawn, args.seed, cache, aloud)
+    check = labelled(parts["check"], teacher, cache, aloud)
     people = sum(len(frame.boxes) for frame in frames)
-    tell(f"learning from {len(frames)} pictures with {people} people, checking on {len(check)}")
-    network = learn(frames, plan, args.run, tell)
+    aloud(f"learning from {len(frames)} pictures with {people} people, checking on {len(check)}")
+    network = learn(frames, plan, args.run, aloud)
     homes = ", ".join(dict.fromkeys(file.home for file in parts["train"]))
     card = Card(
         args.architecture, args.size, licence=LICENCE, command=typed(),
         trained_on=f"{args.drawn} pictures of drawn people and {len(real)} frames of {len(parts['train'])} clips "
         f"({homes}) labelled by {args.teacher.name}; nothing else, from random weights",
     )  # fmt: skip
-    save_detector(network, args.out, chosen(network, card, check, tell))
+    save_detector(network, args.out, chosen(network, card, check, aloud))
 
 
 def note(folder: Path, report: dict) -> None:
@@ -104,7 +106,3 @@ def typed() -> str:
         at = words.index("--pictures")
         del words[at : at + 2]
     return " ".join(["python -m actrec", *words])
-
-
-def tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actrec.commands import aloud
 from actrec.refusal import BadValue
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
         large, _ = evaluate.open_trial(args.data, card, SETTINGS, **settings)
         lessons, _ = evaluate.open_trial(args.svm, card, SETTINGS, lessons=True, **settings)
         trails = Trails(large, lessons, args.seed)
-    told = _silent if args.json or not world.first else _aloud
+    told = _silent if args.json or not world.first else aloud
     seen = f"codes and {TRAJECTORIES}" if trails else "codes"
     about = {
         "system": " + ".join(each.recognizer.system.name for each in members), "data": args.data,
@@ -132,7 +132,7 @@ def _of_weights(
 
     folder = find_weights(name, WEIGHTS)
     card, recognizer = read_card(folder), evaluate.load(folder, device)
-    told = _silent if args.json or not world.first else _aloud
+    told = _silent if args.json or not world.first else aloud
     trial, others = evaluate.open_trial(
         args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class, seed=args.seed,
         **needs(recognizer.system),
@@ -191,7 +191,3 @@ def _write(folder: Path, result: dict, about: dict, beside: list[str]) -> None:
 
 def _silent(sentence: str) -> None:
     return
-
-
-def _aloud(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
