@@ -1,0 +1,56 @@
+"""Which weights the page should ask first: right answers on real films that none of them learned from, and on the
+clips that the page offers.
+
+    python -m benchmarks.real [--data FOLDER ...]
+
+The films are those that `--fold all` with seed 0 holds back; they had a part in choosing the epoch of weights that
+learned from the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from actrec.data.clips import clips_source
+from actrec.data.mixed import SAME
+from actrec.recognizer import Recognizer
+from actrec.systems import named
+from actrec.training.material import stored
+from actrec.video import Clip
+from actrec.video.read import read_clip
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+SYSTEM, CANDIDATES = "asym3d", ("asym3d-synthetic", "asym3d-all", "asym3d-people")
+
+
+def held_back(folder: Path) -> list[tuple[Clip, str]]:
+    """The films of a data set that no training with `--fold all` and seed 0 learns from, with what they show."""
+    source = clips_source(
+        str(folder), seed=0, told=print, protocol="all", settings=stored(named(SYSTEM)), device="cpu"
+    )  # fmt: skip
+    kept = source.validation
+    return [(kept.clip(n), source.labels[kept.targets[n]]) for n in range(len(kept))]
+
+
+def right(recognizer: Recognizer, asked: Iterable[tuple[Clip, str]]) -> int:
+    return sum(recognizer.predict(clip).label in (label, SAME.get(label)) for clip, label in asked)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    folders = [SHARED / "generated_people", SHARED / "ut_interaction"]
+    parser.add_argument("--data", type=Path, nargs="+", default=folders, help="folders of real films")
+    args = parser.parse_args()
+    asked = {folder.name: held_back(folder) for folder in args.data}
+    bundled = sorted((ROOT / "assets" / "examples").glob("*.mp4"))
+    asked["bundled clips"] = [(read_clip(path), path.stem.replace("-", " ")) for path in bundled]
+    for name in CANDIDATES:
+        recognizer = Recognizer.load(ROOT / "weights" / name, "cpu")
+        print(name, *(f"{where}: {right(recognizer, some)} of {len(some)}" for where, some in asked.items()), sep="  ")
+
+
+if __name__ == "__main__":
+    main()
