@@ -149,6 +149,14 @@ def judged(results: dict) -> dict[str, bool]:
     return reached
 
 
+def written(results: dict, out: Path) -> dict[str, bool]:
+    """Save what there is so far, with what of it reaches its goal."""
+    results["reached"] = judged(results)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return results["reached"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
@@ -166,14 +174,12 @@ def main() -> None:
         for system in args.systems:
             results.setdefault("truth", {})[system] = truth(system, gallery, args.clips)
             print(system, json.dumps(results["truth"][system]), flush=True)
+            written(results, args.out)
     if "movers" in args.only:
         results["movers"] = movers.measured()
         print(json.dumps(results["movers"], ensure_ascii=False), flush=True)
-    results["reached"] = judged(results)
-    for goal, reached in results["reached"].items():
+    for goal, reached in written(results, args.out).items():
         print("reached " if reached else "MISSED  ", goal)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

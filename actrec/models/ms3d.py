@@ -8,7 +8,8 @@ stacking along time, 7 + 17 + 25 = 49, pathway after pathway; 1×1×1 bottleneck
 far is joined; inside a block all outputs are equally wide and the block's input counts as its first layer, so
 that no weight's shape depends on which connections were drawn. α is kept, as eq. 2 says, where the text calls
 it a dropping rate.
-The light size scales its codes to one length (`radius`), ours: eq. 5 compares by inner products, eq. 6 and γ by
+The light size sees what moves: from each pathway's frames their mean over time is taken, ours, for with the still
+ground left in, what it learns of a few clips is their ground. It scales its codes to one length (`radius`), ours: eq. 5 compares by inner products, eq. 6 and γ by
 distances, and only on a sphere do the two agree. Trained on eight clips, six or seven of them are judged right
 by the centres of the others without it, all eight with it.
 """
@@ -41,11 +42,12 @@ class Sizes:
     bottleneck: int | None = 2
     code: int = 256
     radius: float | None = None
+    ground: bool = True  # whether the pathways see what stands still
     dropout: float = 0.0
 
 
 PAPER = Sizes()
-LIGHT = Sizes(shared=8, pathway=16, blocks=((3, 16), (4, 32), (4, 64)), bottleneck=None, radius=4.0)
+LIGHT = Sizes(shared=8, pathway=16, blocks=((3, 16), (4, 32), (4, 64)), bottleneck=None, radius=4.0, ground=False)
 
 
 def temporal_start(flat: torch.Tensor, depth: int, slice_: str = "first") -> torch.Tensor:
@@ -268,8 +270,8 @@ class MS3D(nn.Module):
         sizes = {tuple(each.shape[-2:]) for each in (slow, mid, fast)}
         if len(sizes) > 1:
             raise BadValue(f"The three pathways need frames of one size, not {sorted(sizes)}.")
-        clips = zip(PATHWAYS, (slow, mid, fast), strict=True)
-        blocks = [self.pathways[name](self.shared(clip)) for name, clip in clips]
+        clips = (slow, mid, fast) if self.sizes.ground else (clip - clip.mean(2, True) for clip in (slow, mid, fast))
+        blocks = [self.pathways[name](self.shared(clip)) for name, clip in zip(PATHWAYS, clips, strict=True)]
         maps = self.densenet(self.pool(self._pile_up(blocks)))
         code = self.encode(self.dropout(maps.mean((2, 3, 4))))
         if self.sizes.radius is None:

@@ -191,16 +191,15 @@ class Training:
         """One pass over the training clips, then the validation clips once; False when asked to stop on the way."""
         progress, settings = self.progress, self.settings
         began = saved = time.perf_counter()
-        stage = self.learner.begin(progress.epoch)
+        stage, span = self.learner.begin(progress.epoch), self.objective.span(progress.epoch)
         meter = Meter()
         feed = self.feed.epoch(progress.epoch, self.schedule.batch, progress.step)
         with contextlib.closing(feed):
             for step in range(progress.step, self.steps):
                 views, targets, whole = meter.timed(feed)
                 seed = settings.seed * 1_000_003 + progress.epoch * 10_007 + step
-                loss, right = self.learner.update(
-                    views, targets, whole, seed, rate(self.schedule, progress.epoch + step / self.steps)
-                )
+                now = rate(self.schedule, progress.epoch + step / self.steps, span)
+                loss, right = self.learner.update(views, targets, whole, seed, now)
                 progress.step = step + 1
                 asked = self._together(meter, loss, right, len(targets))
                 if step % 10 == 9 or progress.step == self.steps or asked:

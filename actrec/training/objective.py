@@ -33,7 +33,16 @@ class Objective:
     def begin(self, network: nn.Module, epoch: int) -> str:
         """Make ready for an epoch; the name of the stage it belongs to."""
         network.train()
+        return self.stage(epoch)
+
+    def stage(self, epoch: int) -> str:
+        """Which part of the network learns in an epoch, by name."""
         return "all"
+
+    def span(self, epoch: int) -> tuple[int, int]:
+        """The first epoch of an epoch's stage, and the one after its last."""
+        same = [each for each in range(self.schedule.epochs) if self.stage(each) == self.stage(epoch)]
+        return min(same, default=epoch), max(same, default=epoch) + 1
 
     def end(self, network: nn.Module) -> None:
         """Make the network what it is when it is used."""

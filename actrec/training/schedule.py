@@ -53,9 +53,11 @@ def _last_layer(network: nn.Module) -> nn.Module:
     return [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
 
 
-def rate(schedule: Schedule, epoch: float) -> float:
-    """The learning rate at a moment of the training, with half an epoch of warm-up on the cosine."""
+def rate(schedule: Schedule, epoch: float, span: tuple[int, int]) -> float:
+    """The learning rate at a moment of the training. A cosine runs once over each stage's epochs (`span`), with half an
+    epoch of warm-up: over the whole training it would leave nothing for a last stage to learn with."""
     if schedule.cosine:
-        warm = min(1.0, (epoch + 1e-3) / 0.5)
-        return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / schedule.epochs)))
+        since, length = epoch - span[0], span[1] - span[0]
+        warm = min(1.0, (since + 1e-3) / 0.5)
+        return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, since / length)))
     return schedule.rate / schedule.divide ** sum(epoch >= each for each in schedule.at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -190,6 +192,18 @@ def test_the_shared_kernel_has_not_moved(trained):
     assert torch.equal(network.shared.kernel, kernel)
     assert "shared.kernel" in network.state_dict()
     assert "shared.kernel" not in dict(network.named_parameters())
+
+
+@torch.no_grad()
+def test_the_light_size_does_not_see_what_stands_still(trained):
+    """The same movement over another ground is the same to it; the paper's pathways see the ground."""
+    network, inputs, _, _ = trained
+    ground = torch.randn(1, 3, 1, *inputs["slow"].shape[-2:], generator=torch.Generator().manual_seed(1))
+    elsewhere = {name: clip + ground for name, clip in inputs.items()}
+    torch.testing.assert_close(network(**elsewhere), network(**inputs), atol=1e-3, rtol=0)
+    seeing = MS3D(sizes=replace(network.sizes, ground=True)).eval()
+    seeing.load_state_dict(network.state_dict())
+    assert (seeing(**elsewhere) - seeing(**inputs)).abs().max() > 0.05
 
 
 def test_every_parameter_learns():

@@ -7,8 +7,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from actrec.machine import FLOAT32
 from actrec.systems import named
-from actrec.training.schedule import make_optimiser
+from actrec.training.objective import objective as objective_of
+from actrec.training.schedule import make_optimiser, rate
 
 
 def test_in_the_papers_fine_tuning_the_last_layer_learns_ten_times_as_fast():
@@ -30,3 +32,15 @@ def test_in_the_papers_fine_tuning_the_last_layer_learns_ten_times_as_fast():
         1,
         1,
     ]
+
+
+def test_a_cosine_runs_once_over_each_stage():
+    """Twelve epochs of cross-enhancement: six for the streams, four for the student, two for the fusion layer."""
+    system = named("crossenh")
+    schedule = replace(system.schedules["scratch"], rate=1.0, epochs=12)
+    objective = objective_of(system, schedule, FLOAT32)
+    spans = [objective.span(epoch) for epoch in range(12)]
+    assert spans == [(0, 6)] * 6 + [(6, 10)] * 4 + [(10, 12)] * 2
+    assert [round(rate(schedule, epoch, spans[epoch]), 2) for epoch in (3, 8, 11)] == [0.5, 0.5, 0.5]
+    assert rate(schedule, 6, spans[6]) < 0.01 < 0.9 < rate(schedule, 6.5, spans[6])
+    assert rate(schedule, 9.99, spans[9]) < 0.001
