@@ -72,7 +72,7 @@ class Pupil:
                 began = time.perf_counter()
                 learner.update(
                     views, targets, whole, self.seed * 1_000_003 + epoch * 10_007 + step,
-                    rate(schedule, NOMINAL * step / budget.steps),
+                    rate(schedule, NOMINAL * step / budget.steps, (0, NOMINAL)),
                 )  # fmt: skip
                 self.milliseconds.append(1000 * (time.perf_counter() - began))
         return self
