@@ -1,0 +1,49 @@
+"""The README's command that opens the demo, as a newcomer types it: does the page come, and does it end when told to?
+
+Needs nothing installed; status 1 with a sentence where it does not.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = "http://127.0.0.1:7860"
+PATIENCE = 900  # seconds: the packages come first
+
+
+def main() -> None:
+    command = re.search(r"^ {4}(python3 -m venv .*app\.py)$", (ROOT / "README.md").read_text(), re.MULTILINE)[1]
+    print(f"+{command}", flush=True)
+    began = time.monotonic()
+    started = subprocess.Popen(["bash", "-euo", "pipefail", "-c", command], cwd=ROOT, start_new_session=True)
+    try:
+        while "<gradio-app" not in (text := page()):
+            if started.poll() is not None:
+                sys.exit(f"The README's command ended with status {started.returncode} before the page came.")
+            if time.monotonic() - began > PATIENCE:
+                sys.exit(f"No page came within {PATIENCE} s. What answered: {text[:200]!r}")
+            time.sleep(0.5)
+        print(f"The page came after {time.monotonic() - began:.0f} s.", flush=True)
+    finally:
+        os.killpg(started.pid, signal.SIGTERM)
+        started.wait(30)
+
+
+def page() -> str:
+    """What the page says, or nothing yet."""
+    try:
+        with urllib.request.urlopen(PAGE, timeout=20) as answer:
+            return answer.read().decode()
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return ""
+
+
+if __name__ == "__main__":
+    main()

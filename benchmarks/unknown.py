@@ -1,0 +1,166 @@
+"""Is what was never learned told apart from what was? On UT-Interaction, by the settings of `protocol.json`.
+
+    python -m benchmarks.unknown DATA [--systems S …] [--seeds N …] [--what class negatives]
+
+Trained on sequences 1 to 7 of set 1, judged on 8 to 10. `class`: one of the six interactions is left out of training,
+six runs; its films are the unknown ones. `negatives`: the films without an interaction are; here both sides are cut to
+their middle 1.9 seconds, brought to the same number of frames by index, and letterboxed, for their length, rate and
+size would give them away. Beside each AUROC: what a header's facts alone reach, and what the nearest neighbours of one
+still frame do. The class centres and the threshold saw known clips only. Runs are lines of `benchmarks/unknown.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.interactions import PROTOCOL, TRANSFER, actrec
+
+RUNS = Path(__file__).parent / "unknown.jsonl"
+LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
+LEARNED = range(1, 8)  # sequences of set 1; the others judge
+SECONDS, FRAMES, SIDE = 1.9, 38, 256
+STILL, NEIGHBOURS = 16, 5  # pixels of the still frame's thumbnail, and those that it is compared with
+
+
+def sequence(path: Path) -> int:
+    return int(path.stem[1:].split("_")[0])
+
+
+def films(data: Path, label: str, learned: bool) -> list[Path]:
+    return [each for each in sorted((data / "set1" / label).iterdir()) if (sequence(each) in LEARNED) == learned]
+
+
+def middle(path: Path) -> np.ndarray:
+    """The middle of a film, the same number of frames of the same size whatever it was."""
+    from actrec.sampling import letterbox
+    from actrec.video.read import read_clip
+
+    clip = read_clip(path)
+    half = min(len(clip), round(SECONDS * clip.fps)) / 2
+    places = np.linspace(len(clip) / 2 - half, len(clip) / 2 + half - 1, FRAMES).round().astype(int)
+    return letterbox(clip.frames[places], SIDE)[0]
+
+
+def lay_out(data: Path, folder: Path, left_out: str) -> None:
+    """`set1` to learn from and `set2` to be judged by, in a folder; with no class left out, the negatives too."""
+    from actrec.video.write import write_mp4
+
+    for label in LABELS:
+        for part in ("set1", "set2"):
+            (folder / part / label).mkdir(parents=True)
+        for film in films(data, label, learned=True) if label != left_out else []:
+            shutil.copy(film, folder / "set1" / label)
+        for film in films(data, label, learned=False):
+            if left_out:
+                shutil.copy(film, folder / "set2" / label)
+            else:
+                write_mp4(folder / "set2" / label / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
+    if left_out:
+        (folder / "set1" / left_out).rmdir()
+        return
+    (folder / "set2" / "none").mkdir()
+    for film in sorted((data / "set1_negatives" / "none").iterdir()):
+        write_mp4(folder / "set2" / "none" / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
+
+
+def by_one_frame(folder: Path, unknown: str) -> float:
+    """AUROC of the share of known films among the nearest neighbours of a film's middle frame, itself left out."""
+    from actrec.evaluation.metrics import auroc
+    from actrec.video.read import read_clip
+
+    paths = [each for each in sorted((folder / "set2").rglob("*")) if each.is_file()]
+    clips = (read_clip(each, short_side=STILL) for each in paths)
+    seen = np.stack([_thumbnail(clip.frames[len(clip) // 2]) for clip in clips])
+    known = np.array([each.parent.name != unknown for each in paths])
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    shares = known[np.argsort(apart, axis=1)[:, :NEIGHBOURS]].mean(1)
+    return auroc(shares[known], shares[~known])
+
+
+def _thumbnail(frame: np.ndarray) -> np.ndarray:
+    from actrec.sampling import letterbox
+
+    return letterbox(frame[None], STILL)[0][0].astype(np.float32).ravel() / 255
+
+
+def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
+    """One training and one judgement, by the commands a user has."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        lay_out(data, folder / "films", key["left_out"])
+        train = ["train", "--system", key["system"], "--data", folder / "films", "--fold", TRANSFER, "--name", "known"]
+        train += ["--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"]]
+        train += ["--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"]]
+        actrec(*train, "--seed", key["seed"], "--out", folder / "run")
+        told = actrec(
+            "evaluate", "--weights", folder / "run" / "weights", "--data", folder / "films", "--fold", TRANSFER,
+            "--protocol", protocol["views"], "--seed", key["seed"], "--json",
+        )  # fmt: skip
+        still = by_one_frame(folder / "films", key["left_out"] or "none")
+    result = json.loads(told)
+    found = result["unknown"]
+    return key | {
+        "known": found["known"], "unknown": found["unknown"], "by": found["by"], "auroc": found["auroc"],
+        "one_frame": still, "header": found["shortcut_auroc"], "top1_of_known": result["top1"],
+        "seconds": round(time.monotonic() - began), "commit": commit,
+    }  # fmt: skip
+
+
+def done() -> list[dict]:
+    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
+
+
+def summary(runs: list[dict]) -> list[str]:
+    rows = ["| what | system | AUROC | one frame | seeds |", "|---|---|---|---|---|"]
+    for what in ("class", "negatives"):
+        for system in dict.fromkeys(each["system"] for each in runs if each["what"] == what):
+            mine = [each for each in runs if (each["what"], each["system"]) == (what, system)]
+            seeds = [
+                [each for each in mine if each["seed"] == seed] for seed in sorted({each["seed"] for each in mine})
+            ]
+            whole = [each for each in seeds if len(each) == (len(LABELS) if what == "class" else 1)]
+            if whole:
+                means = [np.mean([each["auroc"] for each in of]) for of in whole]
+                spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) > 1 else ""
+                still = np.mean([each["one_frame"] for of in whole for each in of])
+                rows.append(f"| {what} | {system} | {np.mean(means):.3f}{spread} | {still:.3f} | {len(whole)} |")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder that holds set1 and set1_negatives")
+    parser.add_argument("--systems", nargs="+", default=["asym3d"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--what", nargs="+", default=["negatives", "class"], choices=["class", "negatives"])
+    args = parser.parse_args()
+    protocol = json.loads(PROTOCOL.read_text())
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    names = ("what", "left_out", "system", "seed")
+    known = {tuple(each[name] for name in names) for each in done()}
+    for seed in args.seeds:
+        for system in args.systems:
+            for what in args.what:
+                for left_out in LABELS if what == "class" else ("",):
+                    key = dict(zip(names, (what, left_out, system, seed), strict=True))
+                    if tuple(key.values()) in known:
+                        continue
+                    line = run(args.data, key, protocol, commit)
+                    print(json.dumps(line, ensure_ascii=False), flush=True)
+                    with RUNS.open("a") as log:
+                        log.write(json.dumps(line, ensure_ascii=False) + "\n")
+    print("\n".join(summary(done())))
+
+
+if __name__ == "__main__":
+    main()
