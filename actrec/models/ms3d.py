@@ -8,10 +8,10 @@ stacking along time, 7 + 17 + 25 = 49, pathway after pathway; 1×1×1 bottleneck
 far is joined; inside a block all outputs are equally wide and the block's input counts as its first layer, so
 that no weight's shape depends on which connections were drawn. α is kept, as eq. 2 says, where the text calls
 it a dropping rate.
-The light size sees what moves: from each pathway's frames their mean over time is taken, ours, for with the still
-ground left in, what it learns of a few clips is their ground. It scales its codes to one length (`radius`), ours: eq. 5 compares by inner products, eq. 6 and γ by
-distances, and only on a sphere do the two agree. Trained on eight clips, six or seven of them are judged right
-by the centres of the others without it, all eight with it.
+The light size sees what moves: each pathway's frames less their mean over time, ours, for what a network learns of a
+few clips with the still ground in them is their ground. It scales its codes to one length (`radius`), ours: eq. 5
+compares by inner products, eq. 6 and γ by distances, and only on a sphere do the two agree. Trained on eight clips,
+six or seven of them are judged right by the centres of the others without it, all eight with it.
 """
 
 from __future__ import annotations
