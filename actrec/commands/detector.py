@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from actrec.commands import aloud
+from actrec.refusal import BadValue
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "weights" / "person-detector"
@@ -23,6 +24,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write frames with boxes, to look at")
     parser.add_argument("--run", type=Path, default=Path("runs/person-detector"), help="where a training survives")
     parser.add_argument("--architecture", default="yolo26n.yaml", help="a yaml of ultralytics")
+    parser.add_argument(
+        "--start-from", type=Path, metavar="FOLDER", help="a detector to go on from; else random weights"
+    )
     parser.add_argument("--drawn", type=int, default=1200, help="how many pictures of drawn people")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--per-epoch", type=int, default=0, help="pictures of an epoch; every frame once when left out")
@@ -61,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     """Learn, choose head and confidence on the clips to check on, and write the detector."""
-    from actrec.tailor.detector import Card, save_detector
+    from actrec.tailor.detector import Card, load_network, read_card, save_detector
     from actrec.tailor.frames import FramesError, default_cache, drawn, labelled
     from actrec.tailor.learn import Plan, learn
     from actrec.tailor.trained import chosen
@@ -70,6 +74,9 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
         args.architecture, args.epochs, args.per_epoch, args.batch, args.rate, seed=args.seed, size=args.size,
         small=args.small,
     )  # fmt: skip
+    begun = read_card(args.start_from) if args.start_from else None
+    if begun and (begun.architecture, begun.classes) != (args.architecture, ("person",)):
+        raise BadValue(f"'{args.start_from}' is a {begun.architecture} of {begun.classes}: name its --architecture.")
     cache, parts = default_cache(), {"train": [], "check": []}
     for file in files:
         parts.get(file.part, []).append(file)
@@ -81,12 +88,13 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     check = labelled(parts["check"], teacher, cache, aloud)
     people = sum(len(frame.boxes) for frame in frames)
     aloud(f"learning from {len(frames)} pictures with {people} people, checking on {len(check)}")
-    network = learn(frames, plan, args.run, aloud)
+    start = load_network(args.start_from, begun) if begun else None
+    network = learn(frames, plan, args.run, aloud, start)
     homes = ", ".join(dict.fromkeys(file.home for file in parts["train"]))
     card = Card(
         args.architecture, args.size, licence=LICENCE, command=typed(),
         trained_on=f"{args.drawn} pictures of drawn people and {len(real)} frames of {len(parts['train'])} clips "
-        f"({homes}) labelled by {args.teacher.name}; nothing else, from random weights",
+        f"({homes}) labelled by {args.teacher.name}; nothing else, from {begun.command if begun else 'random weights'}",
     )  # fmt: skip
     save_detector(network, args.out, chosen(network, card, check, aloud))
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -21,11 +20,12 @@ import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torchvision.ops import nms
 
 from actrec.refusal import BadValue, Refusal
 from actrec.tailor.quarantine import quarantine
+from actrec.weights.folders import settled, write_folder
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 STRIDE = 32
@@ -57,7 +57,7 @@ class Card:
 
 def read_card(folder: Path) -> Card:
     """The card of a detector's folder."""
-    path = Path(folder) / CARD
+    path = settled(Path(folder)) / CARD
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
         known = {f.name for f in fields(Card)}
@@ -104,26 +104,19 @@ def save_detector(network: torch.nn.Module, folder: Path, card: Card, half: bool
         raise DetectorError("Save the detector before it is fused: a fused network no longer fits its yaml.")
     if len(card.classes) != network.model[-1].nc:
         raise DetectorError(f"The card names {len(card.classes)} classes, the network has {network.model[-1].nc}.")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {}
     for name, tensor in network.state_dict().items():
         floating = tensor.is_floating_point()
         state[name] = tensor.detach().cpu().to(torch.float16 if half and floating else tensor.dtype).contiguous()
-    part = folder / (WEIGHTS + ".part")
-    save_file(state, part)
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    text = json.dumps({**asdict(card), "sha256": digest}, indent=1, ensure_ascii=False)
-    card_part = folder / (CARD + ".part")
-    card_part.write_text(text + "\n", encoding="utf-8")
-    os.replace(part, folder / WEIGHTS)
-    os.replace(card_part, folder / CARD)
+    data, folder = save(state), Path(folder)
+    facts = {**asdict(card), "sha256": hashlib.sha256(data).hexdigest()}
+    write_folder(folder, {WEIGHTS: data, CARD: (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()})
     return folder
 
 
 def load_network(folder: Path, card: Card) -> torch.nn.Module:
     """The network of a card with its weights in it, float32, not fused."""
-    path = Path(folder) / WEIGHTS
+    path = settled(Path(folder)) / WEIGHTS
     try:
         state = load_file(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -123,13 +123,15 @@ def begin_unsure(network: nn.Module) -> None:
 class Learning:
     """A training in progress: network, its average, optimiser, and the folder in which it survives."""
 
-    def __init__(self, frames: Sequence[Frame], plan: Plan, folder: Path) -> None:
+    def __init__(self, frames: Sequence[Frame], plan: Plan, folder: Path, start: nn.Module | None = None) -> None:
         if not any(len(frame.boxes) for frame in frames):
             raise LearnError("No frame shows a person, so there is nothing to learn: name clips of people.")
         self.frames, self.plan, self.folder = frames, plan, Path(folder)
         torch.manual_seed(plan.seed)
         self.network = build(plan.architecture, 1).to(memory_format=torch.channels_last).train()
         begin_unsure(self.network)
+        if start is not None:
+            self.network.load_state_dict(start.state_dict())
         self.kept = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = optimiser_of(self.network, plan)
         self.network.args = SimpleNamespace(**GAINS, epochs=plan.epochs)
@@ -210,9 +212,11 @@ class Learning:
             f"of distances {distance:.4f}; {pace:.1f} pictures a second, {taken:.0f} s")  # fmt: skip
 
 
-def learn(frames: Sequence[Frame], plan: Plan, folder: Path, say: Say = print) -> nn.Module:
-    """The averaged network of a whole training, begun or gone on with in `folder`."""
-    learning = Learning(frames, plan, folder)
+def learn(
+    frames: Sequence[Frame], plan: Plan, folder: Path, say: Say = print, start: nn.Module | None = None
+) -> nn.Module:
+    """The averaged network of a whole training, begun (from the weights of `start`) or gone on with in `folder`."""
+    learning = Learning(frames, plan, folder, start)
     if learning.epoch:
         say(f"going on after epoch {learning.epoch}")
     while learning.epoch < plan.epochs:

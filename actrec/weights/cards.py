@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from actrec.refusal import Refusal
+from actrec.weights.folders import settled
 
 FORMAT = 1
 
@@ -104,16 +105,6 @@ def read_card(folder: Path) -> Card:
     except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"The card '{path}' cannot be read: {error}.") from None
     return _checked(values, path)
-
-
-def old(folder: Path) -> Path:
-    """Where a checkpoint waits while another takes its place."""
-    return folder.with_name(f".{folder.name}.old")
-
-
-def settled(folder: Path) -> Path:
-    """The folder, or the old one that a replacement cut off in the middle has left."""
-    return old(folder) if not folder.exists() and old(folder).exists() else folder
 
 
 def _checked(values: object, path: Path) -> Card:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from actrec.machine import alive
-from actrec.weights.cards import Card, WeightsError, old, read_card, settled
+from actrec.weights.cards import Card, WeightsError, read_card
+from actrec.weights.folders import settled, write_folder
 
 
 def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tensor]) -> Card:
@@ -23,17 +21,8 @@ def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tenso
     stored = {name: _stored(value) for name, value in tensors.items()}
     data = save(stored)
     card = Card(**{**asdict(card), "sha256": hashlib.sha256(data).hexdigest()})
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
-    fresh = folder.with_name(f".{folder.name}.new{os.getpid()}")
-    fresh.mkdir()
-    try:
-        _write(fresh / "model.safetensors", data)
-        _write(fresh / "card.json", json.dumps(asdict(card), indent=1, ensure_ascii=False).encode())
-        _replace_folder(folder, fresh)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    text = json.dumps(asdict(card), indent=1, ensure_ascii=False)
+    write_folder(Path(folder), {"model.safetensors": data, "card.json": text.encode()})
     return card
 
 
@@ -83,31 +72,3 @@ def fill(
 def _stored(value: torch.Tensor) -> torch.Tensor:
     value = value.detach().cpu().contiguous()
     return value.half() if value.is_floating_point() else value
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what writers of this folder that were killed have left."""
-    start = f".{folder.name}.new"
-    for left in folder.parent.iterdir():
-        writer = left.name.removeprefix(start)
-        if not left.name.startswith(start) or not writer.isdigit():
-            continue
-        if int(writer) == os.getpid() or not alive(int(writer)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _replace_folder(folder: Path, fresh: Path) -> None:
-    """Put `fresh` in the place of `folder`; a reader in between finds the old one under its other name."""
-    aside = old(folder)
-    if folder.exists():
-        shutil.rmtree(aside, ignore_errors=True)
-        os.rename(folder, aside)
-    os.rename(fresh, folder)
-    shutil.rmtree(aside, ignore_errors=True)

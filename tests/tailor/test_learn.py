@@ -45,6 +45,14 @@ def test_a_training_that_was_cut_off_goes_on_where_it_was(frames, tmp_path):
     assert said[2] == "going on after epoch 2" and said[3].startswith("epoch 3 of 3")
 
 
+def test_a_training_goes_on_from_another_detector(frames, tmp_path):
+    learned = learn(frames, Plan(epochs=2, batch=3, size=64, small=64), tmp_path / "one", lambda _: None)
+    plan = Plan(epochs=1, batch=3, size=64, small=64, rate=1e-12, decay=0, seed=1)
+    after = learn(frames, plan, tmp_path / "two", lambda _: None, learned)
+    names = [name for name, _ in learned.named_parameters()]
+    assert all(torch.allclose(after.get_parameter(name), learned.get_parameter(name), atol=1e-6) for name in names)
+
+
 def test_nothing_to_learn_and_odd_plans_are_sentences(tmp_path):
     empty = Frame(np.zeros((64, 64, 3), np.uint8), np.zeros((0, 4), np.float32))
     with pytest.raises(LearnError, match="No frame shows a person"):

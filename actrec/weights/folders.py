@@ -1,0 +1,62 @@
+"""Folders whose files belong together: a reader finds the old ones or the new ones, never some of both."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from actrec.machine import alive
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder with these files in the place of what is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    fresh = folder.with_name(f".{folder.name}.new{os.getpid()}")
+    fresh.mkdir()
+    try:
+        for name, data in files.items():
+            _write(fresh / name, data)
+        _replace(folder, fresh)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def settled(folder: Path) -> Path:
+    """The folder, or the old one that a replacement cut off in the middle has left."""
+    return _old(folder) if not folder.exists() and _old(folder).exists() else folder
+
+
+def _old(folder: Path) -> Path:
+    """Where a folder waits while another takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what writers of this folder that were killed have left."""
+    start = f".{folder.name}.new"
+    for left in folder.parent.iterdir():
+        writer = left.name.removeprefix(start)
+        if not left.name.startswith(start) or not writer.isdigit():
+            continue
+        if int(writer) == os.getpid() or not alive(int(writer)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    """Put `fresh` in the place of `folder`; a reader in between finds the old one under its other name."""
+    aside = _old(folder)
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(folder, aside)
+    os.rename(fresh, folder)
+    shutil.rmtree(aside, ignore_errors=True)
