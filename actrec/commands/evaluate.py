@@ -15,7 +15,10 @@ from actrec.commands import aloud
 from actrec.refusal import BadValue
 
 if TYPE_CHECKING:
+    from actrec.data.reading import ClipSettings
+    from actrec.evaluation.evaluate import Trial
     from actrec.training.world import World
+    from actrec.weights.cards import Card
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
@@ -27,7 +30,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--among-data", action="store_true", help="name only classes that occur in the data")
     parser.add_argument("--fold", nargs="+", default=[], help="judge these splits or groups only, one per weights")
     parser.add_argument("--fuse", action="store_true", help="the weights answer together: the mean of what they say")
-    parser.add_argument("--svm", metavar="DATA", help="a linear SVM on the weights' codes, learned from these clips")
+    parser.add_argument(
+        "--svm", metavar="DATA",
+        help="a linear SVM on the weights' codes, learned from these clips; with --fold from that fold's training part",
+    )  # fmt: skip
     parser.add_argument("--trajectories", action="store_true", help="the SVM also sees improved dense trajectories")
     parser.add_argument("--clips-per-class", type=int, default=100, help="of synthetic data; a quarter is held out")
     parser.add_argument("--seed", type=int, default=0)
@@ -93,23 +99,31 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     from actrec.recognizer import find_weights
     from actrec.training.material import needs, stored
 
-    if args.fold or args.among_data:
-        raise BadValue("--fuse and --svm judge all clips of --data: leave --fold and --among-data out.")
+    if len(args.fold) > 1 or args.among_data:
+        raise BadValue("--fuse and --svm judge all clips of --data or one --fold of them, and name any class.")
     if args.fuse and (args.svm or len(args.weights) < 2):
         raise BadValue("--fuse takes two or more --weights, and no --svm.")
     settings = {"clips_per_class": args.clips_per_class, "seed": args.seed}
+
+    def opened(data: str, card: Card, kind: ClipSettings, lessons: bool, **needed: object) -> tuple[Trial, list[str]]:
+        trial, others = evaluate.open_trial(data, card, kind, lessons=lessons, **settings, **needed)
+        for name in args.fold:
+            fold = evaluate.fold_of(trial, name, args.seed)
+            trial = trial.part([*fold.train, *fold.validation] if lessons else fold.test, name)
+        return trial, others
+
     members, others, card = [], [], None
     for name in args.weights:
         recognizer = evaluate.load(find_weights(name, WEIGHTS), device)
         card, kind = recognizer.card, stored(recognizer.system)
-        each = settings | needs(recognizer.system)
-        trial, others = evaluate.open_trial(args.data, card, kind, **each)
-        lessons = evaluate.open_trial(args.svm, card, kind, lessons=True, **each)[0] if args.svm else None
+        needed = needs(recognizer.system)
+        trial, others = opened(args.data, card, kind, lessons=False, **needed)
+        lessons = opened(args.svm, card, kind, lessons=True, **needed)[0] if args.svm else None
         members.append(Member(recognizer, trial, lessons))
     trails = None
     if args.trajectories:
-        large, _ = evaluate.open_trial(args.data, card, SETTINGS, **settings)
-        lessons, _ = evaluate.open_trial(args.svm, card, SETTINGS, lessons=True, **settings)
+        large, _ = opened(args.data, card, SETTINGS, lessons=False)
+        lessons, _ = opened(args.svm, card, SETTINGS, lessons=True)
         trails = Trails(large, lessons, args.seed)
     told = _silent if args.json or not world.first else aloud
     seen = f"codes and {TRAJECTORIES}" if trails else "codes"

@@ -18,6 +18,7 @@ from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
 from actrec.data.drawn import SETS, drawn_source
 from actrec.data.mixed import BETWEEN_TWO, SAME
+from actrec.data.protocols import Fold
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.sets import DataError, DataSet, by_camera, open_set
 from actrec.evaluation.judge import judge, judge_unknown
@@ -159,14 +160,19 @@ def folds(trial: Trial, wanted: Sequence[str], seed: int) -> list[tuple[Trial, T
     """What is judged, with the held-out clips that a temperature may be fitted on: whole, or one pair per fold."""
     if not wanted:
         return [(trial, None)]
-    if trial.dataset is None:
-        raise DataError("protocol", f"{trial.name} has no folds: its clips are held out as a whole.")
     pairs = []
     for name in wanted:
-        fold = choose_fold(trial.dataset, name, seed)
+        fold = fold_of(trial, name, seed)
         held = trial.part(fold.validation, f"the validation clips of {name}") if fold.validation else None
         pairs.append((trial.part(fold.test, name), held))
     return pairs
+
+
+def fold_of(trial: Trial, name: str, seed: int) -> Fold:
+    """A split or group of the data set that a trial is all of."""
+    if trial.dataset is None:
+        raise DataError("protocol", f"{trial.name} has no folds: its clips are held out as a whole.")
+    return choose_fold(trial.dataset, name, seed)
 
 
 def answer(

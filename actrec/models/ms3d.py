@@ -270,15 +270,19 @@ class MS3D(nn.Module):
         sizes = {tuple(each.shape[-2:]) for each in (slow, mid, fast)}
         if len(sizes) > 1:
             raise BadValue(f"The three pathways need frames of one size, not {sorted(sizes)}.")
-        clips = (slow, mid, fast) if self.sizes.ground else (clip - clip.mean(2, True) for clip in (slow, mid, fast))
-        blocks = [self.pathways[name](self.shared(clip)) for name, clip in zip(PATHWAYS, clips, strict=True)]
-        maps = self.densenet(self.pool(self._pile_up(blocks)))
+        clips = zip(PATHWAYS, (slow, mid, fast), strict=True)
+        blocks = [self.pathways[name](self.shared(self.seen(clip))) for name, clip in clips]
+        maps = self.densenet(self.pool(self.pile_up(blocks)))
         code = self.encode(self.dropout(maps.mean((2, 3, 4))))
         if self.sizes.radius is None:
             return code
         return (self.sizes.radius * nn.functional.normalize(code.float(), dim=1)).to(code.dtype)
 
-    def _pile_up(self, blocks: list[torch.Tensor]) -> torch.Tensor:
+    def seen(self, clip: torch.Tensor) -> torch.Tensor:
+        """What a pathway gets of its frames: all of them, or what differs from their mean."""
+        return clip if self.sizes.ground else clip - clip.mean(2, keepdim=True)
+
+    def pile_up(self, blocks: list[torch.Tensor]) -> torch.Tensor:
         """The three blocks as one 3-D module."""
         if self.stack == "time":
             return torch.cat(blocks, dim=2)

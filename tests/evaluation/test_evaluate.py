@@ -232,3 +232,17 @@ def test_networks_fused_say_the_mean_of_what_each_says_and_an_svm_learns_from_th
     assert learned["top1"] == 1.0, "it is judged here on the very clips that it learned from"
     assert main(["evaluate", "--weights", str(weights), "--data", str(folder), "--fuse"]) == 2
     assert "two or more" in capsys.readouterr().err
+
+
+def test_of_a_fold_the_training_part_teaches_the_svm_and_the_other_is_judged(weights, tmp_path, capsys):
+    films = tmp_path / "films"
+    write_clips(films / "train", ["squat", "idle"], 1)
+    write_clips(films / "test", ["squat", "idle", "raise arms"], 3)
+    asked = ["--weights", weights, "--data", films, "--svm", films, "--protocol", "one"]
+    learned = answered(capsys, *asked, "--fold", "folders")
+    assert learned["clips"] == 9 and learned["per_class"]["raise arms"]["recall"] == 0, (
+        "nobody raised arms where it learned"
+    )
+    assert answered(capsys, *asked)["per_class"]["raise arms"]["recall"] == 1, "here it is judged on what it learned"
+    assert main(["evaluate", *map(str, asked), "--fold", "folders", "others"]) == 2
+    assert "one --fold" in capsys.readouterr().err

@@ -156,10 +156,11 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
     """One fixed kernel for all, then a kernel of its own for each pathway; all three end up in one block."""
     network, value = subject.network, subject.inputs[pathway].cpu()
     with torch.inference_mode():
-        shared = network.shared(value)
+        shared = network.shared(network.seen(value))
         own = network.pathways[pathway](shared)
-        blocks = [network.pathways[name](network.shared(subject.inputs[name].cpu())) for name in PATHWAYS]
-        pile = network._pile_up(blocks)
+        every = [network.seen(subject.inputs[name].cpu()) for name in PATHWAYS]
+        blocks = [network.pathways[name](network.shared(clip)) for name, clip in zip(PATHWAYS, every, strict=True)]
+        pile = network.pile_up(blocks)
     t = place(moment, value.shape[2])
     first, second = int(channel) % shared.shape[1], int(channel) % own.shape[1]
     sizes = {name: "×".join(map(str, network.pathways[name][0].kernel_size)) for name in PATHWAYS}
@@ -171,15 +172,15 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
         canvas.text(at + wide / 2, 56, f"{name}: {each.shape[2]}, kernel {sizes[name]}", "middle", size=11)
         at += wide
     return Figure(
+        f"{'' if network.sizes.ground else 'Each pathway first takes the mean of its pictures away. '}"
         f"The fixed 3×3×3 kernel makes {shared.shape[1]} maps of {shared.shape[3]}×{shared.shape[4]} of every picture. "
         f"The {pathway} pathway's own kernel is {sizes[pathway]} (T×H×W): the more pictures a pathway has, the wider "
-        "it "
-        f"looks in space. Piled up along time they make {pile.shape[2]} moments of {pile.shape[1]} channels.",
+        f"it looks in space. Piled up along time they make {pile.shape[2]} moments of {pile.shape[1]} channels.",
         (
             Panel(strip([subject.picture(pathway, t)], [f"picture {t + 1}"], "the picture", each=200), "What goes in."),
             Panel(strip([coloured(shared[0, first, t].numpy(), "signed")], [f"kernel {first + 1}"], "shared map",
                         cells=True, each=200), "After the shared kernel, which is never trained: red above zero, blue "
-                  "below."),
+                        "below."),
             Panel(strip([coloured(own[0, second, t].numpy(), "strength")], [f"channel {second + 1}"], "own map",
                         cells=True, each=200), f"After the {pathway} pathway's own kernel and ReLU: bright is strong."),
             Panel(canvas.svg(), "The pile: 7 + 17 + 25 = 49 moments, one pathway after the other.", wide=True),
