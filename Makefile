@@ -24,6 +24,7 @@ examples:
 bench:
 	$(PYTHON) -m benchmarks.clues
 	$(PYTHON) -m benchmarks.models
+	$(PYTHON) -m benchmarks.training --processes
 	$(PYTHON) -m benchmarks.live
 
 screens:

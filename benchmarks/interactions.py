@@ -3,7 +3,7 @@
     python -m benchmarks.interactions DATA [--systems S …] [--seeds N …] [--what set1 transfer]
 
 `set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, judged on set 2. Every finished run is
-a line of `benchmarks/interactions.jsonl` with the code's commit; a run that stands there is not repeated. Beside the
+a line of `benchmarks/results/interactions.jsonl` with the code's commit; a run that stands there is not repeated. Beside the
 figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-RUNS, PROTOCOL = HERE / "interactions.jsonl", HERE / "protocol.json"
+RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
 TRANSFER = "set1 → set2"
 
 
