@@ -168,6 +168,7 @@ def clips_source(
         description=f"{dataset.name}, {fold.name}: {len(fold.train)} clips to train on, "
         f"{len(fold.validation)} to validate, {len(fold.test)} not looked at",
         licence="unknown: the clips' own",
+        intended_for="Research and teaching, unless the clips it learned from may be used otherwise.",
         people="two people" if "handshake" in dataset.labels else "as many as in those clips",
     )
 

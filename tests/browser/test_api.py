@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +98,17 @@ def test_the_example_in_the_documentation_runs(server, tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert any(line.startswith("squat ") for line in said) and said[-1] == "knees"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_plain_http_of_the_documentation_runs(server):
+    root = EXAMPLES.parents[1]
+    code = (root / "docs" / "api.md").read_text().split("```sh\n")[1].split("```")[0]
+    assert "URL=http://127.0.0.1:7860\n" in code
+    code = code.replace("http://127.0.0.1:7860", server)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code], cwd=root, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0 and "event: complete" in done.stdout, done.stdout + done.stderr
+    answer = json.loads(done.stdout.split("data: ")[-1])[0]
+    assert len(answer["code"]) > 50
