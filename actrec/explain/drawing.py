@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from actrec.motion.pictures import INFERNO
+from actrec.refusal import BadValue
 
 STRENGTH = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, :, ::-1].copy()
 ACCENT, SECOND, THIRD = "#0d9488", "#d97706", "#8b5cf6"  # told apart on light and on dark ground
@@ -70,7 +71,8 @@ def data_uri(picture: np.ndarray, *, photo: bool) -> str:
     """A picture inside a page: JPEG for what a camera saw, PNG where every pixel counts."""
     kind, options = ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, 85]) if photo else ("png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
     done, data = cv2.imencode(f".{kind}", cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR), options)
-    assert done
+    if not done:
+        raise BadValue(f"The picture could not be written as {kind}.")
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
