@@ -189,6 +189,12 @@ class Recognizer:
             score = self._network.scores(code) if self.system.decides == "scores" else code[:, :0]
             return score.float().cpu().numpy(), code.float().cpu().numpy()
 
+    def without_gpu(self, error: Exception) -> str:
+        """Go on without a GPU that failed someone who used the network himself, and what to say of it; any other error
+        is raised again."""
+        self._to_processor(error)
+        return self.notice
+
     def _to_processor(self, error: Exception) -> None:
         """Go on without the GPU, from the copy beside it; what is wrong with the network itself is raised."""
         with self._lock:

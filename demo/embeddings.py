@@ -15,10 +15,10 @@ import numpy as np
 
 from actrec.video.camera import CameraBuffer
 from demo import choice, films
-from demo.explaining import explainer, gallery, reading, survey
+from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
 from demo.lab import EXAMPLES, Lab, name_of
-from demo.toast import refusal, told
+from demo.toast import refusal
 
 if TYPE_CHECKING:
     from actrec.explain.atlas import Atlas
@@ -100,7 +100,7 @@ def draw(
     from actrec.explain.atlas import atlases
 
     weights = weights or lab.default
-    with told():
+    with looking(lab, weights):
         found = survey(lab, weights, progress)
         shown = gallery(lab, weights)
         card = lab.cards[weights]
@@ -191,7 +191,7 @@ def place(lab: Lab, path: str | None, now: Map | None) -> tuple[str, str]:
         raise refusal("Draw the map first.")
     from actrec.explain.over_time import parts_of
 
-    with told():
+    with looking(lab, now.weights):
         clip = reading(lab, path, short_side=SHORT_SIDE)
         return _placed(lab, parts_of(clip, lab.recognizer(now.weights).system.seconds), now)
 
@@ -231,7 +231,8 @@ def on_frame(
     clip = camera.buffer.clip(seconds + 0.5)
     if clip is None or clip.duration < 0.5 * seconds:
         return gr.skip(), f'<p class="quiet">Watching: the point needs {seconds:.1f} seconds of video.</p>', camera
-    return *_placed(lab, [clip], now), camera
+    with looking(lab, now.weights):
+        return *_placed(lab, [clip], now), camera
 
 
 def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[object, object, Camera]:

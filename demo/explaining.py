@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -10,6 +11,7 @@ import gradio as gr
 from actrec.video import VideoError
 from demo.files import discard
 from demo.lab import Lab
+from demo.toast import told
 
 if TYPE_CHECKING:
     from actrec.explain.gallery import Gallery
@@ -27,12 +29,22 @@ def reading(lab: Lab, path: str, **wanted: object) -> Clip:
         raise
 
 
+@contextmanager
+def looking(lab: Lab, weights: str) -> Iterator[None]:
+    """What goes wrong while a network is looked into becomes a toast, a GPU that fails included."""
+    with told():
+        recognizer = lab.recognizer(weights)
+        with told(recognizer):
+            yield
+
+
 def explainer(lab: Lab, weights: str) -> ClassSaliency:
     """The copy of a network that is asked for derivatives; one for all visitors."""
     from actrec.explain.saliency import ClassSaliency  # torch
 
     recognizer = lab.recognizer(weights)
-    return lab.shared(("saliency", weights, recognizer.card.sha256), lambda: ClassSaliency(recognizer))
+    key = ("saliency", weights, recognizer.card.sha256, str(recognizer.device))
+    return lab.shared(key, lambda: ClassSaliency(recognizer))
 
 
 def gallery(lab: Lab, weights: str, report: Callable[[str], None] = lambda said: None) -> Gallery:

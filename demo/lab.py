@@ -95,19 +95,18 @@ class Lab:
 
     @property
     def failed(self) -> bool:
-        return self._failed is not None
+        """Nothing could be loaded, and nothing else was since."""
+        return self._failed is not None and not self._recognizers
 
     def recognizer(self, name: str | None = None) -> Recognizer:
         """The recognizer for a checkpoint of the weights folder; loaded once, shared by everyone."""
         self._loaded.wait()
-        if self._failed:
-            raise self._failed
         name = name or self.default
         return self._have(name) or self._open(name)
 
     def at_once(self, name: str | None) -> Recognizer | str:
         """The recognizer if it is there; otherwise it is being loaded, and a sentence says so."""
-        if not self.ready or self.failed:
+        if not self.ready or not self.cards:
             return self.say()
         name = name or self.default
         if (found := self._have(name)) is not None:
@@ -204,7 +203,10 @@ class Lab:
         """What computes here, in words."""
         from actrec.machine import choose_device, describe
 
-        return describe(choose_device(self.device))
+        try:
+            return describe(choose_device(self.device))
+        except (RuntimeError, AssertionError):  # lost since
+            return "a GPU that does not answer"
 
     def clues(self, clip: Clip, method: str, seed: int, told: Callable[[float], None] | None = None) -> dict[str, Clue]:
         """Every motion clue of a clip; `told` hears how much of a slow flow is done."""
@@ -247,7 +249,7 @@ class Lab:
 
     def say(self) -> str:
         """One line on what computes here, or on what is still being loaded."""
-        if self._failed:
+        if self.failed:
             return f"The weights could not be loaded: {self._failed}"
         notices = [found.notice for _, found in list(self._recognizers.values()) if found.notice]
         return notices[0] if notices else self.progress
@@ -283,12 +285,22 @@ class Lab:
             self._failures[key] = f"These weights could not be loaded: {error}"
 
     def _load(self) -> None:
+        """Open the default weights; where they are damaged, the first of the others that can be opened."""
+        left = ""
         try:
             from actrec.machine import describe
 
-            self.progress = f"Loading the weights {self.default}." if self.default else "Looking for weights."
-            recognizer = self._open(self.default)
-            self.progress = f"Ready: {describe(recognizer.device)}, {recognizer.numbers.dtype}"
+            for name in dict.fromkeys([self.default, *self.cards]):
+                self.progress = f"Loading the weights {name}." if name else "Looking for weights."
+                try:
+                    recognizer = self._open(name)
+                except Exception as error:
+                    self._failed = self._failed or error
+                    left = left or f". '{name}' could not be loaded: {error}"
+                    continue
+                self._first = name if left else self._first
+                self.progress = f"Ready: {describe(recognizer.device)}, {recognizer.numbers.dtype}{left}"
+                break
         except Exception as error:
             self._failed = error
         finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from demo import choice
-from demo.explaining import explainer, gallery, reading, survey
+from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
 from demo.lab import EXAMPLES, Lab, name_of
 from demo.look import table
@@ -80,7 +80,7 @@ def show(lab: Lab, asked: Asked | None, label: str | None, copies: float) -> tup
 
     if asked is None or not label:
         return "", asked
-    with told():
+    with looking(lab, asked.weights):
         films = films_of(explainer(lab, asked.weights), asked.windows, label, int(copies))
     first = films["class saliency"]
     panels = [Panel("The clip", _clip_says(asked), first.pictures.frames)]
@@ -115,7 +115,7 @@ def video(lab: Lab, asked: Asked | None, method: str) -> str:
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with told():
+    with looking(lab, asked.weights):
         film = film_of(explainer(lab, asked.weights), asked.windows, asked.label, method)
         name = f"{method} of {asked.label}.mp4".replace(" ", "-")
         return str(lab.write(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
@@ -127,7 +127,7 @@ def prove(lab: Lab, asked: Asked | None) -> str:
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with told():
+    with looking(lab, asked.weights):
         saliency = explainer(lab, asked.weights)
         key = ("shuffled", asked.weights, lab.cards[asked.weights].sha256)
         proof = test(saliency, lab.shared(key, saliency.shuffled), asked.windows, asked.label)
@@ -152,7 +152,7 @@ def inside(lab: Lab, asked: Asked | None) -> tuple[str, gr.Dropdown]:
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with told():
+    with looking(lab, asked.weights):
         found = strongest(explainer(lab, asked.weights), asked.windows)
     if not found:
         raise refusal("The layers of this network have no names here, so that its feature maps cannot be shown.")
@@ -172,7 +172,7 @@ def neurons(lab: Lab, asked: Asked | None, layer: str | None, progress: gr.Progr
     """The neurons of a layer, those first whose strongest clips show one action."""
     if asked is None or not layer:
         raise refusal("Look inside the network first.")
-    with told():
+    with looking(lab, asked.weights):
         found = survey(lab, asked.weights, progress)
         telling = found.telling(layer, gallery(lab, asked.weights).labels)
     choices = [(f"{neuron}: {often} of 10 show “{label}”", neuron) for neuron, label, often in telling]
@@ -187,7 +187,7 @@ def fires(lab: Lab, asked: Asked | None, layer: str | None, neuron: int | None) 
 
     if asked is None or not layer or neuron is None:
         return ""
-    with told():
+    with looking(lab, asked.weights):
         saliency, shown, found = explainer(lab, asked.weights), gallery(lab, asked.weights), survey(lab, asked.weights)
         film = neuron_film(saliency, asked.windows, layer, int(neuron))
         peak = float(of_views(saliency, asked.windows.views).neurons(layer)[:, int(neuron)].max())

@@ -6,10 +6,14 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from actrec.refusal import Refusal
+
+if TYPE_CHECKING:
+    from actrec.recognizer import Recognizer
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (
@@ -28,12 +32,17 @@ def warn(sentence: object) -> None:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Turn what the core foresees, and what the system does not let happen, into toasts."""
+def told(recognizer: Recognizer | None = None) -> Iterator[None]:
+    """Turn what the core foresees, and what the system does not let happen, into toasts; and a GPU that fails where its
+    recognizer's network is used, whose work then goes on without it."""
     try:
         yield
     except Refusal as error:
         raise refusal(error) from None
+    except (RuntimeError, AssertionError) as error:  # what torch raises: memory, a lost device, no driver
+        if recognizer is None:
+            raise
+        raise refusal(f"{recognizer.without_gpu(error)} Press again.") from None
     except OSError as error:
         if error.errno in FULL:
             raise refusal(NO_ROOM) from None

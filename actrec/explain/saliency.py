@@ -51,6 +51,7 @@ class ClassSaliency:
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
         self.network = FLOAT32.convert(copy.deepcopy(recognizer.network))
+        self.device = next(self.network.parameters()).device
         self.lock = threading.Lock()  # what is recorded inside the network is one caller's at a time
         self._chance: Maps = {}  # shared with the shuffled: found once, by who needs it first
 
@@ -58,7 +59,7 @@ class ClassSaliency:
     def last_fine(self) -> Layer:
         """The highest layer whose maps are not too coarse for a picture."""
         layers = layers_of(self.network)
-        blank = {name: value.to(self.recognizer.device) for name, value in self.recognizer.system.blank().items()}
+        blank = {name: value.to(self.device) for name, value in self.recognizer.system.blank().items()}
         for layer in reversed(layers):
             with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as found:
                 self.network.code(**blank)
@@ -85,7 +86,7 @@ class ClassSaliency:
             generator, found = torch.Generator().manual_seed(0), []
             for seed in range(draws):
                 inputs = {
-                    name: torch.randn((clips, *value.shape[1:]), generator=generator).to(self.recognizer.device)
+                    name: torch.randn((clips, *value.shape[1:]), generator=generator).to(self.device)
                     for name, value in self.recognizer.system.blank().items()
                 }
                 label = self.recognizer.labels[seed % len(self.recognizer.labels)]
@@ -150,7 +151,7 @@ class ClassSaliency:
         return unletterboxed(np.minimum(whole, 1), *clip.size)
 
     def _tensors(self, views: list[Views]) -> dict[str, Tensor]:
-        return self.recognizer.system.tensors(views, self.recognizer.device)
+        return self.recognizer.system.tensors(views, self.device)
 
     def _back(
         self, inputs: dict[str, Tensor], label: str, layer: Layer | None = None

@@ -22,7 +22,7 @@ KEPT = 24  # results kept besides the lasting ones; the oldest goes first
 
 
 class Subject:
-    """A clip and the weights that look at it. The network is a copy in float32; the answering one is left alone."""
+    """A clip and the weights that look at it. The network is a copy in float32 on the processor, where figures are drawn; the answering one is left alone."""
 
     def __init__(self, clip: Clip, recognizer: Recognizer) -> None:
         if recognizer.system.size != "light":
@@ -39,7 +39,7 @@ class Subject:
 
     @cached_property
     def network(self) -> nn.Module:
-        return FLOAT32.convert(copy.deepcopy(self.recognizer.network))
+        return FLOAT32.convert(copy.deepcopy(self.recognizer.network).cpu())
 
     @cached_property
     def views(self) -> Views:
@@ -49,7 +49,7 @@ class Subject:
     @cached_property
     def inputs(self) -> dict[str, torch.Tensor]:
         """The same as the network's floats, `[1, C, T, S, S]`."""
-        return self.recognizer.system.tensors([self.views], self.recognizer.device)
+        return self.recognizer.system.tensors([self.views], torch.device("cpu"))
 
     @cached_property
     def prediction(self) -> Prediction:

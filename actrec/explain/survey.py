@@ -108,7 +108,7 @@ def found_in(saliency: ClassSaliency, clips: Iterable[Clip]) -> Found:
 @torch.no_grad()
 def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
     recognizer, network = saliency.recognizer, saliency.network
-    inputs = recognizer.system.tensors(views, recognizer.device)
+    inputs = recognizer.system.tensors(views, saliency.device)
     try:
         layers = layers_of(network)
     except NotListed:
@@ -128,7 +128,7 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
 def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron: int) -> dict[str, np.ndarray]:
     """One neuron's maps of some views, spread over the frames of its input: `[B, T, S, S]` by input."""
     recognizer = saliency.recognizer
-    inputs = recognizer.system.tensors(views, recognizer.device)
+    inputs = recognizer.system.tensors(views, saliency.device)
     chosen = layer_named(saliency.network, layer)
     with torch.no_grad(), saliency.lock, recorded(saliency.network, chosen, len(views)) as kept:
         saliency.network.code(**inputs)

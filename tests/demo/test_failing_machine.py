@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.explain.over_time import Windows
 from actrec.recognizer import Recognizer
 from actrec.video import VideoError
 from actrec.video.read import read_clip
-from demo import clip, motion, teach
+from demo import clip, motion, saliency, teach
 from demo.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,3 +126,25 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(lab, tmp_pa
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(VideoError, match="not a file"):
         lab.read(tmp_path / "pipe.mp4")
+
+
+def test_a_gpu_that_fails_while_a_network_is_looked_into_is_told_and_the_next_press_does_without(
+    on_gpu, lab, monkeypatch
+):
+    monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], on_gpu))
+    asked = saliency.Asked(NAME, Windows.of(on_gpu.system, read_clip(WAVE, short_side=120)), "wave")
+    monkeypatch.setattr(torch.autograd, "grad", _lost_once(torch.autograd.grad))
+    with pytest.raises(gr.Error, match=r"computes on the processor now.*Press again"):
+        saliency.show(lab, asked, "wave", 1)
+    assert "What the score of" in saliency.show(lab, asked, "wave", 1)[0]
+
+
+def _lost_once(work):
+    calls = iter(range(10**6))
+
+    def lost(*given, **told):
+        if next(calls) == 0:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return work(*given, **told)
+
+    return lost

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from actrec.training.run import Run, Settings
+from actrec.weights.cards import WeightsError
 from demo import status
 from demo.lab import EXAMPLES, FIRST, Lab
 
@@ -59,6 +60,27 @@ def test_without_weights_the_strip_says_what_to_do(tmp_path):
     until(lambda: lab.failed or None)
     assert "python -m actrec train" in status.strip(lab)
     assert "python -m actrec train" in lab.at_once(None)
+
+
+def test_damaged_default_weights_leave_the_others_to_answer(tmp_path):
+    for name in (FIRST, "healthy"):
+        shutil.copytree(ROOT / "weights" / FIRST, tmp_path / name)
+    with (tmp_path / FIRST / "model.safetensors").open("r+b") as file:
+        file.write(b"no weights")
+    lab = Lab(tmp_path, "cpu", runs=tmp_path)
+    lab.start()
+    assert lab.recognizer("healthy").labels and lab.recognizer() is lab.recognizer("healthy")
+    assert not lab.failed and f"'{FIRST}' could not be loaded" in status.strip(lab).replace("&#x27;", "'")
+    with pytest.raises(WeightsError, match="checksum differs"):
+        lab.recognizer(FIRST)
+
+
+def test_weights_that_come_after_a_failed_start_are_asked(tmp_path):
+    lab = Lab(tmp_path, "cpu", runs=tmp_path)
+    lab.start()
+    until(lambda: lab.failed or None)
+    shutil.copytree(ROOT / "weights" / FIRST, tmp_path / "late")
+    assert lab.recognizer().labels and not lab.failed
 
 
 def test_the_strip_names_a_running_training_with_its_progress(tmp_path):
