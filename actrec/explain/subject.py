@@ -22,7 +22,8 @@ KEPT = 24  # results kept besides the lasting ones; the oldest goes first
 
 
 class Subject:
-    """A clip and the weights that look at it. The network is a copy in float32 on the processor, where figures are drawn; the answering one is left alone."""
+    """A clip and the weights that look at it. The network is a copy in float32 on the processor, where figures are
+    drawn; the answering one is left alone."""
 
     def __init__(self, clip: Clip, recognizer: Recognizer) -> None:
         if recognizer.system.size != "light":

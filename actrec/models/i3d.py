@@ -7,6 +7,7 @@ As published: padding "SAME" (TensorFlow's, so uneven where a stride needs it), 
 every convolution but the last, average over 2×7×7 windows and then over time.
 Ours, not the paper's: `width` multiplies every number of channels (rounded to eights) and `stem` is the first kernel,
 so that the light size is the same code; any size of clip is taken, the 7×7 average becoming one over the whole map.
+The light size's RGB stream sees frames less their mean over time (`ground`): from few clips it learned nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ BLOCKS = {
 
 # Both streams together stay under 1.5 M weights; a third of a light stream's time would go to the first kernel's seven
 # frames.
-LIGHT = {"width": 0.22, "stem": (3, 7, 7), "dropout": 0.3}
+LIGHT = {"width": 0.22, "stem": (3, 7, 7), "dropout": 0.3, "ground": False}
 
 
 def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[tuple[int, int]]:
@@ -119,6 +120,7 @@ class I3D(nn.Module):
         width: float = 1.0,
         stem: tuple[int, int, int] = (7, 7, 7),
         dropout: float = 0.5,
+        ground: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -126,6 +128,7 @@ class I3D(nn.Module):
         def wide(c: int) -> int:
             return c if width == 1 else max(8, 8 * round(c * width / 8))
 
+        self.ground = ground or channels != 3
         self.layers = nn.ModuleDict()
         self.layers["Conv3d_1a_7x7"] = Unit(channels, wide(64), stem, (2, 2, 2))
         self.layers["MaxPool3d_2a_3x3"] = MaxPoolSame((1, 3, 3), (1, 2, 2))
@@ -150,7 +153,7 @@ class I3D(nn.Module):
     def features(self, clip: Tensor, at: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         """The code, and the maps that leave the named layers (Mixed_3c, Mixed_4f, Mixed_5c, …)."""
         maps = {}
-        x = clip
+        x = clip if self.ground else clip - clip.mean(2, keepdim=True)
         for name, layer in self.layers.items():
             x = layer(x)
             if name in at:

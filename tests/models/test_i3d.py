@@ -136,3 +136,11 @@ def test_light_learns_eight_clips_by_heart_and_bfloat16_agrees():
         after = numbers.convert(net)(numbers.arrange(inputs["clip"]))
     assert after.dtype == torch.bfloat16
     assert torch.equal(before.argmax(1), after.argmax(1))
+
+
+@torch.no_grad()
+def test_the_light_rgb_stream_does_not_see_what_stands_still():
+    clip, ground = torch.randn(1, 3, 4, 32, 32), torch.randn(1, 3, 1, 32, 32)
+    light, full = VARIANTS["i3d-rgb-light"](4).eval(), VARIANTS["i3d-rgb"](4, width=0.25).eval()
+    torch.testing.assert_close(light(clip + ground), light(clip), atol=1e-3, rtol=1e-3)
+    assert (full(clip + ground) - full(clip)).abs().max() > 1e-3
