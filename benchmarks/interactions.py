@@ -3,8 +3,8 @@
     python -m benchmarks.interactions DATA [--systems S …] [--seeds N …] [--what set1 transfer]
 
 `set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, judged on set 2. Every finished run is
-a line of `benchmarks/results/interactions.jsonl` with the code's commit; a run that stands there is not repeated. Beside the
-figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score.
+a line of `benchmarks/results/interactions.jsonl` with the code's commit; one that stands there is not repeated. Beside
+the figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score.
 """
 
 from __future__ import annotations

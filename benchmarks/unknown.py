@@ -6,7 +6,8 @@ Trained on sequences 1 to 7 of set 1, judged on 8 to 10. `class`: one of the six
 six runs; its films are the unknown ones. `negatives`: the films without an interaction are; here both sides are cut to
 their middle 1.9 seconds, brought to the same number of frames by index, and letterboxed, for their length, rate and
 size would give them away. Beside each AUROC: what a header's facts alone reach, and what the nearest neighbours of one
-still frame do. The class centres and the threshold saw known clips only. Runs are lines of `benchmarks/results/unknown.jsonl`.
+still frame do. The class centres and the threshold saw known clips only. Runs are lines of
+`benchmarks/results/unknown.jsonl`.
 """
 
 from __future__ import annotations

@@ -53,15 +53,25 @@
     NotAllowedError: "The browser was told not to give this page the camera. Allow it beside the address, then reload.",
     NotFoundError: "No camera was found. Plug one in and reload, or play the demo loop below.",
     NotReadableError: "The camera is there, but something else is using it. Close that, then press the button again.",
+    Unplugged: "The camera is gone. Plug it in again and press Record, or play the demo loop below.",
     OverconstrainedError: "The camera cannot give 320 × 240 pictures. Try another one, or play the demo loop below.",
   };
   const say = (name) => {
     const place = document.querySelector("#live-note .quiet");
     if (place) place.textContent = REASONS[name] ?? `The browser gives no camera (${name}). Play the demo loop below.`;
   };
+  // A camera that is unplugged leaves its last picture standing, which would be judged for ever.
+  const watched = (stream) => {
+    stream.getVideoTracks().forEach((track) => track.addEventListener("ended", () => {
+      say("Unplugged");
+      const buttons = [...document.querySelectorAll("[id$=-camera] button")];
+      buttons.filter((each) => each.innerText.trim() === "Stop").forEach((each) => each.click());
+    }));
+    return stream;
+  };
   const media = navigator.mediaDevices;
   if (media?.getUserMedia) {
     const ask = media.getUserMedia.bind(media);
-    media.getUserMedia = (...wishes) => ask(...wishes).catch((error) => { say(error.name); throw error; });
+    media.getUserMedia = (...wishes) => ask(...wishes).then(watched).catch((error) => { say(error.name); throw error; });
   }
 }

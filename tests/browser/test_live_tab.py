@@ -62,6 +62,27 @@ def test_the_label_follows_the_camera(page):
     assert all(action in told for action in ACTIONS), told
 
 
+def test_an_unplugged_camera_is_told_and_nothing_more_is_said_until_it_is_back(page):
+    page.reload()
+    open_tab(page, "Live")
+    page.click("#live-camera button:has-text('Access Webcam')")
+    page.wait_for_selector("#live-camera video", timeout=20_000)
+    page.click("#live-camera button:has-text('Record')")
+    page.wait_for_selector("#live-answer .share", timeout=60_000)
+    page.evaluate(
+        "() => document.querySelector('#live-camera video').srcObject.getVideoTracks()[0]"
+        ".dispatchEvent(new Event('ended'))"
+    )
+    page.wait_for_selector("#live-note:has-text('The camera is gone')", timeout=10_000)
+    page.wait_for_selector("#live-camera button:has-text('Record')", timeout=10_000)
+    page.wait_for_timeout(2000)  # what was under way has arrived
+    before = page.inner_html("#live-view")
+    page.wait_for_timeout(2000)
+    assert page.inner_html("#live-view") == before
+    page.click("#live-camera button:has-text('Record')")
+    page.wait_for_function("(before) => document.querySelector('#live-view').innerHTML !== before", arg=before)
+
+
 def delays(noted: dict) -> dict[str, float]:
     """For each action the shortest time from the camera's change to it until the label was it, having been another."""
     found = dict.fromkeys(ACTIONS, float("inf"))
