@@ -180,12 +180,3 @@ def _cell(text: str) -> str:
     value = f' data-value="{bare}"' if number else ""
     kind = "number" if number else "long" if len(text) > LONG else ""
     return f'<td class="{kind}"{value}>{escape(text)}</td>'
-
-
-def about(card) -> str:
-    """What weights are, in a line a visitor reads before trusting them."""
-    intended = f" {card.intended_for}" if card.intended_for else ""
-    return (
-        f"**{card.name}** knows {len(card.labels)} actions: {', '.join(card.labels)}. "
-        f"Trained on {card.trained_on}.{intended} Meant for {card.people}."
-    )

@@ -56,20 +56,6 @@ class Truth:
         return self.deletion_gain + self.insertion_gain
 
 
-def tested(
-    recognizer: Recognizer,
-    view: Views,
-    label: str,
-    maps: Maps,
-    *,
-    seed: int = 0,
-    steps: int = STEPS,
-    draws: int = DRAWS,
-) -> Truth:
-    """The curves of a class for one view and its maps `[T, S, S]` by input, scored by the network that answers."""
-    return compared(recognizer, view, label, {"": maps}, seed=seed, steps=steps, draws=draws)[""]
-
-
 def compared(
     recognizer: Recognizer,
     view: Views,

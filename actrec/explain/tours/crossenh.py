@@ -21,7 +21,6 @@ from actrec.systems.crossenh import REACH, SCRATCH
 STREAMS = ("rgb", "flow")
 NAMES = dict(zip(POSITIONS, ("front", "middle", "rear"), strict=True))
 DIRECTIONS = {"flow teaches RGB": "flow", "RGB teaches flow": "rgb"}
-LESSON = 12  # steps
 
 
 def _seen(subject: Subject, name: str, t: int) -> np.ndarray:
