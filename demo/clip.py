@@ -16,16 +16,17 @@ from actrec.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
 from demo import choice
+from demo.choice import OWN, TAUGHT
+from demo.examples import buttons
 from demo.files import discard, fresh_file
-from demo.lab import EXAMPLES, SHOWN_FPS, Lab, name_of
+from demo.lab import SHOWN_FPS, Lab
 from demo.look import bars, pale, table, verdict
 from demo.teach import answer as taught_answer
 from demo.toast import refusal, told, warn
+from demo.wiring import COMPUTE, QUIET
 
-OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 SHORT_SIDE = 240
 EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
-QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # A moment of the timeline was chosen: the player above goes there. No server is asked.
 JUMP = """
 element.addEventListener('click', (event) => {
@@ -194,11 +195,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             )  # fmt: skip
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
-            with gr.Row(elem_id="clip-examples", elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"clip-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("clip")
             weights = choice.build(lab, tab, "clip")
             judged_by = gr.Radio(
                 [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
@@ -222,15 +219,14 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     result = gr.State(None)
     inputs = [video, weights, judged_by, taught]
     outputs = [answer, when, said, facts, salience, result]
-    heavy = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    asked = button.click(partial(classify, lab), inputs, outputs, **heavy)
+    asked = button.click(partial(classify, lab), inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
     for path, each in examples:
         each.click(partial(_take, path), None, video, api_visibility="private").then(
-            partial(classify, lab), inputs, outputs, **heavy
+            partial(classify, lab), inputs, outputs, **COMPUTE
         )
-    take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **heavy)
-    public.change(licence, public, terms, api_visibility="private", show_progress="hidden")
+    take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **COMPUTE)
+    public.change(licence, public, terms, **QUIET)
     ask.click(partial(fetch, lab), public, video, api_visibility="private")
 
 

@@ -15,10 +15,12 @@ import numpy as np
 
 from actrec.video.camera import CameraBuffer
 from demo import choice, films
+from demo.examples import buttons
 from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
-from demo.lab import EXAMPLES, Lab, name_of
+from demo.lab import Lab
 from demo.toast import refusal
+from demo.wiring import COMPUTE, QUIET
 
 if TYPE_CHECKING:
     from actrec.explain.atlas import Atlas
@@ -288,11 +290,7 @@ def _own() -> tuple:
     with gr.Tabs():
         with gr.Tab("A clip"):
             own = gr.Video(label="Your clip", sources=["upload"], elem_id="embeddings-video", height=200)
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"embeddings-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("embeddings")
         with gr.Tab("The camera"):
             camera = gr.Image(
                 sources=["webcam"], streaming=True, label="Camera: press 'Access Webcam', then 'Record'",
@@ -310,8 +308,6 @@ def _own() -> tuple:
 def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, own, camera, examples, loops) -> None:
     maps, here, film, what, near = shown
     now, seen, since = gr.State(None), gr.State(None, time_to_live=600), gr.State(0.0)
-    compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
 
     def drawing(weights, method, seed, progress: gr.Progress = gr.Progress()):  # noqa: B008
         return *draw(lab, weights, method, seed, progress), _spots([]), WHERE
@@ -319,19 +315,19 @@ def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, o
     def chosen(now: Map | None, event: gr.EventData) -> tuple[str, str]:
         return play(lab, now, int(event.index))
 
-    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here, near], **compute)
+    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here, near], **COMPUTE)
     tab.select(lambda w, m, s, had: drawing(w, m, s) if had is None else (gr.skip(),) * 4, [*asked, now],
-               [maps, now, here, near], **compute)  # fmt: skip
-    maps.select(chosen, now, [film, what], **quiet)
-    own.upload(partial(place, lab), [own, now], [here, near], **compute)
+               [maps, now, here, near], **COMPUTE)  # fmt: skip
+    maps.select(chosen, now, [film, what], **QUIET)
+    own.upload(partial(place, lab), [own, now], [here, near], **COMPUTE)
     for path, each in examples:
         each.click(partial(str, path), None, own, api_visibility="private").then(
-            partial(place, lab), [own, now], [here, near], **compute
+            partial(place, lab), [own, now], [here, near], **COMPUTE
         )
     loop_film, loop_button = loops
     ticks = gr.Timer(EVERY, active=False)
     camera.stream(partial(on_frame, lab), [camera, seen, now], [here, near, seen], stream_every=EVERY / 2,
-                  concurrency_limit=4, **quiet)  # fmt: skip
+                  concurrency_limit=4, **QUIET)  # fmt: skip
     ticks.tick(partial(on_tick, lab), [since, loop_film, seen, now], [here, near, seen], trigger_mode="once",
-               concurrency_limit=4, **quiet)  # fmt: skip
-    loop_button.click(loop, since, [since, ticks, loop_button, seen], **quiet)
+               concurrency_limit=4, **QUIET)  # fmt: skip
+    loop_button.click(loop, since, [since, ticks, loop_button, seen], **QUIET)
