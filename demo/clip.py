@@ -170,7 +170,8 @@ def licence(key: str | None) -> str:
     """What a public clip is, before it is fetched."""
     if not key:
         return ""
-    one = entry(key)
+    with told():
+        one = entry(key)
     return f"{one.size} from {one.url.split('/')[2]} · {one.licence} · SHA-256 `{one.sha256}`"
 
 
