@@ -18,6 +18,7 @@ from actrec.evaluation.metrics import softmax
 from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.models.layers import for_inference
 from actrec.motion.spent import spent_on_clues
+from actrec.refusal import BadValue
 from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
@@ -175,6 +176,12 @@ class Recognizer:
         if not np.isfinite(scores).all() or not np.isfinite(codes).all():
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
         return scores, codes
+
+    def index(self, label: str) -> int:
+        """The place of a label among the scores, or a sentence with the labels there are."""
+        if label not in self.labels:
+            raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(self.labels)}.")
+        return self.labels.index(label)
 
     def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""

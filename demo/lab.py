@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
+from actrec.weights.folders import WEIGHTS
 from demo.seats import Seats
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Lab:
 
     def __init__(
         self,
-        weights: Path = ROOT / "weights",
+        weights: Path = WEIGHTS,
         device: str = "auto",
         first: str = FIRST,
         runs: Path = ROOT / "runs",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 
+from actrec.data.sets import must_be_writable
 from actrec.motion.clues import Clue, look
 from actrec.motion.flow import METHODS
 from actrec.refusal import BadValue
@@ -39,10 +40,7 @@ def write(clue: Clue, name: str, out: Path, fps: float) -> list[str]:
 def run(args: argparse.Namespace) -> int:
     if args.side < 16:
         raise BadValue(f"--side is at least 16 pixels, not {args.side}.")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadValue(f"The folder {args.out} cannot be made: {error.strerror}. Choose another --out.") from error
+    must_be_writable(args.out)
     began = time.perf_counter()
     clip = read_clip(args.clip, short_side=args.side, start=args.start, stop=args.stop)
     reading = (time.perf_counter() - began) * 1000
