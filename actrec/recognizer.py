@@ -19,6 +19,7 @@ from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.models.layers import for_inference
 from actrec.motion.spent import spent_on_clues
 from actrec.refusal import BadValue
+from actrec.repository import Judgement
 from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
@@ -222,6 +223,15 @@ class Recognizer:
         if not self.centre_names:
             return {}
         return dict(zip(self.centre_names, map(float, self._gaps(code[None])[0]), strict=True))
+
+    def judge(self, code: np.ndarray) -> Judgement | None:
+        """A code by the weights' own class centres, all of them in order; None where the weights carry none."""
+        nearest = sorted(self.distances(code).items(), key=lambda each: each[1])
+        if not nearest:
+            return None
+        (label, distance), threshold = nearest[0], self.card.threshold
+        known = threshold is None or distance <= threshold
+        return Judgement(label if known else None, distance, threshold, tuple(nearest))
 
     def _gaps(self, codes: np.ndarray) -> np.ndarray:
         """Euclidean distances [codes, centres]."""

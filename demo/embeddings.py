@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
-import cv2
 import gradio as gr
 import numpy as np
 
@@ -19,6 +17,7 @@ from demo.examples import buttons
 from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
 from demo.lab import Lab
+from demo.look import encoded
 from demo.toast import refusal
 from demo.wiring import COMPUTE, QUIET
 
@@ -157,19 +156,10 @@ def said(now: Map) -> str:
 
 def _tip(lab: Lab, now: Map) -> str:
     """All clips' small pictures in one, of which the page shows the one that is pointed at."""
-
-    def sheet() -> str:
-        thumbs = now.gallery.thumbs()
-        missing = -len(thumbs) % COLUMNS
-        thumbs = np.concatenate([thumbs, np.zeros((missing, *thumbs.shape[1:]), np.uint8)])
-        rows = [np.concatenate(list(row), axis=1) for row in thumbs.reshape(-1, COLUMNS, *thumbs.shape[1:])]
-        whole = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
-        return base64.b64encode(cv2.imencode(".jpg", whole, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]).decode()
-
-    data = lab.shared(("thumbs", now.gallery.labels), sheet)
+    data = lab.shared(("thumbs", now.gallery.labels), lambda: encoded(now.gallery.sheet(COLUMNS), 75))
     return (
         f'<div class="atlas-tip" data-columns="{COLUMNS}" hidden>'
-        f'<div style="background-image:url(data:image/jpeg;base64,{data})"></div><span></span></div>'
+        f'<div style="background-image:url({data})"></div><span></span></div>'
     )
 
 
@@ -206,13 +196,13 @@ def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
     near = [now.gallery.labels[each] for each in flat.nearest(found.codes[0])]
-    gaps = sorted(lab.recognizer(now.weights).distances(found.codes[0]).items(), key=lambda each: each[1])
+    judged = lab.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
-    if gaps:
-        limit = lab.cards[now.weights].threshold
-        known = "" if limit is None else f" ({'within' if gaps[0][1] <= limit else 'beyond'} γ = {limit:.2f})"
-        words += f" Nearest class centre: {gaps[0][0]} at {gaps[0][1]:.2f}{known}."
+    if judged is not None:
+        limit = judged.threshold
+        known = "" if limit is None else f" ({'beyond' if judged.unknown else 'within'} γ = {limit:.2f})"
+        words += f" Nearest class centre: {judged.nearest[0][0]} at {judged.distance:.2f}{known}."
     return _spots(spots), f'<p data-near="{escape(near[0])}">{escape(words)}</p><p class="quiet">{escape(flat.how)}</p>'
 
 

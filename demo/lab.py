@@ -223,7 +223,7 @@ class Lab:
 
     def clue_files(self, clues: Mapping[str, Clue], folder: Path) -> list[str]:
         """A picture and a video of every clue; the files' names."""
-        from actrec.commands.motion import write
+        from actrec.motion.clues import write
 
         return [file for name, clue in clues.items() for file in write(clue, name, folder, SHOWN_FPS)]
 

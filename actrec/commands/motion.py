@@ -7,14 +7,11 @@ import json
 import time
 from pathlib import Path
 
-import cv2
-
 from actrec.data.sets import must_be_writable
-from actrec.motion.clues import Clue, look
+from actrec.motion.clues import look, write
 from actrec.motion.flow import METHODS
 from actrec.refusal import BadValue
 from actrec.video.read import read_clip
-from actrec.video.write import write_mp4
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +24,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the frames that the pathways draw")
     parser.add_argument("--device", default="cpu", help="where tvl1 and brox run: cpu, cuda, cuda:1")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-
-
-def write(clue: Clue, name: str, out: Path, fps: float) -> list[str]:
-    """Its picture and its video; the files' names."""
-    picture = out / f"{name}.png"
-    if not cv2.imwrite(str(picture), cv2.cvtColor(clue.picture, cv2.COLOR_RGB2BGR)):
-        raise BadValue(f"The picture {picture} could not be written; choose a folder that can be written to.")
-    return [str(picture), str(write_mp4(out / f"{name}.mp4", clue.film(), fps))]
 
 
 def run(args: argparse.Namespace) -> int:
