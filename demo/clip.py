@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape, unescape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -24,6 +25,10 @@ from demo.look import bars, pale, table, verdict
 from demo.teach import answer as taught_answer
 from demo.toast import refusal, told, warn
 from demo.wiring import COMPUTE, QUIET
+
+if TYPE_CHECKING:
+    from actrec.recognizer import Prediction
+    from actrec.video import Clip
 
 SHORT_SIDE = 240
 EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
@@ -84,7 +89,7 @@ def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -
     return lab.say() if lab.failed else ""
 
 
-def _salience(lab: Lab, clip) -> str | None:
+def _salience(lab: Lab, clip: Clip) -> str | None:
     """The answer stands without its film, where there is no room for one."""
     try:
         with told():
@@ -101,12 +106,12 @@ def _timed(cost: dict[str, float], step: str, work):
     return done
 
 
-def _answer(prediction) -> str:
+def _answer(prediction: Prediction) -> str:
     label = "unknown" if prediction.unknown else prediction.label
     return verdict(label, bool(prediction.unknown), distance_sentence(prediction)) + bars(prediction.top(5))
 
 
-def distance_sentence(prediction) -> str:
+def distance_sentence(prediction: Prediction) -> str:
     """How far the clip is from what the weights know, in words."""
     if prediction.threshold is None:
         return "These weights cannot tell what they do not know."

@@ -19,6 +19,8 @@ from demo.toast import refusal, told
 from demo.wiring import COMPUTE, QUICK
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from actrec.explain.tailoring import Fitting
     from actrec.recognizer import Prediction
 
@@ -68,7 +70,7 @@ def draw(visit: Visit | None, boxed: str, eta: float, xi: float, moment: float) 
     return panels(found), curtain(before, after)
 
 
-def curtain(before, after) -> str:
+def curtain(before: np.ndarray, after: np.ndarray) -> str:
     """Two pictures over each other, and a slider that draws the second aside."""
     return (
         '<figure class="view curtain" style="--cut:50%"><div>'
