@@ -110,8 +110,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "MS3D cuts a clip to the people in it, brightens the inside of their box (eq. 7) and lets the rest fade ring "
-        "by "
-        "ring (eq. 8), so that the network looks at the person and not at the room."
+        "by ring (eq. 8), so that the network looks at the person and not at the room."
     )
     with gr.Row():
         with gr.Column():
