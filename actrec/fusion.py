@@ -143,22 +143,6 @@ class FeatureSVM:
         pull = np.abs(parts[:, distances.argmax()])
         return Fused(distances, pull / max(pull.sum(), 1e-12), parts)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What a safetensors file needs to bring the machine back."""
-        sizes = {f"source/{i}/{name}": np.array([size]) for i, (name, size) in enumerate(self.sources)}
-        kept = {"classes": self.classes, "coefficients": self.coefficients, "offsets": self.offsets}
-        return kept | sizes
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> FeatureSVM:
-        machine = cls()
-        found = [name.split("/", 2) for name in arrays if name.startswith("source/")]
-        found.sort(key=lambda parts: int(parts[1]))
-        machine.sources = [(name, int(arrays[f"source/{i}/{name}"][0])) for _, i, name in found]
-        machine.classes, machine.offsets = arrays["classes"], arrays["offsets"]
-        machine.coefficients = arrays["coefficients"]
-        return machine
-
     def _joined(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         parts = []
         for name, size in self.sources:

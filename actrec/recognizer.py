@@ -18,6 +18,8 @@ from actrec.evaluation.metrics import softmax
 from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.models.layers import for_inference
 from actrec.motion.spent import spent_on_clues
+from actrec.refusal import BadValue
+from actrec.repository import Judgement
 from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
@@ -176,6 +178,12 @@ class Recognizer:
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
         return scores, codes
 
+    def index(self, label: str) -> int:
+        """The place of a label among the scores, or a sentence with the labels there are."""
+        if label not in self.labels:
+            raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(self.labels)}.")
+        return self.labels.index(label)
+
     def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
         if self.system.decides == "centres":
@@ -215,6 +223,15 @@ class Recognizer:
         if not self.centre_names:
             return {}
         return dict(zip(self.centre_names, map(float, self._gaps(code[None])[0]), strict=True))
+
+    def judge(self, code: np.ndarray) -> Judgement | None:
+        """A code by the weights' own class centres, all of them in order; None where the weights carry none."""
+        nearest = sorted(self.distances(code).items(), key=lambda each: each[1])
+        if not nearest:
+            return None
+        (label, distance), threshold = nearest[0], self.card.threshold
+        known = threshold is None or distance <= threshold
+        return Judgement(label if known else None, distance, threshold, tuple(nearest))
 
     def _gaps(self, codes: np.ndarray) -> np.ndarray:
         """Euclidean distances [codes, centres]."""

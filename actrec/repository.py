@@ -81,11 +81,6 @@ class Repository:
             repository.add(label, each)
         return repository
 
-    def for_card(self) -> dict[str, list[float]]:
-        """The centres as a checkpoint's card carries them."""
-        now = self._centres
-        return {label: [float(x) for x in row] for label, row in zip(now.labels, _rows(now), strict=True)}
-
     @property
     def centres(self) -> Centres:
         """The state at this moment; it stays as it is whatever happens to the repository."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,20 @@ def timeline(
         else:
             moments.append(Moment(start, stop, label, sure))
     return [Moment(each.start - first, each.stop - first, each.label, each.sure) for each in moments]
+
+
+def stretches(said: Sequence[tuple[float, str]], lasts: float = 1.0) -> list[tuple[str, float, float]]:
+    """What was said at which second as (label, first second, last second): a label holds until the next one, for
+    `lasts` seconds at most after it was last said; after a silence of that length it begins anew."""
+    runs: list[list] = []
+    for at, label in said:
+        if runs and runs[-1][0] == label and at - runs[-1][2] < lasts:
+            runs[-1][2] = at
+        else:
+            runs.append([label, at, at])
+    for run, after in pairwise(runs):
+        run[2] = min(after[1], run[2] + lasts)
+    return [tuple(run) for run in runs]
 
 
 def as_dict(

@@ -21,9 +21,9 @@ from actrec.tailor.detector import PersonDetector, build
 from actrec.video import Clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.folders import WEIGHTS
 from benchmarks.tailoring import Certain
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 APART = 0.02
 LIGHT = ("asym3d", "asym3d-rgbf", "crossenh", "fstcn", "mdtnet", "ms3d", "tsn-light")
 # Published on their authors' GPUs, for the same question: a whole video in, a class out.

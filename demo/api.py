@@ -13,6 +13,7 @@ from demo import teach
 from demo.files import discard, fresh_file
 from demo.lab import Lab
 from demo.toast import refusal, told
+from demo.wiring import COMPUTE
 
 
 def classify(lab: Lab, video: str, weights: str, taught: bool, known: Taught | None) -> dict:
@@ -95,7 +96,7 @@ def build(lab: Lab, taught: gr.State) -> None:
         also = gr.Checkbox(False, label="taught")
         answer, film = gr.JSON(label="answer"), gr.File(label="film")
         ask = gr.Button()
-    heavy = {"api_visibility": "public", "concurrency_id": "compute", "concurrency_limit": 2}
+    heavy = {**COMPUTE, "api_visibility": "public"}
     for endpoint, inputs, outputs in (
         (classify, [video, weights, also, taught], answer),
         (motion, [video], film),

@@ -10,8 +10,10 @@ import gradio as gr
 from actrec.weights.cards import Card
 from demo.lab import Lab
 from demo.look import table
+from demo.wiring import QUIET
 
 KNOWN = ("weights", "system", "knows", "trained on", "meant for", "right on its own test clips")
+OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"  # by what an answer is judged
 WHICH = "Which network answers. New trainings appear here."
 
 
@@ -60,7 +62,6 @@ def build(lab: Lab, tab: gr.Tab, place: str, info: str = WHICH) -> gr.Dropdown:
         elem_id=f"{place}-weights",
     )
     told = gr.HTML(about(lab, lab.default), elem_id=f"{place}-about")
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    chosen.change(partial(about, lab), chosen, told, **quiet)
-    tab.select(lambda now: gr.Dropdown(choices=choices(lab), value=now or lab.default), chosen, chosen, **quiet)
+    chosen.change(partial(about, lab), chosen, told, **QUIET)
+    tab.select(lambda now: gr.Dropdown(choices=choices(lab), value=now or lab.default), chosen, chosen, **QUIET)
     return chosen

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape, unescape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -16,16 +17,21 @@ from actrec.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
 from demo import choice
+from demo.choice import OWN, TAUGHT
+from demo.examples import buttons
 from demo.files import discard, fresh_file
-from demo.lab import EXAMPLES, SHOWN_FPS, Lab, name_of
+from demo.lab import SHOWN_FPS, Lab
 from demo.look import bars, pale, table, verdict
 from demo.teach import answer as taught_answer
 from demo.toast import refusal, told, warn
+from demo.wiring import COMPUTE, QUIET
 
-OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
+if TYPE_CHECKING:
+    from actrec.recognizer import Prediction
+    from actrec.video import Clip
+
 SHORT_SIDE = 240
 EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
-QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # A moment of the timeline was chosen: the player above goes there. No server is asked.
 JUMP = """
 element.addEventListener('click', (event) => {
@@ -83,7 +89,7 @@ def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -
     return lab.say() if lab.failed else ""
 
 
-def _salience(lab: Lab, clip) -> str | None:
+def _salience(lab: Lab, clip: Clip) -> str | None:
     """The answer stands without its film, where there is no room for one."""
     try:
         with told():
@@ -100,12 +106,12 @@ def _timed(cost: dict[str, float], step: str, work):
     return done
 
 
-def _answer(prediction) -> str:
+def _answer(prediction: Prediction) -> str:
     label = "unknown" if prediction.unknown else prediction.label
     return verdict(label, bool(prediction.unknown), distance_sentence(prediction)) + bars(prediction.top(5))
 
 
-def distance_sentence(prediction) -> str:
+def distance_sentence(prediction: Prediction) -> str:
     """How far the clip is from what the weights know, in words."""
     if prediction.threshold is None:
         return "These weights cannot tell what they do not know."
@@ -169,7 +175,8 @@ def licence(key: str | None) -> str:
     """What a public clip is, before it is fetched."""
     if not key:
         return ""
-    one = entry(key)
+    with told():
+        one = entry(key)
     return f"{one.size} from {one.url.split('/')[2]} · {one.licence} · SHA-256 `{one.sha256}`"
 
 
@@ -194,11 +201,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             )  # fmt: skip
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
-            with gr.Row(elem_id="clip-examples", elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"clip-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("clip")
             weights = choice.build(lab, tab, "clip")
             judged_by = gr.Radio(
                 [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
@@ -222,15 +225,14 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     result = gr.State(None)
     inputs = [video, weights, judged_by, taught]
     outputs = [answer, when, said, facts, salience, result]
-    heavy = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    asked = button.click(partial(classify, lab), inputs, outputs, **heavy)
+    asked = button.click(partial(classify, lab), inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
     for path, each in examples:
         each.click(partial(_take, path), None, video, api_visibility="private").then(
-            partial(classify, lab), inputs, outputs, **heavy
+            partial(classify, lab), inputs, outputs, **COMPUTE
         )
-    take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **heavy)
-    public.change(licence, public, terms, api_visibility="private", show_progress="hidden")
+    take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **COMPUTE)
+    public.change(licence, public, terms, **QUIET)
     ask.click(partial(fetch, lab), public, video, api_visibility="private")
 
 

@@ -9,10 +9,12 @@ import gradio as gr
 
 from demo import choice
 from demo.chart import accuracy_against_cost
+from demo.examples import buttons
 from demo.files import discard
-from demo.lab import EXAMPLES, Lab, name_of
+from demo.lab import Lab
 from demo.look import table
 from demo.toast import told, warn
+from demo.wiring import COMPUTE, QUIET
 
 if TYPE_CHECKING:
     from actrec.evaluation.compare import Compared
@@ -101,11 +103,7 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
             video = gr.Video(
                 label="The clip that all are asked about", sources=["upload"], elem_id="compare-video", height=260
             )
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"compare-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("compare")
         with gr.Column():
             names = gr.CheckboxGroup(
                 choice.choices(lab), value=alike(lab), label="Weights", elem_id="compare-weights",
@@ -118,20 +116,19 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
     )
 
     known = gr.HTML(choice.known(lab, alike(lab)), elem_id="compare-known")
-    names.change(partial(choice.known, lab), names, known, api_visibility="private", show_progress="hidden")
+    names.change(partial(choice.known, lab), names, known, **QUIET)
 
     def asking(path: str | None, names: list[str], progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
         return ask(lab, path, names, progress)
 
-    compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    asked = button.click(asking, [video, names], shown, **compute)
-    asked.failure(lambda: None, None, video, api_visibility="private", show_progress="hidden")
+    asked = button.click(asking, [video, names], shown, **COMPUTE)
+    asked.failure(lambda: None, None, video, **QUIET)
     for path, each in examples:
         each.click(partial(str, path), None, video, api_visibility="private").then(
-            asking, [video, names], shown, **compute
+            asking, [video, names], shown, **COMPUTE
         )
     seen = gr.State(list(lab.cards))
-    tab.select(partial(_known, lab), [names, seen], [names, seen], api_visibility="private", show_progress="hidden")
+    tab.select(partial(_known, lab), [names, seen], [names, seen], **QUIET)
 
 
 def alike(lab: Lab) -> list[str]:
@@ -176,14 +173,12 @@ def _networks(lab: Lab, tab: gr.Tab) -> None:
         api_visibility="private",
         show_progress="minimal",
     )
-    button.click(timing, sizes, [shown, note], api_visibility="private", concurrency_id="compute", concurrency_limit=2)
+    button.click(timing, sizes, [shown, note], **COMPUTE)
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     _clip(lab, tab)
     picture = gr.HTML('<p class="quiet">Counting …</p>', elem_id="compare-picture")
-    tab.select(
-        lambda: accuracy_against_cost(lab.points()), None, picture, api_visibility="private", show_progress="hidden"
-    )
+    tab.select(lambda: accuracy_against_cost(lab.points()), None, picture, **QUIET)
     _networks(lab, tab)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
-import cv2
 import gradio as gr
 import numpy as np
 
 from actrec.video.camera import CameraBuffer
 from demo import choice, films
+from demo.examples import buttons
 from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
-from demo.lab import EXAMPLES, Lab, name_of
+from demo.lab import Lab
+from demo.look import encoded
 from demo.toast import refusal
+from demo.wiring import COMPUTE, QUIET
 
 if TYPE_CHECKING:
     from actrec.explain.atlas import Atlas
@@ -155,19 +156,10 @@ def said(now: Map) -> str:
 
 def _tip(lab: Lab, now: Map) -> str:
     """All clips' small pictures in one, of which the page shows the one that is pointed at."""
-
-    def sheet() -> str:
-        thumbs = now.gallery.thumbs()
-        missing = -len(thumbs) % COLUMNS
-        thumbs = np.concatenate([thumbs, np.zeros((missing, *thumbs.shape[1:]), np.uint8)])
-        rows = [np.concatenate(list(row), axis=1) for row in thumbs.reshape(-1, COLUMNS, *thumbs.shape[1:])]
-        whole = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
-        return base64.b64encode(cv2.imencode(".jpg", whole, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]).decode()
-
-    data = lab.shared(("thumbs", now.gallery.labels), sheet)
+    data = lab.shared(("thumbs", now.gallery.labels), lambda: encoded(now.gallery.sheet(COLUMNS), 75))
     return (
         f'<div class="atlas-tip" data-columns="{COLUMNS}" hidden>'
-        f'<div style="background-image:url(data:image/jpeg;base64,{data})"></div><span></span></div>'
+        f'<div style="background-image:url({data})"></div><span></span></div>'
     )
 
 
@@ -204,13 +196,13 @@ def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
     near = [now.gallery.labels[each] for each in flat.nearest(found.codes[0])]
-    gaps = sorted(lab.recognizer(now.weights).distances(found.codes[0]).items(), key=lambda each: each[1])
+    judged = lab.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
-    if gaps:
-        limit = lab.cards[now.weights].threshold
-        known = "" if limit is None else f" ({'within' if gaps[0][1] <= limit else 'beyond'} γ = {limit:.2f})"
-        words += f" Nearest class centre: {gaps[0][0]} at {gaps[0][1]:.2f}{known}."
+    if judged is not None:
+        limit = judged.threshold
+        known = "" if limit is None else f" ({'beyond' if judged.unknown else 'within'} γ = {limit:.2f})"
+        words += f" Nearest class centre: {judged.nearest[0][0]} at {judged.distance:.2f}{known}."
     return _spots(spots), f'<p data-near="{escape(near[0])}">{escape(words)}</p><p class="quiet">{escape(flat.how)}</p>'
 
 
@@ -288,11 +280,7 @@ def _own() -> tuple:
     with gr.Tabs():
         with gr.Tab("A clip"):
             own = gr.Video(label="Your clip", sources=["upload"], elem_id="embeddings-video", height=200)
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"embeddings-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("embeddings")
         with gr.Tab("The camera"):
             camera = gr.Image(
                 sources=["webcam"], streaming=True, label="Camera: press 'Access Webcam', then 'Record'",
@@ -310,8 +298,6 @@ def _own() -> tuple:
 def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, own, camera, examples, loops) -> None:
     maps, here, film, what, near = shown
     now, seen, since = gr.State(None), gr.State(None, time_to_live=600), gr.State(0.0)
-    compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
 
     def drawing(weights, method, seed, progress: gr.Progress = gr.Progress()):  # noqa: B008
         return *draw(lab, weights, method, seed, progress), _spots([]), WHERE
@@ -319,19 +305,19 @@ def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, o
     def chosen(now: Map | None, event: gr.EventData) -> tuple[str, str]:
         return play(lab, now, int(event.index))
 
-    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here, near], **compute)
+    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here, near], **COMPUTE)
     tab.select(lambda w, m, s, had: drawing(w, m, s) if had is None else (gr.skip(),) * 4, [*asked, now],
-               [maps, now, here, near], **compute)  # fmt: skip
-    maps.select(chosen, now, [film, what], **quiet)
-    own.upload(partial(place, lab), [own, now], [here, near], **compute)
+               [maps, now, here, near], **COMPUTE)  # fmt: skip
+    maps.select(chosen, now, [film, what], **QUIET)
+    own.upload(partial(place, lab), [own, now], [here, near], **COMPUTE)
     for path, each in examples:
         each.click(partial(str, path), None, own, api_visibility="private").then(
-            partial(place, lab), [own, now], [here, near], **compute
+            partial(place, lab), [own, now], [here, near], **COMPUTE
         )
     loop_film, loop_button = loops
     ticks = gr.Timer(EVERY, active=False)
     camera.stream(partial(on_frame, lab), [camera, seen, now], [here, near, seen], stream_every=EVERY / 2,
-                  concurrency_limit=4, **quiet)  # fmt: skip
+                  concurrency_limit=4, **QUIET)  # fmt: skip
     ticks.tick(partial(on_tick, lab), [since, loop_film, seen, now], [here, near, seen], trigger_mode="once",
-               concurrency_limit=4, **quiet)  # fmt: skip
-    loop_button.click(loop, since, [since, ticks, loop_button, seen], **quiet)
+               concurrency_limit=4, **QUIET)  # fmt: skip
+    loop_button.click(loop, since, [since, ticks, loop_button, seen], **QUIET)

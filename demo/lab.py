@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
+from actrec.weights.folders import WEIGHTS
 from demo.seats import Seats
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Lab:
 
     def __init__(
         self,
-        weights: Path = ROOT / "weights",
+        weights: Path = WEIGHTS,
         device: str = "auto",
         first: str = FIRST,
         runs: Path = ROOT / "runs",
@@ -222,7 +223,7 @@ class Lab:
 
     def clue_files(self, clues: Mapping[str, Clue], folder: Path) -> list[str]:
         """A picture and a video of every clue; the files' names."""
-        from actrec.commands.motion import write
+        from actrec.motion.clues import write
 
         return [file for name, clue in clues.items() for file in write(clue, name, folder, SHOWN_FPS)]
 

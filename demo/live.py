@@ -12,9 +12,11 @@ import numpy as np
 
 from actrec.video.camera import CameraBuffer, CameraMeter
 from demo import choice, films
+from demo.choice import OWN, TAUGHT
 from demo.clip import distance_sentence
 from demo.lab import Lab
 from demo.look import bars, gaps, lately, picture, verdict
+from demo.wiring import QUIET
 
 if TYPE_CHECKING:
     from actrec.explain.overlays import Overlays
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 OVERLAYS = ("nothing", "motion salience", "RGBF", "optical flow", "tailor", "class saliency")
 START = "Press 'Access Webcam' on the camera, then 'Record'; or play the demo loop."
 NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own answer."
-OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"
 KEPT_SECONDS, SHOWN_SECONDS = 6.0, 30.0
 STEADY = 0.4  # seconds whose predictions are averaged
 EVERY = 0.1  # seconds between two frames
@@ -225,9 +226,8 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     visitor, since = gr.State(None, time_to_live=600), gr.State(0.0)
     ticks = gr.Timer(EVERY, active=False)
     outputs = [view, answer, strip, visitor]
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [visitor, *controls, taught]
-    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=SENT, concurrency_limit=8, **quiet)
-    ticks.tick(partial(on_tick, lab), [since, film, *asked], outputs, trigger_mode="once", concurrency_limit=8, **quiet)
-    button.click(play, since, [since, ticks, button, visitor], **quiet)
+    camera.stream(partial(on_frame, lab), [camera, *asked], outputs, stream_every=SENT, concurrency_limit=8, **QUIET)
+    ticks.tick(partial(on_tick, lab), [since, film, *asked], outputs, trigger_mode="once", concurrency_limit=8, **QUIET)
+    button.click(play, since, [since, ticks, button, visitor], **QUIET)
     tab.select(None, None, note, js=NO_CAMERA, api_visibility="private")

@@ -13,6 +13,7 @@ import ipaddress
 import os
 import shutil
 import socket
+from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -95,7 +96,7 @@ def names_for(host: str, more: list[str]) -> frozenset[str]:
     return frozenset(own)
 
 
-def login(password: str):
+def login(password: str) -> Callable[[str, str], Awaitable[bool]]:
     """Gradio's question whether name and password are right: any name, and no guessing at speed."""
     one_at_a_time = asyncio.Lock()
 

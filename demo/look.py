@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import gradio as gr
 import numpy as np
+
+from actrec.result import stretches
 
 if TYPE_CHECKING:
     from actrec.explain.drawing import Figure
@@ -71,18 +72,11 @@ def gaps(distances: Iterable[tuple[str, float]], limit: float | None) -> str:
 
 def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: list[str]) -> str:
     """What was said in the last seconds as a strip: one colour per label, the newest at the right."""
-    runs: list[list] = []  # label, first second, last second
-    for at, label in said:
-        if runs and runs[-1][0] == label and at - runs[-1][2] < 1.0:
-            runs[-1][2] = at
-        else:
-            runs.append([label, at, at])
+    runs = stretches(said)
     if not runs:
         return ""
-    for run, after in pairwise(runs):
-        run[2] = min(after[1], run[2] + 1.0)
     cells, end = [], now - seconds
-    for label, first, last in [*runs, ["", now, now]]:
+    for label, first, last in [*runs, ("", now, now)]:
         cells.append((max(first, end) - end, None))
         cells.append((last - max(first, end), label))
         end = max(last, end)
@@ -105,7 +99,7 @@ def pale(label: str, labels: list[str]) -> str:
     return PALE[labels.index(label) % len(PALE)] if label in labels else "#cfd4dc"
 
 
-def _keys(runs: list[list], labels: list[str]) -> str:
+def _keys(runs: list[tuple[str, float, float]], labels: list[str]) -> str:
     """Which colour is which label, in an order that does not change while they come and go."""
     known = {label: place for place, label in enumerate(labels)}
     seen = sorted({label for label, _, _ in runs}, key=lambda label: known.get(label, len(known)))
@@ -129,9 +123,9 @@ def verdict(text: str, unsure: bool, sentence: str) -> str:
     )
 
 
-def encoded(frame: np.ndarray) -> str:
+def encoded(frame: np.ndarray, quality: int = 80) -> str:
     """A frame as the address of a picture: no file is written for it."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
 
 
@@ -180,12 +174,3 @@ def _cell(text: str) -> str:
     value = f' data-value="{bare}"' if number else ""
     kind = "number" if number else "long" if len(text) > LONG else ""
     return f'<td class="{kind}"{value}>{escape(text)}</td>'
-
-
-def about(card) -> str:
-    """What weights are, in a line a visitor reads before trusting them."""
-    intended = f" {card.intended_for}" if card.intended_for else ""
-    return (
-        f"**{card.name}** knows {len(card.labels)} actions: {', '.join(card.labels)}. "
-        f"Trained on {card.trained_on}.{intended} Meant for {card.people}."
-    )

@@ -11,10 +11,12 @@ import gradio as gr
 import numpy as np
 
 from actrec.refusal import Refusal
+from demo.examples import buttons
 from demo.files import discard, fresh_file
-from demo.lab import EXAMPLES, Lab, name_of
+from demo.lab import Lab
 from demo.look import figures, panels
 from demo.toast import refusal, told, warn
+from demo.wiring import COMPUTE, QUICK, QUIET
 
 if TYPE_CHECKING:
     from actrec.motion.clues import Clue
@@ -154,11 +156,7 @@ def _clip(lab: Lab) -> tuple:
     with gr.Row():
         with gr.Column():
             video = gr.Video(label="Your clip", sources=["upload"], elem_id="motion-video", height=260)
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"motion-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("motion")
         with gr.Column():
             method = gr.Radio(
                 METHODS, value="dis", label="Optical flow", elem_id="motion-flow",
@@ -215,37 +213,35 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     shown = gr.HTML(elem_id="motion-figures")
     at = _closer()
     watched, spot = gr.State(None, time_to_live=600), gr.State(None)
-    compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    quick = {**compute, "show_progress": "hidden", "trigger_mode": "always_last"}
     settings = [watched, at["moment"], at["cutoff"], at["smoothing"], at["phase"], at["strength"]]
     course = [watched, spot, at["cutoff"], at["phase"]]
 
     def closer(done) -> None:
         """What follows once a clip was looked at."""
-        done.then(scrub, [watched, at["moment"]], at["rows"], **quick).then(tune, settings, at["tuned"], **quick).then(
-            lambda now: (middle(now), None), watched, [at["picture"], spot], **quick
-        ).then(pixel, course, at["course"], **quick).then(partial(watch, lab), [which, watched], film, **compute)
+        done.then(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK).then(
+            lambda now: (middle(now), None), watched, [at["picture"], spot], **QUICK
+        ).then(pixel, course, at["course"], **QUICK).then(partial(watch, lab), [which, watched], film, **COMPUTE)
 
     outputs = [shown, watched, which]
 
     def looking(path: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()):  # noqa: B008
         return look(lab, path, method, seed, progress)
 
-    asked = button.click(looking, [video, method, seed], outputs, **compute)
-    asked.failure(lambda: None, None, video, api_visibility="private", show_progress="hidden")
+    asked = button.click(looking, [video, method, seed], outputs, **COMPUTE)
+    asked.failure(lambda: None, None, video, **QUIET)
     closer(asked)
     for path, each in examples:
         chosen = each.click(partial(str, path), None, video, api_visibility="private")
-        closer(chosen.then(looking, [video, method, seed], outputs, **compute))
-    redraw.click(partial(again, lab), [watched, seed], [shown, watched, seed], **compute)
-    which.input(partial(watch, lab), [which, watched], film, **compute)
-    at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **quick).then(tune, settings, at["tuned"], **quick)
+        closer(chosen.then(looking, [video, method, seed], outputs, **COMPUTE))
+    redraw.click(partial(again, lab), [watched, seed], [shown, watched, seed], **COMPUTE)
+    which.input(partial(watch, lab), [which, watched], film, **COMPUTE)
+    at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "smoothing", "phase", "strength"):
-        at[name].input(tune, settings, at["tuned"], **quick)
+        at[name].input(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "phase"):
-        at[name].input(pixel, course, at["course"], **quick)
-    at["picture"].select(pressed, None, spot, **quick).then(pixel, course, at["course"], **quick)
+        at[name].input(pixel, course, at["course"], **QUICK)
+    at["picture"].select(pressed, None, spot, **QUICK).then(pixel, course, at["course"], **QUICK)
     at["compare"].click(
-        lambda now, moment: _shown(now, "flows", moment), [watched, at["moment"]], at["flows"], **compute
+        lambda now, moment: _shown(now, "flows", moment), [watched, at["moment"]], at["flows"], **COMPUTE
     )
-    at["take"].click(lambda now: gr.File(files(lab, now), visible=True), watched, at["taken"], **compute)
+    at["take"].click(lambda now: gr.File(files(lab, now), visible=True), watched, at["taken"], **COMPUTE)

@@ -12,11 +12,13 @@ import gradio as gr
 import numpy as np
 
 from actrec.refusal import Refusal
-from demo.lab import EXAMPLES, Lab, name_of
+from demo.examples import buttons
+from demo.lab import Lab
 from demo.look import panels
 from demo.toast import refusal, told
 from demo.tours import TOURS
 from demo.tours.step import Again, Choice, Slider, Step, Tour, Words
+from demo.wiring import COMPUTE, QUICK, QUIET
 
 if TYPE_CHECKING:
     from actrec.explain.subject import Subject
@@ -26,9 +28,6 @@ SIDE, SECONDS = 160, 8.0
 SLIDERS, CHOICES, WORDS = 4, 2, 2  # the most that one step offers
 KINDS = (Slider, Choice, Words, Again)
 WELCOME = '<p class="quiet">Choose a clip above: every figure is computed on it.</p>'
-# The control that was moved is told by its place; so the figure can be redrawn without asking the others' names.
-QUIET = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
 
 
 @dataclass
@@ -194,11 +193,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     with gr.Row():
         with gr.Column():
             video = gr.Video(label="Your clip", sources=["upload"], elem_id="papers-video", height=220)
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"papers-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("papers")
         with gr.Column():
             which = gr.Radio(
                 [(tour.title, key) for key, tour in TOURS.items()], value=first.key, label="Paper",
@@ -227,12 +222,12 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     number.input(partial(go, lab), place, opened, **COMPUTE)
     back.click(partial(go, lab, by=-1), place, opened, **COMPUTE)
     onward.click(partial(go, lab, by=1), place, opened, **COMPUTE)
-    now = [*place, presses, *pool]
+    now = [*place, presses, *pool]  # the controls by their places: their names change from step to step
     for each in pool:
         event = each.submit if isinstance(each, gr.Textbox) else each.input
-        event(partial(redraw, lab), now, shown, **QUIET, concurrency_id="compute", concurrency_limit=2)
-    again.click(lambda count: count + 1, presses, presses, **QUIET).then(
-        partial(redraw, lab), now, shown, **QUIET, concurrency_id="compute", concurrency_limit=2
+        event(partial(redraw, lab), now, shown, **QUICK)
+    again.click(lambda count: count + 1, presses, presses, trigger_mode="always_last", **QUIET).then(
+        partial(redraw, lab), now, shown, **QUICK
     )
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from demo import choice
+from demo.examples import buttons
 from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
-from demo.lab import EXAMPLES, Lab, name_of
+from demo.lab import Lab
 from demo.look import table
 from demo.scrub import SCRUB, Panel, legend, scrubber
 from demo.toast import refusal, told
+from demo.wiring import COMPUTE, QUIET
 
 if TYPE_CHECKING:
     from actrec.explain.over_time import Film, Windows
@@ -43,8 +45,6 @@ TOP_TEN = (
     "fig. 8b). Often they show one action; where they do not, look for what they share."
 )
 TOP_FPS = 5.0
-COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -219,11 +219,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     with gr.Row():
         with gr.Column():
             clip = gr.Video(label="Your clip", sources=["upload"], elem_id="saliency-video", height=260)
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"saliency-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("saliency")
             weights = choice.build(lab, tab, "saliency")
             button = gr.Button("What does the answer depend on?", variant="primary", elem_id="saliency-ask")
         with gr.Column():

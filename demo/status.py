@@ -7,11 +7,11 @@ from html import escape
 import gradio as gr
 
 from actrec.machine import memory
-from actrec.training.run import runs
+from actrec.training.run import LASTING, runs
 from demo.lab import Lab
+from demo.wiring import QUIET
 
 NAMED = 3  # weights that the strip names; more are counted
-LASTING = ("running", "paused")
 
 
 def training(lab: Lab) -> str:
@@ -50,7 +50,6 @@ def build(lab: Lab, page: gr.Blocks) -> None:
         told = strip(lab)
         return (told, told) if told != before else (gr.skip(), gr.skip())
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on([page.load, gr.Timer(2.0).tick], now, last, [shown, last], **quiet)
+    gr.on([page.load, gr.Timer(2.0).tick], now, last, [shown, last], **QUIET)
     # The first visitor's page is there before torch begins to load: the two would share one interpreter.
-    page.load(lab.start, None, None, **quiet)
+    page.load(lab.start, None, None, **QUIET)

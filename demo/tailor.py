@@ -11,12 +11,16 @@ import gradio as gr
 
 from actrec.refusal import Refusal
 from demo import choice
+from demo.examples import buttons
 from demo.files import fresh_file
-from demo.lab import EXAMPLES, SHOWN_FPS, Lab, name_of
+from demo.lab import SHOWN_FPS, Lab
 from demo.look import encoded, panels
 from demo.toast import refusal, told
+from demo.wiring import COMPUTE, QUICK
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from actrec.explain.tailoring import Fitting
     from actrec.recognizer import Prediction
 
@@ -66,7 +70,7 @@ def draw(visit: Visit | None, boxed: str, eta: float, xi: float, moment: float) 
     return panels(found), curtain(before, after)
 
 
-def curtain(before, after) -> str:
+def curtain(before: np.ndarray, after: np.ndarray) -> str:
     """Two pictures over each other, and a slider that draws the second aside."""
     return (
         '<figure class="view curtain" style="--cut:50%"><div>'
@@ -106,17 +110,12 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "MS3D cuts a clip to the people in it, brightens the inside of their box (eq. 7) and lets the rest fade ring "
-        "by "
-        "ring (eq. 8), so that the network looks at the person and not at the room."
+        "by ring (eq. 8), so that the network looks at the person and not at the room."
     )
     with gr.Row():
         with gr.Column():
             video = gr.Video(label="Your clip", sources=["upload"], elem_id="tailor-video", height=260)
-            with gr.Row(elem_classes="examples"):
-                examples = [
-                    (path, gr.Button(name_of(path), size="sm", min_width=60, elem_id=f"tailor-{path.stem}"))
-                    for path in sorted(EXAMPLES.glob("*.mp4"))
-                ]
+            examples = buttons("tailor")
         with gr.Column():
             eta = gr.Slider(0.5, 3, ETA, step=0.05, label="η", info="Factor inside the box.", elem_id="tailor-eta")
             xi = gr.Slider(0.5, 1, XI, step=0.01, label="ξ", info="Factor from ring to ring.", elem_id="tailor-xi")
@@ -131,16 +130,14 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     button = gr.Button("The tailored clip as a video", size="sm", elem_id="tailor-film-button")
     made = gr.File(visible=False, label="The tailored clip", interactive=False, elem_id="tailor-film")
     visit = gr.State(None, time_to_live=1800)
-    compute = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 2}
-    quick = {**compute, "show_progress": "hidden", "trigger_mode": "always_last"}
     sights, asks = [visit, boxed, eta, xi, moment], [visit, weights, boxed, eta, xi]
-    video.change(partial(take, lab), video, visit, **compute).then(draw, sights, [shown, drawn], **compute).then(
-        partial(answer, lab), asks, said, **compute
+    video.change(partial(take, lab), video, visit, **COMPUTE).then(draw, sights, [shown, drawn], **COMPUTE).then(
+        partial(answer, lab), asks, said, **COMPUTE
     )
     for path, each in examples:
         each.click(partial(str, path), None, video, api_visibility="private")
-    moment.input(draw, sights, [shown, drawn], **quick)
+    moment.input(draw, sights, [shown, drawn], **QUICK)
     for each in (eta, xi, boxed):
-        each.input(draw, sights, [shown, drawn], **quick).then(partial(answer, lab), asks, said, **quick)
-    weights.input(partial(answer, lab), asks, said, **compute)
-    button.click(lambda *now: gr.File(film(lab, *now), visible=True), [visit, boxed, eta, xi], made, **compute)
+        each.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, lab), asks, said, **QUICK)
+    weights.input(partial(answer, lab), asks, said, **COMPUTE)
+    button.click(lambda *now: gr.File(film(lab, *now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)

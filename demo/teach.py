@@ -22,6 +22,7 @@ from demo.files import discard, fresh_file
 from demo.lab import Lab
 from demo.look import gaps, verdict
 from demo.toast import refusal, told, warn
+from demo.wiring import COMPUTE, QUIET
 
 SHORT_SIDE = 240
 OTHER = "anything else"
@@ -333,31 +334,28 @@ def _keeping(lab: Lab) -> dict[str, gr.components.Component]:
 
 
 def _wire(lab: Lab, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component], shown: list) -> None:
-    private = {"api_visibility": "private"}
-    quiet = {**private, "show_progress": "hidden"}
-    heavy = {**private, "concurrency_id": "compute", "concurrency_limit": 2}
     refresh = partial(show, lab)
 
     def then_shown(event) -> None:
-        event.success(refresh, taught, shown, **quiet)
+        event.success(refresh, taught, shown, **QUIET)
 
     clips = [at["recorded"], at["files"]]
     learned = at["learn"].click(
-        partial(learn, lab), [taught, at["weights"], at["name"], at["other"], *clips], taught, **heavy
+        partial(learn, lab), [taught, at["weights"], at["name"], at["other"], *clips], taught, **COMPUTE
     )
-    learned.then(lambda: (None, None), None, clips, **quiet)
+    learned.then(lambda: (None, None), None, clips, **QUIET)
     then_shown(learned)
-    asked = at["what"].click(partial(what, lab), [taught, *clips], [at["answer"], at["map"]], **heavy)
-    asked.then(lambda: (None, None), None, clips, **quiet)
-    then_shown(at["weights"].input(partial(change_weights, lab), [taught, at["weights"]], taught, **heavy))
-    then_shown(at["slider"].release(tune, [taught, at["slider"]], taught, **quiet))
-    then_shown(at["best"].click(lambda now: tune(now, None), taught, taught, **quiet))
-    then_shown(at["rename"].click(rename, [taught, at["label"], at["new"]], taught, **quiet))
-    then_shown(at["remove"].click(remove, [taught, at["label"]], taught, **quiet))
-    then_shown(at["forget"].click(forget_last, taught, taught, **quiet))
-    then_shown(at["save"].click(partial(save, lab), [taught, at["set"]], taught, **quiet))
-    then_shown(at["open"].click(partial(open_set, lab), at["saved"], taught, **heavy))
-    then_shown(at["delete"].click(partial(delete_set, lab), at["saved"], None, **quiet))
-    then_shown(at["import"].upload(partial(bring, lab), at["import"], taught, **heavy))
-    at["export"].click(lambda now: gr.File(export(now), visible=True), taught, at["file"], **quiet)
-    tab.select(refresh, taught, shown, **quiet)
+    asked = at["what"].click(partial(what, lab), [taught, *clips], [at["answer"], at["map"]], **COMPUTE)
+    asked.then(lambda: (None, None), None, clips, **QUIET)
+    then_shown(at["weights"].input(partial(change_weights, lab), [taught, at["weights"]], taught, **COMPUTE))
+    then_shown(at["slider"].release(tune, [taught, at["slider"]], taught, **QUIET))
+    then_shown(at["best"].click(lambda now: tune(now, None), taught, taught, **QUIET))
+    then_shown(at["rename"].click(rename, [taught, at["label"], at["new"]], taught, **QUIET))
+    then_shown(at["remove"].click(remove, [taught, at["label"]], taught, **QUIET))
+    then_shown(at["forget"].click(forget_last, taught, taught, **QUIET))
+    then_shown(at["save"].click(partial(save, lab), [taught, at["set"]], taught, **QUIET))
+    then_shown(at["open"].click(partial(open_set, lab), at["saved"], taught, **COMPUTE))
+    then_shown(at["delete"].click(partial(delete_set, lab), at["saved"], None, **QUIET))
+    then_shown(at["import"].upload(partial(bring, lab), at["import"], taught, **COMPUTE))
+    at["export"].click(lambda now: gr.File(export(now), visible=True), taught, at["file"], **QUIET)
+    tab.select(refresh, taught, shown, **QUIET)

@@ -15,11 +15,11 @@ import numpy as np
 from actrec import charts
 from actrec.taught import Taught
 from actrec.training import story
+from actrec.training.run import LASTING
 from demo import choice
 from demo.lab import Lab
 from demo.trainings import (
     AT_RANDOM,
-    LASTING,
     Trainings,
     adopt,
     ask,
@@ -31,6 +31,7 @@ from demo.trainings import (
     resume,
     start,
 )
+from demo.wiring import QUIET
 
 DATA = ["synthetic:six", "synthetic:webcam", "synthetic:interactions"]
 
@@ -150,24 +151,23 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             chosen, shown, adopted = _watching(at)
     seen, ticks = gr.State(None), gr.Timer(1.0)
     outputs = [chosen, *shown, at["start"], at["pause"], at["stop"], at["resume"], at["use"], seen]
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     show, now = partial(look, trainings), partial(look, trainings, again=True)
     for each in choices:
-        each.change(partial(line, trainings), choices, command, **quiet)
-    at["start"].click(partial(start, trainings), choices, chosen, **quiet).then(now, [chosen, seen], outputs, **quiet)
+        each.change(partial(line, trainings), choices, command, **QUIET)
+    at["start"].click(partial(start, trainings), choices, chosen, **QUIET).then(now, [chosen, seen], outputs, **QUIET)
     acts = {"pause": partial(ask, trainings, "pause"), "stop": partial(ask, trainings, "stop")}
     for name, act in {**acts, "resume": partial(resume, trainings)}.items():
-        at[name].click(act, chosen, None, **quiet).then(now, [chosen, seen], outputs, **quiet)
-    at["use"].click(partial(use, lab, trainings), chosen, adopted, **quiet)
-    chosen.input(now, [chosen, seen], outputs, **quiet)
-    ticks.tick(show, [chosen, seen], outputs, **quiet)  # also what a reloaded page finds the run with
+        at[name].click(act, chosen, None, **QUIET).then(now, [chosen, seen], outputs, **QUIET)
+    at["use"].click(partial(use, lab, trainings), chosen, adopted, **QUIET)
+    chosen.input(now, [chosen, seen], outputs, **QUIET)
+    ticks.tick(show, [chosen, seen], outputs, **QUIET)  # also what a reloaded page finds the run with
     found, data = sources["found"], choices[1]
     sources["check"].click(lambda chosen: check(trainings.confined(chosen)), data, found, api_visibility="private")
     sources["zip"].upload(partial(take_zip, trainings), sources["zip"], [data, found], api_visibility="private")
     sources["taught"].click(partial(take_taught, trainings), taught, [data, found], api_visibility="private")
-    tab.select(lambda: gr.Dropdown(choices=light_systems()), None, choices[2], **quiet)
-    tab.select(lambda: gr.Dropdown(choices=[AT_RANDOM, *lab.cards]), None, choices[4], **quiet)
-    choices[4].change(partial(about_origin, lab), choices[4], sources["origin"], **quiet)
+    tab.select(lambda: gr.Dropdown(choices=light_systems()), None, choices[2], **QUIET)
+    tab.select(lambda: gr.Dropdown(choices=[AT_RANDOM, *lab.cards]), None, choices[4], **QUIET)
+    choices[4].change(partial(about_origin, lab), choices[4], sources["origin"], **QUIET)
 
 
 def _buttons() -> dict[str, gr.Button]:

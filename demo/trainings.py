@@ -17,12 +17,11 @@ from actrec.data.archive import unpack
 from actrec.machine import environment
 from actrec.taught import Taught
 from actrec.taught_files import write_films
-from actrec.training.run import Run, RunError, runs
+from actrec.training.run import LASTING, Run, RunError, runs
 from demo.files import discard
 from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
-LASTING = ("running", "paused")
 AT_RANDOM = "at random"
 
 

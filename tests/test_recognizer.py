@@ -89,6 +89,13 @@ def test_a_flicker_among_a_cameras_predictions_does_not_show(recognizer):
     assert steadied([flicker]).label == "b" and steadied([replace(calm, distance=None)]).distance is None
 
 
+def test_a_code_is_judged_by_the_nearest_centre(recognizer):
+    # The centres are ±e₁ and γ is 0.1: 0.95·e₁ lies 0.05 and 1.95 from them, 0.5·e₁ is too far from both.
+    near, far = (recognizer.judge(share * np.eye(128)[0]) for share in (0.95, 0.5))
+    assert near.label == "idle" and dict(near.nearest) == pytest.approx({"idle": 0.05, "wave": 1.95})
+    assert far.unknown and far.distance == pytest.approx(0.5) and far.threshold == 0.1
+
+
 def test_without_centres_nothing_is_called_unknown(tmp_path):
     prediction = Recognizer.load(_checkpoint(tmp_path / "plain"), "cpu").predict(_clip(3))
     assert prediction.unknown is None and prediction.distance is None and prediction.threshold is None

@@ -143,7 +143,9 @@ def test_saved_and_loaded_it_is_the_same(four, tmp_path):
 
 def test_a_cards_centres_make_the_same_repository(four):
     four.set_threshold(3.0)
-    again = Repository.from_card(json.loads(json.dumps(four.for_card())), four.centres.threshold)
+    now = four.centres
+    written = json.dumps(dict(zip(now.labels, now.vectors.tolist(), strict=True)))
+    again = Repository.from_card(json.loads(written), now.threshold)
     asked = np.array([[1.0, 2], [9, 9], [5, 5.5]])
     assert again.judge_many(asked) == four.judge_many(asked)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from actrec.repository import Judgement
-from actrec.result import Moment, captioned, timeline, verdict_taught, views
+from actrec.result import Moment, captioned, stretches, timeline, verdict_taught, views
 from actrec.video import Clip
 
 
@@ -42,6 +42,12 @@ def test_a_timeline_turns_where_the_clip_does_and_covers_it():
 def test_a_clip_shorter_than_the_window_has_one_moment():
     moments = timeline(Brightness(), film(0.8, 9))
     assert [(each.label, round(each.stop, 2)) for each in moments] == [("dark", 0.8)]
+
+
+def test_a_label_holds_until_the_next_one_or_for_a_second_after_it_was_last_said():
+    said = [(0.0, "wave"), (0.5, "wave"), (2.0, "wave"), (2.2, "clap"), (5.0, "sit")]
+    assert stretches(said) == [("wave", 0.0, 1.5), ("wave", 2.0, 2.2), ("clap", 2.2, 3.2), ("sit", 5.0, 5.0)]
+    assert stretches([]) == []
 
 
 def test_what_each_view_said_with_its_weight():

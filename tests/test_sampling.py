@@ -18,7 +18,6 @@ MAKERS = {
     "adjacent": lambda rng: sampling.segments(100, 8, rng, adjacent=True),
     "strided_pairs": lambda rng: sampling.strided_pairs(100, 5, rng),
     "dense_windows": lambda rng: sampling.dense_windows(200, 16, 4, rng),
-    "uniform": lambda rng: sampling.uniform(np.arange(100) / 25, 16, rng=rng),
     "crops": lambda rng: np.array(
         [
             [c.top, c.left, c.height, c.width, c.flip]
@@ -168,46 +167,16 @@ def test_25_test_clips_start_at_equal_intervals():
     assert sampling.dense_windows(20, 16)[0].tolist() == list(range(2, 18))  # one: the middle
 
 
-@pytest.mark.parametrize(
-    ("rule", "wanted"),
-    [
-        ("loop", [0, 1, 2, 0, 1, 2, 0, 1]),
-        ("hold", [0, 1, 2, 2, 2, 2, 2, 2]),
-        ("bounce", [0, 1, 2, 1, 0, 1, 2, 1]),
-    ],
-)
-def test_a_video_shorter_than_the_window_is_extended_by_the_stated_rule(rng, rule, wanted):
-    assert sampling.dense_windows(3, 8, rng=rng, rule=rule).tolist() == [wanted]
-    assert sampling.dense_windows(1, 4, rule=rule).tolist() == [[0, 0, 0, 0]]
-    short = sampling.strided_pairs(12, 2, rng, rule=rule)
+def test_a_video_shorter_than_the_window_starts_again(rng):
+    assert sampling.dense_windows(3, 8, rng=rng).tolist() == [[0, 1, 2, 0, 1, 2, 0, 1]]
+    assert sampling.dense_windows(1, 4).tolist() == [[0, 0, 0, 0]]
+    short = sampling.strided_pairs(12, 2, rng)
     assert short.min() >= 0 and short.max() <= 11
 
 
-def test_an_unknown_rule_and_an_empty_video_are_refused():
-    with pytest.raises(ValueError, match="loop, hold or bounce"):
-        sampling.extend(np.arange(3), 2, "stretch")
+def test_an_empty_video_is_refused():
     with pytest.raises(ValueError, match="at least"):
         sampling.dense_windows(0, 16)
-
-
-# uniform over time -----------------------------------------------------------------------------------------------
-
-
-def test_uniform_frames_are_the_middles_of_equal_parts_of_time():
-    assert sampling.uniform(np.arange(8) / 4, 4).tolist() == [1, 3, 5, 7]
-    assert sampling.uniform_seconds(4, 10.0, 12.0).tolist() == [10.25, 10.75, 11.25, 11.75]
-    assert sampling.uniform(np.arange(8) / 4, 2, start=1.0, stop=2.0).tolist() == [5, 7]
-
-
-def test_uniform_goes_by_time_and_not_by_frame_number():
-    times = np.concatenate([np.arange(0, 1, 0.01), [1.0, 2.0, 3.0]])  # fast, then slow
-    assert sampling.uniform(times, 4, 0.0, 4.0).tolist() == [50, 100, 101, 102]
-
-
-def test_random_uniform_takes_one_second_of_each_part(rng):
-    for _ in range(20):
-        frames = sampling.uniform(np.arange(100) / 10, 10, rng=rng)
-        np.testing.assert_array_equal(frames // 10, np.arange(10))
 
 
 # crops -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from actrec.weights.folders import WEIGHTS
+
 MARKS = {"good": "  ok", "note": "note", "problem": "  !!"}
 
 
@@ -14,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     from actrec.doctor import ROOT
 
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="folder with checkpoint folders")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder with checkpoint folders")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder for trainings")
 
 

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from actrec.commands import aloud
 from actrec.refusal import BadValue
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.data.reading import ClipSettings
     from actrec.evaluation.evaluate import Trial
     from actrec.training.world import World
     from actrec.weights.cards import Card
-
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from actrec.refusal import BadValue
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.explain.over_time import Film, Windows
     from actrec.explain.saliency import ClassSaliency
 
 SIDE, SECONDS = 240, 20.0
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 COLUMNS, THUMB = 6, 200  # moments in a picture, pixels across each
 PARTS = ("saliency", "truth", "layers", "neurons", "map")
 
@@ -38,6 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from actrec.data.sets import must_be_writable
     from actrec.explain.over_time import Windows
     from actrec.explain.saliency import ClassSaliency
     from actrec.recognizer import open_recognizer
@@ -45,14 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
     clip = read_clip(args.clip, short_side=SIDE, stop=SECONDS)
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadValue(f"The folder {args.out} cannot be made: {error.strerror}. Choose another --out.") from error
+    must_be_writable(args.out)
     prediction = recognizer.predict(clip)
     label = args.label or prediction.label
-    if label not in recognizer.labels:
-        raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(recognizer.labels)}.")
+    recognizer.index(label)  # one that it does not know is refused before anything is drawn
     windows = Windows.of(recognizer.system, clip)
     told = {
         "clip": str(args.clip), "weights": recognizer.card.name, "answer": prediction.label, "label": label,

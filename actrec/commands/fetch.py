@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from actrec.refusal import BadValue
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", nargs="?", help="what to fetch; without it, what there is")
 
 
 def run(args: argparse.Namespace) -> int:
-    from actrec.weights.catalogue import CATALOGUE
+    from actrec.weights.catalogue import CATALOGUE, entry
     from actrec.weights.download import download, fetched, sha256_of
 
     if args.key is None:
@@ -21,9 +19,7 @@ def run(args: argparse.Namespace) -> int:
             here = "here" if fetched(each) else each.size
             print(f"{each.key:20} {here:>10}  {each.title}. {each.licence}. sha256 {each.sha256}")
         return 0
-    if args.key not in CATALOGUE:
-        raise BadValue(f"There is no public file '{args.key}'. Known: {', '.join(CATALOGUE)}.")
-    wanted = CATALOGUE[args.key]
+    wanted = entry(args.key)
     print(f"{wanted.title}: {wanted.url}\nlicence: {wanted.licence}\nsha256: {wanted.sha256}")
     tell = _say if sys.stderr.isatty() else None
     path = download(wanted, progress=tell)

@@ -7,13 +7,11 @@ import json
 import time
 from pathlib import Path
 
-import cv2
-
-from actrec.motion.clues import Clue, look
+from actrec.data.sets import must_be_writable
+from actrec.motion.clues import look, write
 from actrec.motion.flow import METHODS
 from actrec.refusal import BadValue
 from actrec.video.read import read_clip
-from actrec.video.write import write_mp4
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,21 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 
-def write(clue: Clue, name: str, out: Path, fps: float) -> list[str]:
-    """Its picture and its video; the files' names."""
-    picture = out / f"{name}.png"
-    if not cv2.imwrite(str(picture), cv2.cvtColor(clue.picture, cv2.COLOR_RGB2BGR)):
-        raise BadValue(f"The picture {picture} could not be written; choose a folder that can be written to.")
-    return [str(picture), str(write_mp4(out / f"{name}.mp4", clue.film(), fps))]
-
-
 def run(args: argparse.Namespace) -> int:
     if args.side < 16:
         raise BadValue(f"--side is at least 16 pixels, not {args.side}.")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadValue(f"The folder {args.out} cannot be made: {error.strerror}. Choose another --out.") from error
+    must_be_writable(args.out)
     began = time.perf_counter()
     clip = read_clip(args.clip, short_side=args.side, start=args.start, stop=args.stop)
     reading = (time.perf_counter() - began) * 1000

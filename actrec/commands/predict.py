@@ -7,8 +7,9 @@ import json
 import time
 from pathlib import Path
 
+from actrec.weights.folders import WEIGHTS
+
 SIDE = 240  # pixels of the shorter side, as on the page
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -30,11 +30,16 @@ SETS = {
 PEOPLE = {"interactions": "two people", "all": "one person, or two who interact"}
 
 
-def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
-    """A set of synthetic actions with a quarter as many clips for validation as for training."""
+def actions_of(which: str) -> tuple[str, ...]:
+    """The actions of a set, or a sentence with the sets there are."""
     if which not in SETS:
         raise BadValue(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
-    actions = SETS[which]
+    return SETS[which]
+
+
+def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
+    """A set of synthetic actions with a quarter as many clips for validation as for training."""
+    actions = actions_of(which)
     held_out = max(1, clips_per_class // 4)
     return Source(
         labels=list(actions),
@@ -54,7 +59,7 @@ def gallery_clips(actions: tuple[str, ...], per_class: int, told: Callable[[str]
 def judging_source(which: str, train: int, judged: int, seed: int, setting: str, told: Callable[[str], None]) -> Source:
     """Clips of one setting (`hard`, `plain`, `any`), so many of each class to train on and to judge by; each part is
     drawn when its first clip is asked for."""
-    actions = SETS[which]
+    actions = actions_of(which)
     return Source(
         labels=list(actions),
         train=_split(actions, train, TRAINING + seed * 10_000_000, told, setting, at_once=False),

@@ -80,7 +80,7 @@ def lines(path: Path) -> list[str]:
 
 
 def finish(
-    name: str, labels: Iterable[str], samples: list[Sample], broken: list[Broken], root: Path, **more
+    name: str, labels: Iterable[str], samples: list[Sample], broken: list[Broken], root: Path, **more: object
 ) -> DataSet:
     """The set, unless not one listed clip is there."""
     if not samples:

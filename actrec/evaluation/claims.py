@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-
 from actrec.evaluation.grounds import GROUNDS, REAL
+from actrec.evaluation.metrics import mean_and_deviation
 from actrec.machine import write_json
 from actrec.refusal import BadValue, Refusal
 
@@ -146,11 +145,10 @@ def verdict(differences: Sequence[float], margin: float = 0.0) -> tuple[str, flo
     """What pairs say: the verdict, their mean, and its standard error."""
     if not len(differences):
         return NOT_YET, None, None
-    values = np.asarray(differences, dtype=np.float64)
-    mean = float(values.mean())
-    if len(values) < FEWEST:
+    mean, deviation = mean_and_deviation(differences)
+    if len(differences) < FEWEST:
         return NOT_YET, mean, None
-    error = float(values.std(ddof=1) / math.sqrt(len(values)))
+    error = deviation / math.sqrt(len(differences))
     beyond = mean + margin
     if beyond > 2 * error:
         return "holds", mean, error

@@ -49,7 +49,6 @@ class Compared:
     views: int
     milliseconds: float
     accuracy: float | None
-    measured_on: str
     headline: str
     agreeing: int = 0
     others: int = 0
@@ -65,7 +64,7 @@ def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
     prediction = recognizer.predict(clip)
     taken = (time.perf_counter() - began) * 1000
     cost = counted(recognizer.system, len(recognizer.labels))
-    views, measured = len(prediction.view_scores), recognizer.card.measured
+    views = len(prediction.view_scores)
     return Compared(
         name=name,
         system=recognizer.system.name,
@@ -77,8 +76,7 @@ def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
         multiplications=cost.multiplications * views,
         views=views,
         milliseconds=taken,
-        accuracy=measured.get("top1"),
-        measured_on=measured.get("split", ""),
+        accuracy=recognizer.card.measured.get("top1"),
         headline=headline(recognizer.system),
     )
 

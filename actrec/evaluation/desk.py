@@ -15,7 +15,7 @@ from actrec.evaluation.short import Budget, taught
 from actrec.recognizer import Recognizer, find_weights, unit
 from actrec.refusal import BadValue
 from actrec.systems import System
-from actrec.training.start import WEIGHTS
+from actrec.weights.folders import WEIGHTS
 
 Figures = dict[str, float]
 

@@ -16,7 +16,7 @@ import numpy as np
 from actrec.data.cache import ClipCache, FlowCache, default_folder
 from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
-from actrec.data.drawn import SETS, drawn_source
+from actrec.data.drawn import drawn_source
 from actrec.data.mixed import BETWEEN_TWO, SAME
 from actrec.data.protocols import Fold
 from actrec.data.reading import ClipSettings, reason
@@ -129,8 +129,6 @@ def open_trial(
     """
     which = drawn(data)
     if which:
-        if which not in SETS:
-            raise DataError("synthetic", f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
         source = drawn_source(which, clips_per_class, seed, lambda sentence: None)
         labels, held = source.labels, source.train if lessons else source.validation
         numbers = match(labels, card)

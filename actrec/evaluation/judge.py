@@ -125,11 +125,6 @@ def over_splits(results: Mapping[str, dict]) -> dict:
     return plain(merged)
 
 
-def over_seeds(results: Sequence[dict]) -> dict:
-    """The same test with several seeds: mean and deviation of each number. Never the best one."""
-    return over_splits({f"seed {number}": each for number, each in enumerate(results)})
-
-
 def _numbers(result: Mapping) -> dict[str, float]:
     return {
         name: result[name]

@@ -214,15 +214,6 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Mean of second − first over pairs (the same seeds, folds or clips) and its standard error."""
-    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if first.shape != second.shape or first.ndim != 1 or len(first) < 2:
-        raise BadValue("a paired difference needs two lists of the same length, of two values or more")
-    difference = second - first
-    return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
-
-
 def standard_error(right: np.ndarray, groups: Sequence[str] | None = None) -> float:
     """Standard error of an accuracy; with groups, of clips that are no independent witnesses within a group.
 

@@ -209,14 +209,6 @@ def bars(
     return canvas.svg()
 
 
-def grid(values: np.ndarray, label: str, *, most: float | None = None, cell: float = 44, written: str = ".2f") -> str:
-    """Numbers `[rows, columns]` as cells in the signed colours, each with its number."""
-    rows, columns = values.shape
-    canvas = Canvas(columns * cell + 2, rows * cell + 2, label)
-    draw_grid(canvas, values, 1, 1, most=most, cell=cell, written=written)
-    return canvas.svg()
-
-
 def draw_grid(
     canvas: Canvas, values: np.ndarray, x: float, y: float, *, most: float | None = None, cell: float = 40,
     written: str = ".2f",

@@ -49,6 +49,13 @@ class Gallery:
             ]
         )
 
+    def sheet(self, columns: int) -> np.ndarray:
+        """All of them in one picture, row by row."""
+        thumbs = self.thumbs()
+        blank = np.zeros((-len(thumbs) % columns, *thumbs.shape[1:]), np.uint8)
+        rows = np.concatenate([thumbs, blank]).reshape(-1, columns, *thumbs.shape[1:])
+        return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+
 
 def gallery_of(known: Sequence[str], told: Callable[[str], None] = lambda said: None, clips: int = CLIPS) -> Gallery:
     """A gallery of the actions among `known` that can be drawn; of the six where there are none."""

@@ -60,8 +60,7 @@ def shown(
         f"The pixel in row {row}, column {column} never changes: everything is removed, and it stays dark."
         if still
         else f"The pixel in row {row}, column {column} runs from {found.signal.min():.0f} to {found.signal.max():.0f} "
-        "of "
-        f"255. After the {cutoff} lowest {many} gone, {energy:.1f} of energy is left per picture."
+        f"of 255. After the {cutoff} lowest {many} gone, {energy:.1f} of energy is left per picture."
     )
     spectrum = {"removed": list(zip(cycles[:cutoff], map(float, found.amplitude[:cutoff]), strict=True)),
                 "kept": list(zip(cycles[cutoff:], map(float, found.amplitude[cutoff:]), strict=True))}  # fmt: skip
@@ -74,8 +73,7 @@ def shown(
             Panel(lines({"grey value": list(zip(seconds, map(float, found.signal), strict=True)),
                          "removed": list(zip(seconds, map(float, found.removed), strict=True))},
                         "Signal", "seconds", high=255), "The pixel's grey value over time, and the slow part of it "
-                            "that "
-                  "is taken away."),
+                            "that is taken away."),
             Panel(lines(spectrum, "Spectrum", "cycles in the clip"), "How strong each frequency is. Frequency 0 is the "
                   "constant part; it is always removed and left out here where nothing else is."),
             Panel(lines({"left": list(zip(seconds, map(float, found.left), strict=True))}, "What is left", "seconds",

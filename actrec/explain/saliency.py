@@ -101,11 +101,10 @@ class ClassSaliency:
     def score(self, inputs: dict[str, Tensor], label: str) -> Tensor:
         """The class's score before the softmax, added up over the batch: clips do not see each other."""
         recognizer = self.recognizer
-        if label not in recognizer.labels:
-            raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(recognizer.labels)}.")
+        place = recognizer.index(label)
         code = self.network.code(**inputs)
         if recognizer.system.decides == "scores":
-            return self.network.scores(code)[:, recognizer.labels.index(label)].sum()
+            return self.network.scores(code)[:, place].sum()
         centre = torch.tensor(recognizer.card.centres[label], device=code.device)
         return -(nn.functional.normalize(code, dim=1) - centre).square().sum()
 

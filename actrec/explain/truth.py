@@ -21,7 +21,6 @@ from actrec.charts import lines
 from actrec.explain.over_time import Windows
 from actrec.explain.saliency import ClassSaliency, Maps
 from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
 from actrec.systems.system import Views
 
 CELL, STRETCHES = 8, 4  # pixels a side, stretches of time
@@ -56,20 +55,6 @@ class Truth:
         return self.deletion_gain + self.insertion_gain
 
 
-def tested(
-    recognizer: Recognizer,
-    view: Views,
-    label: str,
-    maps: Maps,
-    *,
-    seed: int = 0,
-    steps: int = STEPS,
-    draws: int = DRAWS,
-) -> Truth:
-    """The curves of a class for one view and its maps `[T, S, S]` by input, scored by the network that answers."""
-    return compared(recognizer, view, label, {"": maps}, seed=seed, steps=steps, draws=draws)[""]
-
-
 def compared(
     recognizer: Recognizer,
     view: Views,
@@ -82,8 +67,7 @@ def compared(
 ) -> dict[str, Truth]:
     """The curves of several methods' maps of one view, against the same random orders. What a method says nothing
     of, an input without a map, goes last; equals go in random order."""
-    if label not in recognizer.labels:
-        raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(recognizer.labels)}.")
+    place = recognizer.index(label)
     rng = np.random.default_rng(seed)
     cells = cells_of(view)
     count = 1 + max(int(each.max()) for each in cells.values())
@@ -98,10 +82,10 @@ def compared(
     for order in [*orders, *chance]:
         for without, instead in ((view, gone), (gone, view)):
             asked += [_mixed(without, instead, cells, order < round(share * count)) for share in shares]
-    scores = recognizer.shares(*recognizer.run(asked))[:, recognizer.labels.index(label)]
+    scores = recognizer.shares(*recognizer.run(asked))[:, place]
     found = scores.reshape(-1, 2, len(shares))
     random = found[len(orders) :].mean(0)
-    return {name: Truth(shares, *found[place], *random) for place, name in enumerate(methods)}
+    return {name: Truth(shares, *found[row], *random) for row, name in enumerate(methods)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +111,7 @@ class Proof:
 def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, label: str) -> Proof:
     """Every method's curves on the window in which the class scores highest."""
     recognizer = saliency.recognizer
-    scores = recognizer.shares(*recognizer.run(windows.views))[:, recognizer.labels.index(label)]
+    scores = recognizer.shares(*recognizer.run(windows.views))[:, recognizer.index(label)]
     window = int(scores.argmax())
     view = windows.views[window]
     maps = maps_of(saliency, view, label)

@@ -161,13 +161,6 @@ class TwoStream(nn.Module):
         }
         return [part for part in parts[self.stage] if part is not None]
 
-    def stage_scores(self, rgb: Tensor, flow: Tensor) -> Tensor:
-        """Scores of what the stage trains: one stream's, or the fused ones."""
-        name = self.student if self.stage == "student" else self.stage
-        if name in self.streams:
-            return self.streams[name]({"rgb": rgb, "flow": flow}[name])
-        return self(rgb, flow)
-
     def distil(self, rgb: Tensor, flow: Tensor) -> Distillation:
         """One pass of student and frozen teacher (stage `student`): eq. 1 (flow teaches) or eq. 2 (RGB teaches)."""
         if self.bridge is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -22,6 +23,7 @@ from actrec.sampling.frames import PATHWAYS, pathways
 from actrec.tailor import open_detector
 from actrec.tailor import tailor as tailored
 from actrec.video import Clip
+from actrec.video.write import write_mp4
 
 if TYPE_CHECKING:
     from actrec.tailor.detector import PersonDetector
@@ -200,3 +202,11 @@ def look(
         found[name] = compute(shared)
         found[name].milliseconds = (time.perf_counter() - began) * 1000
     return found
+
+
+def write(clue: Clue, name: str, out: Path, fps: float) -> list[str]:
+    """Its picture and its video; the files' names."""
+    picture = out / f"{name}.png"
+    if not cv2.imwrite(str(picture), cv2.cvtColor(clue.picture, cv2.COLOR_RGB2BGR)):
+        raise BadValue(f"The picture {picture} could not be written; choose a folder that can be written to.")
+    return [str(picture), str(write_mp4(out / f"{name}.mp4", clue.film(), fps))]

@@ -1,4 +1,4 @@
-"""Trajectories of a clip as one vector: PCA, Fisher vector over a diagonal Gaussian mixture, linear SVM.
+"""Trajectories of a clip as one vector: PCA, Fisher vector over a diagonal Gaussian mixture.
 
 Wang & Schmid, ICCV 2013, sec. 3.2, with the Fisher vector of Perronnin, Sánchez & Mensink, ECCV 2010: per descriptor
 PCA to half its size, K Gaussians, gradients by mean and deviation (2DK numbers), power and L2 normalisation, then the
@@ -17,13 +17,11 @@ from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from sklearn.svm import LinearSVC
 
 from actrec.refusal import BadValue
 
 WORDS = 256  # Gaussians, K
 SAMPLES = 256_000  # descriptors that the mixture is fitted to
-PENALTY = 100.0  # the SVM's C
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,3 @@ class TrajectoryCode:
             kind, name = key.split(".")
             parts.setdefault(kind, {})[name] = value
         return cls({kind: Codebook(**values) for kind, values in parts.items()})
-
-
-def linear_svm(vectors: np.ndarray, labels: Sequence, penalty: float = PENALTY, seed: int = 0) -> LinearSVC:
-    """One against the rest, on vectors `[clips, D]`."""
-    return LinearSVC(C=penalty, random_state=seed).fit(vectors, labels)

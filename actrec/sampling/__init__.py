@@ -20,8 +20,6 @@ from actrec.sampling.frames import (
     pathways,
     segments,
     strided_pairs,
-    uniform,
-    uniform_seconds,
 )
 
 __all__ = [
@@ -42,6 +40,4 @@ __all__ = [
     "short_side",
     "strided_pairs",
     "test_crops",
-    "uniform",
-    "uniform_seconds",
 ]

@@ -2,36 +2,22 @@
 
 With a generator the draw is the training's; without one (None) it is the test's: the same for every call, spread
 evenly. A video shorter than a window is extended by `extend`: it starts again from its first frame, as Carreira
-and Zisserman do for I3D (options: its last frame is held, or it plays back and forth).
+and Zisserman do for I3D.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 
 from actrec.refusal import BadValue
 
-Rule = Literal["loop", "hold", "bounce"]
-
 PATHWAYS = (7, 17, 25)  # slow, mid, fast (MS3D, sec. IV)
 KEY_FRAME = 3  # the 4th of the 5 frames of a segment (MDT-Net, training phase)
 
 
-def extend(index: np.ndarray, count: int, rule: Rule = "loop") -> np.ndarray:
+def extend(index: np.ndarray, count: int) -> np.ndarray:
     """Frame numbers beyond the end of a video of `count` frames, brought back inside it."""
-    if count < 1:
-        raise BadValue("a video has at least one frame")
-    index = np.asarray(index, dtype=np.int64)
-    if rule == "loop":
-        return index % count
-    if rule == "hold":
-        return np.minimum(index, count - 1)
-    if rule == "bounce":
-        turn = max(1, 2 * (count - 1))
-        return np.minimum(index % turn, turn - index % turn) if count > 1 else np.zeros_like(index)
-    raise BadValue(f"a short video is extended by loop, hold or bounce, not by {rule!r}")
+    return np.asarray(index, dtype=np.int64) % count
 
 
 def pathways(
@@ -105,7 +91,6 @@ def strided_pairs(
     length: int = 5,
     stride: int = 5,
     distance: int = 9,
-    rule: Rule = "loop",
 ) -> np.ndarray:
     """`[pairs, 2, length]`: frames i of V, and the frames i + d_t that V_diff(i) = |V(i) − V(i+d_t)| also needs.
 
@@ -115,7 +100,7 @@ def strided_pairs(
     _positive(count=count, pairs=pairs, length=length, stride=stride, distance=distance)
     starts = _starts(count, pair_span(length, stride, distance), pairs, rng)
     own = starts[:, None] + stride * np.arange(length)
-    return extend(np.stack([own, own + distance], axis=1), count, rule)
+    return extend(np.stack([own, own + distance], axis=1), count)
 
 
 def dense_windows(
@@ -125,7 +110,6 @@ def dense_windows(
     rng: np.random.Generator | None = None,
     *,
     stride: int = 1,
-    rule: Rule = "loop",
 ) -> np.ndarray:
     """`[windows, length]`: neighbouring frames, 16 (Asymmetric 3D-CNN) or 64 (Cross-enhancement) at a time.
 
@@ -133,7 +117,7 @@ def dense_windows(
     """
     _positive(count=count, length=length, windows=windows, stride=stride)
     starts = _starts(count, (length - 1) * stride + 1, windows, rng)
-    return extend(starts[:, None] + stride * np.arange(length), count, rule)
+    return extend(starts[:, None] + stride * np.arange(length), count)
 
 
 def _starts(count: int, span: int, number: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -143,37 +127,6 @@ def _starts(count: int, span: int, number: int, rng: np.random.Generator | None)
     if number == 1:
         return np.array([last // 2], dtype=np.int64)
     return np.round(np.linspace(0, last, number)).astype(np.int64)
-
-
-def uniform_seconds(n: int, start: float, stop: float, rng: np.random.Generator | None = None) -> np.ndarray:
-    """n seconds from `start` to `stop`: the middles of equal parts, or one random second in each part."""
-    _positive(n=n)
-    if not stop >= start:
-        raise BadValue("a time window stops after it starts")
-    part = (stop - start) / n
-    inside = np.full(n, 0.5) if rng is None else rng.random(n)
-    return start + (np.arange(n) + inside) * part
-
-
-def uniform(
-    times: np.ndarray,
-    n: int,
-    start: float | None = None,
-    stop: float | None = None,
-    rng: np.random.Generator | None = None,
-) -> np.ndarray:
-    """`[n]`: the frames shown at n seconds spread over a time window (by default the whole clip).
-
-    Goes by the frames' own times, so a variable rate does not crowd the draw.
-    """
-    times = np.asarray(times, dtype=np.float64)
-    if times.ndim != 1 or len(times) == 0:
-        raise BadValue("times holds one second per frame")
-    gap = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
-    start = times[0] if start is None else start
-    stop = max(times[-1] + gap, start) if stop is None else stop
-    seconds = uniform_seconds(n, start, stop, rng)
-    return np.clip(np.searchsorted(times, seconds + 1e-6, side="right") - 1, 0, len(times) - 1)
 
 
 def _positive(**numbers: int) -> None:

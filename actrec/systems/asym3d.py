@@ -7,9 +7,11 @@ in place of 16 consecutive RGB frames, because the wall behind a visitor says no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from torch import nn
 
 from actrec import sampling
 from actrec.fusion import average
@@ -72,7 +74,13 @@ def light(modality: str = "difference", name: str = "asym3d") -> System:
     )
 
 
-def paper(name: str, network, modality: str = "rgb", citation: str = PAPER, flow: str = "brox") -> System:
+def paper(
+    name: str,
+    network: Callable[[int], nn.Module],
+    modality: str = "rgb",
+    citation: str = PAPER,
+    flow: str = "brox",
+) -> System:
     """A network of the paper's tables: 16 frames of 112×112, tested on 25 clips × 10 crops, averaged."""
     moving = modality in ("rgbf", "flow")
     recipe = Paper(SIZE, (128, 171), partial(view, modality=modality), windows, flow=flow if moving else "")

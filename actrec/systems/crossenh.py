@@ -80,7 +80,9 @@ def _inputs(kinds: tuple[str, ...], frames: int, size: int) -> dict[str, Input]:
     return {kind: Input(scale[kind][0], frames, size, *scale[kind][1:]) for kind in kinds}
 
 
-def light(name: str, base, title: str = "Cross-enhancement two-stream", **options: object) -> System:
+def light(
+    name: str, base: Callable[..., nn.Module], title: str = "Cross-enhancement two-stream", **options: object
+) -> System:
     made = partial(view, inputs=("rgb", "flow"), reach=REACH["light"])
     recipe = Light(17, 8.0, 96, made)
     return System(
@@ -106,7 +108,7 @@ def light(name: str, base, title: str = "Cross-enhancement two-stream", **option
 
 def paper(
     name: str,
-    base,
+    base: Callable[..., nn.Module],
     kinds: tuple[str, ...] = ("rgb", "flow"),
     citation: str = PAPER,
     flow: str = "tvl1",

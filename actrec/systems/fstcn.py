@@ -90,7 +90,7 @@ def fused(name: str, crops: int) -> Callable[[np.ndarray], Fused]:
     return {"sci": partial(sci_fusion, crops=crops), "average": average, "maximum": maximum}[name]
 
 
-def light(name: str = "fstcn", base=fstcn.light, **chosen: str) -> System:
+def light(name: str = "fstcn", base: Callable[..., nn.Module] = fstcn.light, **chosen: str) -> System:
     recipe = Light(sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE), 12.5, 112, view, chosen_frames)
     several = partial(recipe.over, most=PAIRS, placings=CROPS)
     return System(
@@ -113,7 +113,7 @@ def light(name: str = "fstcn", base=fstcn.light, **chosen: str) -> System:
     )
 
 
-def paper(name: str, base, **chosen: str) -> System:
+def paper(name: str, base: Callable[..., nn.Module], **chosen: str) -> System:
     """204×204, tested on five pairs of 18 crops each, fused by SCI. The size before cropping is not in the paper."""
     recipe = Paper(204, 240, view, pairs)
     fuse = fused(chosen.get("fusion", "sci"), 18)

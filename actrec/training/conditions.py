@@ -10,6 +10,7 @@ import torch
 
 from actrec.data.split import Source
 from actrec.machine import Numbers
+from actrec.systems import Schedule
 from actrec.training.world import World
 
 LOOKED_AT = 6  # clips whose frames go into the fingerprint
@@ -33,7 +34,7 @@ class Conditions:
 
     @classmethod
     def here(
-        cls, numbers: Numbers, schedule, micro_batch: int, world: World, device: torch.device, clips: str
+        cls, numbers: Numbers, schedule: Schedule, micro_batch: int, world: World, device: torch.device, clips: str
     ) -> Conditions:
         return cls(
             threads=torch.get_num_threads(),

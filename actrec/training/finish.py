@@ -74,15 +74,17 @@ def judged(
 
 
 def command(settings: Settings) -> str:
-    """The command line that makes these weights again."""
+    """The command line that makes these weights again: bit for bit on a machine like this one (`Conditions`)."""
     words = ["python", "-m", "actrec", "train", "--system", settings.system, "--data", settings.data]
     words += ["--name", settings.name]
     if settings.data.startswith("synthetic"):
         words += ["--clips-per-class", str(settings.clips_per_class)]
     words += ["--preset", settings.preset, "--seed", str(settings.seed)]
-    for name in ("epochs", "batch", "rate", "patience", "fold"):
+    for name in ("epochs", "batch", "micro_batch", "rate", "patience", "fold", "threads"):
         if getattr(settings, name) not in (None, ""):
-            words += [f"--{name}", str(getattr(settings, name))]
+            words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
+    if settings.numbers != "auto":
+        words += ["--numbers", settings.numbers]
     for name, value in settings.options.items():
         words += ["--option", f"{name}={value}"]
     if settings.start_from:

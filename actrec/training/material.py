@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from actrec.data.check import ready_to_train
 from actrec.data.clips import STORED, choose_fold, clips_source
-from actrec.data.drawn import SETS, drawn_source
+from actrec.data.drawn import actions_of, drawn_source
 from actrec.data.mixed import mixed
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import by_camera, open_set
@@ -77,8 +77,7 @@ def _look_at(data: str, settings: Settings, schedule: Schedule, system: System) 
     if which and cameras:
         raise RunError("Drawn clips are filmed by one camera: leave --option cameras out.")
     if which:
-        if which not in SETS:
-            raise RunError(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
+        actions_of(which)  # one that is not there is refused
         if settings.clips_per_class < 2:
             raise RunError("--clips-per-class is 2 or more.")
         return []

@@ -23,6 +23,7 @@ except ImportError:  # Windows: two trainings in one folder are not noticed ther
     fcntl = None
 
 FORMAT = 2
+LASTING = ("running", "paused")  # states in which a process is at work
 
 
 class RunError(Refusal):
@@ -174,7 +175,7 @@ class Run:
             status = None
         if status is None:
             return {"state": "new", "sentence": "Not started yet."}
-        if status["state"] in ("running", "paused") and not alive(status["pid"]):
+        if status["state"] in LASTING and not alive(status["pid"]):
             status |= {
                 "state": "cut off",
                 "sentence": "The training process is gone. Resume goes on from the last checkpoint.",

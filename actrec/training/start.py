@@ -20,8 +20,7 @@ from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.checkpoint import read_checkpoint
 from actrec.weights.convert import i3d_channels, load_i3d, load_imagenet, read_tensors
 from actrec.weights.download import verified
-
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+from actrec.weights.folders import WEIGHTS
 
 
 def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module], system: str, labels: list[str]) -> str:

@@ -131,7 +131,6 @@ def header_of(container: av.container.InputContainer, stream: av.VideoStream, pa
         codec=codec.name,
         width=codec.width,
         height=codec.height,
-        pixel_format=codec.pix_fmt,
         fps=float(rate) if rate else None,
         frames=stream.frames or None,
         duration=duration if duration > 0 else None,

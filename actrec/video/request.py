@@ -31,7 +31,6 @@ class Header:
     codec: str
     width: int
     height: int
-    pixel_format: str | None
     fps: float | None
     frames: int | None
     duration: float | None

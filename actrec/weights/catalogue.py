@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from actrec.refusal import BadValue
+
 FULL = 64  # hexadecimal digits of a SHA-256
 
 
@@ -245,7 +247,7 @@ CATALOGUE: dict[str, Entry] = {entry.key: entry for entry in (*KINETICS, *BACKBO
 def entry(key: str) -> Entry:
     """The entry of a key; a wrong key is answered with the known ones."""
     if key not in CATALOGUE:
-        raise KeyError(f"The catalogue has no {key!r}; it has {', '.join(CATALOGUE)}.")
+        raise BadValue(f"There is no public file '{key}'. Known: {', '.join(CATALOGUE)}.")
     return CATALOGUE[key]
 
 

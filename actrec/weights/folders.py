@@ -9,6 +9,8 @@ from pathlib import Path
 
 from actrec.machine import alive
 
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # where weights are looked for by name
+
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder with these files in the place of what is there."""

@@ -18,10 +18,8 @@ TOUR = Tour(
         Step(
             "A clip is a block", "sec. 4.3",
             "Sixteen pictures are stacked into one block of numbers, and the network sees all of them at once. An "
-            "action "
-            "is then a shape in this block: a waving arm is a ribbon that swings to and fro along the time axis. "
-            "Choose "
-            "what the block is made of; the light network of this page was trained on differences.",
+            "action is then a shape in this block: a waving arm is a ribbon that swings to and fro along the time "
+            "axis. Choose what the block is made of; the light network of this page was trained on differences.",
             f"{FIGURES}:block",
             (Choice("fed", "The block is made of", ("difference", "rgb", "flow", "rgbf"), "difference"),),
         ),
@@ -50,10 +48,8 @@ TOUR = Tour(
         Step(
             "Three kinds side by side", "fig. 1, sec. 3.1",
             "A cube of side k has k³ weights for every pair of channels. A plate for space and a rod for time (the "
-            "idea "
-            "of FstCN) need k² + k. Three rods need 3k. Choose k and the number of channels: weights and "
-            "multiplications "
-            "are counted on real layers, the milliseconds are measured on this machine while you wait.",
+            "idea of FstCN) need k² + k. Three rods need 3k. Choose k and the number of channels: weights and "
+            "multiplications are counted on real layers, the milliseconds are measured on this machine while you wait.",
             f"{COSTS}:three_kinds",
             (Choice("k", "k", ("3", "5", "7"), "3"), Choice("channels", "Channels", ("16", "32", "64"), "32")),
             needs_clip=False,
@@ -61,9 +57,8 @@ TOUR = Tour(
         Step(
             "Two layers in one go", "fig. 2b",
             "The deep network of this paper's comparison stacks two dense layers. The paper swaps both at once for "
-            "rods "
-            "of length 5, 5 and 3, which keeps the network from growing too deep to train. Does one output still see "
-            "as much? Here the answer is found by asking every input whether it matters.",
+            "rods of length 5, 5 and 3, which keeps the network from growing too deep to train. Does one output still "
+            "see as much? Here the answer is found by asking every input whether it matters.",
             f"{COSTS}:two_layers",
             (Choice("channels", "Channels", ("64", "256", "512"), "256"),),
             needs_clip=False,
@@ -113,8 +108,7 @@ TOUR = Tour(
         Step(
             "Does the claim hold here?", "tables 2 to 5",
             "A paper's figures belong to its data. What has been found with the networks of this project, on clips "
-            "that "
-            "were not used to train them, stands here.",
+            "that were not used to train them, stands here.",
             "claims:verdict",
             needs_clip=False,
         ),

@@ -32,9 +32,8 @@ TOUR = Tour(
         Step(
             "One pixel over time", "sec. 3.1",
             "Follow a single pixel through the clip: its brightness is a signal, like a sound. A Fourier transform "
-            "takes "
-            "it apart into frequencies. What is constant is the scenery and goes; what is left is motion. You start at "
-            "the pixel that changes most. Raise the cut-off and slow changes go, too.",
+            "takes it apart into frequencies. What is constant is the scenery and goes; what is left is motion. You "
+            "start at the pixel that changes most. Raise the cut-off and slow changes go, too.",
             f"{FIGURES}:one_pixel",
             (Slider("row", "Row", 0, 1, 0.005, 0.5), Slider("column", "Column", 0, 1, 0.005, 0.5), CUTOFF, VARIANT),
             start=f"{FIGURES}:one_pixel_start",
@@ -54,15 +53,15 @@ TOUR = Tour(
         Step(
             "Fine differences", "sec. 3.2",
             "Within a segment the five pictures are close together, and their differences show how something moves "
-            "right "
-            "now: the edge of an arm, its direction. Go through the segments and find the one where most happens.",
+            "right now: the edge of an arm, its direction. Go through the segments and find the one where most "
+            "happens.",
             f"{FIGURES}:fine", (SEGMENT,),
         ),
         Step(
             "Coarse differences", "sec. 3.2",
             "Between the key frames of neighbouring segments lies more time, and their differences show what has come "
-            "of "
-            "the movement: the arm was down and is up. Fine and coarse differences together go into the motion path.",
+            "of the movement: the arm was down and is up. Fine and coarse differences together go into the motion "
+            "path.",
             f"{FIGURES}:coarse", (SEGMENT,),
         ),
         Step(
@@ -81,26 +80,22 @@ TOUR = Tour(
         ),
         Step(
             "Channels over time", "sec. 3.3, channel excitation",
-            "A second gate asks which channels matter at which time. Each channel's mean is followed over the "
-            "segments by "
-            "a small convolution along time, and its picture by one in space. Shown are the channels whose gate "
-            "changes "
-            "most on your clip.",
+            "A second gate asks which channels matter at which time. Each channel's mean is followed over the segments "
+            "by a small convolution along time, and its picture by one in space. Shown are the channels whose gate "
+            "changes most on your clip.",
             f"{FIGURES}:course", (WHERE, Slider("count", "Channels", 3, 16, 1, 8)),
         ),
         Step(
             "What it costs", "sec. 4",
             "The paper compares itself with TSN and TSM on the same backbone but prints no multiplications. They can "
-            "be "
-            "counted: all three are one network here, with and without the modules.",
+            "be counted: all three are one network here, with and without the modules.",
             f"{FIGURES}:cost",
             needs_clip=False,
         ),
         Step(
             "Does the claim hold here?", "tables 1 to 5",
             "Salience should help where the background is busy and do little where it is plain. What has been found "
-            "with "
-            "this project's networks stands here.",
+            "with this project's networks stands here.",
             "claims:verdict",
             needs_clip=False,
         ),

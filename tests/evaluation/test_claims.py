@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 from squares import moving
 
 from actrec.commands import claims as command
@@ -39,6 +40,13 @@ def test_a_verdict_is_two_standard_errors(differences, said, mean, error):
         pytest.approx(mean) if mean is not None else None,
         None if error is None else pytest.approx(error, abs=1e-5),
     )
+
+
+def test_the_error_gives_the_t_value_of_scipy(rng):
+    worse = rng.normal(0.6, 0.1, 12)
+    better = worse + rng.normal(0.03, 0.02, 12)
+    _, mean, error = claims.verdict(better - worse)
+    assert mean / error == pytest.approx(stats.ttest_rel(better, worse).statistic)
 
 
 def test_no_loss_is_judged_with_its_margin():

@@ -15,7 +15,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "asym3d-synthetic"
 
 
 def row(label: str, knows: str, unknown: bool = False) -> Compared:
-    return Compared("n", "s", label, unknown, 0.5, tuple(knows.split()), 1, 1, 1, 1.0, None, "", "")
+    return Compared("n", "s", label, unknown, 0.5, tuple(knows.split()), 1, 1, 1, 1.0, None, "")
 
 
 def test_only_those_that_know_a_label_count_for_or_against_it():

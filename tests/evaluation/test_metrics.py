@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import optimize, special, stats
+from scipy import optimize, special
 from sklearn import metrics as sk
 
 from actrec.evaluation import metrics
@@ -176,13 +176,6 @@ def test_mean_and_deviation_by_hand():
     mean, deviation = metrics.mean_and_deviation([0.6])
     assert mean == 0.6
     assert np.isnan(deviation)
-
-
-def test_paired_difference_gives_the_t_value_of_scipy(rng):
-    first = rng.normal(0.6, 0.1, 12)
-    second = first + rng.normal(0.03, 0.02, 12)
-    difference, error = metrics.paired_difference(first, second)
-    assert difference / error == pytest.approx(stats.ttest_rel(second, first).statistic)
 
 
 def test_standard_error_of_an_accuracy():

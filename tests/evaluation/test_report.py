@@ -14,7 +14,7 @@ import pytest
 
 import actrec.evaluation
 from actrec.evaluation import metrics
-from actrec.evaluation.judge import judge, judge_unknown, most_confused, over_seeds, over_splits
+from actrec.evaluation.judge import judge, judge_unknown, most_confused, over_splits
 from actrec.evaluation.pictures import confusion_picture, rejection_picture, reliability_picture
 from actrec.evaluation.report import write_report
 
@@ -76,7 +76,6 @@ def test_splits_are_averaged_and_their_confusions_added():
     assert both["top1_deviation"] == pytest.approx(np.std([first["top1"], second["top1"]], ddof=1))
     assert np.array_equal(both["confusion"], np.add(first["confusion"], second["confusion"]))
     assert both["pooled_top1"] == pytest.approx((60 * first["top1"] + 120 * second["top1"]) / 180)
-    assert set(over_seeds([first, second])["splits"]) == {"seed 0", "seed 1"}
 
 
 def test_the_calibration_of_splits_is_that_of_all_clips_together(rng):

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from actrec.data import synthetic
-from actrec.explain import truth
 from actrec.explain.over_time import Windows, film_of
 from actrec.explain.saliency import METHODS, ClassSaliency
-from actrec.explain.truth import alike, cells_of, rank_correlation, taken_out
+from actrec.explain.truth import alike, cells_of, compared, rank_correlation, taken_out
 from actrec.recognizer import Recognizer
 from benchmarks import movers
 
@@ -38,16 +37,17 @@ def test_most_of_the_saliency_lies_on_the_mover_that_decides(trained):
 def test_what_decides_beats_random_order_and_what_does_not_loses_to_it(trained):
     gains, against = [], []
     for frames, label, right, _ in movers.scenes(99, 12):
-        true = {"clip": right.astype(np.float32)}
-        gains.append(truth.tested(trained, movers.view(frames), label, true).gain)
-        against.append(truth.tested(trained, movers.view(frames), label, {"clip": 1 - true["clip"]}).gain)
+        right = right.astype(np.float32)
+        found = compared(trained, movers.view(frames), label, {"true": {"clip": right}, "false": {"clip": 1 - right}})
+        gains.append(found["true"].gain)
+        against.append(found["false"].gain)
     assert np.mean(gains) > 2 * np.std(gains, ddof=1) / len(gains) ** 0.5
     assert np.mean(against) < 0
 
 
 def test_curves_run_from_the_whole_clip_to_none_of_it(trained):
     frames, label, right, _ = movers.scenes(99, 1)[0]
-    found = truth.tested(trained, movers.view(frames), label, {"clip": right.astype(np.float32)})
+    found = compared(trained, movers.view(frames), label, {"true": {"clip": right.astype(np.float32)}})["true"]
     empty = {"clip": np.ascontiguousarray(taken_out(movers.view(frames)["clip"]))}
     whole, none = trained.shares(*trained.run([movers.view(frames), empty]))[:, trained.labels.index(label)]
     ends = [found.deletion[0], found.insertion[-1], found.random_deletion[0]]

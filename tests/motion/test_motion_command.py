@@ -53,7 +53,7 @@ def test_for_people_it_prints_one_line_per_clue(square_clip, tmp_path, capsys):
 def test_a_folder_that_cannot_be_made_is_refused_with_a_sentence(square_clip, capsys):
     assert main(["motion", str(square_clip), "--out", str(square_clip / "out")]) == 2
     captured = capsys.readouterr()
-    assert "cannot be made" in captured.err and captured.out == ""
+    assert "Nothing can be written into" in captured.err and captured.out == ""
 
 
 def test_a_still_clip_gets_every_clue(tmp_path, rng, capsys):

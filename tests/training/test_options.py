@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import shlex
 import signal
 
 import numpy as np
@@ -12,12 +15,14 @@ from safetensors.torch import load_file
 from small_runs import some_views
 
 from actrec.__main__ import main
+from actrec.commands import train
 from actrec.machine import FLOAT32
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
 from actrec.systems import SYSTEMS, named
+from actrec.training.finish import command
 from actrec.training.objective import objective
-from actrec.training.run import Run
+from actrec.training.run import Run, Settings
 from actrec.training.state import load_state
 from actrec.video import Clip
 
@@ -35,6 +40,19 @@ def events(run: Run, kind: str) -> list[dict]:
 
 def clip(frames: int = 40) -> Clip:
     return Clip(np.random.default_rng(0).integers(0, 255, (frames, 72, 96, 3), np.uint8), np.arange(frames) / 15)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"epochs": 3, "batch": 8, "micro_batch": 4, "rate": 0.01, "patience": 0, "numbers": "float32"}]
+)
+def test_the_command_on_a_card_asks_for_the_same_settings(more):
+    settings = Settings(
+        "fstcn", "synthetic:six", "mine", preset="fine-tune", clips_per_class=30, seed=2, threads=3,
+        start_from=os.pathsep.join(["rgb.pt", "flow.pt"]), options={"fusion": "average"}, **more,
+    )  # fmt: skip
+    parser = argparse.ArgumentParser()
+    train.add(parser)
+    assert train._settings(parser.parse_args(shlex.split(command(settings))[4:])) == settings
 
 
 def test_fstcn_learns_pictures_then_last_layers_then_pairs_and_resumes_between_them(films, tmp_path):

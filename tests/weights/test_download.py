@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import torchvision
 
+from actrec.refusal import BadValue
 from actrec.weights import catalogue
 from actrec.weights import download as fetching
 from actrec.weights.catalogue import CATALOGUE, CLIPS, Entry, entry, of_kind
@@ -245,7 +246,7 @@ def test_imagenet_entries_are_torchvisions(key, name):
 
 def test_kinds_and_unknown_keys():
     assert len(of_kind("clip")) == 14 and len(of_kind("kinetics-400")) == 7
-    with pytest.raises(KeyError, match="has no 'yolo3'; it has r3d_18, mc3_18"):
+    with pytest.raises(BadValue, match=r"no public file 'yolo3'\. Known: r3d_18, mc3_18"):
         entry("yolo3")
 
 

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 TILE = 256
-KINDS = ("plaster", "cloud", "grass", "gravel", "wood", "leaves", "bricks", "boards")
 
 
 def _spectral(rng: np.random.Generator, slope: float, stretch: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:

@@ -129,15 +129,14 @@ def window(subject: Subject, *, row: float, column: float, moment: float, channe
     named = f"{total:+.2f}, and ReLU makes it {max(total, 0):.2f}"
     return Figure(
         f"The {parts.size} places of the window, each summed over the three colours, add up to {parts.sum():+.2f}; "
-        "with "
-        f"the bias {bias:+.2f} that is {named}. The strongest answer of this kernel in the whole block is {most:.2f}.",
+        f"with the bias {bias:+.2f} that is {named}. The strongest answer of this kernel in the whole block is "
+        f"{most:.2f}.",
         (
             Panel(_windows(subject, corner, parts.shape), "The window (orange) in three neighbouring pictures of the "
                   "block: three pixels high, wide and long in time.", wide=True),
             Panel(_products(parts), "What every place adds: input times kernel. Blue takes away, red adds."),
             Panel(_map_with(out[0, channel, cell[0]].relu().numpy(), cell[1:]), "The map that this kernel draws at "
-                "this "
-                  "moment; the framed cell is the number above. Bright: a strong answer."),
+                "this moment; the framed cell is the number above. Bright: a strong answer."),
         ),
         {"total": total, "layer": float(out[(0, channel, *cell)]), "cell": list(cell), "parts": parts.tolist()},
     )  # fmt: skip
@@ -307,8 +306,7 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
     panels = [
         Panel(strip(shown, [kinds[name] for name in COLUMNS], "the columns' maps", cells=True, each=160), "What each "
               f"column draws at moment {t + 1} of {maps.shape[2]}, the mean of its channels. Dark is nothing, bright "
-              "is "
-              "the column's strongest answer.", wide=True)
+              "is the column's strongest answer.", wide=True)
     ]  # fmt: skip
     for name, share in shares.items():
         rows = [(kinds[column], value, f"{value:.0%}") for column, value in share.items()]
@@ -316,9 +314,8 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
     costly = max(cost, key=cost.get)
     return Figure(
         f"{which} is a MicroNet {kind_of(micro)}: {wide} channels out of {maps.shape[1]}, "
-        f"{million(sum(weigh.values()))} "
-        f"weights, {million(sum(cost.values()))} multiplications. The column {kinds[costly]} takes "
-        f"{cost[costly] / sum(cost.values()):.0%} of them; on this clip the strongest is "
+        f"{million(sum(weigh.values()))} weights, {million(sum(cost.values()))} multiplications. The column "
+        f"{kinds[costly]} takes {cost[costly] / sum(cost.values()):.0%} of them; on this clip the strongest is "
         f"{kinds[max(strength, key=strength.get)]}.",
         tuple(panels),
         {"channels": wide, "weights": weigh, "multiplications": cost, "strength": strength},

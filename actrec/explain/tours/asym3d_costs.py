@@ -120,8 +120,7 @@ def two_layers(subject: Subject, *, channels: str = "64") -> Figure:
             canvas.rect(140 + 21 * t, 40, 18, 40, fill="#fde725" if value else "#440154")
         canvas.text(140 + 21 * len(times) / 2, 134, f"{_extent(times)} moments", "middle")
         panels.append(Panel(canvas.svg(), f"{name}: the places of the input on which one output depends (yellow), in "
-            "the "
-                            "picture and over time."))  # fmt: skip
+            "the picture and over time."))  # fmt: skip
     rows = [(name, value, million(value)) for name, value in count.items()]
     panels.append(Panel(bars(rows, "weights"), f"Weights with {width} channels throughout."))
     a, b = (list(each) for each in ((_extent(r.amax((1, 2))), _extent(r.amax((0, 2)))) for r in seen.values()))
@@ -171,13 +170,11 @@ def table_1(subject: Subject) -> Figure:
     return Figure(
         f"Counted on the network: {total[0] / 1e6:.2f} M weights and {total[1] / 1e9:.1f} G multiplications. conv1 and "
         f"conv2 take {early:.0%} of the multiplications and {(found['conv1'][0] + found['conv2'][0]) / total[0]:.1%} "
-        "of "
-        "the weights.",
+        "of the weights.",
         (
             Panel(Table(heads, tuple(rows)), "Convolutions of C3D (c3d-b8) for 16×112×112. The paper's conv3 row "
-                "cannot "
-                  "be right: 2065 M is a slip for 2.65 M, and 2.65 M weights at 6272 places are 16.65 G "
-                  "multiplications, not 31.12. With it the total is the 38.5 G that others count too.", wide=True),
+                "cannot be right: 2065 M is a slip for 2.65 M, and 2.65 M weights at 6272 places are 16.65 G "
+                "multiplications, not 31.12. With it the total is the 38.5 G that others count too.", wide=True),
             Panel(bars(spread, "multiplications by group"), "Multiplications by group, counted."),
         ),
         {name: list(each) for name, each in found.items()},
@@ -214,10 +211,9 @@ def table_2(subject: Subject, *, base: str = "c3d-b5") -> Figure:
     return Figure(
         f"All {len(mine)} counts agree with Table 2 to {off:.3f} M. {least} has the fewest multiplications: "
         f"{mine[base][1] / mine[least][1]:.2f} times fewer than {base}.",
-        (Panel(Table(heads, tuple(rows)), "Table 2 beside our counts: weights without biases for 101 classes, one "
-            "clip of "
-               "16×112×112. 'Faster' is the paper's time of a training step, base ÷ variant; the last column is what "
-               "the multiplications alone would give.", wide=True),),
+        (Panel(Table(heads, tuple(rows)), "Table 2 beside our counts: weights without biases for 101 classes, one clip "
+            "of 16×112×112. 'Faster' is the paper's time of a training step, base ÷ variant; the last column is what "
+            "the multiplications alone would give.", wide=True),),
         {name: {"paper": TABLE_2[name][0], "counted": weigh / 1e6, "multiplications": cost} for name, (weigh, cost) in
          mine.items()},
     )  # fmt: skip

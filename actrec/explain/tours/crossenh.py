@@ -21,7 +21,6 @@ from actrec.systems.crossenh import REACH, SCRATCH
 STREAMS = ("rgb", "flow")
 NAMES = dict(zip(POSITIONS, ("front", "middle", "rear"), strict=True))
 DIRECTIONS = {"flow teaches RGB": "flow", "RGB teaches flow": "rgb"}
-LESSON = 12  # steps
 
 
 def _seen(subject: Subject, name: str, t: int) -> np.ndarray:
@@ -108,8 +107,7 @@ def positions(subject: Subject, *, moment: float = 0.5) -> Figure:
         panels.append(Panel(strip(shown, names, stream, cells=True, each=180), _words(stream), wide=True))
     return Figure(
         "Front, middle and rear of a stream: the farther back, the fewer places and moments, and the more channels. "
-        "These "
-        "are the six ends that a bridge can join.",
+        "These are the six ends that a bridge can join.",
         tuple(panels),
         kept,
     )
@@ -162,8 +160,7 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
                   "The gap over each bridge on this clip. Adapters here are as they start, not yet trained, so gaps "
                   "say how different the maps are and not which bridge is best: that is chosen by validation."),
             Panel(strip(drawn, names, "maps on both sides", cells=True, each=210), "From the teacher's map over the "
-                "bridge "
-                  "to the student's: mean of the channels; the adapted one may be negative (blue).", wide=True),
+                "bridge to the student's: mean of the channels; the adapted one may be negative (blue).", wide=True),
         ),
         {"gap": gap, "gaps": apart, "shape": list(adapted.shape)},
     )  # fmt: skip
@@ -270,13 +267,11 @@ def lesson(subject: Subject, *, steps: float = 4, letter: str = "e", direction: 
     first, now = state["terms"][0], state["terms"][count]
     return Figure(
         f"After {count} steps the gap over bridge {letter} is {now[0]:.3f} (at first {first[0]:.3f}), the second "
-        "bridge's "
-        f"{now[1]:.3f} ({first[1]:.3f}), the cross-entropy for '{subject.prediction.label}' {now[2]:.3f} "
+        f"bridge's {now[1]:.3f} ({first[1]:.3f}), the cross-entropy for '{subject.prediction.label}' {now[2]:.3f} "
         f"({first[2]:.3f}).",
         (
-            Panel(strip(shown, names, "teacher and student", cells=True, each=210), "What meets on the bridge: mean "
-                "of the "
-                  "channels, red above zero, blue below. The teacher never changes.", wide=True),
+            Panel(strip(shown, names, "teacher and student", cells=True, each=210), "What meets on the bridge: mean of "
+                "the channels, red above zero, blue below. The teacher never changes.", wide=True),
             Panel(lines(terms, "The three terms of the loss", "step", mark=(count, "now")), "Recorded as you watch: a "
                   "student that starts from nothing learns from this one clip (AdamW, α = β = γ = 1, ours)."),
         ),
@@ -297,8 +292,7 @@ def loss(subject: Subject, *, letter: str = "e", alpha: float = 1, beta: float =
     return Figure(
         f"{alpha:g} · {terms[0]:.3f} + {beta:g} · {terms[1]:.3f} + {gamma:g} · {terms[2]:.3f} = {total:.3f}: {kind}.",
         (Panel(bars(rows, "the terms of the loss", left=150), "What each term adds for a student that has learned "
-            "nothing "
-               "yet. The paper does not say what α, β and γ are; this project takes 1 for each."),),
+            "nothing yet. The paper does not say what α, β and γ are; this project takes 1 for each."),),
         {"terms": list(terms), "total": total},
     )  # fmt: skip
 
@@ -334,7 +328,6 @@ def last_layer(subject: Subject) -> Figure:
         f"A class hears its own score from RGB with {own[0]:.2f} on average and from flow with {own[1]:.2f} (a plain "
         f"average has 0.50 and 0.50): the layer trusts {stronger}.",
         (Panel(canvas.svg(), "Rows: the classes. Columns: what each stream says of each class. Red counts for the "
-            "class, "
-               "blue against it.", wide=True),),
+            "class, blue against it.", wide=True),),
         {"own": own},
     )  # fmt: skip

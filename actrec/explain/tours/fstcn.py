@@ -67,8 +67,7 @@ def outer(subject: Subject, *, flat: str, along: str, moment: float = 0.5) -> Fi
         f"convolving twice differ by at most {off:.1e}: they are the same.",
         (
             Panel(slices.svg(), "The cube, slice by slice in time: the flat kernel times one number of the kernel "
-                "along "
-                  "time (eq. 2). Red is positive, blue negative.", wide=True),
+                "along time (eq. 2). Red is positive, blue negative.", wide=True),
             Panel(strip([clip.frames[t], *shown], ("the picture", "with the cube", "first space, then time"),
                         "the answers", each=240), "Answers at this moment, eq. 1 and eq. 3: red above zero, blue "
                             "below.",
@@ -163,8 +162,7 @@ def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Fi
             Panel(strip([picture], ["what goes in"], "the picture", each=200), "One picture; no layer here looks at "
                 "two."),
             Panel(strip(shown, names, "the four layers", cells=True, each=200), "The mean of each layer's channels; "
-                "dark "
-                  "is nothing, bright the strongest.", wide=True),
+                "dark is nothing, bright the strongest.", wide=True),
         ),
         {"silent": silent},
     )  # fmt: skip

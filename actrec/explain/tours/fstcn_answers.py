@@ -45,9 +45,8 @@ def paths(subject: Subject) -> Figure:
     best = {name: subject.labels[int(share.argmax())] for name, share in says.items()}
     return Figure(
         f"Together they say '{best['both paths']}'; the spatial path alone '{best['spatial path alone']}', the "
-        "temporal "
-        f"path alone '{best['temporal path alone']}'. A silent path is one whose numbers are set to zero, ours: the "
-        "paper trains a network for each.",
+        f"temporal path alone '{best['temporal path alone']}'. A silent path is one whose numbers are set to zero, "
+        "ours: the paper trains a network for each.",
         tuple(panels),
         {name: share.tolist() for name, share in says.items()},
     )
@@ -88,12 +87,11 @@ def crops(subject: Subject) -> Figure:
     return Figure(
         f"SCI runs from {index.min():.2f} to {index.max():.2f}: the surest crop counts "
         f"{fused.weights.max() / max(fused.weights.min(), 1e-9):.1f} times as much as the least sure one. Weighted, "
-        "the "
-        f"answer is '{best}' with {fused.scores.max():.0%}; plainly averaged '{other}' with {plain.scores.max():.0%}.",
+        f"the answer is '{best}' with {fused.scores.max():.0%}; plainly averaged '{other}' with "
+        f"{plain.scores.max():.0%}.",
         (Panel(canvas.svg(), "Nine places (left) and the same mirrored (right). Under each crop what it says and its "
-            "SCI; "
-               "the orange bar is its weight. The light network is otherwise tested with two zooms and their mirror "
-               "images.", wide=True),),
+            "SCI; the orange bar is its weight. The light network is otherwise tested with two zooms and their mirror "
+            "images.", wide=True),),
         {"sci": index.tolist(), "weights": fused.weights.tolist(), "scores": scores.tolist()},
     )  # fmt: skip
 

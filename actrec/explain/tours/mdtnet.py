@@ -102,8 +102,7 @@ def enhanced(
         (
             Panel(strip([frames[t], pictures.heat(found[t]), made[t]], ("picture", "salience", "picture × salience"),
                         "salience", each=220), f"Picture {t + 1} of {len(frames)}. Salience: black is still, pale "
-                            "yellow "
-                  "moves most. The product is what the motion path is fed.", wide=True),
+                            "yellow moves most. The product is what the motion path is fed.", wide=True),
             Panel(strip([made[i] for i in range(0, len(made), 5)], [str(i + 1) for i in range(0, len(made), 5)],
                         "enhanced frames", row=8, each=110), "Every fifth enhanced picture.", wide=True),
         ),
@@ -140,8 +139,7 @@ def fine(subject: Subject, *, segment: float = 4) -> Figure:
     names = [f"{i + 1} → {i + 2}" for i in range(FRAMES - 1)]
     return Figure(
         f"{said} In segment {number + 1} a number changes by {strength[number]:.2f} on average from one drawn picture "
-        "to "
-        "the next.",
+        "to the next.",
         (
             _gap_strip(found, names, [], [], f"Segment {number + 1}: each picture minus the one before it. Red became "
                        "brighter, blue darker, pale stayed."),
@@ -211,15 +209,13 @@ def offsets(subject: Subject, *, segment: float = 4, where: str = "after layer3"
     spread = float(found.unflatten(0, (-1, 2)).std(0).mean())
     return Figure(
         f"From key frame {number + 1} to {number + 2} the {kernel} kernel is bent by {float(length.mean()):.3f} cells "
-        "on "
-        f"average, at most {float(length.max()):.3f}; its taps differ among each other by {spread:.3f}. A cell is "
+        f"on average, at most {float(length.max()):.3f}; its taps differ among each other by {spread:.3f}. A cell is "
         f"{SIDE // width} pixels.",
         (
             Panel(canvas.svg(), f"Key frame {number + 2} with the mean offset of the kernel's taps at each of the "
                   f"{height}×{width} places, {gain:.0f} times as long as it is. A dot stayed where it was."),
             Panel(_taps(found, height // 2, width // 2, kernel), f"The {kernel} taps of the middle place: grey where "
-                "an "
-                  "ordinary kernel looks, orange where this one looks, as long as they are."),
+                "an ordinary kernel looks, orange where this one looks, as long as they are."),
         ),
         {"longest": float(length.max()), "mean": float(length.mean())},
     )  # fmt: skip
@@ -253,8 +249,8 @@ def gates(subject: Subject, *, segment: float = 4, where: str = "after layer3") 
         (
             Panel(strip(list(keys), names, "keys", row=8, each=120, marked=(number,)), "The key frames.", wide=True),
             Panel(strip(shown, names, "gates", cells=True, row=8, each=120, marked=(number,)), "The gate at every "
-                "place, "
-                  f"mean of {gate.shape[1]} channels: red raises, blue lowers, pale leaves alone (largest {most:.3f}).",
+                f"place, mean of {gate.shape[1]} channels: red raises, blue lowers, pale leaves alone (largest "
+                f"{most:.3f}).",
                   wide=True),
         ),
         {"least": float(place_.min()), "most": float(place_.max()), "last": float(gate[-1].abs().max())},
@@ -281,8 +277,7 @@ def course(subject: Subject, *, where: str = "after layer3", count: float = 8) -
     canvas.text(110 + SEGMENTS * cell / 2, len(rows) * 34 + 50, "segment", "middle")
     return Figure(
         f"Of {gate.shape[1]} channels, channel {int(order[0]) + 1} changes most over time: from {rows[0].min():+.3f} "
-        "to "
-        f"{rows[0].max():+.3f}.",
+        f"to {rows[0].max():+.3f}.",
         (Panel(canvas.svg(), f"A bar for each segment: red, the channel is raised, blue, it is lowered; the longest is "
                f"{most:.3f}. A channel that stays level says the same about every segment.", wide=True),),
         {"order": order.tolist(), "gates": rows.tolist()},
@@ -310,12 +305,11 @@ def cost(subject: Subject | None) -> Figure:
     ]
     return Figure(
         f"In the paper's size MDT-Net takes {more:.2f} times the multiplications of TSN, since it is TSN and modules. "
-        "The "
-        "paper gives no such figures.",
+        "The paper gives no such figures.",
         (
             Panel(Table(("network", "size", "weights, M", "multiplications of a view, G"), rows), "Counted on the "
-                "networks "
-                  "for 101 classes: 8 segments of 96×96 in the light size, 16 of 224×224 in the paper's.", wide=True),
+                "networks for 101 classes: 8 segments of 96×96 in the light size, 16 of 224×224 in the "
+                "paper's.", wide=True),
             Panel(bars(lengths, "multiplications"), "Multiplications in the paper's size."),
         ),
         {name: [each.weights, each.multiplications] for name, each in found.items()},

@@ -62,8 +62,7 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
     order = list(answers)
     said = (
         f"Exchange the neighbours for copies of the picture itself: the 2-D answer changes by {gap['2-D']:.3f}, it "
-        "never "
-        f"looked at them. The 3-D answer changes by {gap['3-D']:.3f}."
+        f"never looked at them. The 3-D answer changes by {gap['3-D']:.3f}."
     )
     if gap["3-D"] < 1e-6:
         said += " Here even the 3-D answer stays: at this moment nothing moves. Try another moment."
@@ -123,15 +122,13 @@ def rate(subject: Subject, *, again: int = 0) -> Figure:
         "Nothing moves in these three seconds, so every pair of pictures is as likely as the others: the draw is even."
         if quiet
         else f"Most happens between pictures {z} and {z + 1}: {p[z] * len(p):.1f} times as likely as if all were "
-        "alike. "
-        f"{hit:.0%} of the frames drawn come from the liveliest quarter."
+        f"alike. {hit:.0%} of the frames drawn come from the liveliest quarter."
     )
     return Figure(
         said,
         (Panel(canvas.svg(), "The curve is p(z), the share of all change that happens between two neighbouring "
-            "pictures; "
-               "dashed, what it would be if all were alike. Below, the pictures that the slow, the mid and the fast "
-               "pathway drew, each on its own.", wide=True),),
+            "pictures; dashed, what it would be if all were alike. Below, the pictures that the slow, the mid and the "
+            "fast pathway drew, each on its own.", wide=True),),
         {"p": p.tolist(), "drawn": {name: frames.tolist() for name, frames in drawn.items()}, "distinct": distinct},
     )  # fmt: skip
 
@@ -214,8 +211,7 @@ def start(subject: Subject, *, d: str = "3", slice_: str = "first", moment: floa
     maps = [coloured(each.numpy(), "signed", most) for each in (flat, still[4], moving)]
     return Figure(
         f"The {depth} factors sum to {factors.sum():.2f}. On a still clip the 3-D answer differs from the 2-D one by "
-        "at "
-        f"most {off:.1e}; on your clip by {apart:.3f} on average: what is new is what moved.",
+        f"at most {off:.1e}; on your clip by {apart:.3f} on average: what is new is what moved.",
         (
             Panel(canvas.svg(), f"How the 2-D kernel is spread over {depth} slices of time: (2d−1)/d once, −1/d "
                 "elsewhere."),
@@ -257,9 +253,7 @@ def wiring(subject: Subject | None, *, alpha: float = 0.7, layers: float = 8, ag
         f"{links} of {every} possible connections are there. The block has {weights(mine):,} weights, fully wired it "
         f"would have {weights(dense):,}: {1 - weights(mine) / weights(dense):.0%} saved.",
         (Panel(canvas.svg(), "A dot is a layer. Orange: each layer hears its predecessor. Green: the earlier ones it "
-            "was "
-               "given by lot, (l − 2)·α of them, as many as the number below says. Draw again and other ones are "
-               "given; "
-               "in the trained network the lot is kept with the weights.", wide=True),),
+            "was given by lot, (l − 2)·α of them, as many as the number below says. Draw again and other ones are "
+            "given; in the trained network the lot is kept with the weights.", wide=True),),
         {"links": links, "heard": heard, "weights": weights(mine), "dense": weights(dense)},
     )  # fmt: skip

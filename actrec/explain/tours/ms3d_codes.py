@@ -90,9 +90,8 @@ def pull_and_push(subject: Subject, *, steps: float = 0) -> Figure:
         f"After {steps} steps the loss is {losses[steps]:.3f} (at first {losses[0]:.3f}). Two clips of one class are "
         f"{apart[0]:.2f} apart on average, clips of different classes {apart[1]:.2f}.",
         (
-            Panel(canvas.svg(), f"Each class has two clips (dots of one colour, joined by a dashed line). Arrows: "
-                "where "
-                  f"the loss moves them next, twelve times as long. The map shows {share:.0%} of all differences.",
+            Panel(canvas.svg(), "Each class has two clips (dots of one colour, joined by a dashed line). Arrows: where "
+                f"the loss moves them next, twelve times as long. The map shows {share:.0%} of all differences.",
                   wide=False),
             Panel(lines({"N-pair loss": list(enumerate(losses))}, "N-pair loss", "step", mark=(steps, "now")),
                   "The loss falls as a clip comes nearer to its partner than to the other classes' second clips."),
@@ -144,9 +143,9 @@ def judged(subject: Subject, *, gamma: float = 0.5) -> Figure:
     return Figure(
         f"The answer is {verdict}: the nearest centre, '{found.nearest[0][0]}', is {found.distance:.3f} away, and γ is "
         f"{gamma:.3f}. These weights ship with γ = {card.threshold or 0:.3f}.",
-        (Panel(canvas.svg(), f"Distances from the clip's code to each class centre. Bars: the mean code of "
-            f"{len(passes)} "
-               "draws of its frames; orange marks: each draw alone. Left of the dashed line a clip counts as known.",
+        (Panel(canvas.svg(), "Distances from the clip's code to each class centre. Bars: the mean code of "
+            f"{len(passes)} draws of its frames; orange marks: each draw alone. Left of the dashed line a clip counts "
+            "as known.",
                wide=True),),
         {"label": found.label, "distance": found.distance, "passes": len(passes)},
     )  # fmt: skip
