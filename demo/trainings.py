@@ -23,6 +23,7 @@ from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
 AT_RANDOM = "at random"
+DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothing joined to it
 
 
 class Trainings:
@@ -81,12 +82,22 @@ class Trainings:
         return self.folder / "data" / secrets.token_hex(6)
 
     def confined(self, data: str | None) -> str | None:
-        """What to learn from, if visitors may: where others open the page, not every folder of this computer."""
-        if self.data is None or not data or str(data).startswith("synthetic"):
+        """What to learn from, if visitors may: where others open the page, not every folder of this computer.
+
+        What comes back is what was looked at, and is to be used in the place of what was asked for.
+        """
+        if self.data is None or not data:
             return data
-        path = Path(data).resolve()
+        from actrec.training.material import parts
+
+        return "+".join(map(self._allowed, parts(data)))
+
+    def _allowed(self, part: str) -> str:
+        if DRAWN.fullmatch(part):
+            return part
+        path = Path(part).resolve()
         if any(path.is_relative_to(Path(each).resolve()) for each in (self.folder / "data", *self.data)):
-            return data
+            return str(path)
         raise refusal(
             "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "
             "was started with (--data)."
@@ -123,7 +134,7 @@ def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
         raise refusal("Give the training a name first, other than 'data' and 'taught'.")
     if not data:
         raise refusal("Choose what to learn from first.")
-    trainings.confined(data)
+    data = trainings.confined(data)
     if trainings.run(name):
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
     with told():

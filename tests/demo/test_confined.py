@@ -28,12 +28,26 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
     shared = Trainings(tmp_path / "runs", [mine])
     assert shared.confined("synthetic:six") == "synthetic:six"
     assert shared.confined(str(mine / "class")) and shared.confined(str(shared.fresh_data()))
-    for outside in ("/etc", str(tmp_path), str(mine / ".." / "other"), f"{mine}-not"):
+    outside = (
+        "/etc", str(tmp_path), str(mine / ".." / "other"), f"{mine}-not", "~", "~root", "synthetic/../../etc",
+        "synthetic:../../etc", "synthetic:six+/etc", f"synthetic:six+synthetic:webcam+{tmp_path}",
+    )  # fmt: skip
+    for each in outside:
         with pytest.raises(gr.Error, match="Others use this page"):
-            shared.confined(outside)
+            shared.confined(each)
         with pytest.raises(gr.Error, match="Others use this page"):
-            start(shared, "a", outside, "asym3d", "scratch", "", 1, 1)
+            start(shared, "a", each, "asym3d", "scratch", "", 1, 1)
     assert Trainings(tmp_path / "runs").confined("/etc") == "/etc"
+
+
+def test_what_was_looked_at_is_what_is_learned_from(tmp_path, monkeypatch):
+    """A path is not read twice: what it leads to is given to the training, whatever becomes of it meanwhile."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    shared, begun = Trainings(tmp_path / "runs", [tmp_path / "mine"]), []
+    monkeypatch.setattr(shared, "begin", lambda *told: begun.append(told))
+    start(shared, "a", f"synthetic:six+{tmp_path}/link/../link", "asym3d", "scratch", "", 1, 1)
+    assert begun[0][1][1] == f"--data=synthetic:six+{tmp_path}/mine"
 
 
 def test_weights_go_by_name_and_never_by_path():
