@@ -44,7 +44,10 @@ def summary(trainings: Trainings, name: str | None) -> str:
             return '<p class="quiet" data-state="none">No training has been started yet.</p>'
         if trainings.starting(name):
             return f'<p class="quiet" data-state="starting">Starting {escape(name)}.</p>'
-        why = trainings.last_words(name) or "It ended before it began."
+        why = trainings.last_words(name)
+        if not why and name != trainings.name:
+            return '<p class="quiet" data-state="none">There is no run of this name.</p>'
+        why = why or "It ended before it began."
         return f'<div class="verdict unsure" data-state="failed">failed</div><p>{escape(why)}</p>'
     status = run.status()
     facts = story.facts(status, run.events())

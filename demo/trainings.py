@@ -23,6 +23,7 @@ from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
 AT_RANDOM = "at random"
+NAME = re.compile(r"\w[\w.-]{0,59}")  # what a training started here is called
 DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothing joined to it
 
 
@@ -68,6 +69,8 @@ class Trainings:
 
     def last_words(self, name: str) -> str:
         """What the child said last: why it ended, where it made no run folder."""
+        if not NAME.fullmatch(name):  # a path would lead to another file
+            return ""
         try:
             lines = self._said(name).read_text().strip().splitlines()
         except OSError:

@@ -71,6 +71,18 @@ def test_a_runs_name_stays_a_name(tmp_path, name, monkeypatch):
     assert Path(words[-1]).resolve().parent == tmp_path.resolve()
 
 
+def test_the_words_of_a_run_are_not_read_from_elsewhere(tmp_path):
+    trainings = Trainings(tmp_path / "runs")
+    (tmp_path / "runs" / ".").mkdir()
+    (tmp_path / "runs" / ".mine.txt").write_text("first\nthe last words\n")
+    (tmp_path / "secret.txt").write_text("the secret\n")
+    assert "the last words" in train.summary(trainings, "mine")
+    for name in ("/../../secret", "./../secret", "./" + "../" * 12 + f"{tmp_path}/secret"[1:], "a\0b", "x" * 300):
+        for shown in (train.summary(trainings, name), *map(str, train.look(trainings, name, None))):
+            assert "secret" not in shown.replace(name, "")
+        assert "There is no run of this name" in train.summary(trainings, name)
+
+
 def test_names_and_labels_are_escaped_everywhere(tmp_path):
     from dataclasses import replace
 
