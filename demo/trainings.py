@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from actrec.taught import Taught
 from actrec.taught_files import write_films
 from actrec.training.run import LASTING, Run, RunError, runs
 from demo.files import discard
+from demo.guests import current_guest, folder_for
 from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
@@ -81,8 +81,9 @@ class Trainings:
         return self.name == name and self.child is not None and self.child.poll() is None
 
     def fresh_data(self) -> Path:
-        """Where a visitor's clips go to be trained on; nobody can guess another one's."""
-        return self.folder / "data" / secrets.token_hex(6)
+        """Where a visitor's clips go to be trained on. Whose they are stands in the name; nobody else may ask for them,
+        and nobody can guess it."""
+        return self.folder / "data" / folder_for(current_guest())
 
     def confined(self, data: str | None) -> str | None:
         """What to learn from, if visitors may: where others open the page, not every folder of this computer.
@@ -99,12 +100,18 @@ class Trainings:
         if DRAWN.fullmatch(part):
             return part
         path = Path(part).resolve()
-        if any(path.is_relative_to(Path(each).resolve()) for each in (self.folder / "data", *self.data)):
+        if self._own(path) or any(path.is_relative_to(Path(each).resolve()) for each in self.data):
             return str(path)
         raise refusal(
             "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "
             "was started with (--data)."
         )
+
+    def _own(self, path: Path) -> bool:
+        """Whether a path leads into what this visitor brought here, not into what all did."""
+        data = self.folder / "data"
+        inside = path.relative_to(data).parts if path.is_relative_to(data) else ()
+        return bool(inside) and inside[0].startswith(f"{current_guest()}-")
 
     def _said(self, name: str) -> Path:
         return self.folder / f".{name}.txt"
