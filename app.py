@@ -39,10 +39,13 @@ def main() -> None:
     parser.add_argument(
         "--password", help="asked of everyone; ACTREC_PASSWORD in the environment is not seen by others"
     )
-    parser.add_argument("--name", action="append", default=[], help="another name this page goes by, such as a proxy's")
+    parser.add_argument(
+        "--name", action="append", default=[],
+        help="another name this page goes by, such as a proxy's; it lets others in, so a password is asked",
+    )  # fmt: skip
     parser.add_argument(
         "--data", type=Path, action="append", default=[],
-        help="folder of clips that visitors may train on where --host lets others in; may be given again",
+        help="folder of clips that visitors may train on where --host or --name lets others in; may be given again",
     )  # fmt: skip
     args = parser.parse_args()
     if why := taken(args.host, args.port):
@@ -59,14 +62,14 @@ def main() -> None:
     with home() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)
         from demo.lab import Lab
-        from demo.locks import is_loopback, password_for
+        from demo.locks import others_get_in, password_for
         from demo.page import launch
 
         try:
-            password = password_for(args.host, args.password)
+            password = password_for(args.host, args.password, args.name)
         except Refusal as error:
             sys.exit(str(error))
-        confined = None if is_loopback(args.host) else args.data
+        confined = args.data if others_get_in(args.host, args.name) else None
         lab = Lab(args.weights, args.device, runs=args.runs, data=confined)
         launch(lab, args.host, args.port, password, args.name)
 

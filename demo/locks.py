@@ -13,7 +13,7 @@ import ipaddress
 import os
 import shutil
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -64,22 +64,28 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def password_for(host: str, given: str | None) -> str | None:
+def others_get_in(host: str, names: Sequence[str] = ()) -> bool:
+    """Whether the page is for more than this computer: it listens to others, or goes by a name that a proxy gives it."""
+    return not all(map(is_loopback, (host, *names)))
+
+
+def password_for(host: str, given: str | None, names: Sequence[str] = ()) -> str | None:
     """The password the page asks for: any or none on this computer alone, a good one where others get in."""
     password = given or os.environ.get("ACTREC_PASSWORD") or None
-    if password is None and is_loopback(host):
+    if password is None and not others_get_in(host, names):
         return None
     if password is None or len(password) < SHORTEST_PASSWORD:
+        where = f"On {host}" if not is_loopback(host) or not names else f"As {names[0]}"
         raise LockError(
-            f"On {host} others can open this page: it needs a password of at least {SHORTEST_PASSWORD} characters. "
+            f"{where} others can open this page: it needs a password of at least {SHORTEST_PASSWORD} characters. "
             "Set ACTREC_PASSWORD (or --password, which other users of this computer can see)."
         )
     return password
 
 
-def warning(host: str) -> str:
+def warning(host: str, names: Sequence[str] = ()) -> str:
     """What to know before others open the page."""
-    if is_loopback(host):
+    if not others_get_in(host, names):
         return ""
     return (
         "Others can open this page now, with the password and any name. Browsers give a camera only to pages from "

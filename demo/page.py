@@ -90,7 +90,7 @@ def serve(
 def launch(lab: Lab, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
     """Serve the page until it is stopped. The weights load once the page is up."""
     page = serve(lab, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
-    print(f"The page is at {page.local_url}\n{warning(host)}".strip(), flush=True)
+    print(f"The page is at {page.local_url}\n{warning(host, names)}".strip(), flush=True)
     later = threading.Timer(ALONE, lab.start)
     later.daemon = True
     later.start()

@@ -268,6 +268,30 @@ def test_where_others_get_in_a_password_is_asked_and_cameras_are_explained(tmp_p
         assert "https" in said() and "camera" in said()
 
 
+def test_a_proxys_name_lets_others_in_and_so_asks_for_a_password_and_confines(tmp_path):
+    named = ["demo.example.org"]
+    for word in (None, "short"):
+        with pytest.raises(locks.LockError, match=r"As demo.example.org others .* at least 8 characters"):
+            locks.password_for("127.0.0.1", word, named)
+    assert (
+        locks.password_for("127.0.0.1", None) is None and locks.password_for("127.0.0.1", None, ["localhost"]) is None
+    )
+    assert locks.warning("127.0.0.1") == "" and "https" in locks.warning("127.0.0.1", named)
+    with _app(tmp_path, "--name", *named, ACTREC_PASSWORD="correct horse") as (address, _), httpx.Client() as proxy:
+        proxy.base_url, proxy.headers["Host"] = address, named[0]
+        assert proxy.get("/config").status_code == 401
+        assert proxy.get("/config", headers={"Host": "evil.example"}).status_code == 403
+        login = {"username": "anyone", "password": "correct horse"}
+        own = {"Origin": "https://demo.example.org", "X-Forwarded-Proto": "https"}
+        assert proxy.post("/login", data=login, headers=own).status_code == 200
+        config = proxy.get("/config").json()
+        check = next(each["id"] for each in config["components"] if each["props"].get("elem_id") == "train-check")
+        event = next(each["id"] for each in config["dependencies"] if [check, "click"] in each["targets"])
+        asked = {"data": [str(ROOT)], "fn_index": event, "session_hash": "s", "trigger_id": check}
+        assert proxy.post(f"{API}/queue/join", json=asked).status_code == 200
+        assert "Others use this page" in proxy.get(f"{API}/queue/data?session_hash=s", timeout=60).text
+
+
 def test_a_killed_page_leaves_nothing_once_the_next_one_starts(tmp_path):
     with _app(tmp_path) as (_, said):
         (folder,) = tmp_path.glob(f"{PREFIX}*")
