@@ -164,7 +164,7 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return 403, "This page answers only itself, not another website. A proxy must pass on the Host header."
-        link = scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        link = scope["path"] == "/" and scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not link:
             return 403, "This page answers only itself, not another website."
         if not _open(scope["path"]):

@@ -128,6 +128,8 @@ def test_the_page_itself_and_links_to_it_are_let_in(page):
     answer = page.get("/", headers=link)
     assert answer.status_code == 200 and "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "HttpOnly; SameSite=Strict" in answer.headers["set-cookie"]
+    for path in ("/logout", "/config", f"{API}/heartbeat/x"):  # a link could log everyone out
+        assert page.get(path, headers=link).status_code == 403
 
 
 @pytest.mark.parametrize(("host", "code"), [("evil.example", "refused"), ("127.0.0.1:7860", "passed")])
