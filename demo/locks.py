@@ -15,7 +15,7 @@ import shutil
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import gradio as gr
 from gradio import processing_utils, route_utils
@@ -162,7 +162,7 @@ class Gate:
         if not self._is_ours(host):
             return 403, "This page does not go by that name. Open it by the address its program printed."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _parts(origin).netloc.lower() != host.lower():
             return 403, "This page answers only itself, not another website. A proxy must pass on the Host header."
         link = scope["path"] == "/" and scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not link:
@@ -177,7 +177,7 @@ class Gate:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        name = (urlsplit(f"//{host}").hostname or "") if host else ""
+        name = _parts(f"//{host}").hostname or ""
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
@@ -204,6 +204,14 @@ def _open(path: str) -> bool:
     """Whether a path leads to something the page needs."""
     name, known = (path.removeprefix(API), CALLS) if path.startswith(API) else (path.removeprefix("/"), PAGES)
     return any(name.startswith(each) if each.endswith(("/", "=")) else name.rstrip("/") == each for each in known)
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of an address; empty ones where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _length(headers: Headers, missing: int) -> int:

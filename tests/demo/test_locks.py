@@ -110,6 +110,8 @@ def test_only_this_computer_can_connect(page):
         {"Host": "127.0.0.1.evil.example"},
         {"Host": "192.168.0.7"},
         {"Host": ""},
+        {"Host": "["},
+        {"Origin": "http://["},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
