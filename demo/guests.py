@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gradio.context import LocalContext
-from gradio.route_utils import GradioUploadFile
+from gradio.route_utils import GradioMultiPartParser, GradioUploadFile
+from starlette.formparsers import MultiPartException
 
 COOKIE = "actrec-visitor"
 NOBODY = "nobody"
 MEGABYTES = 1000  # that one visitor's files may take together
+FIELD = 1 << 10  # bytes of a word that comes with an upload
 GRACE = 30.0  # seconds after which a visitor who left does not come back; a reload takes less
 _uploading: ContextVar[tuple[str, list[Path]]] = ContextVar("uploading")
 
@@ -58,6 +60,15 @@ class UploadedFile(GradioUploadFile):
         guest, files = _uploading.get((NOBODY, []))
         files.append(Path(file.name))
         self.sha = _Random(guest)
+
+
+class FilesOnly(GradioMultiPartParser):
+    """What is no file in an upload would be collected in memory."""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None and len(self._current_part.data) + end - start > FIELD:
+            raise MultiPartException("An upload is made of files.")
+        super().on_part_data(data, start, end)
 
 
 class _Random:

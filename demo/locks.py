@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import math
 import os
 import shutil
 import socket
@@ -24,7 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.refusal import Refusal
-from demo.guests import COOKIE, Guests, UploadedFile, arriving, fresh_name, guest_of
+from demo.guests import COOKIE, FilesOnly, Guests, UploadedFile, arriving, fresh_name, guest_of
 
 API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
@@ -47,6 +48,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 SHORTEST_PASSWORD = 8
+LOGIN = 4 << 10  # bytes of a name and a password
 BODY = 16 << 20  # bytes of a request that is no upload: a camera's frame takes a hundredth
 SPARE = 256 << 20  # bytes that stay free in the temporary folder
 WRONG = 0.3  # seconds that a wrong password takes; one is looked at at a time
@@ -65,7 +67,7 @@ def is_loopback(host: str) -> bool:
 
 
 def others_get_in(host: str, names: Sequence[str] = ()) -> bool:
-    """Whether the page is for more than this computer: it listens to others, or goes by a name that a proxy gives it."""
+    """Whether the page is for more than this computer: it listens to others, or goes by the name of a proxy."""
     return not all(map(is_loopback, (host, *names)))
 
 
@@ -117,12 +119,13 @@ def login(password: str) -> Callable[[str, str], Awaitable[bool]]:
 
 
 def close_gradio() -> None:
-    """Uploads get names of their own, and an address in the place of a file is not fetched."""
+    """Uploads get names of their own and are files only; an address in the place of a file is not fetched."""
 
     async def nothing_is_fetched(url: str) -> None:
         raise gr.Error("This page fetches nothing by an address. Upload the file itself.", print_exception=False)
 
     route_utils.GradioUploadFile = UploadedFile
+    route_utils.GradioMultiPartParser = FilesOnly
     processing_utils.async_ssrf_protected_get = nothing_is_fetched
 
 
@@ -171,8 +174,9 @@ class Gate:
             return 404, "There is nothing here."
         if scope["path"].startswith(f"{API}file=") and "://" in scope["path"]:
             return 403, "This page fetches nothing by an address."
-        upload = scope["path"] == f"{API}upload"
-        if scope.get("method") == "POST" and not upload and _length(headers, 0) > BODY:
+        if "transfer-encoding" in headers:  # would be read to its end, and kept, before anyone asks for the password
+            return 411, "Say how long it is."
+        if _length(headers, 0) > _most(scope["path"]):
             return 413, "That is too much to say at once."
         return None
 
@@ -204,6 +208,11 @@ def _open(path: str) -> bool:
     """Whether a path leads to something the page needs."""
     name, known = (path.removeprefix(API), CALLS) if path.startswith(API) else (path.removeprefix("/"), PAGES)
     return any(name.startswith(each) if each.endswith(("/", "=")) else name.rstrip("/") == each for each in known)
+
+
+def _most(path: str) -> float:
+    """Bytes that a request may bring; what an upload may is asked later."""
+    return math.inf if path == f"{API}upload" else LOGIN if path.rstrip("/") == "/login" else BODY
 
 
 def _parts(address: str) -> SplitResult:

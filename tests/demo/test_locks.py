@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,69 +17,11 @@ import pytest
 from demo import locks
 from demo.guests import Guests
 from demo.home import PREFIX, home
-from demo.lab import Lab
-from demo.page import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 WAVE = ROOT / "assets/examples/wave.mp4"
 API = "/gradio_api"
 FILE = {"meta": {"_type": "gradio.FileData"}}
-
-
-class Page:
-    """The page in this process, and every attempt to reach another machine."""
-
-    def __init__(self, address: str, files: Path, guests: Guests) -> None:
-        self.address, self.files, self.guests = address, files, guests
-        self.reached: list[object] = []
-
-    def get(self, path: str = "/", method: str = "GET", **rest: object) -> httpx.Response:
-        return httpx.request(method, self.address + path, timeout=60, **rest)
-
-    def upload(self, content: bytes, cookie: str = "", name: str = "a.mp4") -> httpx.Response:
-        cookies = {"actrec-visitor": cookie} if cookie else {}
-        return self.get(f"{API}/upload", "POST", files={"files": (name, content)}, cookies=cookies)
-
-    def ask(self, endpoint: str, *data: object) -> str:
-        """What an endpoint answers to a client, as the stream of its events."""
-        asked = self.get(f"{API}/call/{endpoint}", "POST", json={"data": data})
-        return self.get(f"{API}/call/{endpoint}/{asked.json()['event_id']}").text
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[Page]:
-    files = tmp_path_factory.mktemp("files")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    patched = pytest.MonkeyPatch()
-    patched.setenv("GRADIO_TEMP_DIR", str(files))
-    patched.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-    guests = Guests(files, megabytes=2, grace=0.3)
-    page = Page(f"http://127.0.0.1:{port}", files, guests)
-    connect, resolve = socket.socket.connect, socket.getaddrinfo
-
-    def watched(self: socket.socket, address: object) -> None:
-        if self.family != socket.AF_UNIX and not locks.is_loopback(str(address[0])):
-            page.reached.append(address)
-            raise OSError("no network in this test")
-        connect(self, address)
-
-    def resolved(host: object, *rest: object, **more: object) -> list:
-        if host and not locks.is_loopback(str(host)) and host != "0.0.0.0":
-            page.reached.append(host)
-            raise OSError("no network in this test")
-        return resolve(host, *rest, **more)
-
-    patched.setattr(socket.socket, "connect", watched)
-    patched.setattr(socket, "getaddrinfo", resolved)
-    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
-    blocks = serve(lab, "127.0.0.1", port, guests)
-    lab.start()
-    yield page
-    blocks.close()
-    lab.close()
-    patched.undo()
 
 
 def test_only_this_computer_can_connect(page):
@@ -195,61 +135,6 @@ def test_a_path_that_was_not_uploaded_is_not_read(page):
     assert "event: error" in answer and "import" not in answer
 
 
-def test_uploads_get_names_that_nobody_can_guess(page):
-    paths = [Path(page.upload(b"same", name="../../x y<b>.mp4").json()[0]) for _ in range(2)]
-    assert paths[0].parent != paths[1].parent
-    assert all(path.parent.parent == page.files and len(path.parent.name) > 32 for path in paths)
-    assert "/" not in paths[0].name and "<" not in paths[0].name
-
-
-def test_a_visitors_files_have_a_measure_of_their_own(page):
-    half = bytes(1 << 20)
-    assert page.upload(half, "one").status_code == 200
-    assert page.upload(half, "one").status_code == 413
-    assert page.upload(half, "two").status_code == 200
-    assert page.get(f"{API}/queue/join", "POST", content=bytes(17 << 20)).status_code == 413
-
-
-def test_a_visitors_files_go_when_the_visitor_does(page):
-    mine = Path(page.upload(b"mine", "three").json()[0])
-    other = Path(page.upload(b"other", "four").json()[0])
-    with httpx.stream("GET", f"{page.address}{API}/heartbeat/h", cookies={"actrec-visitor": "three"}) as open_page:
-        lines = open_page.iter_lines()  # kept: without it the connection would be closed
-        next(lines)
-        time.sleep(0.6)
-        assert mine.exists()
-    _until(lambda: not mine.parent.exists())
-    assert other.exists()
-
-
-def test_an_upload_that_breaks_off_leaves_nothing(page):
-    before = set(page.files.iterdir())
-    host, port = page.address[7:].split(":")
-    with socket.create_connection((host, int(port))) as line:
-        head = (
-            f"POST {API}/upload HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 100000\r\n"
-            "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; "
-            'name="files"; filename="a.mp4"\r\n\r\n'
-        )
-        line.sendall(head.encode() + bytes(5000))
-        _until(lambda: set(page.files.iterdir()) != before)
-    _until(lambda: set(page.files.iterdir()) == before)
-
-
-def test_a_disk_without_room_is_a_sentence(page, monkeypatch):
-    usage = type("usage", (), {"free": 1 << 20})
-    monkeypatch.setattr(locks.shutil, "disk_usage", lambda _: usage)
-    answer = page.upload(b"x")
-    assert answer.status_code == 507 and answer.text.startswith("There is no room")
-
-
-def _until(holds, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_where_others_get_in_a_password_is_asked_and_cameras_are_explained(tmp_path):
     for word in ("", "short"):
         with pytest.raises(locks.LockError, match="at least 8 characters"):
@@ -348,9 +233,3 @@ class _app:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def test_the_page_shows_no_secret_of_another_visitor(page):
-    """A visitor's cookie cannot be told from the folders, which the file addresses show."""
-    path = Path(page.upload(b"x", "a secret cookie").json()[0])
-    assert "secret" not in json.dumps(str(path)) and page.guests.room(path.parent.name.split("-")[0]) < 2 << 20

@@ -1,0 +1,74 @@
+"""The real page behind its locks, for the tests that come as visitors and as enemies."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo import locks
+from demo.guests import Guests
+from demo.lab import Lab
+from demo.page import serve
+
+ROOT = Path(__file__).resolve().parents[2]
+API = "/gradio_api"
+
+
+class Page:
+    """The page in this process, and every attempt to reach another machine."""
+
+    def __init__(self, address: str, files: Path, guests: Guests) -> None:
+        self.address, self.files, self.guests = address, files, guests
+        self.reached: list[object] = []
+
+    def get(self, path: str = "/", method: str = "GET", **rest: object) -> httpx.Response:
+        return httpx.request(method, self.address + path, timeout=60, **rest)
+
+    def upload(self, content: bytes, cookie: str = "", name: str = "a.mp4") -> httpx.Response:
+        cookies = {"actrec-visitor": cookie} if cookie else {}
+        return self.get(f"{API}/upload", "POST", files={"files": (name, content)}, cookies=cookies)
+
+    def ask(self, endpoint: str, *data: object) -> str:
+        """What an endpoint answers to a client, as the stream of its events."""
+        asked = self.get(f"{API}/call/{endpoint}", "POST", json={"data": data})
+        return self.get(f"{API}/call/{endpoint}/{asked.json()['event_id']}").text
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Iterator[Page]:
+    files = tmp_path_factory.mktemp("files")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    patched = pytest.MonkeyPatch()
+    patched.setenv("GRADIO_TEMP_DIR", str(files))
+    patched.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    guests = Guests(files, megabytes=2, grace=0.3)
+    page = Page(f"http://127.0.0.1:{port}", files, guests)
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
+
+    def watched(self: socket.socket, address: object) -> None:
+        if self.family != socket.AF_UNIX and not locks.is_loopback(str(address[0])):
+            page.reached.append(address)
+            raise OSError("no network in this test")
+        connect(self, address)
+
+    def resolved(host: object, *rest: object, **more: object) -> list:
+        if host and not locks.is_loopback(str(host)) and host != "0.0.0.0":
+            page.reached.append(host)
+            raise OSError("no network in this test")
+        return resolve(host, *rest, **more)
+
+    patched.setattr(socket.socket, "connect", watched)
+    patched.setattr(socket, "getaddrinfo", resolved)
+    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
+    blocks = serve(lab, "127.0.0.1", port, guests)
+    lab.start()
+    yield page
+    blocks.close()
+    lab.close()
+    patched.undo()
