@@ -1,13 +1,15 @@
 """A visitor's files: in folders that nobody can guess, within a measure, and gone when the visitor is.
 
 Whose a file is stands in the name of its folder, `GUEST-RANDOM`, so that nothing has to be kept in step with the
-disk. A visitor is a cookie that the page gives; clients without cookies share what comes from their address.
+disk. A visitor is a cookie that the page gives; clients without one share what comes from their address.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
+import os
 import secrets
 import shutil
 import threading
@@ -24,18 +26,33 @@ from starlette.formparsers import MultiPartException
 COOKIE = "actrec-visitor"
 NOBODY = "nobody"
 MEGABYTES = 1000  # that one visitor's files may take together
+WHOLE = 16  # times as much is what all visitors' files may take together
+SPARE = 256 << 20  # bytes that stay free on a disk
+BLOCK = 4 << 10  # bytes that a file takes at least, and a folder
 FIELD = 1 << 10  # bytes of a word that comes with an upload
 GRACE = 30.0  # seconds after which a visitor who left does not come back; a reload takes less
+_KEY = secrets.token_bytes(32)  # of this start of the program
 _uploading: ContextVar[tuple[str, list[Path]]] = ContextVar("uploading")
 
 
-def fresh_name() -> str:
-    return secrets.token_urlsafe(24)
+def fresh_cookie() -> str:
+    name = secrets.token_urlsafe(24)
+    return f"{name}.{_signed(name)}"
+
+
+def is_ours(cookie: str | None) -> bool:
+    """Whether this program gave the cookie. Whoever could invent one would be as many visitors as they like."""
+    name, _, mark = (cookie or "").partition(".")
+    return hmac.compare_digest(mark.encode(), _signed(name).encode())
+
+
+def _signed(name: str) -> str:
+    return hmac.new(_KEY, name.encode(), "sha256").hexdigest()
 
 
 def guest_of(cookie: str | None, address: str) -> str:
     """A visitor's name for folders; the cookie cannot be found from it."""
-    told = f"cookie {cookie}" if cookie else f"address {address}"
+    told = f"cookie {cookie}" if is_ours(cookie) else f"address {address}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -106,21 +123,30 @@ class Guests:
         self._here: Counter[str] = Counter()
         self._reserved: Counter[str] = Counter()
 
-    def room(self, guest: str) -> int:
-        """Bytes that this visitor may still bring."""
-        held = sum(_bytes(each) for each in self._folders(guest))
-        return self.most - held - self._reserved[guest]
+    def admit(self, guest: str, size: int) -> tuple[int, str] | None:
+        """Reserve room for an upload, which is given back with `release`; a status and a sentence where there is none.
 
-    @contextlib.contextmanager
-    def reserved(self, guest: str, size: int) -> Iterator[None]:
-        """Room that an upload under way takes."""
+        One at a time, and not in the event loop: a slow disk is waited for.
+        """
+        if size > self.room(guest):
+            return 413, f"A visitor's files may take {self.most >> 20} MB together. Reload to start anew."
+        taken = sum(self._reserved.values())
+        left = min(WHOLE * self.most - bytes_in(self.home), shutil.disk_usage(self.home).free - SPARE)
+        if size > left - taken:
+            return 507, "There is no room for this file on this computer's disk."
         with self._lock:
             self._reserved[guest] += size
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._reserved[guest] -= size
+        return None
+
+    def release(self, guest: str, size: int) -> None:
+        """The upload is over; what it left is measured on the disk."""
+        with self._lock:
+            self._reserved[guest] -= size
+
+    def room(self, guest: str) -> int:
+        """Bytes that this visitor may still bring."""
+        held = sum(map(bytes_in, self._folders(guest)))
+        return self.most - held - self._reserved[guest]
 
     @contextlib.contextmanager
     def here(self, guest: str) -> Iterator[None]:
@@ -148,9 +174,11 @@ class Guests:
         return list(self.home.glob(f"{guest}-*"))
 
 
-def _bytes(folder: Path) -> int:
-    total = 0
-    for each in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += each.lstat().st_size
+def bytes_in(folder: Path) -> int:
+    """What a folder and all in it take of a disk; empty files take something too."""
+    total = BLOCK
+    for home, folders, files in os.walk(folder):
+        for each in (*folders, *files):
+            with contextlib.suppress(OSError):  # gone just now
+                total += max(os.lstat(os.path.join(home, each)).st_size, BLOCK)
     return total

@@ -12,7 +12,6 @@ import hmac
 import ipaddress
 import math
 import os
-import shutil
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
@@ -25,7 +24,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.refusal import Refusal
-from demo.guests import COOKIE, FilesOnly, Guests, UploadedFile, arriving, fresh_name, guest_of
+from demo.guests import COOKIE, FilesOnly, Guests, UploadedFile, arriving, fresh_cookie, guest_of, is_ours
 
 API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
@@ -50,7 +49,6 @@ HEADERS = {
 SHORTEST_PASSWORD = 8
 LOGIN = 4 << 10  # bytes of a name and a password
 BODY = 16 << 20  # bytes of a request that is no upload: a camera's frame takes a hundredth
-SPARE = 256 << 20  # bytes that stay free in the temporary folder
 WRONG = 0.3  # seconds that a wrong password takes; one is looked at at a time
 
 
@@ -134,6 +132,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, names: frozenset[str], only_here: bool, guests: Guests) -> None:
         self.app, self.names, self.only_here, self.guests = app, names, only_here, guests
+        self._measuring = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -148,7 +147,7 @@ class Gate:
             return
         cookie = _cookie(headers)
         guest = guest_of(cookie, (scope.get("client") or ("",))[0])
-        fresh = fresh_name() if cookie is None and scope["path"] == "/" else None
+        fresh = fresh_cookie() if not is_ours(cookie) and scope["path"] == "/" else None
         send = _with_headers(send, fresh)
         name = scope["path"].removeprefix(API)
         if name == "upload":
@@ -193,15 +192,15 @@ class Gate:
         length = _length(headers, -1)
         if length < 0:
             return await _refuse(scope, receive, send, 411, "Say how long the upload is.")
-        if length > self.guests.room(guest):
-            most = self.guests.most >> 20
-            return await _refuse(
-                scope, receive, send, 413, f"A visitor's files may take {most} MB together. Reload to start anew."
-            )
-        if length > shutil.disk_usage(self.guests.home).free - SPARE:
-            return await _refuse(scope, receive, send, 507, "There is no room for this file on this computer's disk.")
-        with arriving(guest), self.guests.reserved(guest, length):
-            return await self.app(scope, receive, send)
+        async with self._measuring:
+            refusal = await asyncio.to_thread(self.guests.admit, guest, length)
+        if refusal is not None:
+            return await _refuse(scope, receive, send, *refusal)
+        try:
+            with arriving(guest):
+                return await self.app(scope, receive, send)
+        finally:
+            self.guests.release(guest, length)
 
 
 def _open(path: str) -> bool:

@@ -28,6 +28,10 @@ class Page:
     def get(self, path: str = "/", method: str = "GET", **rest: object) -> httpx.Response:
         return httpx.request(method, self.address + path, timeout=60, **rest)
 
+    def cookie(self) -> str:
+        """Of a new visitor."""
+        return self.get("/").cookies["actrec-visitor"]
+
     def upload(self, content: bytes, cookie: str = "", name: str = "a.mp4") -> httpx.Response:
         cookies = {"actrec-visitor": cookie} if cookie else {}
         return self.get(f"{API}/upload", "POST", files={"files": (name, content)}, cookies=cookies)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from demo import locks
+from demo.guests import SPARE, Guests, guest_of
 
 API = "/gradio_api"
 
@@ -48,16 +50,72 @@ def test_uploads_get_names_that_nobody_can_guess(page):
 
 
 def test_a_visitors_files_have_a_measure_of_their_own(page):
-    half = bytes(1 << 20)
-    assert page.upload(half, "one").status_code == 200
-    assert page.upload(half, "one").status_code == 413
-    assert page.upload(half, "two").status_code == 200
+    half, one, two = bytes(1 << 20), page.cookie(), page.cookie()
+    assert page.upload(half, one).status_code == 200
+    assert page.upload(half, one).status_code == 413
+    assert page.upload(half, two).status_code == 200
+
+
+def test_who_invents_cookies_stays_one_visitor(page):
+    given = page.cookie()
+    for cookie in ("made-up", "made.up", ".", given[:-1] + "x", "x" + given, given.split(".")[0]):
+        assert guest_of(cookie, "127.0.0.1") == guest_of(None, "127.0.0.1") != guest_of(given, "127.0.0.1")
+    answers = [page.upload(bytes(1 << 20), f"made-up-{number}").status_code for number in range(2)]
+    assert 413 in answers
+    assert "set-cookie" in page.get("/", cookies={"actrec-visitor": "made-up"}).headers
+    assert "set-cookie" not in page.get("/", cookies={"actrec-visitor": given}).headers
+
+
+def test_empty_files_take_room_too(tmp_path):
+    guests = Guests(tmp_path, megabytes=1)
+    folder = tmp_path / "one-x"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number}").touch()
+    assert guests.admit("one", 1)[0] == 413 and guests.admit("two", 1) is None
+
+
+def test_all_visitors_together_have_a_measure(tmp_path):
+    guests = Guests(tmp_path, megabytes=1)
+    admitted = [guests.admit(f"guest {number}", 1 << 19) is None for number in range(40)]
+    assert 28 <= sum(admitted) < 32 and guests.admit("one more", 1 << 19)[0] == 507
+    guests.release("guest 0", 1 << 19)
+    assert guests.admit("one more", 1 << 19) is None
+
+
+def test_what_others_are_bringing_is_not_free(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=SPARE + (150 << 20)))
+    guests = Guests(tmp_path)
+    assert guests.admit("one", 100 << 20) is None and guests.admit("two", 100 << 20)[0] == 507
+
+
+def test_a_slow_disk_keeps_only_the_upload_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: time.sleep(0.5) or SimpleNamespace(free=1 << 40))
+    passed, pauses = [], []
+
+    async def app(*_: object) -> None:
+        passed.append(1)
+
+    async def upload() -> None:
+        gate = locks.Gate(app, locks.names_for("127.0.0.1", []), True, Guests(tmp_path))
+        headers = [(b"host", b"127.0.0.1"), (b"content-length", b"5")]
+        scope = {"type": "http", "method": "POST", "path": f"{API}/upload", "headers": headers, "client": ("x", 1)}
+        waiting = asyncio.create_task(gate(scope, None, None))
+        while not waiting.done():
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            pauses.append(time.monotonic() - began)
+        await waiting
+
+    asyncio.run(upload())
+    assert passed and max(pauses) < 0.4
 
 
 def test_a_visitors_files_go_when_the_visitor_does(page):
-    mine = Path(page.upload(b"mine", "three").json()[0])
-    other = Path(page.upload(b"other", "four").json()[0])
-    with httpx.stream("GET", f"{page.address}{API}/heartbeat/h", cookies={"actrec-visitor": "three"}) as open_page:
+    three, four = page.cookie(), page.cookie()
+    mine = Path(page.upload(b"mine", three).json()[0])
+    other = Path(page.upload(b"other", four).json()[0])
+    with httpx.stream("GET", f"{page.address}{API}/heartbeat/h", cookies={"actrec-visitor": three}) as open_page:
         lines = open_page.iter_lines()  # kept: without it the connection would be closed
         next(lines)
         time.sleep(0.6)
@@ -81,16 +139,20 @@ def test_an_upload_that_breaks_off_leaves_nothing(page):
 
 
 def test_a_disk_without_room_is_a_sentence(page, monkeypatch):
-    usage = type("usage", (), {"free": 1 << 20})
-    monkeypatch.setattr(locks.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     answer = page.upload(b"x")
     assert answer.status_code == 507 and answer.text.startswith("There is no room")
 
 
 def test_the_page_shows_no_secret_of_another_visitor(page):
     """A visitor's cookie cannot be told from the folders, which the file addresses show."""
-    path = Path(page.upload(b"x", "a secret cookie").json()[0])
-    assert "secret" not in json.dumps(str(path)) and page.guests.room(path.parent.name.split("-")[0]) < 2 << 20
+    secret = page.cookie()
+    path = Path(page.upload(b"x", secret).json()[0])
+    assert (
+        secret not in str(path)
+        and secret.split(".")[0] not in str(path)
+        and page.guests.room(path.parent.name.split("-")[0]) < 2 << 20
+    )
 
 
 def _until(holds, seconds: float = 10) -> None:
