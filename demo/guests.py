@@ -6,6 +6,7 @@ disk. A visitor is a cookie that the page gives; clients without one share what 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -121,6 +122,7 @@ class Guests:
         self.home, self.most, self.grace = Path(home), megabytes << 20, grace
         self._lock = threading.Lock()
         self._here: Counter[str] = Counter()
+        self._leaving: dict[str, asyncio.TimerHandle] = {}
         self._reserved: Counter[str] = Counter()
 
     def admit(self, guest: str, size: int) -> tuple[int, str] | None:
@@ -150,23 +152,25 @@ class Guests:
 
     @contextlib.contextmanager
     def here(self, guest: str) -> Iterator[None]:
-        """While one of the visitor's pages is open; soon after the last one closes, the visitor's files go."""
-        with self._lock:
-            self._here[guest] += 1
+        """While one of the visitor's pages is open, in the event loop; soon after the last one closes, the visitor's
+        files go. Nothing but a note waits for that: pages can be opened and closed by the thousand."""
+        loop = asyncio.get_running_loop()
+        if guest in self._leaving:
+            self._leaving.pop(guest).cancel()
+        self._here[guest] += 1
         try:
             yield
         finally:
-            with self._lock:
-                self._here[guest] -= 1
-            later = threading.Timer(self.grace, self._gone, [guest])
-            later.daemon = True
-            later.start()
+            self._here[guest] -= 1
+            if not self._here[guest]:
+                del self._here[guest]
+                self._leaving[guest] = loop.call_later(self.grace, self._gone, guest, loop)
 
-    def _gone(self, guest: str) -> None:
-        with self._lock:
-            if self._here[guest] > 0:
-                return
-            del self._here[guest]
+    def _gone(self, guest: str, loop: asyncio.AbstractEventLoop) -> None:
+        del self._leaving[guest]
+        loop.run_in_executor(None, self._remove, guest)
+
+    def _remove(self, guest: str) -> None:
         for each in self._folders(guest):
             shutil.rmtree(each, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,6 +123,27 @@ def test_a_visitors_files_go_when_the_visitor_does(page):
         assert mine.exists()
     _until(lambda: not mine.parent.exists())
     assert other.exists()
+
+
+def test_pages_that_were_closed_keep_no_thread(tmp_path):
+    guests, threads = Guests(tmp_path, grace=0.3), []
+    for number in (0, 1, 199):
+        (tmp_path / f"g{number}-x").mkdir()
+
+    async def visit() -> None:
+        for number in range(200):
+            with guests.here(f"g{number}"):
+                pass
+        with guests.here("g1"):  # comes back and stays
+            threads.append(threading.active_count())
+            while len(list(tmp_path.iterdir())) > 1:
+                await asyncio.sleep(0.01)
+            threads.append(threading.active_count())
+
+    before = threading.active_count()
+    asyncio.run(asyncio.wait_for(visit(), 10))
+    assert threads[0] == before and threads[1] < before + 40  # those that remove folders are kept for the next
+    assert (tmp_path / "g1-x").exists()
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(page):
