@@ -15,8 +15,9 @@ import secrets
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -120,6 +121,7 @@ class Guests:
 
     def __init__(self, home: Path, megabytes: int = MEGABYTES, grace: float = GRACE) -> None:
         self.home, self.most, self.grace = Path(home), megabytes << 20, grace
+        self.forget: Callable[[str], object] = str  # what to do with the memory of a page that was closed
         self._lock = threading.Lock()
         self._here: Counter[str] = Counter()
         self._leaving: dict[str, asyncio.TimerHandle] = {}
@@ -151,24 +153,34 @@ class Guests:
         return self.most - held - self._reserved[guest]
 
     @contextlib.contextmanager
-    def here(self, guest: str) -> Iterator[None]:
-        """While one of the visitor's pages is open, in the event loop; soon after the last one closes, the visitor's
-        files go. Nothing but a note waits for that: pages can be opened and closed by the thousand."""
+    def here(self, guest: str, session: str = "") -> Iterator[None]:
+        """While a page is open, in the event loop. Soon after it closes, what it kept in memory goes; soon after the
+        last of its visitor's pages closes, the visitor's files."""
         loop = asyncio.get_running_loop()
-        if guest in self._leaving:
-            self._leaving.pop(guest).cancel()
-        self._here[guest] += 1
+        files = partial(loop.run_in_executor, None, self._remove, guest)
+        with (
+            self._until_gone(f"files {guest}", files),
+            self._until_gone(f"page {session}", partial(self.forget, session)),
+        ):
+            yield
+
+    @contextlib.contextmanager
+    def _until_gone(self, what: str, gone: Callable[[], object]) -> Iterator[None]:
+        """Nothing but a note waits for the end of the grace: pages can be opened and closed by the thousand."""
+        if what in self._leaving:
+            self._leaving.pop(what).cancel()
+        self._here[what] += 1
         try:
             yield
         finally:
-            self._here[guest] -= 1
-            if not self._here[guest]:
-                del self._here[guest]
-                self._leaving[guest] = loop.call_later(self.grace, self._gone, guest, loop)
+            self._here[what] -= 1
+            if not self._here[what]:
+                del self._here[what]
+                self._leaving[what] = asyncio.get_running_loop().call_later(self.grace, self._gone, what, gone)
 
-    def _gone(self, guest: str, loop: asyncio.AbstractEventLoop) -> None:
-        del self._leaving[guest]
-        loop.run_in_executor(None, self._remove, guest)
+    def _gone(self, what: str, gone: Callable[[], object]) -> None:
+        del self._leaving[what]
+        gone()
 
     def _remove(self, guest: str) -> None:
         for each in self._folders(guest):

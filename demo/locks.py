@@ -153,7 +153,7 @@ class Gate:
         if name == "upload":
             await self._upload(guest, scope, receive, send, headers)
         elif name.startswith("heartbeat/"):
-            with self.guests.here(guest):
+            with self.guests.here(guest, name.removeprefix("heartbeat/")):
                 await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)

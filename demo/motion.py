@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import gradio as gr
-import numpy as np
+from PIL import Image
 
 from actrec.refusal import Refusal
 from demo.examples import buttons
@@ -136,9 +136,14 @@ def pressed(event: gr.SelectData) -> tuple[int, int]:
     return int(column), int(row)
 
 
-def middle(watched: Watched | None) -> np.ndarray | None:
-    """The picture in which a pixel is picked."""
-    return None if watched is None else watched.clip.frames[len(watched.clip) // 2]
+def middle(watched: Watched | None) -> str | None:
+    """The picture in which a pixel is picked, as a file of its visitor: Gradio's own would be nobody's."""
+    if watched is None:
+        return None
+    with told():
+        path = fresh_file("middle.png")
+        Image.fromarray(watched.clip.frames[len(watched.clip) // 2]).save(path)
+    return str(path)
 
 
 def files(lab: Lab, watched: Watched | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -55,12 +56,21 @@ def build(lab: Lab) -> gr.Blocks:
     return page
 
 
+def forget(page: gr.Blocks, session: str) -> None:
+    """Drop what a page kept in memory. Gradio would keep it for an hour, in case that the page comes back."""
+    kept = page.state_holder
+    with kept.lock:
+        kept.session_data.pop(session, None)
+        kept.time_last_used.pop(session, None)
+
+
 def serve(
     lab: Lab, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
 ) -> gr.Blocks:
     """The page behind its locks, being served."""
     close_gradio()
     page = build(lab)
+    guests.forget = partial(forget, page)
     gate = Middleware(Gate, names=names_for(host, list(names)), only_here=is_loopback(host), guests=guests)
     page.queue(default_concurrency_limit=4)
     page.launch(

@@ -24,6 +24,7 @@ class Page:
     def __init__(self, address: str, files: Path, guests: Guests) -> None:
         self.address, self.files, self.guests = address, files, guests
         self.reached: list[object] = []
+        self.sessions: dict[str, object] = {}
 
     def get(self, path: str = "/", method: str = "GET", **rest: object) -> httpx.Response:
         return httpx.request(method, self.address + path, timeout=60, **rest)
@@ -71,6 +72,7 @@ def page(tmp_path_factory) -> Iterator[Page]:
     patched.setattr(socket, "getaddrinfo", resolved)
     lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
     blocks = serve(lab, "127.0.0.1", port, guests)
+    page.sessions = blocks.state_holder.session_data
     lab.start()
     yield page
     blocks.close()

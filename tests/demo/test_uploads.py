@@ -15,6 +15,7 @@ import pytest
 from demo import locks
 from demo.guests import SPARE, Guests, guest_of
 
+WAVE = Path(__file__).resolve().parents[2] / "assets/examples/wave.mp4"
 API = "/gradio_api"
 
 
@@ -123,6 +124,30 @@ def test_a_visitors_files_go_when_the_visitor_does(page):
         assert mine.exists()
     _until(lambda: not mine.parent.exists())
     assert other.exists()
+
+
+def test_what_a_page_keeps_in_memory_goes_when_it_closes(page):
+    """The page's own event: a clip that is looked at in Motion, which makes a picture and keeps the frames."""
+    cookies = {"actrec-visitor": page.cookie()}
+    config = page.get("/config").json()
+    at = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
+    events = [each for each in config["dependencies"] if [at["motion-show"], "click"] in each["targets"]]
+    path = page.upload(WAVE.read_bytes(), cookies["actrec-visitor"]).json()[0]
+    with httpx.stream("GET", f"{page.address}{API}/heartbeat/mine", cookies=cookies) as open_page:
+        lines = open_page.iter_lines()
+        next(lines)
+        data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "dis", 0]
+        asked = {"data": data, "fn_index": events[0]["id"], "session_hash": "mine", "trigger_id": at["motion-show"]}
+        assert page.get(f"{API}/queue/join", "POST", json=asked, cookies=cookies).status_code == 200
+        said = page.get(f"{API}/queue/data?session_hash=mine", cookies=cookies).text
+        assert '"success":true' in said and "mine" in page.sessions
+        then = next(each for each in config["dependencies"] if at["motion-picture"] in each["outputs"])
+        asked |= {"data": [None], "fn_index": then["id"], "trigger_id": None}
+        assert page.get(f"{API}/queue/join", "POST", json=asked, cookies=cookies).status_code == 200
+        said = page.get(f"{API}/queue/data?session_hash=mine", cookies=cookies).text
+        picture = Path(said.split('"path":"')[1].split('"')[0])
+        assert picture.exists() and picture.parent.parent == page.files
+    _until(lambda: "mine" not in page.sessions and not picture.exists() and not Path(path).exists())
 
 
 def test_pages_that_were_closed_keep_no_thread(tmp_path):
