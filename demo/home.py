@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +19,13 @@ PREFIX, LOCK = "actrec-page-", "lock"
 
 @contextlib.contextmanager
 def home() -> Iterator[Path]:
-    """The folder for visitors' files while this program runs; those of programs that were killed are removed."""
+    """The folder for visitors' files while this program runs; those of programs that were killed are removed.
+
+    All else that is temporary lies beside it, so that it goes the same way.
+    """
     _sweep(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder, outside = Path(tempfile.mkdtemp(prefix=PREFIX)), tempfile.tempdir
+    tempfile.tempdir = str(folder)
     try:
         with open(folder / f"{LOCK}-soon", "w") as lock:
             if fcntl is not None:
@@ -30,6 +35,7 @@ def home() -> Iterator[Path]:
             uploads.mkdir(mode=0o700)
             yield uploads
     finally:
+        tempfile.tempdir = outside
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -37,6 +43,9 @@ def _sweep(place: Path) -> None:
     if fcntl is None:
         return
     for lock in place.glob(f"{PREFIX}*/{LOCK}"):
-        with contextlib.suppress(OSError), open(lock) as handle:  # another user's, or still held
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.parent, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another user's, or still held
+            if lock.parent.lstat().st_uid != os.getuid():
+                continue
+            with open(os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)) as handle:  # no pipe is waited for
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent, ignore_errors=True)

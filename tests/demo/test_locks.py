@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -192,6 +193,29 @@ def test_a_killed_page_leaves_nothing_once_the_next_one_starts(tmp_path):
         said.process.send_signal(signal.SIGTERM)
         assert said.process.wait(20) == 0
         assert list(tmp_path.glob(f"{PREFIX}*")) == []
+
+
+def test_all_that_is_temporary_goes_with_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with home() as files:
+        Path(tempfile.mkdtemp(prefix="actrec-taught-"), "film.mp4").touch()
+        assert {each.name for each in files.parent.iterdir()} > {"files"} and len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == [] and tempfile.gettempdir() == str(tmp_path)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_of_another_user_does_not_keep_the_page_from_starting(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("pipe", "theirs", "left"):
+        (tmp_path / f"{PREFIX}{name}").mkdir()
+    os.mkfifo(tmp_path / f"{PREFIX}pipe" / "lock")
+    (tmp_path / f"{PREFIX}left" / "lock").touch()
+    (tmp_path / f"{PREFIX}theirs" / "lock").touch()
+    if os.getuid() == 0:
+        os.chown(tmp_path / f"{PREFIX}theirs", 12345, -1)
+    with home():
+        assert not (tmp_path / f"{PREFIX}left").exists()
+        assert (tmp_path / f"{PREFIX}theirs").exists() or os.getuid()
 
 
 def test_a_page_that_runs_keeps_its_folder(tmp_path, monkeypatch):
