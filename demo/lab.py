@@ -265,17 +265,16 @@ class Lab:
         return card.sha256 if card else ""
 
     def _open(self, name: str | None) -> Recognizer:
-        from actrec.recognizer import Recognizer, find_weights
+        from actrec.recognizer import Recognizer
 
         if name is None:
             raise WeightsError(NO_WEIGHTS.format(folder=self.folder))
-        if Path(name).name != name or name == "..":
+        if name not in self.cards:
             raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
         with self._lock:
             if (found := self._have(name)) is None:
-                checksum = self._sum(name)
-                found = Recognizer.load(find_weights(name, self.folder), self.device)
-                self._recognizers[name] = (checksum, found)
+                found = Recognizer.load(self.folder / name, self.device)
+                self._recognizers[name] = (found.card.sha256, found)
         return found
 
     def _try_to_open(self, name: str, key: tuple[str, str]) -> None:

@@ -136,7 +136,7 @@ def use(lab: Lab, trainings: Trainings, name: str | None) -> str:
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
-    trainings = Trainings(lab.runs, lab.data)
+    trainings = Trainings(lab.runs, lab.data, lab.folder)
     gr.Markdown(
         "Teach a network on this computer. It learns in a process of its own, with one computing thread, and goes on "
         "when this page is closed."

@@ -30,8 +30,8 @@ DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothin
 class Trainings:
     """The run folders of this machine. However many visitors press Start, one training runs at a time."""
 
-    def __init__(self, folder: Path, data: list[Path] | None = None) -> None:
-        self.folder, self.data = Path(folder).resolve(), data
+    def __init__(self, folder: Path, data: list[Path] | None = None, weights: Path = ROOT / "weights") -> None:
+        self.folder, self.data, self.weights = Path(folder).resolve(), data, Path(weights).resolve()
         self.child: subprocess.Popen | None = None
         self.name = ""
         self._starting = threading.Lock()
@@ -40,9 +40,12 @@ class Trainings:
         return [run.name for run in runs(self.folder)]
 
     def path(self, name: str) -> str:
-        """A run's folder as the command line names it, from the project's root where it lies there."""
-        folder = self.folder / name
-        return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
+        """A run's folder as the command line names it."""
+        return _from_root(self.folder / name)
+
+    def origin(self, name: str) -> str:
+        """Weights as the command line names them: by their folder, for a name may mean others elsewhere."""
+        return name if not name or name == AT_RANDOM else _from_root(self.weights / name)
 
     def run(self, name: str | None) -> Run | None:
         return Run(self.folder / name) if name in self.names() else None
@@ -117,6 +120,11 @@ class Trainings:
         return self.folder / f".{name}.txt"
 
 
+def _from_root(folder: Path) -> str:
+    """A path from the project's root where it lies there."""
+    return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
+
+
 def words(
     name: str, data: str, system: str, preset: str, start: str, epochs: float | None, clips: float | None
 ) -> list[str]:
@@ -131,13 +139,14 @@ def words(
     return said
 
 
-def line(trainings: Trainings, *choices: object) -> str:
+def line(trainings: Trainings, name: str, data: str, system: str, preset: str, begin: str, *choices: object) -> str:
     """The same as a line to type."""
-    name = str(choices[0] or "NAME")
-    return shlex.join(["python", "-m", "actrec", *words(name, *choices[1:]), "--out", trainings.path(name)])
+    name = str(name or "NAME")
+    told = words(name, data, system, preset, trainings.origin(begin), *choices)
+    return shlex.join(["python", "-m", "actrec", *told, "--out", trainings.path(name)])
 
 
-def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
+def start(trainings: Trainings, name: str, data: str, system: str, preset: str, begin: str, *choices: object) -> str:
     """Start a new run; the name under which it is found."""
     name = re.sub(r"[^\w.-]+", "-", name or "").strip("-.")[:60]
     if not name or name == "data" or name == "taught":
@@ -148,7 +157,8 @@ def start(trainings: Trainings, name: str, data: str, *choices: object) -> str:
     if trainings.run(name):
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
     with told():
-        trainings.begin(name, [*words(name, str(data), *choices), "--out", trainings.path(name)])
+        told_to = words(name, str(data), system, preset, trainings.origin(begin), *choices)
+        trainings.begin(name, [*told_to, "--out", trainings.path(name)])
     return name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 import gradio as gr
@@ -12,7 +13,7 @@ import pytest
 from demo import choice, teach, train
 from demo.lab import Lab
 from demo.look import table, verdict
-from demo.trainings import Trainings, start
+from demo.trainings import Trainings, line, start
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS_CODE = {
@@ -68,6 +69,27 @@ def test_weights_go_by_name_and_never_by_path():
     for name in ("../weights/asym3d-synthetic", str(ROOT / "weights" / "asym3d-synthetic"), ".."):
         with pytest.raises(Exception, match="name of their folder"):
             lab._open(name)
+
+
+def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch):
+    """A downloaded folder in which the page is started must not stand in for the page's own weights."""
+    mine, other = tmp_path / "weights", tmp_path / "unpacked"
+    for folder, label in ((mine, "wave"), (other, "surprise")):
+        shutil.copytree(ROOT / "weights" / "asym3d-synthetic", folder / "asym3d-synthetic")
+        card = folder / "asym3d-synthetic" / "card.json"
+        card.write_text(card.read_text().replace('"wave"', f'"{label}"'))
+    monkeypatch.chdir(other)
+    assert "wave" in Lab(mine, "cpu")._open("asym3d-synthetic").labels
+    with pytest.raises(Exception, match="name of their folder"):
+        Lab(tmp_path / "none", "cpu")._open("asym3d-synthetic")
+    trainings, begun = Trainings(tmp_path / "runs", weights=mine), []
+    monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told[1]))
+    start(trainings, "a", "synthetic:six", "asym3d", "scratch", "asym3d-synthetic", 1, 2)
+    start(trainings, "b", "synthetic:six", "asym3d", "scratch", "at random", 1, 2)
+    assert begun[0][begun[0].index("--start-from") + 1] == str(mine / "asym3d-synthetic")
+    assert "--start-from" not in begun[1]
+    asked = ("synthetic:six", "asym3d", "scratch", "asym3d-all", 1, 2)
+    assert "--start-from weights/asym3d-all" in line(Trainings(tmp_path), "a", *asked)
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "/tmp/x", "a/b", "..", "<b>"])
