@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -18,11 +20,13 @@ from actrec.taught import Taught
 from actrec.taught_files import write_films
 from actrec.training.run import LASTING, Run, RunError, runs
 from demo.files import discard
-from demo.guests import current_guest, folder_for
+from demo.guests import SPARE, bytes_in, current_guest, folder_for
 from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
 AT_RANDOM = "at random"
+KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
+STALE = 3600.0  # seconds after which what is half done is taken for what someone left
 NAME = re.compile(r"\w[\w.-]{0,59}")  # what a training started here is called
 DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothing joined to it
 
@@ -35,6 +39,7 @@ class Trainings:
         self.child: subprocess.Popen | None = None
         self.name = ""
         self._starting = threading.Lock()
+        self._sweep()
 
     def names(self) -> list[str]:
         return [run.name for run in runs(self.folder)]
@@ -98,6 +103,25 @@ class Trainings:
         from actrec.training.material import parts
 
         return "+".join(map(self._allowed, parts(data)))
+
+    def must_have_room(self) -> None:
+        """Refuse more clips where those that visitors brought, which stay, have filled their measure or the disk."""
+        if self.data is None:
+            return
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        if bytes_in(data) > KEPT or shutil.disk_usage(data).free < SPARE:
+            raise refusal(
+                "There is no room for more clips to learn from: whoever started this page has to remove old ones "
+                f"first, from '{self.folder.name}/data'."
+            )
+
+    def _sweep(self) -> None:
+        """Remove what a program that was killed left half unpacked or half written."""
+        for each in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
+            with contextlib.suppress(OSError):
+                if time.time() - each.lstat().st_mtime > STALE:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
 
     def _allowed(self, part: str) -> str:
         if DRAWN.fullmatch(part):
@@ -190,6 +214,7 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
     folder = trainings.fresh_data()
     try:
         with told():
+            trainings.must_have_room()
             sentence = unpack(Path(path), folder)
     finally:
         discard(path)
@@ -205,6 +230,7 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
     if taught is None:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
     with told():
+        trainings.must_have_room()
         return str(write_films(taught, trainings.fresh_data()))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import cv2
+import gradio as gr
 import numpy as np
+import pytest
 
-from demo.trainings import Trainings
+from demo.trainings import Trainings, from_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = """
@@ -43,6 +47,42 @@ def test_a_training_outlives_the_page_that_started_it(tmp_path):
         run.ask_to("stop")
         _until(lambda: run.status()["state"] != "running")
     assert run.status()["state"] == "stopped" and later.busy() == ""
+
+
+def test_what_a_killed_page_left_half_unpacked_goes_at_the_next_start(tmp_path):
+    old, new = [], []
+    for name in ("data/.unpacking-a", "data/.unfinished-b", "taught/.unfinished-c", "data/one-d"):
+        for made, age in ((old, 7200), (new, 0)):
+            made.append(tmp_path / f"{name}{age}")
+            (made[-1] / "clip").mkdir(parents=True)
+            os.utime(made[-1], (time.time() - age,) * 2)
+    (tmp_path / "taught" / ".unfinished-file").touch()
+    os.utime(tmp_path / "taught" / ".unfinished-file", (0, 0))
+    Trainings(tmp_path)
+    assert [each.exists() for each in old] == [False, False, False, True] and all(each.exists() for each in new)
+    assert not (tmp_path / "taught" / ".unfinished-file").exists()
+
+
+def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
+    path = tmp_path / "clips.zip"
+    monkeypatch.setattr("demo.trainings.examined", lambda _: [])
+
+    def bring(trainings: Trainings) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("wave/1.mp4", b"film")
+        from_zip(trainings, str(path))
+
+    shared = Trainings(tmp_path / "runs", [])
+    bring(shared)
+    there = set((tmp_path / "runs" / "data").iterdir())
+    for what, value in (("KEPT", 4096), ("SPARE", 1 << 60)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"demo.trainings.{what}", value)
+            with pytest.raises(gr.Error, match="no room for more clips"):
+                bring(shared)
+            assert set((tmp_path / "runs" / "data").iterdir()) == there
+            bring(Trainings(tmp_path / "alone"))
+    bring(shared)
 
 
 def _until(found, seconds: float = 120) -> None:
