@@ -72,9 +72,10 @@ def classify(
         raise
     cost |= prediction.milliseconds
     say = (lambda each: verdict_taught(asks.judge(each.code))) if asks else verdict_of
-    moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
+    with told():
+        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
+        judged = asks.judge(prediction.code) if asks else None
     shown = _timed(cost, "salience video", lambda: _salience(lab, clip))
-    judged = asks.judge(prediction.code) if asks else None
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
     said = taught_answer(asks, prediction.code) if asks else _answer(prediction)
     return said, strip(moments), _views(prediction), _facts(clip, cost), shown, result
@@ -166,8 +167,8 @@ def files(lab: Lab, result: Result | None) -> list[str]:
         clip = lab.read(result.path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
         film = lab.write(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
-    written = film.with_name("result.json")
-    written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
+        written = film.with_name("result.json")
+        written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
     return [str(written), str(film)]
 
 

@@ -18,7 +18,7 @@ from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
 from demo.lab import Lab
 from demo.look import encoded
-from demo.toast import refusal
+from demo.toast import refusal, told
 from demo.wiring import COMPUTE, QUIET
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ def play(lab: Lab, now: Map | None, number: int) -> tuple[str, str]:
     if now is None:
         raise refusal("Draw the map first.")
     clip = now.gallery.clip(number)
-    path = write_mp4(fresh_file(f"gallery-{number + 1}.mp4"), clip.frames, clip.fps or 12.5)
+    with told():
+        path = write_mp4(fresh_file(f"gallery-{number + 1}.mp4"), clip.frames, clip.fps or 12.5)
     label = now.gallery.labels[number]
     return str(path), f'<p data-clip="{number}"><b>{escape(label)}</b>, clip {number + 1} of the gallery.</p>'
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from demo.guests import current_guest, folder_for
 
+LONGEST = 60  # letters of a file's name, of four bytes each at most: systems allow 255
+
 
 def fresh_file(name: str) -> Path:
-    """A path nobody else has or can guess, ending in `name`; it goes when the visitor does."""
+    """A path nobody else has or can guess, ending in `name` as far as that can be a file's; it goes when the visitor
+    does."""
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()) / folder_for(current_guest())
     folder.mkdir(mode=0o700)
-    return folder / name
+    return folder / re.sub(r"[^\w. -]+", "-", name)[-LONGEST:]
 
 
 def discard(path: str | Path | None) -> None:

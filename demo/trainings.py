@@ -189,15 +189,16 @@ def start(trainings: Trainings, name: str, data: str, system: str, preset: str, 
 def resume(trainings: Trainings, name: str | None) -> None:
     """Let a paused run go on; start a process for one that was stopped or cut off."""
     run = chosen(trainings, name)
-    if run.status()["state"] == "paused":
-        run.forget("pause")
-        return
     with told():
+        if run.status()["state"] == "paused":
+            run.forget("pause")
+            return
         trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
 
 
 def ask(trainings: Trainings, what: str, name: str | None) -> None:
-    chosen(trainings, name).ask_to(what)
+    with told():
+        chosen(trainings, name).ask_to(what)
 
 
 def chosen(trainings: Trainings, name: str | None) -> Run:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -18,7 +21,8 @@ from actrec.explain.over_time import Windows
 from actrec.recognizer import Recognizer
 from actrec.video import VideoError
 from actrec.video.read import read_clip
-from demo import clip, motion, saliency, teach
+from demo import clip, embeddings, motion, saliency, teach, trainings
+from demo.files import fresh_file
 from demo.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +124,34 @@ def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_senten
         teach.export(taught)
     kept = {each for each in full.rglob("*") if each.is_file() and each.stat().st_size}
     assert kept == {full / "filler"}  # nothing half written
+
+
+def test_a_disk_that_fills_half_way_is_a_sentence_too(lab, tmp_path, monkeypatch):
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/a/place/that/is/no/ones/business")
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(lab, "write", lambda path, *_: path)
+    monkeypatch.setattr(Path, "write_text", no_room)
+    with pytest.raises(gr.Error, match="no room left"):
+        clip.files(lab, clip.Result(str(WAVE), {}, ()))
+    monkeypatch.setattr("actrec.video.write.write_mp4", no_room)
+    film = SimpleNamespace(frames=None, fps=None)
+    with pytest.raises(gr.Error, match="no room left"):
+        embeddings.play(lab, SimpleNamespace(gallery=SimpleNamespace(clip=lambda _: film, labels=["wave"])), 0)
+    run = SimpleNamespace(ask_to=no_room, forget=no_room, status=lambda: {"state": "paused"})
+    monkeypatch.setattr(trainings, "chosen", lambda *_: run)
+    for act in (partial(trainings.ask, None, "stop"), partial(trainings.resume, None)):
+        with pytest.raises(gr.Error, match="no room left"):
+            act("mine")
+
+
+@pytest.mark.parametrize("name", ["push/pull.mp4", "x" * 300 + ".mp4", "手" * 300 + ".mp4", "a\0b.mp4", "../../x.mp4"])
+def test_any_label_can_be_part_of_a_files_name(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = fresh_file(name)
+    path.touch()
+    assert path.suffix == ".mp4" and path.parent.parent == tmp_path
 
 
 def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(lab, tmp_path):
