@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -33,6 +34,7 @@ SPARE = 256 << 20  # bytes that stay free on a disk
 BLOCK = 4 << 10  # bytes that a file takes at least, and a folder
 FIELD = 1 << 10  # bytes of a word that comes with an upload
 GRACE = 30.0  # seconds after which a visitor who left does not come back; a reload takes less
+EMPTY = 600.0  # seconds after which an empty file is no upload that just begins
 _KEY = secrets.token_bytes(32)  # of this start of the program
 _uploading: ContextVar[tuple[str, list[Path]]] = ContextVar("uploading")
 
@@ -185,6 +187,10 @@ class Guests:
     def _remove(self, guest: str) -> None:
         for each in self._folders(guest):
             shutil.rmtree(each, ignore_errors=True)
+        for each in self.home.glob("tmp*"):  # Gradio leaves an empty file for each that it hands to a callback
+            with contextlib.suppress(OSError):
+                if each.is_file() and not each.stat().st_size and time.time() - each.stat().st_mtime > EMPTY:
+                    each.unlink()
 
     def _folders(self, guest: str) -> list[Path]:
         return list(self.home.glob(f"{guest}-*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -154,6 +155,8 @@ def test_pages_that_were_closed_keep_no_thread(tmp_path):
     guests, threads = Guests(tmp_path, grace=0.3), []
     for number in (0, 1, 199):
         (tmp_path / f"g{number}-x").mkdir()
+    (tmp_path / "tmpleft").touch()  # Gradio's
+    os.utime(tmp_path / "tmpleft", (0, 0))
 
     async def visit() -> None:
         for number in range(200):
