@@ -50,7 +50,7 @@ def lines(
     across = [point[0] for point in points] + ([mark[0]] if mark else [])
     left, right = min(across), max(across)
     top = high if high is not None else max(point[1] for point in points) * 1.05
-    right, top = (right if right > left else left + 1), (top if top > low else low + 1.0)
+    right, top = _beyond(left, right), _beyond(low, top)
 
     def place(a: float, b: float) -> tuple[float, float]:
         return (
@@ -77,6 +77,11 @@ def lines(
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x, "middle"))
     parts.append(_legend(list(series)))
     return figure(title, "".join(parts), WIDTH, HEIGHT)
+
+
+def _beyond(low: float, high: float) -> float:
+    """The upper end of an axis: `high`, unless it cannot be told from `low`."""
+    return high if high - low > max(abs(low) * 1e-9, 1e-300) else low + max(1.0, abs(low))
 
 
 def _grid(across: list[float], up: list[float], place, percent: bool) -> str:

@@ -203,6 +203,24 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def mark(pid: int) -> str:
+    """What tells a process from a later one of the same number, on this machine since it started; empty where the
+    system does not say."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {began}"
+    except (OSError, IndexError):
+        return ""
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process of this user has a file open."""
+    try:
+        return any(os.path.realpath(each.path) == os.path.realpath(path) for each in os.scandir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+
+
 SMALL = 16 << 20  # bytes of a card, a status, the settings of a run
 
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import orjson
@@ -17,10 +18,14 @@ import pytest
 from actrec.evaluation.compare import Point
 from actrec.machine import read_small
 from actrec.recognizer import Recognizer, find_weights
+from actrec.training.run import Run, RunError, Settings, runs
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
 from demo.chart import accuracy_against_cost
 from demo.lab import Lab
+from demo.status import training
+from demo.train import pictures
+from demo.trainings import Trainings
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "weights" / "asym3d-synthetic"
@@ -132,3 +137,79 @@ def test_what_is_read_has_a_measure_and_may_be_no_link(tmp_path):
         read_small(tmp_path / "file", 4)
     with pytest.raises(OSError):
         read_small(tmp_path / "link", links=False)
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    """A run that this very process trains, as far as its status says."""
+    run = Run.create(tmp_path / "runs" / "r", Settings(system="asym3d", data="synthetic:six", name="r"))
+    run.set_status("running", "Epoch 1 of 5.")
+    return run
+
+
+def says(run: Run, **change: object) -> None:
+    path = run.folder / "status.json"
+    status = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({name: value for name, value in status.items() if value is not None}))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell processes apart")
+@pytest.mark.parametrize("change", [{"pid": 1}, {"mark": "x 1"}, {"pid": 1, "mark": None}, {"mark": None}], ids=str)
+def test_a_run_of_a_process_that_only_has_the_number_does_not_block_the_others(run, change):
+    trainings = Trainings(run.folder.parent)
+    assert run.status()["state"] == "running" and trainings.busy() == "r"
+    says(run, **change)
+    assert run.status()["state"] == "cut off" and trainings.busy() == ""
+
+
+def test_a_training_that_began_before_statuses_had_a_mark_is_still_seen(run):
+    says(run, mark=None)
+    with run.held():
+        assert run.status()["state"] == "running"
+
+
+def test_where_processes_cannot_be_told_apart_the_number_counts(run, monkeypatch):
+    monkeypatch.setattr("actrec.training.run.mark", lambda pid: "")
+    assert run.status()["state"] == "running"
+    says(run, mark="")
+    assert run.status()["state"] == "running"
+    run.set_status("running")
+    assert run.status()["state"] == "running"
+
+
+@pipes
+def test_pipes_in_a_run_hang_nobody(run):
+    for name in ("settings.json", "status.json", "events.jsonl"):
+        (run.folder / name).unlink(missing_ok=True)
+        os.mkfifo(run.folder / name)
+    lab = Lab(run.folder.parent, "cpu", runs=run.folder.parent)
+    assert training(lab) == "" and run.status()["state"] == "new" and run.events() == []
+    with pytest.raises(RunError, match="missing or broken"):
+        run.settings()
+
+
+def test_runs_that_nobody_can_name_are_left_out_and_one_that_goes_is_no_error(run, monkeypatch):
+    for name in (".r.new", ".r.old", os.fsdecode(b"geh\xf6rt"), "a\nb"):
+        shutil.copytree(run.folder, run.folder.parent / name)
+    assert [each.name for each in runs(run.folder.parent)] == ["r"]
+    gone = mock.Mock(side_effect=lambda pattern: [run.folder / "settings.json", run.folder.parent / "gone" / "x"])
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: gone(pattern))
+    assert [each.name for each in runs(run.folder.parent)] == ["r", "gone"]
+
+
+@pytest.mark.parametrize("total", [1e17, -1e299, 1e-310])
+def test_curves_end_whatever_the_log_says(run, total):
+    run.log("started", steps=1, labels=["a"])
+    for at in (total, total, 0.0):
+        run.log("step", total=at, loss=1, accuracy=1, rate=1, clips_per_second=1, waiting=0)
+    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]))
+    assert all(len(each) < 50_000 for each in pictures(run.events()))
+
+
+def test_half_a_character_in_a_run_is_no_text(run):
+    run.log("note", sentence="\U0001f600")
+    run.log("note", sentence=HALF)
+    run.log("epoch", epoch=1, loss=1, accuracy=1, confusion=[[1] * 2000] * 2000)
+    assert [event["sentence"] for event in run.events()] == ["\U0001f600"]
+    says(run, sentence=HALF)
+    assert run.status()["state"] == "new"
