@@ -18,6 +18,7 @@ import pytest
 from actrec.evaluation.compare import Point
 from actrec.machine import read_small
 from actrec.recognizer import Recognizer, find_weights
+from actrec.training import story
 from actrec.training.run import Run, RunError, Settings, runs
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
@@ -213,3 +214,33 @@ def test_half_a_character_in_a_run_is_no_text(run):
     assert [event["sentence"] for event in run.events()] == ["\U0001f600"]
     says(run, sentence=HALF)
     assert run.status()["state"] == "new"
+
+
+@pytest.fixture
+def finished(run) -> Run:
+    shutil.copytree(SOURCE, run.weights)
+    run.set_status("finished", "Done.")
+    return run
+
+
+def test_of_a_finished_run_two_files_are_taken_and_no_more(finished, tmp_path):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key").write_text("secret")
+    (finished.weights / "all").symlink_to(tmp_path / "private")
+    assert story.adopt(finished, tmp_path / "weights") == "r"
+    assert sorted(each.name for each in (tmp_path / "weights").iterdir()) == ["r"]
+    assert sorted(each.name for each in (tmp_path / "weights").rglob("*")) == ["card.json", "model.safetensors", "r"]
+    assert list(cards(tmp_path / "weights")) == ["r"]
+
+
+def test_a_link_in_the_place_of_weights_is_not_taken(finished, tmp_path):
+    for name in ("model.safetensors", "card.json"):
+        kept = (finished.weights / name).read_bytes()
+        (tmp_path / "private").write_bytes(kept)
+        (finished.weights / name).unlink()
+        (finished.weights / name).symlink_to(tmp_path / "private")
+        with pytest.raises(RunError, match="cannot be put into"):
+            story.adopt(finished, tmp_path / "weights")
+        (finished.weights / name).unlink()
+        (finished.weights / name).write_bytes(kept)
+    assert not (tmp_path / "weights").exists()

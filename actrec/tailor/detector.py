@@ -26,8 +26,7 @@ from torchvision.ops import nms
 from actrec.machine import parsed, read_small
 from actrec.refusal import BadValue, Refusal
 from actrec.tailor.quarantine import quarantine
-from actrec.weights.checkpoint import MOST_BYTES
-from actrec.weights.folders import settled, write_folder
+from actrec.weights.folders import MOST_BYTES, settled, write_folder
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 STRIDE = 32

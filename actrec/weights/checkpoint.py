@@ -14,9 +14,7 @@ from safetensors.torch import load, save
 
 from actrec.machine import read_small
 from actrec.weights.cards import Card, WeightsError, read_card
-from actrec.weights.folders import settled, write_folder
-
-MOST_BYTES = 2 << 30  # of one file of weights; the largest network here takes a tenth
+from actrec.weights.folders import MOST_BYTES, settled, write_folder
 
 
 def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tensor]) -> Card:

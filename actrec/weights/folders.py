@@ -10,6 +10,8 @@ from pathlib import Path
 from actrec.machine import alive
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # where weights are looked for by name
+FILES = ("model.safetensors", "card.json")  # of a folder of weights
+MOST_BYTES = 2 << 30  # of one file of weights; the largest network here takes a tenth
 OLD = ".old"
 
 
