@@ -19,6 +19,7 @@ from actrec.data.protocols import Fold
 from actrec.data.reading import reason
 from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing
 from actrec.video import VideoError
+from actrec.weights.cards import is_text
 
 FACTS = ("width", "height", "aspect", "frames", "fps")
 MANY_CLASSES = 1000
@@ -48,6 +49,12 @@ def ready_to_train(dataset: DataSet) -> list[str]:
             "one_clip",
             f"{dataset.name} has one clip per class. Two are needed at least, one to learn from and one "
             "to be judged by; ten or more give a result worth having.",
+        )
+    if odd := [label for label in dataset.labels if not is_text(label)]:
+        raise DataError(
+            "label",
+            f"The class folder {odd[0]!a} has a name that weights cannot keep. Rename it: printable characters and "
+            "plain blanks only.",
         )
     told = []
     single = [dataset.labels[index] for index in np.flatnonzero(counts == 1)]
