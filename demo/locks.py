@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.refusal import Refusal
 from demo.guests import COOKIE, Guests, UploadedFile, arriving, fresh_name, guest_of
+from demo.stills import small_pictures_only
 
 API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
@@ -111,13 +112,14 @@ def login(password: str) -> Callable[[str, str], Awaitable[bool]]:
 
 
 def close_gradio() -> None:
-    """Uploads get names of their own, and an address in the place of a file is not fetched."""
+    """Uploads get names of their own, an address in the place of a file is not fetched, and pictures are small."""
 
     async def nothing_is_fetched(url: str) -> None:
         raise gr.Error("This page fetches nothing by an address. Upload the file itself.", print_exception=False)
 
     route_utils.GradioUploadFile = UploadedFile
     processing_utils.async_ssrf_protected_get = nothing_is_fetched
+    small_pictures_only()
 
 
 class Gate:
