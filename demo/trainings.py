@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -22,6 +23,7 @@ from demo.files import discard
 from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
+SECONDS = 20.0  # that one clip may take in the check
 AT_RANDOM = "at random"
 
 
@@ -178,16 +180,20 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
 
 
 def examined(data: str | None) -> list[str]:
-    """What the check of a data set found, one sentence each."""
+    """What the check of a data set found, one sentence each; the clips are decoded in a process of their own."""
     from actrec.data.check import examine
+    from actrec.data.reading import Guarded
     from actrec.data.sets import open_set
+    from actrec.video.child import Decoder
 
     if not data:
         raise refusal("Choose what to learn from first.")
     if str(data).startswith("synthetic"):
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
-    with told():
-        return examine(open_set(data))[1].sentences()
+    with told(), Decoder(seconds=SECONDS) as decoder:
+        found = open_set(data)
+        found = found if found.reader else replace(found, reader=Guarded(decoder))
+        return examine(found)[1].sentences()
 
 
 def light_systems() -> list[str]:

@@ -19,6 +19,7 @@ from actrec.data.protocols import Fold
 from actrec.data.reading import reason
 from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing
 from actrec.video import VideoError
+from actrec.video.request import Header
 from actrec.weights.cards import is_text
 
 FACTS = ("width", "height", "aspect", "frames", "fps")
@@ -197,14 +198,22 @@ def header_facts(dataset: DataSet, sample: Sample) -> list[float]:
     elif sample.path.is_dir():
         width, height, frames, fps = _frames_header(sample)
     else:
-        from actrec.video.read import probe  # av is needed by who decodes
-
-        header = probe(sample.path)
+        header = _probe(dataset)(sample.path)
         width, height, fps = header.width, header.height, header.fps or 0.0
         frames = header.frames or round((header.duration or 0.0) * fps)
         if sample.start is not None and sample.stop is not None:
             frames = round((sample.stop - sample.start) * fps)
     return [width, height, width / max(height, 1), frames, fps]
+
+
+def _probe(dataset: DataSet) -> Callable[[Path], Header]:
+    """How the head of a film is read: by the set's own decoder, where it has one."""
+    own = getattr(dataset.reader, "probe", None)
+    if own is not None:
+        return own
+    from actrec.video.read import probe  # av is needed by who decodes
+
+    return probe
 
 
 def _frames_header(sample: Sample) -> tuple[int, int, int, float]:
