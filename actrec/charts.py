@@ -13,6 +13,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 440, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 30, 38
+MANY_NUMBERS = 1 << 19  # in codes, from which all their directions take too long
 COLOURS = ("#0d9488", "#d97706", "#8b5cf6", "#e11d48", "#0284c7", "#65a30d", "#c026d3", "#a16207")
 
 Points = Sequence[tuple[float, float]]
@@ -50,7 +51,7 @@ def lines(
     across = [point[0] for point in points] + ([mark[0]] if mark else [])
     left, right = min(across), max(across)
     top = high if high is not None else max(point[1] for point in points) * 1.05
-    right, top = (right if right > left else left + 1), (top if top > low else low + 1.0)
+    right, top = _beyond(left, right), _beyond(low, top)
 
     def place(a: float, b: float) -> tuple[float, float]:
         return (
@@ -77,6 +78,11 @@ def lines(
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x, "middle"))
     parts.append(_legend(list(series)))
     return figure(title, "".join(parts), WIDTH, HEIGHT)
+
+
+def _beyond(low: float, high: float) -> float:
+    """The upper end of an axis: `high`, unless it cannot be told from `low`."""
+    return high if high - low > max(abs(low) * 1e-9, 1e-300) else low + max(1.0, abs(low))
 
 
 def _grid(across: list[float], up: list[float], place, percent: bool) -> str:
@@ -126,12 +132,23 @@ def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     one, and the share of all variance that the two show. Missing directions are zero."""
     codes = np.asarray(codes, dtype=np.float64)
     mean = codes.mean(0)
-    _, strength, directions = np.linalg.svd(codes - mean, full_matrices=False)
+    around = codes - mean
+    found = _leading(around) if around.size > MANY_NUMBERS else np.linalg.svd(around, full_matrices=False)[1:]
+    strength, directions = found
     axes = np.zeros((2, codes.shape[1]))
     kept = min(2, int((strength > 1e-9).sum()))
     axes[:kept] = directions[:kept] * np.sign(directions[:kept].sum(1, keepdims=True) + 1e-12)
-    total = float(np.square(strength).sum())
+    total = float(np.square(around).sum())
     return mean, axes, float(np.square(strength[:2]).sum() / total) if total > 0 else 1.0
+
+
+def _leading(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest directions without all the others: rounds from a fixed start (Halko et al. 2011, algorithm 4.4)."""
+    found = np.random.default_rng(0).normal(size=(codes.shape[1], 8))
+    for _ in range(8):
+        found = np.linalg.qr(codes.T @ (codes @ found))[0]
+    _, strength, turns = np.linalg.svd(codes @ found, full_matrices=False)
+    return strength, turns @ found.T
 
 
 def atlas(

@@ -174,20 +174,24 @@ def checkpoints(weights: Path) -> Iterator[Finding]:
     """Every folder of weights: its card, and whether the file is the one the card was written for."""
     from actrec.weights.cards import WeightsError, read_card
     from actrec.weights.download import sha256_of
+    from actrec.weights.folders import names, settled
 
-    cards = sorted(Path(weights).glob("*/card.json"))
-    if not cards:
+    found = names(Path(weights), "card.json")
+    if not found:
         yield Finding("weights", PROBLEM, f"'{weights}' holds none", "Train some: python -m actrec train")
-    for path in cards:
-        folder, again = path.parent, "Fetch the repository again, or train them anew with the command on the card."
+    for name in found:
+        folder, again = (
+            settled(Path(weights) / name),
+            "Fetch the repository again, or train them anew with the command on the card.",
+        )
         try:
-            wanted = _sum_on(path) if folder.name == "person-detector" else read_card(folder).sha256
+            wanted = _sum_on(folder / "card.json") if name == "person-detector" else read_card(folder).sha256
             fits = sha256_of(folder / "model.safetensors") == wanted
         except (WeightsError, OSError, ValueError) as error:
-            yield Finding(f"weights {folder.name}", PROBLEM, str(error), again)
+            yield Finding(f"weights {name}", PROBLEM, str(error), again)
             continue
         says = f"checksum {wanted[:12]} fits" if fits else "the file is not the one its card was written for"
-        yield Finding(f"weights {folder.name}", GOOD if fits else PROBLEM, says, "" if fits else again)
+        yield Finding(f"weights {name}", GOOD if fits else PROBLEM, says, "" if fits else again)
 
 
 def _sum_on(card: Path) -> str:

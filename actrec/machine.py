@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
+import stat
 import sys
 import tempfile
 import time
@@ -199,6 +201,52 @@ def alive(pid: int) -> bool:
     except (OSError, IndexError):
         return True
     return state != "Z"
+
+
+def mark(pid: int) -> str:
+    """What tells a process from a later one of the same number, on this machine since it started; empty where the
+    system does not say."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {began}"
+    except (OSError, IndexError):
+        return ""
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process of this user has a file open."""
+    try:
+        return any(os.path.realpath(each.path) == os.path.realpath(path) for each in os.scandir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+
+
+SMALL = 16 << 20  # bytes of a card, a status, the settings of a run
+
+
+def read_small(path: Path, most: int = SMALL, *, links: bool = True) -> bytes:
+    """A file that somebody else may have put there: no pipe that never ends, no device, nothing larger than `most`."""
+    flags = ("O_NONBLOCK", "O_BINARY", *(() if links else ("O_NOFOLLOW",)))  # a pipe without a writer does not block
+    handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+    try:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        if facts.st_size > most:
+            raise OSError(errno.EFBIG, f"it has more than {most >> 20} MB")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(facts.st_size)
+    finally:
+        os.close(handle)
+
+
+def parsed(text: str | bytes) -> object:
+    """JSON that somebody else may have written. Half a character in it, which nobody could send on, is a ValueError."""
+    text = text if isinstance(text, str) else text.decode()
+    value = json.loads(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _read_json(path: Path) -> dict:

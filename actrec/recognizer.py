@@ -24,6 +24,7 @@ from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.folders import settled
 
 BATCH = 16
 DEVICE_FAILED = (RuntimeError, AssertionError)  # what torch raises: memory, a lost device, no driver
@@ -235,6 +236,11 @@ class Recognizer:
 
     def _gaps(self, codes: np.ndarray) -> np.ndarray:
         """Euclidean distances [codes, centres]."""
+        if len(self._centres) and self._centres.shape[1] != codes.shape[1]:
+            raise WeightsError(
+                f"The class centres of the weights '{self.card.name}' have {self._centres.shape[1]} numbers each, its "
+                f"codes {codes.shape[1]}. They are damaged."
+            )
         return np.linalg.norm(codes[:, None] - self._centres[None], axis=2)
 
     def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
@@ -325,7 +331,7 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
 def find_weights(name: str, folder: Path) -> Path:
     """A checkpoint by its path or by its name in the weights folder; the error lists what there is."""
     for candidate in (Path(name), folder / name):
-        if (candidate / "card.json").is_file():
+        if (settled(candidate) / "card.json").is_file():
             return candidate
     known = ", ".join(cards(folder)) or "none"
     raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.")

@@ -18,12 +18,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from actrec.machine import parsed
 from actrec.refusal import BadValue
 from actrec.repository import RepositoryError, named
 from actrec.taught import MOST_BYTES, MOST_LESSONS, Lesson, Taught
 
 FORMAT = 1
 ENDING = ".taught"
+WIDEST, MOST_NUMBERS = 4096, 1 << 24  # of a code, of all codes; no network here has wider ones
+MOST_VIEWS, MOST_OWN = 64, 2000  # of a clip, classes of the weights themselves
 _NAME = re.compile(r"[^\W_][\w .-]{0,59}")
 
 
@@ -132,7 +135,7 @@ def read(path: Path) -> Taught:
         if path.stat().st_size > 2 * MOST_BYTES:
             raise RepositoryError(f"'{path.name}' is too large for a taught set.")
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get("taught", "null"))
+            header = parsed((file.metadata() or {}).get("taught", "null"))
             tensors = {key: file.get_tensor(key) for key in ("codes", "films", "own") if key in file.keys()}  # noqa: SIM118
         if isinstance(header, dict) and header.get("format") != FORMAT:
             raise RepositoryError(f"'{path.name}' has format {header.get('format')}; this version reads {FORMAT}.")
@@ -153,8 +156,10 @@ def _built(header: dict, tensors: dict[str, np.ndarray]) -> Taught:
     _require(codes.dtype == np.float32 and codes.ndim == 2 and np.isfinite(codes).all() and codes.size > 0)
     _require(films.dtype == np.uint8 and films.ndim == 1)
     _require(own.dtype == np.float32 and own.ndim == 2 and np.isfinite(own).all() and len(own) == len(header["own"]))
+    _require(codes.shape[1] <= WIDEST and codes.size <= MOST_NUMBERS and len(own) <= MOST_OWN)
+    _require(len(own) == 0 or own.shape[1] == codes.shape[1])
     _require(isinstance(rows, list) and 0 < len(rows) <= MOST_LESSONS)
-    _require(all(isinstance(row["views"], int) and row["views"] > 0 for row in rows))
+    _require(all(isinstance(row["views"], int) and 0 < row["views"] <= MOST_VIEWS for row in rows))
     _require(all(isinstance(row["bytes"], int) and row["bytes"] >= 0 for row in rows))
     _require(sum(row["views"] for row in rows) == len(codes) and sum(row["bytes"] for row in rows) == len(films))
     lessons, view, byte = [], 0, 0

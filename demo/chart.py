@@ -30,7 +30,7 @@ def accuracy_against_cost(dots: Iterable[Dot]) -> str:
     costs = [dot.multiplications / GIGA for dot in dots]
     low, high = math.floor(math.log10(min(costs))), math.ceil(math.log10(max(costs)))
     high = max(high, low + 1)
-    floor = math.floor(min(dot.accuracy for dot in dots) * 10) / 10
+    floor = min(max(math.floor(min(dot.accuracy for dot in dots) * 10) / 10, 0), 0.9)
 
     def x(giga: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(giga) - low) / (high - low)

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.refusal import Refusal
 from demo.guests import COOKIE, FilesOnly, Guests, UploadedFile, arriving, fresh_cookie, guest_of, is_ours
+from demo.stills import small_pictures_only
 
 API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
@@ -117,7 +118,8 @@ def login(password: str) -> Callable[[str, str], Awaitable[bool]]:
 
 
 def close_gradio() -> None:
-    """Uploads get names of their own and are files only; an address in the place of a file is not fetched."""
+    """Uploads get names of their own and are files only, an address in the place of a file is not fetched, and pictures
+    are small."""
 
     async def nothing_is_fetched(url: str) -> None:
         raise gr.Error("This page fetches nothing by an address. Upload the file itself.", print_exception=False)
@@ -125,6 +127,7 @@ def close_gradio() -> None:
     route_utils.GradioUploadFile = UploadedFile
     route_utils.GradioMultiPartParser = FilesOnly
     processing_utils.async_ssrf_protected_get = nothing_is_fetched
+    small_pictures_only()
 
 
 class Gate:

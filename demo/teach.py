@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 import numpy as np
@@ -23,6 +24,9 @@ from demo.lab import Lab
 from demo.look import gaps, verdict
 from demo.toast import refusal, told, warn
 from demo.wiring import COMPUTE, QUIET
+
+if TYPE_CHECKING:
+    from actrec.weights.cards import Card
 
 SHORT_SIDE = 240
 OTHER = "anything else"
@@ -136,12 +140,18 @@ def delete_set(lab: Lab, name: str | None) -> None:
 def fitting(lab: Lab, taught: Taught) -> Taught:
     """A set for weights that are here: its own, or its films seen again by those that are."""
     card = lab.cards.get(taught.weights)
-    if card is not None and card.sha256 == taught.sha256:
+    if card is not None and card.sha256 == taught.sha256 and as_wide(taught, card):
         return taught
     weights = taught.weights if card is not None else lab.default
     fresh = taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
     warn(f"The set was made with other weights: its clips were looked at again with {weights}.")
     return fresh
+
+
+def as_wide(taught: Taught, card: Card) -> bool:
+    """Whether the codes of a set can be those of the weights it names."""
+    widths = {len(row) for row in (card.centres or {}).values()}
+    return not widths or {each.codes.shape[1] for each in taught.lessons} <= widths
 
 
 def export(taught: Taught | None) -> str:

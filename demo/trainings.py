@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -24,6 +25,7 @@ from demo.guests import SPARE, bytes_in, current_guest, folder_for
 from demo.lab import ROOT, Lab
 from demo.toast import refusal, told
 
+SECONDS = 20.0  # that one clip may take in the check
 AT_RANDOM = "at random"
 KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
 STALE = 3600.0  # seconds after which what is half done is taken for what someone left
@@ -236,16 +238,20 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
 
 
 def examined(data: str | None) -> list[str]:
-    """What the check of a data set found, one sentence each."""
+    """What the check of a data set found, one sentence each; the clips are decoded in a process of their own."""
     from actrec.data.check import examine
+    from actrec.data.reading import Guarded
     from actrec.data.sets import open_set
+    from actrec.video.child import Decoder
 
     if not data:
         raise refusal("Choose what to learn from first.")
     if str(data).startswith("synthetic"):
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
-    with told():
-        return examine(open_set(data))[1].sentences()
+    with told(), Decoder(seconds=SECONDS) as decoder:
+        found = open_set(data)
+        found = found if found.reader else replace(found, reader=Guarded(decoder))
+        return examine(found)[1].sentences()
 
 
 def light_systems() -> list[str]:

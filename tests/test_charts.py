@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -43,6 +44,16 @@ def test_the_plane_is_scikit_learns_pca(rng):
     assert np.abs((codes - mean) @ axes.T) == pytest.approx(np.abs(theirs.transform(codes)), abs=1e-9)
     assert share == pytest.approx(theirs.explained_variance_ratio_.sum())
     assert plane(np.ones((1, 4)))[2] == 1.0
+
+
+def test_the_plane_of_many_wide_codes_is_the_same_and_takes_no_time(rng):
+    codes = rng.normal(size=(3000, 900)) * np.r_[9, 4, np.ones(898)]
+    began = time.monotonic()
+    _, axes, share = plane(codes)
+    assert time.monotonic() - began < 2
+    variances, directions = np.linalg.eigh(np.cov(codes.T))
+    assert np.abs(axes @ directions[:, [-1, -2]]) == pytest.approx(np.eye(2), abs=1e-4)
+    assert share == pytest.approx(variances[-2:].sum() / variances.sum(), rel=1e-4)
 
 
 def test_the_map_holds_every_class_and_names_are_text():

@@ -13,6 +13,8 @@ from safetensors.numpy import load_file, save_file
 from actrec.repository import RepositoryError
 from actrec.taught import Lesson, Taught, fewest_mistakes, mistakes
 from actrec.taught_files import delete, file_name, open_saved, read, save_as, saved, write
+from actrec.weights.cards import Card
+from demo.teach import as_wide
 
 
 def lesson(label: str | None, *codes: tuple[float, float], film: bytes = b"film") -> Lesson:
@@ -175,3 +177,25 @@ def test_a_header_that_does_not_fit_its_content_is_refused(taught, tmp_path, cha
     save_file(tensors, path, {"taught": json.dumps(header | change)})
     with pytest.raises(RepositoryError):
         read(path)
+
+
+def test_a_set_without_measure_is_refused_at_once(taught, tmp_path):
+    """Wide codes, many views or many names cost whoever looks at the map."""
+    wide = Taught("w", "abc", lessons=(Lesson("a", np.ones((1, 5000), np.float32)),))
+    many = Taught("w", "abc", lessons=(Lesson("a", np.ones((65, 4), np.float32)),))
+    much = Taught("w", "abc", lessons=(Lesson("a", np.ones((64, 4096), np.float32)),) * 65)
+    named = replace(taught, own={str(number): np.ones(2, np.float32) for number in range(2001)})
+    uneven = replace(taught, own={"own": np.ones(3, np.float32)})
+    half = replace(taught, weights="\\ud800")
+    for each in (wide, many, much, named, uneven, half):
+        path = write(each, tmp_path / "x.taught")
+        path.write_bytes(path.read_bytes().replace(b"\\\\ud800", b"\\ud800 "))
+        with pytest.raises(RepositoryError, match="not a set of taught actions"):
+            read(path)
+    assert read(write(replace(wide, lessons=(Lesson("a", np.ones((20, 4096), np.float32)),)), path)).labels == ("a",)
+
+
+def test_a_set_is_taken_as_it_is_only_where_its_codes_are_as_wide_as_those_of_its_weights(taught):
+    card = Card("some-weights", "asym3d", ["own"], "", "", 0, centres={"own": [4.0, 0.0]})
+    assert as_wide(taught, card) and as_wide(taught, replace(card, centres=None))
+    assert not as_wide(taught, replace(card, centres={"own": [4.0, 0.0, 0.0]}))

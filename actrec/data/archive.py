@@ -6,9 +6,11 @@ numbers for names; only the class folders (and groups inside them) keep theirs.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -18,6 +20,11 @@ from pathlib import Path, PurePosixPath
 from actrec.data.sets import VIDEO, DataError
 
 CHUNK = 1 << 20
+PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+LISTED = 512  # bytes that an entry may take in the list of contents, most names take a quarter
+NO_ZIP = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, MemoryError, OverflowError,
+)  # fmt: skip
 PACKED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"}
 LEFT_ASIDE = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
@@ -41,17 +48,30 @@ def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open(path, "rb", buffering=0) as file, zipfile.ZipFile(_Measured(file, limits)) as archive:
             wanted, aside = _wanted(archive, limits)
             _write(archive, wanted, fresh, limits)
         os.rename(fresh, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, UnicodeError) as error:
+    except NO_ZIP as error:
         raise DataError("archive", "This is no zip that can be read. Pack the folders again as a plain zip.") from error
     except OSError as error:
         raise DataError("archive", f"The zip cannot be unpacked: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return f"{len(wanted)} clips unpacked" + (f", {aside} files that are no video left aside." if aside else ".")
+
+
+class _Measured(io.BufferedReader):
+    """A zip whose list of contents, which is read in one piece and becomes an object per entry, has a measure."""
+
+    def __init__(self, file: io.FileIO, limits: Limits) -> None:
+        super().__init__(file)
+        self._most = max(limits.files * LISTED, 2 * CHUNK)
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > self._most:
+            raise DataError("archive", "The zip's list of contents is too long: it holds too many files.")
+        return super().read(size)
 
 
 def _wanted(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[tuple[zipfile.ZipInfo, tuple[str, ...]]], int]:
@@ -64,6 +84,8 @@ def _wanted(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[tuple[zipfil
         raise DataError("archive", f"The zip holds another archive, '{nested[-80:]}'. Unpack that one first.")
     if any(each.flag_bits & 1 for each, _ in kept):
         raise DataError("archive", "The zip is locked with a password. Pack it without one.")
+    if any(each.compress_type not in PLAIN for each, _ in kept):  # LZMA names the memory it wants
+        raise DataError("archive", "The zip is packed in an unusual way. Pack the folders again as a plain zip.")
     declared = sum(each.file_size for each, _ in kept)
     packed = sum(each.compress_size for each, _ in kept)
     if declared > limits.bytes:

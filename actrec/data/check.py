@@ -19,6 +19,8 @@ from actrec.data.protocols import Fold
 from actrec.data.reading import reason
 from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing
 from actrec.video import VideoError
+from actrec.video.request import Header
+from actrec.weights.cards import is_text
 
 FACTS = ("width", "height", "aspect", "frames", "fps")
 MANY_CLASSES = 1000
@@ -48,6 +50,12 @@ def ready_to_train(dataset: DataSet) -> list[str]:
             "one_clip",
             f"{dataset.name} has one clip per class. Two are needed at least, one to learn from and one "
             "to be judged by; ten or more give a result worth having.",
+        )
+    if odd := [label for label in dataset.labels if not is_text(label)]:
+        raise DataError(
+            "label",
+            f"The class folder {odd[0]!a} has a name that weights cannot keep. Rename it: printable characters and "
+            "plain blanks only.",
         )
     told = []
     single = [dataset.labels[index] for index in np.flatnonzero(counts == 1)]
@@ -190,14 +198,22 @@ def header_facts(dataset: DataSet, sample: Sample) -> list[float]:
     elif sample.path.is_dir():
         width, height, frames, fps = _frames_header(sample)
     else:
-        from actrec.video.read import probe  # av is needed by who decodes
-
-        header = probe(sample.path)
+        header = _probe(dataset)(sample.path)
         width, height, fps = header.width, header.height, header.fps or 0.0
         frames = header.frames or round((header.duration or 0.0) * fps)
         if sample.start is not None and sample.stop is not None:
             frames = round((sample.stop - sample.start) * fps)
     return [width, height, width / max(height, 1), frames, fps]
+
+
+def _probe(dataset: DataSet) -> Callable[[Path], Header]:
+    """How the head of a film is read: by the set's own decoder, where it has one."""
+    own = getattr(dataset.reader, "probe", None)
+    if own is not None:
+        return own
+    from actrec.video.read import probe  # av is needed by who decodes
+
+    return probe
 
 
 def _frames_header(sample: Sample) -> tuple[int, int, int, float]:

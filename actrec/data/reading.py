@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -12,6 +12,10 @@ import numpy as np
 from actrec.data.sets import PICTURE, DataError, Sample, listing
 from actrec.refusal import BadValue
 from actrec.video import Clip, VideoError
+
+if TYPE_CHECKING:
+    from actrec.video.child import Decoder
+    from actrec.video.request import Header
 
 FITS = ("letterbox", "short_side", "stretch", "whole")
 
@@ -62,18 +66,38 @@ class Files:
             return fitted(thinned(clip, settings), settings)
         from actrec.video.read import read_clip  # av is needed by who decodes, not by who reads a cache
 
-        clip = read_clip(
-            path,
-            fps=settings.fps,
-            frames=settings.frames,
-            short_side=None if settings.fit == "whole" else settings.size,
-            start=sample.start,
-            stop=sample.stop,
-        )
-        return fitted(clip, settings)
+        return fitted(read_clip(path, **wanted(sample, settings)), settings)
 
 
 FILES = Files()
+
+
+class Guarded:
+    """The same clips, each decoded in a child process with limits of memory and time."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def read(self, sample: Sample, settings: ClipSettings) -> Clip:
+        if Path(sample.path).is_dir():
+            return FILES.read(sample, settings)
+        clip = self._decoder.read(sample.path, **wanted(sample, settings))
+        return fitted(clip, settings)
+
+    def probe(self, path: Path) -> Header:
+        """What a film's file says about itself."""
+        return self._decoder.probe(path)
+
+
+def wanted(sample: Sample, settings: ClipSettings) -> dict:
+    """What a decoder is asked for."""
+    return {
+        "fps": settings.fps,
+        "frames": settings.frames,
+        "short_side": None if settings.fit == "whole" else settings.size,
+        "start": sample.start,
+        "stop": sample.stop,
+    }
 
 
 def read_frames(folder: Path, fps: float) -> Clip:

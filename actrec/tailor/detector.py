@@ -20,12 +20,13 @@ import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torchvision.ops import nms
 
+from actrec.machine import parsed, read_small
 from actrec.refusal import BadValue, Refusal
 from actrec.tailor.quarantine import quarantine
-from actrec.weights.folders import settled, write_folder
+from actrec.weights.folders import MOST_BYTES, settled, write_folder
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 STRIDE = 32
@@ -59,13 +60,13 @@ def read_card(folder: Path) -> Card:
     """The card of a detector's folder."""
     path = settled(Path(folder)) / CARD
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        written = parsed(read_small(path))
         known = {f.name for f in fields(Card)}
         card = Card(**{k: tuple(v) if k == "classes" else v for k, v in written.items() if k in known})
         fits = 0 <= card.person < len(card.classes) and card.image_size >= STRIDE and 0 < card.overlap <= 1
     except FileNotFoundError:
         raise DetectorError(f"There is no {CARD} in {folder}; a detector needs one beside {WEIGHTS}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, TypeError, AttributeError) as error:
         raise DetectorError(f"{path} is not a detector's card: {error}.") from None
     if not fits:
         raise DetectorError(f"{path} names no usable person class, image size or overlap.")
@@ -118,9 +119,9 @@ def load_network(folder: Path, card: Card) -> torch.nn.Module:
     """The network of a card with its weights in it, float32, not fused."""
     path = settled(Path(folder)) / WEIGHTS
     try:
-        state = load_file(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (FileNotFoundError, SafetensorError) as error:
+        data = read_small(path, MOST_BYTES)
+        state, digest = load(data), hashlib.sha256(data).hexdigest()
+    except (OSError, SafetensorError) as error:
         raise DetectorError(f"{path} cannot be read as safetensors: {error}.") from None
     if card.sha256 and card.sha256 != digest:
         raise DetectorError(f"{path} is not the file its card was written for: fetch or save it again.")

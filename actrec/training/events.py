@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from actrec.machine import parsed
 
 # The numbers that readers count on, by event; accuracy and rate may grow new neighbours.
 NUMBERS = {
@@ -10,6 +10,8 @@ NUMBERS = {
     "step": ("total", "loss", "accuracy", "rate", "clips_per_second", "waiting"),
     "epoch": ("epoch", "loss", "accuracy"),
 }
+
+MOST_CLASSES = 100  # of a confusion that is read; up to 40 are logged
 
 
 def is_number(value: object) -> bool:
@@ -19,7 +21,7 @@ def is_number(value: object) -> bool:
 def event_of(line: str) -> dict | None:
     """The event on a line, or None where a crash or a bad disk has left something else."""
     try:
-        event = json.loads(line)
+        event = parsed(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str) or not is_number(event.get("time")):
@@ -34,18 +36,21 @@ def _labels_fit(event: dict) -> bool:
     labels, counts = event.get("labels", []), event.get("confusion") or []
     if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
         return False
-    square = isinstance(counts, list) and all(isinstance(row, list) and len(row) == len(counts) for row in counts)
+    if not isinstance(counts, list) or len(counts) > MOST_CLASSES:
+        return False
+    square = all(isinstance(row, list) and len(row) == len(counts) for row in counts)
     return square and all(is_number(each) for row in counts for each in row)
 
 
 def status_of(text: str) -> dict | None:
     """A status, or None where the file holds none."""
     try:
-        status = json.loads(text)
+        status = parsed(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(status, dict) or not isinstance(status.get("pid"), int) or not 0 < status["pid"] < 1 << 31:
         return None
-    if not all(isinstance(status.get(name), str) for name in ("state", "sentence")):
+    status.setdefault("mark", "")
+    if not all(isinstance(status.get(name), str) for name in ("state", "sentence", "mark")):
         return None
     return status if all(status.get(name) is None or is_number(status[name]) for name in ("done", "left")) else None

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from actrec.machine import alive, write_json
+from actrec.machine import alive, has_open, mark, parsed, read_small, write_json
 from actrec.refusal import Refusal
 from actrec.training.events import event_of, status_of
+from actrec.weights.folders import is_name
 
 try:
     import fcntl
@@ -24,6 +25,7 @@ except ImportError:  # Windows: two trainings in one folder are not noticed ther
 
 FORMAT = 2
 LASTING = ("running", "paused")  # states in which a process is at work
+MOST_EVENTS = 256 << 20  # bytes of a log: a million steps
 
 
 class RunError(Refusal):
@@ -118,8 +120,8 @@ class Run:
     def settings(self) -> Settings:
         path = self.folder / "settings.json"
         try:
-            values = json.loads(path.read_text())
-        except (OSError, ValueError):
+            values = parsed(read_small(path))
+        except (OSError, ValueError, RecursionError):
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.") from None
         if not isinstance(values, dict):
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.")
@@ -147,7 +149,7 @@ class Run:
     def events(self) -> list[dict]:
         """All events so far; a line that a crash cut off is left out."""
         try:
-            lines = (self.folder / "events.jsonl").read_text(errors="replace").splitlines()
+            lines = read_small(self.folder / "events.jsonl", MOST_EVENTS).decode(errors="replace").splitlines()
         except OSError:
             return []
         return [event for line in lines if (event := event_of(line)) is not None]
@@ -162,25 +164,35 @@ class Run:
         return tuple(sizes)
 
     def set_status(self, state: str, sentence: str = "", **facts: object) -> None:
+        pid = os.getpid()
         write_json(
             self.folder / "status.json",
-            {"state": state, "sentence": sentence, "pid": os.getpid(), "time": time.time(), **facts},
+            {"state": state, "sentence": sentence, "pid": pid, "mark": mark(pid), "time": time.time(), **facts},
         )
 
     def status(self) -> dict:
         """What the run is doing; one that says 'running' without a living process was cut off."""
         try:
-            status = status_of((self.folder / "status.json").read_text(errors="replace"))
+            status = status_of(read_small(self.folder / "status.json").decode(errors="replace"))
         except OSError:
             status = None
         if status is None:
             return {"state": "new", "sentence": "Not started yet."}
-        if status["state"] in LASTING and not alive(status["pid"]):
+        if status["state"] in LASTING and not self._trained_by(status):
             status |= {
                 "state": "cut off",
                 "sentence": "The training process is gone. Resume goes on from the last checkpoint.",
             }
         return status
+
+    def _trained_by(self, status: dict) -> bool:
+        """Whether the process that wrote the status still trains. Its number alone may be another process's by now."""
+        now = mark(status["pid"])
+        if not alive(status["pid"]) or not now:
+            return alive(status["pid"])
+        if status["mark"]:
+            return status["mark"] == now
+        return has_open(status["pid"], self.folder / "lock")  # written before statuses had a mark
 
     def ask_to(self, what: str) -> None:
         """Leave a word for the training process: `stop` or `pause`."""
@@ -216,8 +228,15 @@ class Silent(Run):
 
 def runs(folder: Path) -> list[Run]:
     """The runs in a folder, the newest first."""
-    found = [Run(each.parent) for each in Path(folder).glob("*/settings.json")]
-    return sorted(found, key=lambda run: run.folder.stat().st_mtime, reverse=True)
+    found = [Run(each.parent) for each in Path(folder).glob("*/settings.json") if is_name(each.parent.name)]
+    return sorted(found, key=_changed, reverse=True)
+
+
+def _changed(run: Run) -> float:
+    try:
+        return run.folder.stat().st_mtime
+    except OSError:  # removed just now
+        return 0.0
 
 
 def _fits(values: dict, wanted: Field) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from actrec.machine import read_small
 from actrec.training.run import Run, RunError
+from actrec.weights.folders import FILES, MOST_BYTES, write_folder
 
 POINTS = 300  # of a curve
 LINES = 14  # of the log
@@ -87,13 +88,9 @@ def adopt(run: Run, folder: Path) -> str:
     home = Path(folder) / run.name
     if home.exists():
         raise RunError(f"There are weights '{run.name}' already.")
-    fresh = home.with_name(f".{home.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        shutil.copytree(run.weights, fresh)
-        fresh.rename(home)
+        files = {name: read_small(run.weights / name, MOST_BYTES, links=False) for name in FILES}
+        write_folder(home, files)
     except OSError as error:
         raise RunError(f"The weights cannot be put into '{folder}': {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return home.name

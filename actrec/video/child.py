@@ -14,13 +14,16 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from actrec.refusal import BadValue
-from actrec.video.clip import Clip, VideoError
+from actrec.video import answers
+from actrec.video.clip import Clip
 from actrec.video.refusals import refusal
 from actrec.video.request import LIMITS, Header, Limits, Wanted
 from actrec.video.shared import PAGE, TAKEN, Block, Pool, receive, times_offset, wait
@@ -65,18 +68,19 @@ class Decoder:
             try:
                 sent = {"block": block.number, "size": block.size, "written": block.touched}
                 reply = self._ask({**request, **sent}, block.file)
-                block.touched = reply["touched"]
-                pictures, times = _clip_of(self._pool, block, reply["shape"])
+                with self._believing():
+                    pictures, times, notes = _clip_of(self._pool, block, reply)
             except BaseException:
                 self._pool.forget(block)  # nobody knows how far it was written
                 raise
-        return Clip(pictures, times, source=str(path), notes=tuple(reply["notes"]))
+        return Clip(pictures, times, source=str(path), notes=notes)
 
     def probe(self, path: str | Path) -> Header:
         """The same as `actrec.video.read.probe`."""
         with self._turn():
             reply = self._ask({"do": "probe", "path": _absolute(path)})
-        return Header(**reply["header"])
+            with self._believing():
+                return answers.header(reply)
 
     @property
     def pid(self) -> int | None:
@@ -115,14 +119,22 @@ class Decoder:
         except BaseException:  # also Ctrl-C: a late answer must not meet the next question
             self._drop()
             raise
-        if "code" in reply:
-            if reply["code"] in ("memory", "crashed"):  # who knows what the child still holds: take a new one
-                self._drop()
-            error = VideoError(reply["code"], reply["sentence"])
-            if "trace" in reply:
-                error.add_note(reply["trace"])
-            raise error
-        return reply
+        with self._believing():
+            error = answers.failure(reply)
+        if error is None:
+            return reply
+        if error.code in ("memory", "crashed"):  # who knows what the child still holds: take a new one
+            self._drop()
+        raise error
+
+    @contextmanager
+    def _believing(self) -> Iterator[None]:
+        """A child that answers nonsense was taken over by the video, or broken by it: it is not asked again."""
+        try:
+            yield
+        except answers.AnswerError as error:
+            self._drop()
+            raise refusal("crashed") from error
 
     def _turn(self) -> threading.Lock:
         """The right to talk to the child. After a fork that child is the parent's: forget it, with its lock."""
@@ -174,12 +186,17 @@ class _Child:
                 taken = False
             if not taken:
                 raise _IdleDeathError
-            text, _ = receive(self.line, until)
+            text, sent = receive(self.line, until)
         except TimeoutError as error:
             raise refusal("too-slow", seconds=seconds) from error
-        if not text:
+        if sent >= 0:
+            os.close(sent)
+        if not text or sent >= 0:
             raise refusal("crashed")
-        return json.loads(text)
+        try:
+            return answers.answer_of(text)
+        except answers.AnswerError as error:
+            raise refusal("crashed") from error
 
 
 def _end(process: subprocess.Popen, line: socket.socket, owner: int) -> None:
@@ -193,10 +210,13 @@ def _absolute(path: str | Path) -> str:
     return str(Path(path).absolute())
 
 
-def _clip_of(pool: Pool, block: Block, shape: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and times out of the memory that the child wrote, without a copy of the frames."""
+def _clip_of(pool: Pool, block: Block, reply: dict) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Frames, times and notes out of the memory that the child wrote, without a copy of the frames."""
+    shape, notes = answers.place_of(reply, block), answers.notes(reply)
+    block.touched = answers.touched(reply, block)
     used = math.prod(shape)
     start = times_offset(used)
     held = pool.array(block, start + 8 * shape[0])
     times = held[start:].view(np.float64).copy()
-    return held[:used].reshape(shape), times
+    answers.check_times(times)
+    return held[:used].reshape(shape), times, notes

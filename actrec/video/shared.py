@@ -74,6 +74,8 @@ class Pool:
 
     def give(self, block: Block) -> None:
         """Take a block back that nobody looks at any more. May be called by the garbage collector at any time."""
+        if block.file < 0:  # forgotten meanwhile
+            return
         foreign = block.owner != os.getpid() or block.forks != _forks  # a forked process may still look at it
         if foreign or block.touched + sum(free.touched for free in self._free) > SPARE:
             self.forget(block)
@@ -101,8 +103,9 @@ class Pool:
 
     def forget(self, block: Block) -> None:
         """Let a block go for good."""
-        self._alive -= 1
-        block.close()
+        if block.file >= 0:
+            self._alive -= 1
+            block.close()
 
 
 def times_offset(frame_bytes: int) -> int:
@@ -122,6 +125,8 @@ def receive(line: socket.socket, until: float = math.inf) -> tuple[bytes, int]:
             part, files, _, _ = socket.recv_fds(line, LONGEST_LINE, 1)
         except ConnectionResetError:
             part, files = b"", []
+        if files and file >= 0:
+            os.close(file)
         file = files[0] if files else file
         if not part or len(text) > LONGEST_LINE:
             return b"", file

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from actrec.machine import parsed, read_small
 from actrec.refusal import Refusal
-from actrec.weights.folders import settled
+from actrec.weights.folders import names, settled
 
 FORMAT = 1
 
@@ -43,16 +43,17 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e30 < value < 1e30
 
 
-def _text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """What a card may hold as a name or a sentence: it can be printed."""
     return isinstance(value, str) and len(value) < 4000 and value.isprintable()
 
 
 def _labels(value: object) -> bool:
-    return isinstance(value, list) and 0 < len(set(filter(_text, value))) == len(value)
+    return isinstance(value, list) and 0 < len(set(filter(is_text, value))) == len(value)
 
 
 def _centres(value: object) -> bool:
-    rows = list(value.values()) if isinstance(value, dict) else []
+    rows = list(value.values()) if isinstance(value, dict) and all(map(is_text, value)) else []
     same = len({len(row) for row in rows if isinstance(row, list)}) == 1 and all(isinstance(row, list) for row in rows)
     return value is None or (not rows and value == {}) or (same and all(_number(each) for row in rows for each in row))
 
@@ -62,7 +63,10 @@ def _inputs(value: object) -> bool:
 
 
 def _measured(value: object) -> bool:
-    return isinstance(value, dict) and (value.get("top1") is None or _number(value["top1"]))
+    if not isinstance(value, dict) or not is_text(value.get("split", "")):
+        return False
+    top1 = value.get("top1")
+    return top1 is None or (_number(top1) and 0 <= top1 <= 1)
 
 
 def _distance(value: object) -> bool:
@@ -74,7 +78,9 @@ FITS = {
     "labels": _labels, "centres": _centres, "inputs": _inputs, "measured": _measured, "threshold": _distance,
     "temperature": lambda value: value is None or (_number(value) and value > 0),
     "options": lambda value: isinstance(value, dict), "seed": lambda value: isinstance(value, int),
-    **dict.fromkeys(("name", "system", "trained_on", "command", "licence", "intended_for", "people", "sha256"), _text),
+    **dict.fromkeys(
+        ("name", "system", "trained_on", "command", "licence", "intended_for", "people", "sha256"), is_text
+    ),
 }  # fmt: skip
 ODD = {
     "labels": "labels must be a list of names, each once",
@@ -85,9 +91,9 @@ ODD = {
 def cards(folder: Path) -> dict[str, Card]:
     """The cards of all checkpoints in a folder, by the name of their folder; one that is broken is left out."""
     found = {}
-    for path in sorted(Path(folder).glob("*/card.json")):
+    for name in names(folder, "card.json"):
         try:
-            found[path.parent.name] = read_card(path.parent)
+            found[name] = read_card(Path(folder) / name)
         except WeightsError:
             continue
     return found
@@ -97,13 +103,14 @@ def read_card(folder: Path) -> Card:
     """The card of a checkpoint folder."""
     path = settled(Path(folder)) / "card.json"
     try:
-        values = json.loads(path.read_text())
+        values = parsed(read_small(path))
     except FileNotFoundError:
         raise WeightsError(
             f"'{folder}' holds no card.json. Name a folder with model.safetensors and card.json."
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"The card '{path}' cannot be read: {error}.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise WeightsError(f"The card '{path}' cannot be read: {reason}.") from None
     return _checked(values, path)
 
 

@@ -12,8 +12,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from actrec.machine import read_small
 from actrec.weights.cards import Card, WeightsError, read_card
-from actrec.weights.folders import settled, write_folder
+from actrec.weights.folders import MOST_BYTES, settled, write_folder
 
 
 def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tensor]) -> Card:
@@ -32,7 +33,7 @@ def read_checkpoint(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     card = read_card(folder)
     path = folder / "model.safetensors"
     try:
-        data = path.read_bytes()
+        data = read_small(path, MOST_BYTES)
     except OSError as error:
         raise WeightsError(f"The weights '{path}' cannot be read: {error.strerror}.") from None
     if hashlib.sha256(data).hexdigest() != card.sha256:

@@ -10,6 +10,9 @@ from pathlib import Path
 from actrec.machine import alive
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # where weights are looked for by name
+FILES = ("model.safetensors", "card.json")  # of a folder of weights
+MOST_BYTES = 2 << 30  # of one file of weights; the largest network here takes a tenth
+OLD = ".old"
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -26,6 +29,18 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def names(folder: Path, file: str) -> list[str]:
+    """The folders in a folder that hold this file, by name; what is still being written is none of them."""
+    found = {each.parent.name for each in Path(folder).glob(f"*/{file}")}
+    waiting = {name[1 : -len(OLD)] for name in found if name.startswith(".") and name.endswith(OLD)}
+    return sorted(name for name in found | waiting if is_name(name) and settled(Path(folder) / name).exists())
+
+
+def is_name(name: str) -> bool:
+    """Whether people can read a folder's name, and it is not hidden."""
+    return name.isprintable() and not name.startswith(".") and name != ""
+
+
 def settled(folder: Path) -> Path:
     """The folder, or the old one that a replacement cut off in the middle has left."""
     return _old(folder) if not folder.exists() and _old(folder).exists() else folder
@@ -33,7 +48,7 @@ def settled(folder: Path) -> Path:
 
 def _old(folder: Path) -> Path:
     """Where a folder waits while another takes its place."""
-    return folder.with_name(f".{folder.name}.old")
+    return folder.with_name(f".{folder.name}{OLD}")
 
 
 def _write(path: Path, data: bytes) -> None:

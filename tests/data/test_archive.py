@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
+import struct
+import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,6 +101,42 @@ def test_what_is_no_zip_and_what_is_cut_off_is_refused(tmp_path):
         with pytest.raises(DataError, match="no zip that can be read"):
             unpack(tmp_path / f"{name}.zip", tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+
+def test_a_list_of_contents_without_end_is_not_read(tmp_path):
+    """200,000 entries in 10 MB, each an object once it is read."""
+    entry = b"PK\1\2" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
+    listed, count = entry * 200_000, 200_000
+    big = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(listed), 0)
+    where = struct.pack("<4sLQL", b"PK\6\7", 0, len(listed), 1)
+    path = tmp_path / "a.zip"
+    last = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *[0xFFFF] * 2, *[0xFFFFFFFF] * 2, 0)
+    path.write_bytes(listed + big + where + last)
+    began = time.monotonic()
+    with pytest.raises(DataError, match="too many files"):
+        unpack(path, tmp_path / "out")
+    assert time.monotonic() - began < 0.5 and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_zips_of_every_kind_end_in_clips_or_a_sentence(tmp_path, method):
+    rng = random.Random(method)
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w", method) as archive:
+        for number in range(4):
+            archive.writestr(f"{'ab'[number % 2]}/{number}.mp4", rng.randbytes(100) + b"x" * 100)
+    whole = (tmp_path / "whole.zip").read_bytes()
+    for number in range(100):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice([1, 1, 2, 4])):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        (tmp_path / "a.zip").write_bytes(damaged[: rng.randrange(len(damaged))] if rng.random() < 0.2 else damaged)
+        with suppress(DataError):
+            unpack(tmp_path / "a.zip", tmp_path / str(number))
+    if method == zipfile.ZIP_LZMA:
+        with pytest.raises(DataError, match="plain zip"):
+            unpack(tmp_path / "whole.zip", tmp_path / "out")
+    else:
+        assert unpack(tmp_path / "whole.zip", tmp_path / "out").startswith("4 clips")
 
 
 def test_more_than_the_room_is_refused_though_nothing_declared_it(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from demo import api, clip, teach, train
 from demo.lab import Lab
-from demo.trainings import Trainings, from_taught
+from demo.trainings import Trainings, examined, from_taught, from_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "video"))  # for `corpus`, which is no package of its own
@@ -129,6 +129,24 @@ def test_hostile_zips_are_refused_and_gone(lab, upload, tmp_path, files, says):
         train.take_zip(trainings, upload(path))
     assert upload.left() == []
     assert [each for each in (tmp_path / "runs").rglob("*") if each.is_file()] == []
+
+
+def test_a_strangers_clips_are_never_decoded_by_the_page_itself(upload, tmp_path, monkeypatch):
+    def here(*_: object, **__: object):
+        raise AssertionError("decoded in the page")
+
+    for name in ("read_clip", "probe", "decode"):
+        monkeypatch.setattr(f"actrec.video.read.{name}", here)
+    path = tmp_path / "clips.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("wave", "clap"):
+            for number in range(2):
+                archive.write(ROOT / f"assets/examples/{name}.mp4", f"{name}/{number}.mp4")
+        archive.writestr("wave/3.mp4", "no video")
+    trainings = Trainings(tmp_path / "runs")
+    folder, told = from_zip(trainings, upload(path))
+    assert any("4 clips in 2 classes" in each for each in told) and "not a video" in " ".join(told)
+    assert examined(folder) == told[1:]
 
 
 def test_what_was_taught_becomes_a_data_set(lab, upload, tmp_path):

@@ -35,6 +35,17 @@ def test_folders_that_hold_nothing_to_learn_from(tmp_path, out, capsys):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("name", ["a\u00a0b", "\U0001f469\u200d\U0001f9b0", os.fsdecode(b"geh\xf6rt")], ids=ascii)
+def test_a_class_whose_name_the_card_could_not_keep(tmp_path, out, capsys, name):
+    """Refused before anything is read: these are no films, and nothing says so."""
+    for label in (name, "plain"):
+        for number in range(2):
+            path = tmp_path / "films" / label / f"{number}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"no film")
+    assert f"The class folder {name!a} has a name" in refused(capsys, "--data", tmp_path / "films", "--out", out)
+
+
 def test_clips_that_are_all_broken(tmp_path, out, capsys):
     for number in range(4):
         path = tmp_path / "films" / "ab"[number % 2] / f"{number}.mp4"

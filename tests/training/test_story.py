@@ -43,6 +43,7 @@ def test_weights_are_taken_over_once_and_only_when_finished(tmp_path):
     run = Run(tmp_path / "runs" / "mine")
     run.weights.mkdir(parents=True)
     (run.weights / "card.json").write_text(json.dumps({"name": "mine"}))
+    (run.weights / "model.safetensors").write_bytes(b"")
     (tmp_path / "weights").mkdir()
     with pytest.raises(RunError, match="no weights yet"):
         story.adopt(run, tmp_path / "weights")
