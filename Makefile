@@ -33,7 +33,7 @@ screens:
 # The checkpoints that ship, each by the command on its card: system:weights:data:clips of each class:epochs, then
 # system:weights to start from:epochs for two people's interactions. About two hours on two quiet cores.
 DRAWN = asym3d:asym3d-synthetic:six:250:12 asym3d:asym3d-all:all:100:14 fstcn:fstcn-synthetic:six:160:15 \
-  ms3d:ms3d-synthetic:six:160:11 mdtnet:mdtnet-synthetic:six:160:5 crossenh:crossenh-synthetic:six:160:6
+  ms3d:ms3d-synthetic:six:160:11 mdtnet:mdtnet-synthetic:six:160:5 crossenh:crossenh-synthetic:six:160:14
 TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:100 mdtnet:mdtnet-synthetic:60 \
   crossenh:crossenh-synthetic:60
 INTERACTIONS ?= $(DATA)/ut_interaction
@@ -45,8 +45,9 @@ weights:
 	  $(TRAIN) --data synthetic:$$3 --clips-per-class $$4 --epochs $$5; $(SHIP); done
 	set -e; for each in $(TUNED); do set -- $$(echo $$each | tr : " "); name=$$1-ut; \
 	  $(TRAIN) --data $(INTERACTIONS) --fold all --start-from $$2 --epochs $$3 --patience 0; $(SHIP); done
-	set -e; set -- ms3d; name=ms3d-ut; $(TRAIN) --data $(INTERACTIONS) --fold all --start-from ms3d-synthetic --epochs 20 \
-	  --batch 24 --rate 0.0003 --patience 0; $(SHIP)
+	set -e; set -- ms3d; name=ms3d-pairs; $(TRAIN) --data synthetic:interactions --clips-per-class 160 --preset scratch \
+	  --start-from ms3d-synthetic --rate 1e-3 --epochs 8; name=ms3d-ut; \
+	  $(TRAIN) --data $(INTERACTIONS) --fold all --start-from runs/ms3d-pairs/weights --epochs 60 --patience 0; $(SHIP)
 	set -e; set -- asym3d; name=asym3d-people; $(TRAIN) --data synthetic:all+$(DATA)/generated_people+$(INTERACTIONS) \
 	  --clips-per-class 40 --fold all --preset fine-tune --start-from asym3d-all --epochs 12 --patience 0; $(SHIP)
 

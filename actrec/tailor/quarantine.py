@@ -1,8 +1,8 @@
 """ultralytics kept in its place: what importing and building with it changes in the process is put back.
 
 Unattended it sets OpenCV to one thread and torch too, writes a settings folder into the home directory,
-prints to standard output, replaces `torch.save`, changes how NumPy and torch print, and asks the network
-whether it is there. Nothing here imports ultralytics; `actrec.tailor.detector` does, inside `quarantine()`.
+prints to standard output, replaces `torch.save` and Pillow's `open`, changes how NumPy and torch print, and asks the
+network whether it is there. Nothing here imports ultralytics; `actrec.tailor.detector` does, inside `quarantine()`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import PIL.Image
 import torch
 
 _one_at_a_time = threading.RLock()  # the environment and the thread counts belong to the whole process
@@ -42,7 +43,8 @@ def quarantine() -> Iterator[None]:
     """Run a block that touches ultralytics; afterwards threads, environment and patches are as before."""
     with _one_at_a_time:
         before = dict(os.environ)
-        threads, cv_threads, torch_save = torch.get_num_threads(), cv2.getNumThreads(), torch.save
+        threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
+        torch_save, picture_open = torch.save, PIL.Image.open
         os.environ |= {
             "YOLO_CONFIG_DIR": settings_folder(),
             "YOLO_AUTOINSTALL": "false",
@@ -62,7 +64,7 @@ def quarantine() -> Iterator[None]:
                 del os.environ[name]
             os.environ |= before
             torch.set_printoptions(profile="default")
-            torch.save = torch_save
+            torch.save, PIL.Image.open = torch_save, picture_open
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
             if cv2.getNumThreads() != cv_threads:
