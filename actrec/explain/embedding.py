@@ -19,6 +19,7 @@ from actrec.repository import distances
 
 METHODS = ("t-SNE", "PCA")
 NEIGHBOURS, FEWEST, PERPLEXITY = 5, 5, 30.0
+STEPS = 400  # of t-SNE: a thousand take twice as long and keep as many of five neighbours (0.982 for 0.981)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ def flat(codes: np.ndarray, method: str = "t-SNE", seed: int = 0, perplexity: fl
         return Flat(method, (codes - mean) @ axes.T, codes, axes, mean, shown)
     from sklearn.manifold import TSNE
 
-    made = TSNE(perplexity=min(perplexity, (len(codes) - 1) / 3), init="pca", random_state=seed, n_jobs=2)
+    made = TSNE(
+        perplexity=min(perplexity, (len(codes) - 1) / 3), init="pca", random_state=seed, n_jobs=2, max_iter=STEPS
+    )  # fmt: skip
     return Flat(method, made.fit_transform(codes), codes)
 
 
