@@ -185,6 +185,9 @@ def figures(
         "uploads": len(seconds),
         "upload_p50_s": round(float(np.percentile(seconds, 50)), 2) if seconds else None,
         "upload_p95_s": round(float(np.percentile(seconds, 95)), 2) if seconds else None,
+        "errors": errors[:20],
+        "mixed_up": mixed[:20],
+        "explored": explored,
     }
 
 
