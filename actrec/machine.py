@@ -26,6 +26,8 @@ try:
 except ImportError:  # Windows: two processes that remember at the same moment may lose one entry
     fcntl = None
 
+DEVICE_FAILED = (RuntimeError, AssertionError)  # what torch raises: memory, a lost device, no driver
+
 # glibc gives freed memory back to the system and asks for it again at the next step; told not to, a training
 # step of a small 3-D network takes less than half the time.
 ALLOCATOR = {
@@ -197,18 +199,21 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return _facts(pid)[0] != "Z"
     except (OSError, IndexError):
         return True
-    return state != "Z"
+
+
+def _facts(pid: int) -> list[str]:
+    """What Linux says of a process behind its name: the state first."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
 
 def mark(pid: int) -> str:
     """What tells a process from a later one of the same number, on this machine since it started; empty where the
     system does not say."""
     try:
-        began = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {began}"
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {_facts(pid)[19]}"
     except (OSError, IndexError):
         return ""
 

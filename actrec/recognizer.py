@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from actrec.evaluation.metrics import softmax
-from actrec.machine import FLOAT32, Numbers, choose_device, choose_numbers
+from actrec.machine import DEVICE_FAILED, FLOAT32, Numbers, choose_device, choose_numbers
 from actrec.models.layers import for_inference
 from actrec.motion.spent import spent_on_clues
 from actrec.refusal import BadValue
@@ -27,7 +27,6 @@ from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import settled
 
 BATCH = 16
-DEVICE_FAILED = (RuntimeError, AssertionError)  # what torch raises: memory, a lost device, no driver
 DEFAULT = "asym3d"  # the system where none is named
 
 

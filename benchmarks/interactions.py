@@ -24,8 +24,8 @@ RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
 TRANSFER = "set1 → set2"
 
 
-def done() -> list[dict]:
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
+def done(log: Path = RUNS) -> list[dict]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def planned(data: Path, what: list[str], seeds: list[int], systems: list[str]) -> list[dict]:

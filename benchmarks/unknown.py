@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.interactions import PROTOCOL, TRANSFER, actrec
+from benchmarks.interactions import PROTOCOL, TRANSFER, actrec, done
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
 LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
@@ -117,10 +117,6 @@ def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
     }  # fmt: skip
 
 
-def done() -> list[dict]:
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
-
-
 def summary(runs: list[dict]) -> list[str]:
     rows = ["| what | system | AUROC | one frame | seeds |", "|---|---|---|---|---|"]
     for what in ("class", "negatives"):
@@ -148,7 +144,7 @@ def main() -> None:
     protocol = json.loads(PROTOCOL.read_text())
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     names = ("what", "left_out", "system", "seed")
-    known = {tuple(each[name] for name in names) for each in done()}
+    known = {tuple(each[name] for name in names) for each in done(RUNS)}
     for seed in args.seeds:
         for system in args.systems:
             for what in args.what:
@@ -160,7 +156,7 @@ def main() -> None:
                     print(json.dumps(line, ensure_ascii=False), flush=True)
                     with RUNS.open("a") as log:
                         log.write(json.dumps(line, ensure_ascii=False) + "\n")
-    print("\n".join(summary(done())))
+    print("\n".join(summary(done(RUNS))))
 
 
 if __name__ == "__main__":

@@ -202,11 +202,11 @@ class Lab:
 
     def machine(self) -> str:
         """What computes here, in words."""
-        from actrec.machine import choose_device, describe
+        from actrec.machine import DEVICE_FAILED, choose_device, describe
 
         try:
             return describe(choose_device(self.device))
-        except (RuntimeError, AssertionError):  # lost since
+        except DEVICE_FAILED:  # lost since
             return "a GPU that does not answer"
 
     def clues(self, clip: Clip, method: str, seed: int, told: Callable[[float], None] | None = None) -> dict[str, Clue]:

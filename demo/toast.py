@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from actrec.machine import DEVICE_FAILED
 from actrec.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def told(recognizer: Recognizer | None = None) -> Iterator[None]:
         yield
     except Refusal as error:
         raise refusal(error) from None
-    except (RuntimeError, AssertionError) as error:  # what torch raises: memory, a lost device, no driver
+    except DEVICE_FAILED as error:
         if recognizer is None:
             raise
         raise refusal(f"{recognizer.without_gpu(error)} Press again.") from None

@@ -20,6 +20,7 @@ from actrec.machine import environment
 from actrec.taught import Taught
 from actrec.taught_files import write_films
 from actrec.training.run import LASTING, Run, RunError, runs
+from actrec.weights.folders import WEIGHTS
 from demo.files import discard
 from demo.guests import SPARE, bytes_in, current_guest, folder_for
 from demo.lab import ROOT, Lab
@@ -36,7 +37,7 @@ DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothin
 class Trainings:
     """The run folders of this machine. However many visitors press Start, one training runs at a time."""
 
-    def __init__(self, folder: Path, data: list[Path] | None = None, weights: Path = ROOT / "weights") -> None:
+    def __init__(self, folder: Path, data: list[Path] | None = None, weights: Path = WEIGHTS) -> None:
         self.folder, self.data, self.weights = Path(folder).resolve(), data, Path(weights).resolve()
         self.child: subprocess.Popen | None = None
         self.name = ""
