@@ -15,8 +15,9 @@ format:
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
+# The browser's tests mostly wait, so the others run beside them.
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
 
 examples:
 	$(PYTHON) -m actrec examples

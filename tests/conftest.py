@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 
 # One computing thread per core the machine gives, never more: oversubscribed torch is 5–40 × slower.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, os.cpu_count() or 1) // WORKERS)))
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (`-n 2 --dist loadgroup`), a file stays with one worker, and so do all tests of the one browser."""
+    for item in items:
+        alone = "browser" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("browser" if alone else str(item.path.relative_to(ROOT))))
 
 
 @pytest.fixture(scope="session")
