@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from actrec.evaluation.claims import code_version
+
 HERE = Path(__file__).parent
 RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
 TRANSFER = "set1 → set2"
@@ -112,7 +114,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=protocol["seeds"])
     parser.add_argument("--what", nargs="+", default=["transfer", "set1"], choices=["transfer", "set1"])
     args = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = code_version()
     known = {tuple(each[name] for name in ("what", "fold", "seed", "system")) for each in done()}
     for key in planned(args.data, args.what, args.seeds, args.systems):
         if tuple(key[name] for name in ("what", "fold", "seed", "system")) in known:

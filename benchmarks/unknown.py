@@ -15,13 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from actrec.evaluation.claims import code_version
 from benchmarks.interactions import PROTOCOL, TRANSFER, actrec, done
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", default=["negatives", "class"], choices=["class", "negatives"])
     args = parser.parse_args()
     protocol = json.loads(PROTOCOL.read_text())
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = code_version()
     names = ("what", "left_out", "system", "seed")
     known = {tuple(each[name] for name in names) for each in done(RUNS)}
     for seed in args.seeds:
