@@ -31,12 +31,14 @@ bench:
 screens:
 	$(PYTHON) -m benchmarks.screens
 
-# The checkpoints that ship, each by the command on its card: system:weights:data:clips of each class:epochs, then
-# system:weights to start from:epochs for two people's interactions. About two hours on two quiet cores.
+# The checkpoints that ship, each by the command on its card: system:weights:data:clips of each class:epochs; what goes on
+# with drawn interactions of two people, as system:epochs; then system:folder to start from:epochs for real interactions.
+# About two hours on two quiet cores.
 DRAWN = asym3d:asym3d-synthetic:six:250:12 asym3d:asym3d-all:all:100:14 fstcn:fstcn-synthetic:six:160:15 \
   ms3d:ms3d-synthetic:six:160:11 mdtnet:mdtnet-synthetic:six:160:5 crossenh:crossenh-synthetic:six:160:14
-TUNED = asym3d:asym3d-all:70 fstcn:fstcn-synthetic:100 mdtnet:mdtnet-synthetic:60 \
-  crossenh:crossenh-synthetic:60
+PAIRS = ms3d:8 crossenh:8
+TUNED = asym3d:weights/asym3d-all:70 fstcn:weights/fstcn-synthetic:100 mdtnet:weights/mdtnet-synthetic:60 \
+  ms3d:runs/ms3d-pairs/weights:60 crossenh:runs/crossenh-pairs/weights:60
 INTERACTIONS ?= $(DATA)/ut_interaction
 TRAIN = $(PYTHON) -m actrec train --system $$1 --name $$name --out runs/$$name
 SHIP = mkdir -p weights/$$name && cp runs/$$name/weights/* weights/$$name/
@@ -44,11 +46,11 @@ SHIP = mkdir -p weights/$$name && cp runs/$$name/weights/* weights/$$name/
 weights:
 	set -e; for each in $(DRAWN); do set -- $$(echo $$each | tr : " "); name=$$2; \
 	  $(TRAIN) --data synthetic:$$3 --clips-per-class $$4 --epochs $$5; $(SHIP); done
+	set -e; for each in $(PAIRS); do set -- $$(echo $$each | tr : " "); name=$$1-pairs; \
+	  $(TRAIN) --data synthetic:interactions --clips-per-class 160 --preset scratch --rate 1e-3 --epochs $$2 \
+	  --start-from $$1-synthetic; done
 	set -e; for each in $(TUNED); do set -- $$(echo $$each | tr : " "); name=$$1-ut; \
 	  $(TRAIN) --data $(INTERACTIONS) --fold all --start-from $$2 --epochs $$3 --patience 0; $(SHIP); done
-	set -e; set -- ms3d; name=ms3d-pairs; $(TRAIN) --data synthetic:interactions --clips-per-class 160 --preset scratch \
-	  --start-from ms3d-synthetic --rate 1e-3 --epochs 8; name=ms3d-ut; \
-	  $(TRAIN) --data $(INTERACTIONS) --fold all --start-from runs/ms3d-pairs/weights --epochs 60 --patience 0; $(SHIP)
 	set -e; set -- asym3d; name=asym3d-people; $(TRAIN) --data synthetic:all+$(DATA)/generated_people+$(INTERACTIONS) \
 	  --clips-per-class 40 --fold all --preset fine-tune --start-from asym3d-all --epochs 12 --patience 0; $(SHIP)
 
