@@ -116,39 +116,49 @@ def calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int 
     return reliability(probabilities, targets, bins).error
 
 
-def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0) -> float:
-    """Mean of −log p(target) at a temperature."""
+def negative_log_likelihood(
+    logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0, doubt: float = 0.0
+) -> float:
+    """Mean of −log p(target) at a temperature; `doubt` of each target is every other class's, in equal parts."""
     logits, targets = checked(logits, targets)
     scaled = logits / temperature
     peak = scaled.max(axis=1)
     total = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
-    return float((total - scaled[np.arange(len(scaled)), targets]).mean())
+    wanted = scaled[np.arange(len(scaled)), targets]
+    others = (scaled.sum(axis=1) - wanted) / max(1, scaled.shape[1] - 1)
+    return float((total - (1 - doubt) * wanted - doubt * others).mean())
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray, lowest: float = 0.05, highest: float = 20.0) -> float:
+def fit_temperature(
+    logits: np.ndarray, targets: np.ndarray, lowest: float = 0.05, highest: float = 20.0, doubt: float = 0.0
+) -> float:
     """The one number that divides the logits so that held-out clips become most likely (Guo et al., 2017, sec. 4.2).
 
     The likelihood is convex in 1/T, so golden sections find its only minimum. Where all clips are right there is
-    none and the lowest temperature is given.
+    none and the lowest temperature is given, unless `doubt` says how much may still be wrong: of the few clips that
+    were seen, none was wrong by luck.
     """
     logits, targets = checked(logits, targets)
+
+    def loss(inverse: float) -> float:
+        return negative_log_likelihood(logits, targets, 1 / inverse, doubt)
+
     golden = (np.sqrt(5) - 1) / 2
     low, high = 1 / highest, 1 / lowest
     left, right = high - golden * (high - low), low + golden * (high - low)
-    at_left, at_right = (negative_log_likelihood(logits, targets, 1 / inverse) for inverse in (left, right))
+    at_left, at_right = loss(left), loss(right)
     for _ in range(100):
         if at_left <= at_right:
             high, right, at_right = right, left, at_left
             left = high - golden * (high - low)
-            at_left = negative_log_likelihood(logits, targets, 1 / left)
+            at_left = loss(left)
         else:
             low, left, at_left = left, right, at_right
             right = low + golden * (high - low)
-            at_right = negative_log_likelihood(logits, targets, 1 / right)
+            at_right = loss(right)
         if high - low < 1e-7 * high:
             break
-    best = min((low, (low + high) / 2, high), key=lambda inverse: negative_log_likelihood(logits, targets, 1 / inverse))
-    return float(1 / best)
+    return float(1 / min((low, (low + high) / 2, high), key=loss))
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,14 @@ def test_temperature_of_clips_that_are_all_right_is_the_lowest():
     assert metrics.fit_temperature(np.eye(4), np.arange(4)) == pytest.approx(0.05)
 
 
+def test_a_doubt_keeps_clips_that_are_all_right_from_being_certain():
+    # By hand: with logits 1 and 0, p(right) = e / (e + 3) at T = 1; most likely is p = 1 − doubt, so
+    # exp(1/T) = 3 (1 − doubt) / doubt.
+    found = metrics.fit_temperature(np.eye(4), np.arange(4), doubt=0.1)
+    assert found == pytest.approx(1 / np.log(27))
+    assert metrics.softmax(np.eye(4), found).max(axis=1) == pytest.approx(0.9)
+
+
 def test_temperature_works_on_averaged_probabilities(scored):
     logits, targets = scored
     probabilities = special.softmax(logits, axis=1)
