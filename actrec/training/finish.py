@@ -57,10 +57,10 @@ def judged(
 ) -> Card:
     """The card with temperature and threshold fitted on held-out clips, and what they score.
 
-    By Laplace's rule one of `clips` + 2 may be wrong however many were right: several views are taken of each, and a
-    network that erred in none of a dozen films is not sure of the next.
+    By Laplace's rule of succession one of two more views would be wrong however many were right: a network that erred
+    in none of two dozen is not certain of the next.
     """
-    temperature = fit_temperature(logits, targets, doubt=1 / (clips + 2))
+    temperature = fit_temperature(logits, targets, doubt=1 / (len(targets) + 2))
     gaps = np.linalg.norm(codes - centres[targets], axis=1)
     recognised = logits.argmax(1) == targets
     measured = {
