@@ -22,7 +22,7 @@ from actrec.data.protocols import Fold
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.sets import DataError, DataSet, by_camera, open_set
 from actrec.evaluation.judge import judge, judge_unknown
-from actrec.evaluation.metrics import as_logits, fit_temperature, softmax
+from actrec.evaluation.metrics import as_logits, cautious_temperature, softmax
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
 from actrec.training.material import drawn
@@ -248,7 +248,7 @@ def judged(
     if held is not None and (held.targets >= 0).any():
         other = answer(recognizer, held, protocol, world, told)
         right = held.targets[other.kept]
-        temperature = fit_temperature(as_logits(other.probabilities[right >= 0]), right[right >= 0])
+        temperature = cautious_temperature(as_logits(other.probabilities[right >= 0]), right[right >= 0])
         scaled, fitted_on = None, held.name
     places = answers.kept[known]
     groups = [trial.groups[place] for place in places]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from actrec.data.split import Source, Split
-from actrec.evaluation.metrics import calibration_error, fit_temperature, softmax, top
+from actrec.evaluation.metrics import calibration_error, cautious_temperature, softmax, top
 from actrec.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.feed import tested
@@ -55,12 +55,8 @@ def finish(
 def judged(
     card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray, clips: int
 ) -> Card:
-    """The card with temperature and threshold fitted on held-out clips, and what they score.
-
-    By Laplace's rule of succession one of two more views would be wrong however many were right: a network that erred
-    in none of two dozen is not certain of the next.
-    """
-    temperature = fit_temperature(logits, targets, doubt=1 / (len(targets) + 2))
+    """The card with temperature and threshold fitted on held-out clips, and what they score."""
+    temperature = cautious_temperature(logits, targets)
     gaps = np.linalg.norm(codes - centres[targets], axis=1)
     recognised = logits.argmax(1) == targets
     measured = {

@@ -137,6 +137,9 @@ def test_a_doubt_keeps_clips_that_are_all_right_from_being_certain():
     found = metrics.fit_temperature(np.eye(4), np.arange(4), doubt=0.1)
     assert found == pytest.approx(1 / np.log(27))
     assert metrics.softmax(np.eye(4), found).max(axis=1) == pytest.approx(0.9)
+    # Four clips, all right: the next of two more may be wrong, so one in six.
+    cautious = metrics.cautious_temperature(np.eye(4), np.arange(4))
+    assert metrics.softmax(np.eye(4), cautious).max(axis=1) == pytest.approx(5 / 6)
 
 
 def test_temperature_works_on_averaged_probabilities(scored):
