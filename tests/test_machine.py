@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,23 @@ def test_a_refusal_is_a_sentence_and_a_librarys_own_error_keeps_its_traceback(mo
     monkeypatch.setattr(actrec.commands.list, "run", fails(ValueError("axis 3 is out of bounds")))
     with pytest.raises(ValueError, match="axis 3"):
         main(["list"])
+
+
+# Threads that work one after the other, as a page's do; what each needed for a while is free again.
+TURNS = """
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+def held(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+def work(): return len([np.ones(1 << 16) for _ in range(60)])  # half a megabyte each
+desks = [ThreadPoolExecutor(1) for _ in range(6)]
+before = held()
+for desk in desks: desk.submit(work).result()
+print(held() - before)
+"""
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the settings are glibc's")
+def test_what_threads_needed_one_after_the_other_is_kept_once():
+    made = subprocess.run([sys.executable, "-c", TURNS], env=machine.environment(1), capture_output=True, text=True)
+    assert 25 <= int(made.stdout) <= 60, made.stderr  # each needs 30 MB; with a place of its own six keep 180
