@@ -17,7 +17,7 @@ format:
 
 # The browser's tests mostly wait, so the others run beside them.
 test:
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 2
 
 examples:
 	$(PYTHON) -m actrec examples
