@@ -350,13 +350,17 @@ def _wire(lab: Lab, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.C
         event.success(refresh, taught, shown, **QUIET)
 
     clips = [at["recorded"], at["files"]]
+    # The clips go as the answer comes: a moment later there might be others that somebody just chose.
     learned = at["learn"].click(
-        partial(learn, lab), [taught, at["weights"], at["name"], at["other"], *clips], taught, **COMPUTE
+        lambda *given: (learn(lab, *given), None, None),
+        [taught, at["weights"], at["name"], at["other"], *clips], [taught, *clips], **COMPUTE,
+    )  # fmt: skip
+    asked = at["what"].click(
+        lambda *given: (*what(lab, *given), None, None), [taught, *clips], [at["answer"], at["map"], *clips], **COMPUTE
     )
-    learned.then(lambda: (None, None), None, clips, **QUIET)
+    for event in (learned, asked):
+        event.failure(lambda: (None, None), None, clips, **QUIET)
     then_shown(learned)
-    asked = at["what"].click(partial(what, lab), [taught, *clips], [at["answer"], at["map"]], **COMPUTE)
-    asked.then(lambda: (None, None), None, clips, **QUIET)
     then_shown(at["weights"].input(partial(change_weights, lab), [taught, at["weights"]], taught, **COMPUTE))
     then_shown(at["slider"].release(tune, [taught, at["slider"]], taught, **QUIET))
     then_shown(at["best"].click(lambda now: tune(now, None), taught, taught, **QUIET))
