@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.evaluation.claims import code_version
-from benchmarks.interactions import PROTOCOL, TRANSFER, actrec, done
+from benchmarks.interactions import PROTOCOL, actrec, done
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
 LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
@@ -51,25 +51,25 @@ def middle(path: Path) -> np.ndarray:
 
 
 def lay_out(data: Path, folder: Path, left_out: str) -> None:
-    """`set1` to learn from and `set2` to be judged by, in a folder; with no class left out, the negatives too."""
+    """`learned` and `judged`, a folder for each class; what is unknown stands among the judged alone, or it would be a
+    class of the network. With no class left out, the unknown ones are the negatives."""
     from actrec.video.write import write_mp4
 
     for label in LABELS:
-        for part in ("set1", "set2"):
-            (folder / part / label).mkdir(parents=True)
+        if label != left_out:
+            (folder / "learned" / label).mkdir(parents=True)
+        (folder / "judged" / label).mkdir(parents=True)
         for film in films(data, label, learned=True) if label != left_out else []:
-            shutil.copy(film, folder / "set1" / label)
+            shutil.copy(film, folder / "learned" / label)
         for film in films(data, label, learned=False):
             if left_out:
-                shutil.copy(film, folder / "set2" / label)
+                shutil.copy(film, folder / "judged" / label)
             else:
-                write_mp4(folder / "set2" / label / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
-    if left_out:
-        (folder / "set1" / left_out).rmdir()
-        return
-    (folder / "set2" / "none").mkdir()
-    for film in sorted((data / "set1_negatives" / "none").iterdir()):
-        write_mp4(folder / "set2" / "none" / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
+                write_mp4(folder / "judged" / label / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
+    if not left_out:
+        (folder / "judged" / "none").mkdir()
+        for film in sorted((data / "set1_negatives" / "none").iterdir()):
+            write_mp4(folder / "judged" / "none" / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
 
 
 def by_one_frame(folder: Path, unknown: str) -> float:
@@ -77,7 +77,7 @@ def by_one_frame(folder: Path, unknown: str) -> float:
     from actrec.evaluation.metrics import auroc
     from actrec.video.read import read_clip
 
-    paths = [each for each in sorted((folder / "set2").rglob("*")) if each.is_file()]
+    paths = [each for each in sorted((folder / "judged").rglob("*")) if each.is_file()]
     clips = (read_clip(each, short_side=STILL) for each in paths)
     seen = np.stack([_thumbnail(clip.frames[len(clip) // 2]) for clip in clips])
     known = np.array([each.parent.name != unknown for each in paths])
@@ -98,16 +98,16 @@ def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        lay_out(data, folder / "films", key["left_out"])
-        train = ["train", "--system", key["system"], "--data", folder / "films", "--fold", TRANSFER, "--name", "known"]
+        lay_out(data, folder, key["left_out"])
+        train = ["train", "--system", key["system"], "--data", folder / "learned", "--fold", "all", "--name", "known"]
         train += ["--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"]]
         train += ["--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"]]
         actrec(*train, "--seed", key["seed"], "--out", folder / "run")
         told = actrec(
-            "evaluate", "--weights", folder / "run" / "weights", "--data", folder / "films", "--fold", TRANSFER,
+            "evaluate", "--weights", folder / "run" / "weights", "--data", folder / "judged",
             "--protocol", protocol["views"], "--seed", key["seed"], "--json",
         )  # fmt: skip
-        still = by_one_frame(folder / "films", key["left_out"] or "none")
+        still = by_one_frame(folder, key["left_out"] or "none")
     result = json.loads(told)
     found = result["unknown"]
     return key | {
