@@ -201,12 +201,12 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     try:
-        return _facts(pid)[0] != "Z"
+        return facts(pid)[0] != "Z"
     except (OSError, IndexError):
         return True
 
 
-def _facts(pid: int) -> list[str]:
+def facts(pid: int) -> list[str]:
     """What Linux says of a process behind its name: the state first."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
@@ -215,7 +215,7 @@ def mark(pid: int) -> str:
     """What tells a process from a later one of the same number, on this machine since it started; empty where the
     system does not say."""
     try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {_facts(pid)[19]}"
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {facts(pid)[19]}"
     except (OSError, IndexError):
         return ""
 
@@ -284,11 +284,17 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def held(pid: int | str = "self") -> int:
+    """Bytes that a process holds; zero where the system does not say, or there is no such process."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError, IndexError):
+        return 0
+
+
 def memory() -> tuple[int, int]:
     """Bytes that this process holds, and bytes that the machine has; zero where the system does not say."""
     try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        held = int(Path("/proc/self/statm").read_text().split()[1]) * page
-        return held, os.sysconf("SC_PHYS_PAGES") * page
+        return held(), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):  # not Linux
         return 0, 0

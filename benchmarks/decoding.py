@@ -20,6 +20,7 @@ from statistics import median
 import av
 import numpy as np
 
+from actrec.machine import facts
 from actrec.video.child import Decoder
 from actrec.video.request import Limits
 
@@ -93,7 +94,7 @@ def in_turns(tasks: dict[str, Callable[[], object]], rounds: int, child: int) ->
 
 def processor_seconds(child: int) -> float:
     """What this process and a child of it have computed so far."""
-    fields = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
+    fields = facts(child)
     return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

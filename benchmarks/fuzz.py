@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from actrec import machine
 from actrec.refusal import Refusal
 from benchmarks.mutations import damaged, damaged_json, smallest
 
@@ -53,10 +54,7 @@ class Target:
 
 def held(pid: str | int) -> float:
     """Megabytes a process holds."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 1e6
-    except OSError:
-        return 0.0
+    return machine.held(pid) / 1e6
 
 
 @contextmanager

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from actrec.evaluation.claims import code_version
 HERE = Path(__file__).parent
 RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
 TRANSFER = "set1 → set2"
+NAMES = ("what", "fold", "seed", "system")  # one run from another
 
 
 def done(log: Path = RUNS) -> list[dict]:
@@ -50,24 +53,37 @@ def planned(data: Path, what: list[str], seeds: list[int], systems: list[str]) -
 
 
 def run(key: dict, protocol: dict, commit: str) -> dict:
-    """Train on the fold's training part, judge its test part, both by the commands a user has."""
+    """Train on the fold's training part, judge its test part."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        train = ["train", "--system", key["system"], "--data", key["folder"], "--fold", key["fold"]]
-        train += ["--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"]]
-        train += ["--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"]]
-        actrec(*train, "--seed", key["seed"], "--name", "fold", "--out", f"{folder}/run")
-        told = actrec(
-            "evaluate", "--weights", f"{folder}/run/weights", "--data", key["folder"], "--fold", key["fold"],
-            "--protocol", protocol["views"], "--seed", key["seed"], "--json",
-        )  # fmt: skip
-        card = json.loads(Path(folder, "run", "weights", "card.json").read_text())
-    result = json.loads(told)
-    kept = {name: key[name] for name in ("what", "fold", "seed", "system")}
+        weights = learned(key, protocol, Path(folder, "run"), key["folder"], key["fold"])
+        result = judged(key, protocol, weights, key["folder"], "--fold", key["fold"])
+        card = json.loads((weights / "card.json").read_text())
+    kept = {name: key[name] for name in NAMES}
     figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
     return kept | figures | {
         "validation": card["measured"]["top1"], "seconds": round(time.monotonic() - began), "commit": commit,
     }  # fmt: skip
+
+
+def learned(key: dict, protocol: dict, out: Path, data: str | Path, fold: str) -> Path:
+    """The weights of one training by the protocol, by the command a user has."""
+    actrec(
+        "train", "--system", key["system"], "--data", data, "--fold", fold,
+        "--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"],
+        "--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"],
+        "--seed", key["seed"], "--name", "fold", "--out", out,
+    )  # fmt: skip
+    return out / "weights"
+
+
+def judged(key: dict, protocol: dict, weights: Path, data: str | Path, *more: str) -> dict:
+    """What the weights score, by the command a user has."""
+    told = actrec(
+        "evaluate", "--weights", weights, "--data", data, *more,
+        "--protocol", protocol["views"], "--seed", key["seed"], "--json",
+    )  # fmt: skip
+    return json.loads(told)
 
 
 def actrec(*words: object) -> str:
@@ -75,6 +91,19 @@ def actrec(*words: object) -> str:
     if made.returncode:
         raise SystemExit(f"actrec {' '.join(map(str, words))} ended with: {made.stderr.strip()[-2000:]}")
     return made.stdout
+
+
+def carry_out(plan: list[dict], names: tuple[str, ...], log: Path, run: Callable[..., dict]) -> None:
+    """Every run of the plan that is not a line of the log yet becomes one; the names tell one from another."""
+    commit = code_version()
+    known = {tuple(each[name] for name in names) for each in done(log)}
+    for key in plan:
+        if tuple(key[name] for name in names) in known:
+            continue
+        line = json.dumps(run(key, commit=commit), ensure_ascii=False)
+        print(line, flush=True)
+        with log.open("a") as file:
+            file.write(line + "\n")
 
 
 def summary(runs: list[dict]) -> list[str]:
@@ -114,15 +143,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=protocol["seeds"])
     parser.add_argument("--what", nargs="+", default=["transfer", "set1"], choices=["transfer", "set1"])
     args = parser.parse_args()
-    commit = code_version()
-    known = {tuple(each[name] for name in ("what", "fold", "seed", "system")) for each in done()}
-    for key in planned(args.data, args.what, args.seeds, args.systems):
-        if tuple(key[name] for name in ("what", "fold", "seed", "system")) in known:
-            continue
-        line = run(key, protocol, commit)
-        print(json.dumps(line, ensure_ascii=False), flush=True)
-        with RUNS.open("a") as log:
-            log.write(json.dumps(line, ensure_ascii=False) + "\n")
+    carry_out(planned(args.data, args.what, args.seeds, args.systems), NAMES, RUNS, partial(run, protocol=protocol))
     print("\n".join(summary(done())))
     print(by_shape(args.data / "set1"))
 

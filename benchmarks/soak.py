@@ -23,6 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from actrec.machine import facts
 from benchmarks.fuzz import held
 from benchmarks.live import FLAGS, film, open_page
 
@@ -56,8 +57,9 @@ def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     parents = {}
     for each in Path("/proc").glob("[0-9]*/stat"):
+        number = int(each.parent.name)
         try:
-            parents[int(each.parent.name)] = int(each.read_text().rsplit(")", 1)[1].split()[1])
+            parents[number] = int(facts(number)[1])
         except (OSError, IndexError):
             continue
     found = [pid]

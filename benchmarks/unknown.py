@@ -17,14 +17,15 @@ import json
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from actrec.evaluation.claims import code_version
-from benchmarks.interactions import PROTOCOL, actrec, done
+from benchmarks.interactions import PROTOCOL, carry_out, done, judged, learned
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
+NAMES = ("what", "left_out", "system", "seed")  # one run from another
 LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
 LEARNED = range(1, 8)  # sequences of set 1; the others judge
 SECONDS, FRAMES, SIDE = 1.9, 38, 256
@@ -94,21 +95,14 @@ def _thumbnail(frame: np.ndarray) -> np.ndarray:
 
 
 def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
-    """One training and one judgement, by the commands a user has."""
+    """One training and one judgement."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         lay_out(data, folder, key["left_out"])
-        train = ["train", "--system", key["system"], "--data", folder / "learned", "--fold", "all", "--name", "known"]
-        train += ["--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"]]
-        train += ["--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"]]
-        actrec(*train, "--seed", key["seed"], "--out", folder / "run")
-        told = actrec(
-            "evaluate", "--weights", folder / "run" / "weights", "--data", folder / "judged",
-            "--protocol", protocol["views"], "--seed", key["seed"], "--json",
-        )  # fmt: skip
+        weights = learned(key, protocol, folder / "run", folder / "learned", "all")
+        result = judged(key, protocol, weights, folder / "judged")
         still = by_one_frame(folder, key["left_out"] or "none")
-    result = json.loads(told)
     found = result["unknown"]
     return key | {
         "known": found["known"], "unknown": found["unknown"], "by": found["by"], "auroc": found["auroc"],
@@ -142,20 +136,14 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", default=["negatives", "class"], choices=["class", "negatives"])
     args = parser.parse_args()
     protocol = json.loads(PROTOCOL.read_text())
-    commit = code_version()
-    names = ("what", "left_out", "system", "seed")
-    known = {tuple(each[name] for name in names) for each in done(RUNS)}
-    for seed in args.seeds:
-        for system in args.systems:
-            for what in args.what:
-                for left_out in LABELS if what == "class" else ("",):
-                    key = dict(zip(names, (what, left_out, system, seed), strict=True))
-                    if tuple(key.values()) in known:
-                        continue
-                    line = run(args.data, key, protocol, commit)
-                    print(json.dumps(line, ensure_ascii=False), flush=True)
-                    with RUNS.open("a") as log:
-                        log.write(json.dumps(line, ensure_ascii=False) + "\n")
+    plan = [
+        dict(zip(NAMES, (what, left_out, system, seed), strict=True))
+        for seed in args.seeds
+        for system in args.systems
+        for what in args.what
+        for left_out in (LABELS if what == "class" else ("",))
+    ]
+    carry_out(plan, NAMES, RUNS, partial(run, args.data, protocol=protocol))
     print("\n".join(summary(done(RUNS))))
 
 
