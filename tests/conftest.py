@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# One computing thread per core the machine gives, never more: oversubscribed torch is 5–40 × slower.
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, os.cpu_count() or 1) // WORKERS)))
-
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One computing thread per core the machine gives, never more: oversubscribed torch is 5–40 × slower.
+
+    Whoever only hands out files to workers (`-n 2`) says nothing: they would inherit a number meant for one process.
+    """
+    if not getattr(config.option, "numprocesses", None):
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, os.cpu_count() or 1) // workers)))
 
 
 @pytest.hookimpl(optionalhook=True)

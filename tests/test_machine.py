@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import platform
 import subprocess
 import sys
@@ -69,6 +70,11 @@ def test_a_refusal_is_a_sentence_and_a_librarys_own_error_keeps_its_traceback(mo
     monkeypatch.setattr(actrec.commands.list, "run", fails(ValueError("axis 3 is out of bounds")))
     with pytest.raises(ValueError, match="axis 3"):
         main(["list"])
+
+
+def test_these_tests_compute_with_no_more_threads_than_there_are_cores():
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    assert int(os.environ["OMP_NUM_THREADS"]) * workers <= max(workers, os.cpu_count())
 
 
 # Threads that work one after the other, as a page's do; what each needed for a while is free again.
