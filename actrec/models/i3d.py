@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from actrec.models.layers import start, start_classifier
+from actrec.models.layers import less_ground, start, start_classifier
 
 # Channels of the nine Inception blocks: 1×1×1 · 1×1×1 → 3×3×3 · 1×1×1 → 3×3×3 · pool → 1×1×1 (GoogLeNet's table).
 BLOCKS = {
@@ -153,7 +153,7 @@ class I3D(nn.Module):
     def features(self, clip: Tensor, at: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         """The code, and the maps that leave the named layers (Mixed_3c, Mixed_4f, Mixed_5c, …)."""
         maps = {}
-        x = clip if self.ground else clip - clip.mean(2, keepdim=True)
+        x = clip if self.ground else less_ground(clip)
         for name, layer in self.layers.items():
             x = layer(x)
             if name in at:

@@ -60,6 +60,11 @@ class RandomPlace(nn.Module):
         return torch.randint(places, (rows,), device=device)
 
 
+def less_ground(clip: Tensor) -> Tensor:
+    """A clip [B, C, T, H, W] less its mean over time: what stands still is gone."""
+    return clip - clip.mean(2, keepdim=True)
+
+
 def start(network: nn.Module, generator: torch.Generator | None = None) -> None:
     """He's normal start for everything before a ReLU, zero biases: ours where a paper names none."""
     for module in network.modules():

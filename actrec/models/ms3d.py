@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from actrec.models.layers import Conv3d, Size3, convolve, start
+from actrec.models.layers import Conv3d, Size3, convolve, less_ground, start
 from actrec.refusal import BadValue
 
 PATHWAYS = ("slow", "mid", "fast")
@@ -280,7 +280,7 @@ class MS3D(nn.Module):
 
     def seen(self, clip: torch.Tensor) -> torch.Tensor:
         """What a pathway gets of its frames: all of them, or what differs from their mean."""
-        return clip if self.sizes.ground else clip - clip.mean(2, keepdim=True)
+        return clip if self.sizes.ground else less_ground(clip)
 
     def pile_up(self, blocks: list[torch.Tensor]) -> torch.Tensor:
         """The three blocks as one 3-D module."""
