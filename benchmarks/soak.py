@@ -142,7 +142,8 @@ def stream(page, app: App, minutes: float) -> dict:
     quarter = max(1, len(lags) // 4)
     return {
         "minutes": minutes, "switches": turn, "weights": len(weights), "first": readings[0], "warm": readings[warm],
-        "last": readings[-1], "most_files": max(each["files"] for each in readings),
+        "last": readings[-1], "mb_each_minute": [each["mb"] for each in readings[:: round(60 / SWITCH)]],
+        "most_files": max(each["files"] for each in readings),
         "grown_mb": round(max(each["mb"] for each in readings[-3:]) - readings[warm]["mb"], 1),
         "lag_ms_first_quarter": statistics.median(lags[:quarter]) if lags else None,
         "lag_ms_last_quarter": statistics.median(lags[-quarter:]) if lags else None,
