@@ -294,7 +294,5 @@ def held(pid: int | str = "self") -> int:
 
 def memory() -> tuple[int, int]:
     """Bytes that this process holds, and bytes that the machine has; zero where the system does not say."""
-    try:
-        return held(), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):  # not Linux
-        return 0, 0
+    own = held()
+    return (own, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if own else (0, 0)
