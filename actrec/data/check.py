@@ -60,10 +60,10 @@ def ready_to_train(dataset: DataSet) -> list[str]:
     told = []
     single = [dataset.labels[index] for index in np.flatnonzero(counts == 1)]
     if single:
-        told.append(f"One clip only, so it is never judged: {_some(single)}.")
+        told.append(f"One clip only, so it is never judged: {some(single)}.")
     nothing = [dataset.labels[index] for index in np.flatnonzero(counts == 0)]
     if nothing:
-        told.append(f"No clip at all: {_some(nothing)}.")
+        told.append(f"No clip at all: {some(nothing)}.")
     if present > MANY_CLASSES:
         told.append(f"{present} classes with {len(dataset)} clips: is there a folder per clip instead of per class?")
     least, most = int(counts[counts > 0].min()), int(counts.max())
@@ -268,6 +268,7 @@ def shortcut_auroc(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
     return scores
 
 
-def _some(names: Sequence[str], most: int = 8) -> str:
+def some(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a list, and how many more there are."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

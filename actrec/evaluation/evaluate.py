@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data.cache import ClipCache, FlowCache, default_folder
-from actrec.data.check import header_facts, shortcut_auroc
+from actrec.data.check import header_facts, shortcut_auroc, some
 from actrec.data.clips import choose_fold
 from actrec.data.drawn import drawn_source
 from actrec.data.mixed import BETWEEN_TWO, SAME
@@ -104,8 +104,8 @@ def match(labels: Sequence[str], card: Card) -> np.ndarray:
     if (found < 0).all():
         raise DataError(
             "labels",
-            f"The weights '{card.name}' know none of the classes in the data ({_some(labels)}). "
-            f"They know: {_some(card.labels)}.",
+            f"The weights '{card.name}' know none of the classes in the data ({some(labels)}). "
+            f"They know: {some(card.labels)}.",
         )
     return found
 
@@ -273,7 +273,3 @@ def unknown(trial: Trial, answers: Answers, known: np.ndarray) -> dict | None:
         shortcut = shortcut_auroc(facts[known], facts[~known])
     by = "minus the distance to the nearest class centre" if by_distance else "confidence"
     return judge_unknown(score[known], score[~known], by=by, shortcut=shortcut)
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
