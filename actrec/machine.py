@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -290,6 +291,14 @@ def held(pid: int | str = "self") -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError, IndexError):
         return 0
+
+
+def give_back() -> None:
+    """Hand memory that nothing uses back to the system, which the allocator's settings forbid it to do by itself; a
+    matter of milliseconds. Nothing happens where the C library cannot."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if platform.system() == "Linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def memory() -> tuple[int, int]:

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
 FIRST = "asym3d-synthetic"  # the weights asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
+REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
 SHARED = 24  # things made for all visitors that are kept
 NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
 Shared = TypeVar("Shared")
@@ -62,7 +63,7 @@ class Lab:
         self._lock, self._counting, self._opening = threading.Lock(), threading.Lock(), threading.Lock()
         self._decoder = None
         self._detector: tuple[PersonDetector | None] | None = None
-        self._loaded, self._started = threading.Event(), threading.Event()
+        self._loaded, self._started, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._failed: Exception | None = None
 
     def start(self) -> None:
@@ -72,8 +73,10 @@ class Lab:
                 return
             self._started.set()
         threading.Thread(target=self._load, name="loader", daemon=True).start()
+        threading.Thread(target=self._tidy, name="tidier", daemon=True).start()
 
     def close(self) -> None:
+        self._closed.set()
         if self._decoder is not None:
             self._decoder.close()
 
@@ -305,6 +308,13 @@ class Lab:
             self._failed = error
         finally:
             self._loaded.set()
+
+    def _tidy(self) -> None:
+        """What a large clip or network needed for a moment is not kept for the day."""
+        from actrec.machine import give_back
+
+        while not self._closed.wait(REST):
+            give_back()
 
 
 def _changed(path: Path) -> int:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def test_weights_that_appear_or_change_are_seen_and_loaded_anew(folder):
     (folder / "mine" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64, "seed": 1}))
     said = until(lambda: lab.at_once("mine") if "could not" in str(lab.at_once("mine")) else None)
     assert "could not be loaded" in said
+
+
+def test_memory_is_given_back_again_and_again_until_the_page_ends(monkeypatch, tmp_path):
+    given, before = [], set(threading.enumerate())  # of other tests
+    monkeypatch.setattr("actrec.machine.give_back", lambda: given.append(1))
+    monkeypatch.setattr("demo.lab.REST", 0.01)
+    lab = Lab(tmp_path, "cpu", runs=tmp_path)
+    lab.start()
+    until(lambda: len(given) > 2 or None)
+    lab.close()
+    until(lambda: "tidier" not in {thread.name for thread in set(threading.enumerate()) - before} or None, 10)
 
 
 def test_without_weights_the_strip_says_what_to_do(tmp_path):
