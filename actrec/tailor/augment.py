@@ -1,4 +1,4 @@
-"""What a detector is shown while it learns: frames moved, scaled, mirrored, put side by side, coloured, blurred.
+"""What a detector is shown while it learns: frames moved, scaled, turned, mirrored, side by side, coloured, blurred.
 
 Every draw comes from a generator that is passed in. A mosaic (Bochkovskiy et al., "YOLOv4", 2020) shows parts of four
 frames around a point.
@@ -27,15 +27,20 @@ class Strength:
     mosaic: float = 0.6  # share of pictures
     zoom: tuple[float, float] = (0.55, 1.4)  # of one frame, 1 fills the picture
     colour: float = 1.0
+    turned: float = 0.12  # share of frames that lie on their side: people lie, too
 
 
-STRONG, GENTLE = Strength(), Strength(mosaic=0.0, zoom=(0.85, 1.15), colour=0.5)
+STRONG, GENTLE = Strength(), Strength(mosaic=0.0, zoom=(0.85, 1.15), colour=0.5, turned=0.0)
 
 
 def example(
     frames: Sequence[Frame], index: int, shape: tuple[int, int], rng: np.random.Generator, strength: Strength
 ) -> Frame:
     """The frame of this index, alone or with three others around it, in a picture of this shape."""
+
+    def held(frame: Frame) -> Frame:
+        return turned(frame, int(rng.choice((1, 3)))) if rng.random() < strength.turned else frame
+
     height, width = shape
     canvas = np.full((height, width, 3), GREY, np.uint8)
     if rng.random() < strength.mosaic:
@@ -43,12 +48,12 @@ def example(
         places = ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height))
         chosen = [index, *rng.integers(len(frames), size=3)]
         boxes = [
-            put(canvas, frames[k], place, shape, float(np.exp(rng.uniform(np.log(0.4), np.log(1.1)))), rng)
+            put(canvas, held(frames[k]), place, shape, float(np.exp(rng.uniform(np.log(0.4), np.log(1.1)))), rng)
             for k, place in zip(chosen, places, strict=True)
         ]
     else:
         gain = float(np.exp(rng.uniform(*np.log(strength.zoom))))
-        boxes = [put(canvas, frames[index], (0, 0, width, height), shape, gain, rng)]
+        boxes = [put(canvas, held(frames[index]), (0, 0, width, height), shape, gain, rng)]
     found = Frame(canvas, np.concatenate(boxes))
     return tinted(mirrored(found) if rng.random() < 0.5 else found, rng, strength.colour)
 
@@ -75,6 +80,16 @@ def put(
     sides, before = cut[:, 2:] - cut[:, :2], whole[:, 2:] - whole[:, :2]
     kept = (sides.prod(1) > SEEN * before.prod(1)) & (sides.max(1, initial=0.0) > SMALLEST)
     return cut[kept].astype(np.float32)
+
+
+def turned(frame: Frame, quarters: int) -> Frame:
+    """Turned to the left by so many quarters of a circle."""
+    for _ in range(quarters):
+        left, top, right, bottom = frame.boxes.T
+        width = frame.picture.shape[1]
+        boxes = np.stack([top, width - right, bottom, width - left], axis=1)
+        frame = Frame(np.ascontiguousarray(np.rot90(frame.picture)), boxes)
+    return frame
 
 
 def mirrored(frame: Frame) -> Frame:

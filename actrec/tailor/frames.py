@@ -130,6 +130,16 @@ def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say
     return found
 
 
+def lessons(folders: Sequence[Sequence[Frame]]) -> list[Frame]:
+    """The frames to learn from, each folder as often as the largest.
+
+    Where a teacher sees nobody in a clip of people, it has mostly overlooked somebody who lies: not a lesson.
+    """
+    seen = [[frame for frame in of if len(frame.boxes)] for of in folders]
+    most = max(map(len, seen), default=0)
+    return [of[place % len(of)] for of in seen if of for place in range(most)]
+
+
 def drawn(count: int, seed: int, cache: ClipCache, say: Say = print) -> list[Frame]:
     """Pictures of drawn people, of several shapes."""
     version = _drawing()

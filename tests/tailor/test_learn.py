@@ -11,10 +11,10 @@ import torch
 
 from actrec.__main__ import main
 from actrec.tailor import augment
-from actrec.tailor.augment import GENTLE, STRONG, Strength, example, put
+from actrec.tailor.augment import GENTLE, STRONG, Strength, example, put, turned
 from actrec.tailor.crowd import crowd
 from actrec.tailor.detector import read_card
-from actrec.tailor.frames import Frame, clips_in, drawn, packed, side_of, unpacked
+from actrec.tailor.frames import Frame, clips_in, drawn, lessons, packed, side_of, unpacked
 from actrec.tailor.judge import Tally, best_confidence, overlaps, right, tally
 from actrec.tailor.learn import LearnError, Plan, batch_of, learn
 
@@ -75,16 +75,36 @@ def test_a_frame_is_laid_down_by_hand(rng):
     assert 0 <= top <= 20 and right_half.tolist() == [[50, top + 5, 60, top + 15], [40, top, 44, top + 20]]
 
 
-@pytest.mark.parametrize("strength", [Strength(mosaic=0.0), GENTLE, STRONG, Strength(mosaic=1.0)])
+def test_a_frame_is_turned_by_hand():
+    picture = np.zeros((2, 4, 3), np.uint8)
+    picture[0, 3] = 255  # at the top right: to the top left by a quarter, to the bottom right by three
+    frame = Frame(picture, np.array([[3, 0, 4, 1]], np.float32))
+    for quarters, box in ((1, [0, 0, 1, 1]), (2, [0, 1, 1, 2]), (3, [1, 3, 2, 4])):
+        made = turned(frame, quarters)
+        assert made.boxes.tolist() == [box] and made.boxes.dtype == np.float32
+        left, top, right_, bottom = box
+        assert made.picture.sum() == 3 * 255 == made.picture[top:bottom, left:right_].sum()
+
+
+def test_no_lesson_without_people_and_small_folders_as_often_as_large_ones():
+    some, none = np.ones((1, 4), np.float32), np.zeros((0, 4), np.float32)
+    one, *three = (Frame(np.full((2, 2, 3), n, np.uint8), some) for n in range(4))
+    silent = Frame(np.zeros((2, 2, 3), np.uint8), none)
+    taken = lessons([[one, silent], [silent], three])
+    assert [int(frame.picture[0, 0, 0]) for frame in taken] == [0, 0, 0, 1, 2, 3]
+    assert lessons([[silent]]) == []
+
+
+@pytest.mark.parametrize("strength", [Strength(mosaic=0.0, turned=0.5), GENTLE, STRONG, Strength(mosaic=1.0)])
 def test_boxes_move_with_what_they_hold(strength, monkeypatch):
     """A white square on black: wherever the picture is laid, the box still holds what is white."""
     monkeypatch.setattr(augment, "tinted", lambda frame, rng, amount: frame)
-    picture = np.zeros((96, 128, 3), np.uint8)
-    picture[30:70, 50:80] = 255
-    frame = Frame(picture, np.array([[50, 30, 80, 70]], np.float32))
+    picture = np.zeros((192, 256, 3), np.uint8)
+    picture[60:140, 100:160] = 255
+    frame = Frame(picture, np.array([[100, 60, 160, 140]], np.float32))
     held, rests = 0, []
     for seed in range(30):
-        made = example([frame] * 4, 0, (96, 128), np.random.default_rng(seed), strength)
+        made = example([frame] * 4, 0, (192, 256), np.random.default_rng(seed), strength)
         white = made.picture.min(-1) > 160
         outside = white.copy()
         for left, top, right_, bottom in made.boxes:
