@@ -15,7 +15,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,6 +110,18 @@ def read_entry(path: Path, *, verify: bool = True) -> tuple[dict[str, np.ndarray
     if verify and f"{check:08x}" != told["crc32"]:
         raise Damaged("the checksum is wrong")
     return arrays, facts
+
+
+def drop_oldest(files: Sequence[tuple[int, int, str]], size: int) -> int:
+    """Throw files (when they were used, bytes, path) away, the oldest first, until so many bytes are gone; how many."""
+    dropped = 0
+    for _, held, path in sorted(files):
+        if dropped >= size:
+            break
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            dropped += held
+    return dropped
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
@@ -209,14 +221,8 @@ class ClipCache:
                         entries.append((facts.st_mtime_ns, facts.st_size, each.path))
         total = sum(size for _, size, _ in entries)
         goal = (self.limit if limit is None else limit) * 95 // 100
-        for _, size, path in sorted(entries):
-            if total <= goal:
-                break
-            if keep is None or path != os.fspath(keep):
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-                    total -= size
-        return total
+        others = [entry for entry in entries if keep is None or entry[2] != os.fspath(keep)]
+        return total - drop_oldest(others, total - goal)
 
     def _name(self, sample: Sample, what: str) -> str:
         stretch = f"{sample.start} {sample.stop} {sample.fps}"

@@ -1,18 +1,25 @@
-"""Synthetic actions as a source: drawn once, kept as one memory-mapped file, read without decoding."""
+"""Synthetic actions as a source: drawn once, kept as one memory-mapped file, read without decoding.
+
+Sets that were used longest ago make room for new ones.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import multiprocessing
 import os
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from actrec.data import synthetic
+from actrec.data.cache import STALE, default_limit, drop_oldest
 from actrec.data.split import Source, Split
 from actrec.machine import cache_folder, cores
 from actrec.refusal import BadValue
@@ -101,11 +108,17 @@ def _drawn(jobs: list[tuple[str, int, str]], told: Callable[[str], None]) -> Pat
     key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version())).encode()).hexdigest()[:16]
     path = cache_folder() / "synthetic" / f"{key}.npy"
     if path.exists():
+        with contextlib.suppress(OSError):  # of another user
+            os.utime(path)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    make_room(path.parent, len(jobs) * FRAMES * SIZE * SIZE * 3)
     temporary = path.with_name(f".{key}.{os.getpid()}.npy")
     try:
         kept = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(jobs), FRAMES, SIZE, SIZE, 3))
+        if hasattr(os, "posix_fallocate"):  # who writes into a map for which the disk has no room is killed
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
         with multiprocessing.get_context("spawn").Pool(cores(), initializer=_one_thread) as pool:
             for number, frames in enumerate(pool.imap(_render, jobs, chunksize=8)):
                 kept[number] = frames
@@ -116,6 +129,25 @@ def _drawn(jobs: list[tuple[str, int, str]], told: Callable[[str], None]) -> Pat
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def make_room(folder: Path, size: int) -> None:
+    """Throw sets away that were used longest ago, until another may be kept; a sentence where the disk is too small."""
+    entries, now = [], time.time()
+    for each in os.scandir(folder):
+        with contextlib.suppress(OSError):
+            facts = each.stat()
+            if not each.name.startswith("."):
+                entries.append((facts.st_mtime_ns, facts.st_size, each.path))
+            elif now - facts.st_mtime > STALE:
+                os.unlink(each.path)
+    over = sum(held for _, held, _ in entries) + size - default_limit()
+    drop_oldest(entries, max(over, size - shutil.disk_usage(folder).free))
+    if size > (free := shutil.disk_usage(folder).free):
+        raise BadValue(
+            f"The drawn clips take {size / 1e9:.1f} GB and {folder} has room for {free / 1e9:.1f} GB. Draw fewer of "
+            "each class (--clips-per-class), or let ACTREC_CACHE name a folder on a larger disk."
+        )
 
 
 def _render(job: tuple[str, int, str]) -> np.ndarray:

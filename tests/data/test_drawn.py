@@ -1,0 +1,64 @@
+"""Drawn sets are kept on disk, and make room for each other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+from actrec.data import drawn
+from actrec.data.drawn import gallery_clips, make_room
+from actrec.refusal import BadValue
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """The folder in which drawn sets are kept: its own, small, and with three of a megabyte each."""
+    monkeypatch.setenv("ACTREC_CACHE", str(tmp_path))
+    folder = tmp_path / "synthetic"
+    folder.mkdir()
+    for age, name in enumerate(("new", "older", "oldest")):
+        (folder / f"{name}.npy").write_bytes(bytes(1 << 20))
+        os.utime(folder / f"{name}.npy", (1e9 - age, 1e9 - age))
+    return folder
+
+
+def names(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+def test_a_set_is_drawn_once_and_counts_as_used_when_it_is_read(kept, monkeypatch):
+    told = []
+    first = gallery_clips(("wave", "idle"), 1, told.append).clip(1).frames
+    assert told and len(names(kept)) == 4
+    (made,) = set(names(kept)) - {"new.npy", "older.npy", "oldest.npy"}
+    os.utime(kept / made, (5e8, 5e8))
+    monkeypatch.setattr(drawn, "_render", None)  # nobody draws again
+    told.clear()
+    assert np.array_equal(gallery_clips(("wave", "idle"), 1, told.append).clip(1).frames, first)
+    assert not told and (kept / made).stat().st_mtime > 1e9
+
+
+def test_what_was_used_longest_ago_makes_room(kept, monkeypatch):
+    monkeypatch.setenv("ACTREC_CACHE_GB", str(3.5 / 1024))
+    (kept / ".half.1.npy").write_bytes(b"a writer that was killed")
+    (kept / ".other.2.npy").write_bytes(b"one that draws just now")
+    os.utime(kept / ".half.1.npy", (1e9, 1e9))
+    make_room(kept, 1 << 19)
+    assert names(kept) == [".other.2.npy", "new.npy", "older.npy", "oldest.npy"]
+    make_room(kept, 1 << 20)
+    assert names(kept) == [".other.2.npy", "new.npy", "older.npy"]
+
+
+def test_a_disk_that_is_too_small_is_a_sentence_before_anything_is_drawn(kept, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, (3 - len(names(kept))) << 20))
+    make_room(kept, 2 << 20)  # two sets go, although they are within the limit
+    assert names(kept) == ["new.npy"]
+    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has room for 0\.0 GB. Draw fewer"):
+        gallery_clips(("wave",), 1000, lambda sentence: None)
+    assert names(kept) == []
