@@ -294,8 +294,8 @@ def held(pid: int | str = "self") -> int:
 
 
 def give_back() -> None:
-    """Hand memory that nothing uses back to the system, which the allocator's settings forbid it to do by itself; a
-    matter of milliseconds. Nothing happens where the C library cannot."""
+    """Hand memory that nothing uses back to the system, which the C library, set as above, does not do by itself. It
+    takes milliseconds, and what is needed again some tens more. Nothing happens where the C library cannot."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if platform.system() == "Linux" else None
     if trim is not None:
         trim(0)

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     """Learn, choose head and confidence on the clips to check on, and write the detector."""
     from actrec.tailor.detector import Card, load_network, read_card, save_detector
-    from actrec.tailor.frames import FramesError, default_cache, drawn, labelled, lessons
+    from actrec.tailor.frames import FramesError, default_cache, drawn, evened, labelled, with_people
     from actrec.tailor.learn import Plan, learn
     from actrec.tailor.trained import chosen
 
@@ -83,21 +83,21 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     for part, there in parts.items():
         if not there:
             raise FramesError(f"None of the {len(files)} clips stands on the side '{part}': name more clips.")
-    homes = list(dict.fromkeys(file.home for file in parts["train"]))
-    real = lessons(
-        [labelled([file for file in parts["train"] if file.home == home], teacher, cache, aloud) for home in homes]
-    )
+    seen = with_people(parts["train"], teacher, cache, aloud)
+    real = evened(list(seen.values()))
     frames = real + drawn(args.drawn, args.seed, cache, aloud)
     check = labelled(parts["check"], teacher, cache, aloud)
+    if not real or not check:
+        raise FramesError("In none of the clips to learn from, or of those to check on, the teacher sees anybody.")
     people = sum(len(frame.boxes) for frame in frames)
     aloud(f"learning from {len(frames)} pictures with {people} people, checking on {len(check)}")
     start = load_network(args.start_from, begun) if begun else None
     network = learn(frames, plan, args.run, aloud, start)
-    begin = begun.command if begun else "random weights"
     card = Card(
         args.architecture, args.size, licence=LICENCE, command=typed(),
-        trained_on=f"{args.drawn} pictures of drawn people and {len(real)} frames of {len(parts['train'])} clips "
-        f"({', '.join(homes)}, evened out) labelled by {args.teacher.name}; nothing else, from {begin}",
+        trained_on=f"{args.drawn} pictures of drawn people and {sum(map(len, seen.values()))} frames with people of "
+        f"{len(parts['train'])} clips ({', '.join(seen)}, evened out) labelled by {args.teacher.name}; nothing else, "
+        f"from {begun.command if begun else 'random weights'}",
     )  # fmt: skip
     save_detector(network, args.out, chosen(network, card, check, aloud))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from actrec.data import copies, protocols
 from actrec.data.cache import ClipCache, FlowCache, default_folder, default_limit
-from actrec.data.check import ready_to_train, some
+from actrec.data.check import ready_to_train
 from actrec.data.protocols import Fold
 from actrec.data.reading import FILES, ClipSettings, reason
 from actrec.data.sets import DataError, DataSet, by_camera, open_set
@@ -155,7 +155,7 @@ def clips_source(
     dataset = prepare(
         by_camera(found) if cameras else found, settings, cache=cache, limit=limit, told=told, flow=flow, device=device
     )
-    dataset, fold = taught(dataset, choose_fold(dataset, protocol, seed), told)
+    fold = choose_fold(dataset, protocol, seed)
     leaked = protocols.straddling(dataset, fold)
     if leaked:
         told(f"{len(leaked)} groups stand on both sides of {fold.name}, as it was published.")
@@ -171,24 +171,6 @@ def clips_source(
         intended_for="Research and teaching, unless the clips it learned from may be used otherwise.",
         people="two people" if "handshake" in dataset.labels else "as many as in those clips",
     )
-
-
-def taught(dataset: DataSet, fold: Fold, told: Callable[[str], None]) -> tuple[DataSet, Fold]:
-    """The set and its fold less the classes of which there is nothing to learn from: a published layout names all its
-    classes, and not every folder holds clips of each."""
-    targets = dataset.targets()
-    learned = np.unique(targets[list(fold.train)])
-    if len(learned) == len(dataset.labels):
-        return dataset, fold
-    left = [label for number, label in enumerate(dataset.labels) if number not in learned]
-    told(f"Not learned, for want of a clip to learn from: {some(left)}.")
-    kept = np.isin(targets, learned)
-    place = np.cumsum(kept) - 1
-    parts = {
-        part: tuple(int(place[index]) for index in getattr(fold, part) if kept[index])
-        for part in ("train", "test", "validation")
-    }
-    return dataset.subset(np.flatnonzero(kept)).compact(), replace(fold, **parts)
 
 
 def _at(back: np.ndarray, indices: Sequence[int]) -> tuple[int, ...]:

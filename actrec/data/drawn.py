@@ -1,11 +1,12 @@
 """Synthetic actions as a source: drawn once, kept as one memory-mapped file, read without decoding.
 
-Sets that were used longest ago make room for new ones.
+Sets that nobody used for an hour make room for new ones, the oldest first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import inspect
 import multiprocessing
@@ -107,18 +108,14 @@ def _drawn(jobs: list[tuple[str, int, str]], told: Callable[[str], None]) -> Pat
     """The file with all clips, drawn now if it is not there; two who draw at once end with the same file."""
     key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version())).encode()).hexdigest()[:16]
     path = cache_folder() / "synthetic" / f"{key}.npy"
-    if path.exists():
-        with contextlib.suppress(OSError):  # of another user
-            os.utime(path)
+    if _in_use(path):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     make_room(path.parent, len(jobs) * FRAMES * SIZE * SIZE * 3)
     temporary = path.with_name(f".{key}.{os.getpid()}.npy")
     try:
         kept = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(jobs), FRAMES, SIZE, SIZE, 3))
-        if hasattr(os, "posix_fallocate"):  # who writes into a map for which the disk has no room is killed
-            with temporary.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        _reserve(temporary)
         with multiprocessing.get_context("spawn").Pool(cores(), initializer=_one_thread) as pool:
             for number, frames in enumerate(pool.imap(_render, jobs, chunksize=8)):
                 kept[number] = frames
@@ -131,23 +128,51 @@ def _drawn(jobs: list[tuple[str, int, str]], told: Callable[[str], None]) -> Pat
     return path
 
 
+def _in_use(path: Path) -> bool:
+    """Whether the file is there; from now on it counts as used."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
 def make_room(folder: Path, size: int) -> None:
-    """Throw sets away that were used longest ago, until another may be kept; a sentence where the disk is too small."""
-    entries, now = [], time.time()
+    """Throw sets away, those that were used longest ago first, until another may be kept; what was used within the
+    hour stays. A sentence where the disk is too small."""
+    old, total, now = [], 0, time.time()
     for each in os.scandir(folder):
         with contextlib.suppress(OSError):
-            facts = each.stat()
-            if not each.name.startswith("."):
-                entries.append((facts.st_mtime_ns, facts.st_size, each.path))
-            elif now - facts.st_mtime > STALE:
-                os.unlink(each.path)
-    over = sum(held for _, held, _ in entries) + size - default_limit()
-    drop_oldest(entries, max(over, size - shutil.disk_usage(folder).free))
-    if size > (free := shutil.disk_usage(folder).free):
-        raise BadValue(
-            f"The drawn clips take {size / 1e9:.1f} GB and {folder} has room for {free / 1e9:.1f} GB. Draw fewer of "
-            "each class (--clips-per-class), or let ACTREC_CACHE name a folder on a larger disk."
-        )
+            facts, unfinished = each.stat(), each.name.startswith(".")
+            total += 0 if unfinished else facts.st_size
+            if each.name.endswith(".npy") and now - facts.st_mtime > STALE:
+                old.append((0 if unfinished else facts.st_mtime_ns, facts.st_size, each.path))
+    free = shutil.disk_usage(folder).free
+    if size > free + sum(held for _, held, _ in old):
+        raise too_small(folder, size, free)
+    drop_oldest(old, max(total + size - default_limit(), size - free))
+
+
+def too_small(folder: Path, size: int, free: int) -> BadValue:
+    return BadValue(
+        f"The drawn clips take {size / 1e9:.1f} GB and {folder} has room for {free / 1e9:.1f} GB. Ask for fewer clips, "
+        "or let ACTREC_CACHE name a folder on a larger disk."
+    )
+
+
+def _reserve(path: Path) -> None:
+    """Take the whole file's room on the disk now: who writes into a map for which there is none is killed."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    size = path.stat().st_size
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise too_small(path.parent, size, shutil.disk_usage(path.parent).free) from error
 
 
 def _render(job: tuple[str, int, str]) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""What a detector is shown while it learns: frames moved, scaled, turned, mirrored, side by side, coloured, blurred.
+"""What a detector is shown while it learns: frames moved, scaled, turned, mirrored, laid side by side, coloured,
+blurred.
 
 Every draw comes from a generator that is passed in. A mosaic (Bochkovskiy et al., "YOLOv4", 2020) shows parts of four
 frames around a point.
@@ -27,7 +28,7 @@ class Strength:
     mosaic: float = 0.6  # share of pictures
     zoom: tuple[float, float] = (0.55, 1.4)  # of one frame, 1 fills the picture
     colour: float = 1.0
-    turned: float = 0.12  # share of frames that lie on their side: people lie, too
+    turned: float = 0.12  # share of frames that lie on their side: people lie down, too
 
 
 STRONG, GENTLE = Strength(), Strength(mosaic=0.0, zoom=(0.85, 1.15), colour=0.5, turned=0.0)
@@ -38,7 +39,7 @@ def example(
 ) -> Frame:
     """The frame of this index, alone or with three others around it, in a picture of this shape."""
 
-    def held(frame: Frame) -> Frame:
+    def perhaps_turned(frame: Frame) -> Frame:
         return turned(frame, int(rng.choice((1, 3)))) if rng.random() < strength.turned else frame
 
     height, width = shape
@@ -47,13 +48,14 @@ def example(
         x, y = (int(side * rng.uniform(0.3, 0.7)) for side in (width, height))
         places = ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height))
         chosen = [index, *rng.integers(len(frames), size=3)]
+        gains = np.exp(rng.uniform(*np.log((0.4, 1.1)), size=4))
         boxes = [
-            put(canvas, held(frames[k]), place, shape, float(np.exp(rng.uniform(np.log(0.4), np.log(1.1)))), rng)
-            for k, place in zip(chosen, places, strict=True)
+            put(canvas, perhaps_turned(frames[k]), place, shape, gain, rng)
+            for k, place, gain in zip(chosen, places, gains, strict=True)
         ]
     else:
         gain = float(np.exp(rng.uniform(*np.log(strength.zoom))))
-        boxes = [put(canvas, held(frames[index]), (0, 0, width, height), shape, gain, rng)]
+        boxes = [put(canvas, perhaps_turned(frames[index]), (0, 0, width, height), shape, gain, rng)]
     found = Frame(canvas, np.concatenate(boxes))
     return tinted(mirrored(found) if rng.random() < 0.5 else found, rng, strength.colour)
 

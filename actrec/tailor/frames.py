@@ -28,6 +28,7 @@ TEST_SEQUENCES, CHECK_SEQUENCES = (9, 10, 13), (8, 12)
 TESTED, CHECKED = 0.2, 0.1  # shares of the clips that have no sequence
 LONG_SIDE = 320  # pixels of a kept frame; never enlarged
 PER_SECOND, MOST = 3.0, 24  # frames taken of a clip
+OFTENEST = 5  # times that a frame of a small folder is repeated
 DRAWN_AT_ONCE = 40  # drawn pictures in one file of the cache
 SIZES = ((256, 320), (192, 320), (320, 320), (320, 256))
 
@@ -125,19 +126,21 @@ def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say
             say(f"{file.path.name} is left out: {error}")
         if number % 50 == 0:
             say(f"{number} of {len(files)} clips have their labels")
-    if not found:
-        raise FramesError("None of the clips can be read, so there is nothing to learn from.")
     return found
 
 
-def lessons(folders: Sequence[Sequence[Frame]]) -> list[Frame]:
-    """The frames to learn from, each folder as often as the largest.
+def with_people(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say = print) -> dict[str, list[Frame]]:
+    """The labelled frames of each folder in which the teacher sees somebody. In a clip of people where it sees nobody,
+    it has mostly overlooked somebody lying down: that is no lesson."""
+    homes = dict.fromkeys(file.home for file in files)
+    labels = {home: labelled([file for file in files if file.home == home], teacher, cache, say) for home in homes}
+    return {home: [frame for frame in frames if len(frame.boxes)] for home, frames in labels.items()}
 
-    Where a teacher sees nobody in a clip of people, it has mostly overlooked somebody who lies: not a lesson.
-    """
-    seen = [[frame for frame in of if len(frame.boxes)] for of in folders]
-    most = max(map(len, seen), default=0)
-    return [of[place % len(of)] for of in seen if of for place in range(most)]
+
+def evened(folders: Sequence[Sequence[Frame]]) -> list[Frame]:
+    """The frames of each folder as often as those of the largest, but none oftener than `OFTENEST`."""
+    most = max(map(len, folders), default=0)
+    return [of[place % len(of)] for of in folders if of for place in range(min(most, OFTENEST * len(of)))]
 
 
 def drawn(count: int, seed: int, cache: ClipCache, say: Say = print) -> list[Frame]:

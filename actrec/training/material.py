@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from actrec.data.check import ready_to_train
+import numpy as np
+
+from actrec.data.check import ready_to_train, some
 from actrec.data.clips import STORED, choose_fold, clips_source
 from actrec.data.drawn import actions_of, drawn_source
 from actrec.data.mixed import mixed
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import by_camera, open_set
-from actrec.data.split import Source
+from actrec.data.split import Source, Split
 from actrec.systems import Schedule, System, named
 from actrec.training.run import RunError, Settings
 from actrec.training.schedule import chosen
@@ -38,7 +41,24 @@ def open_material(settings: Settings, system: System, told: Callable[[str], None
     Several, joined by `+`, are one source with the classes of all.
     """
     sources = [_source(data, settings, system, told, device) for data in parts(settings.data)]
-    return sources[0] if len(sources) == 1 else mixed(sources)
+    return learnable(sources[0] if len(sources) == 1 else mixed(sources), told)
+
+
+def learnable(source: Source, told: Callable[[str], None]) -> Source:
+    """The source without the classes that no training clip shows: a published layout names all of its classes, and not
+    every folder or fold has clips of each."""
+    classes = np.unique(source.train.targets)
+    if len(classes) == len(source.labels):
+        return source
+    if len(classes) < 2:
+        raise RunError("There are clips of one class only to learn from. Choose another fold, or add clips of others.")
+    left = [label for number, label in enumerate(source.labels) if number not in classes]
+    told(f"Not learned, since no clip is left to learn it from: {some(left)}.")
+    judged = source.validation.of(np.flatnonzero(np.isin(source.validation.targets, classes)))
+    if not len(judged):
+        raise RunError("No clip of the classes that can be learned is left to validate on. Add clips.")
+    train, validation = (Split(np.searchsorted(classes, of.targets), of.clip) for of in (source.train, judged))
+    return replace(source, labels=[source.labels[number] for number in classes], train=train, validation=validation)
 
 
 def _source(data: str, settings: Settings, system: System, told: Callable[[str], None], device: str) -> Source:

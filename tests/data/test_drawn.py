@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections import namedtuple
@@ -48,17 +49,43 @@ def test_what_was_used_longest_ago_makes_room(kept, monkeypatch):
     monkeypatch.setenv("ACTREC_CACHE_GB", str(3.5 / 1024))
     (kept / ".half.1.npy").write_bytes(b"a writer that was killed")
     (kept / ".other.2.npy").write_bytes(b"one that draws just now")
-    os.utime(kept / ".half.1.npy", (1e9, 1e9))
-    make_room(kept, 1 << 19)
-    assert names(kept) == [".other.2.npy", "new.npy", "older.npy", "oldest.npy"]
+    (kept / "notes.txt").write_bytes(b"")
+    for name in (".half.1.npy", "notes.txt"):
+        os.utime(kept / name, (1e9, 1e9))
     make_room(kept, 1 << 20)
-    assert names(kept) == [".other.2.npy", "new.npy", "older.npy"]
+    assert names(kept) == [".other.2.npy", "new.npy", "notes.txt", "older.npy"]
+    make_room(kept, 1 << 19)
+    assert names(kept) == [".other.2.npy", "new.npy", "notes.txt", "older.npy"]
+    os.utime(kept / "older.npy")
+    make_room(kept, 100 << 20)
+    assert names(kept) == [".other.2.npy", "notes.txt", "older.npy"]  # what is in use stays, whatever the limit
 
 
-def test_a_disk_that_is_too_small_is_a_sentence_before_anything_is_drawn(kept, monkeypatch):
+def test_a_disk_that_is_too_small_is_a_sentence_before_anything_is_drawn_or_thrown_away(kept, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, (3 - len(names(kept))) << 20))
     make_room(kept, 2 << 20)  # two sets go, although they are within the limit
     assert names(kept) == ["new.npy"]
-    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has room for 0\.0 GB. Draw fewer"):
+    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has room for 0\.0 GB. Ask for fewer"):
         gallery_clips(("wave",), 1000, lambda sentence: None)
-    assert names(kept) == []
+    assert names(kept) == ["new.npy"]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve room")
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_others_fill_meanwhile_is_the_same_sentence(kept, monkeypatch, code):
+    def full(*given):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(BadValue, match="has room for"):
+        gallery_clips(("wave",), 1, lambda sentence: None)
+    assert names(kept) == ["new.npy", "older.npy", "oldest.npy"]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve room")
+def test_a_file_system_that_cannot_reserve_room_is_drawn_to_all_the_same(kept, monkeypatch):
+    def unknown(*given):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unknown)
+    assert gallery_clips(("idle",), 1, lambda sentence: None).clip(0).frames.any()

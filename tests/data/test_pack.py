@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
-import shutil
 import subprocess
 import sys
 import zlib
@@ -193,19 +192,6 @@ def test_a_folder_becomes_a_source_whose_people_do_not_cross_over(folder, tmp_pa
     people = [{s.group for s in part.clip.args[0].samples} for part in (source.train, source.validation)]
     assert people[0] & people[1] == set()
     assert set(source.train.targets) == set(source.validation.targets) == {0, 1}
-
-
-def test_a_class_that_only_the_judged_show_is_not_learned(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "more")
-    shutil.copytree(folder / "clap" / "cid", tmp_path / "more" / "box" / "cid")  # the first of the classes
-    told = []
-    source = clips_source(tmp_path / "more", seed=0, told=told.append, cache=tmp_path / "cache", protocol="cid")
-    assert source.labels == ["clap", "wave"]
-    assert "Not learned, for want of a clip to learn from: box." in told
-    for part in (source.train, source.validation):
-        samples = part.clip.args[0].samples
-        assert [source.labels[target] for target in part.targets] == [s.path.parents[1].name for s in samples]
-        assert "cid" not in {sample.group for sample in samples}
 
 
 def test_a_pack_becomes_a_source_without_a_cache(pack, tmp_path):

@@ -14,7 +14,7 @@ from actrec.tailor import augment
 from actrec.tailor.augment import GENTLE, STRONG, Strength, example, put, turned
 from actrec.tailor.crowd import crowd
 from actrec.tailor.detector import read_card
-from actrec.tailor.frames import Frame, clips_in, drawn, lessons, packed, side_of, unpacked
+from actrec.tailor.frames import Frame, clips_in, drawn, evened, packed, side_of, unpacked
 from actrec.tailor.judge import Tally, best_confidence, overlaps, right, tally
 from actrec.tailor.learn import LearnError, Plan, batch_of, learn
 
@@ -86,13 +86,11 @@ def test_a_frame_is_turned_by_hand():
         assert made.picture.sum() == 3 * 255 == made.picture[top:bottom, left:right_].sum()
 
 
-def test_no_lesson_without_people_and_small_folders_as_often_as_large_ones():
-    some, none = np.ones((1, 4), np.float32), np.zeros((0, 4), np.float32)
-    one, *three = (Frame(np.full((2, 2, 3), n, np.uint8), some) for n in range(4))
-    silent = Frame(np.zeros((2, 2, 3), np.uint8), none)
-    taken = lessons([[one, silent], [silent], three])
-    assert [int(frame.picture[0, 0, 0]) for frame in taken] == [0, 0, 0, 1, 2, 3]
-    assert lessons([[silent]]) == []
+def test_small_folders_count_as_much_as_large_ones_up_to_a_limit():
+    frames = [Frame(np.full((2, 2, 3), n, np.uint8), np.ones((1, 4), np.float32)) for n in range(8)]
+    taken = evened([frames[:1], [], frames[1:3], frames[2:]])
+    assert [int(frame.picture[0, 0, 0]) for frame in taken] == [0] * 5 + [1, 2] * 3 + [2, 3, 4, 5, 6, 7]
+    assert evened([[], []]) == []
 
 
 @pytest.mark.parametrize("strength", [Strength(mosaic=0.0, turned=0.5), GENTLE, STRONG, Strength(mosaic=1.0)])
