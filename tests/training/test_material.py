@@ -1,0 +1,57 @@
+"""What a training learns from has clips of every class it names."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actrec.data.split import Source, Split
+from actrec.systems import named
+from actrec.training.material import learnable, open_material
+from actrec.training.run import RunError, Settings
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+
+
+def source(train, validation):
+    """Clips that are their own numbers."""
+    train, validation = (Split(np.array(targets), lambda place: place) for targets in (train, validation))
+    return Source(["box", "clap", "kick", "wave"], train, validation, "four classes")
+
+
+def test_a_class_without_a_clip_to_learn_from_is_not_learned():
+    told = []
+    made = learnable(source([3, 1, 1, 3], [0, 3, 2, 1]), told.append)
+    assert made.labels == ["clap", "wave"] and made.train.targets.tolist() == [1, 0, 0, 1]
+    assert made.validation.targets.tolist() == [1, 0]
+    assert [made.validation.clip(place) for place in range(2)] == [1, 3]  # the second and the fourth
+    assert told == ["Not learned, since no clip is left to learn it from: box, kick."]
+
+
+def test_a_whole_source_stays_as_it_is():
+    whole = source([0, 1, 2, 3], [3])
+    assert learnable(whole, pytest.fail) is whole
+
+
+def test_one_class_or_nothing_to_judge_by_is_a_sentence():
+    with pytest.raises(RunError, match="clips of one class only"):
+        learnable(source([2, 2], [1, 2]), print)
+    with pytest.raises(RunError, match="left to validate on"):
+        learnable(source([2, 1], [0, 3]), print)
+
+
+def test_a_fold_whose_judged_clips_alone_show_a_class_is_trained_without_it(tmp_path):
+    takes = (("clap", "ann"), ("clap", "ben"), ("wave", "ann"), ("wave", "ben"), ("squat", "cid"), ("wave", "cid"))
+    for label, person in takes:
+        (tmp_path / "films" / label / person).mkdir(parents=True)
+        shutil.copy(EXAMPLES / f"{label}.mp4", tmp_path / "films" / label / person / f"{person}.mp4")
+        with (tmp_path / "films" / label / person / f"{person}.mp4").open("ab") as film:
+            film.write(person.encode())  # no two files are the same
+    settings = Settings(name="few", system="asym3d", data=str(tmp_path / "films"), fold="cid")
+    told = []
+    made = open_material(settings, named("asym3d"), told.append)
+    assert made.labels == ["clap", "wave"] and {*made.train.targets} == {0, 1}
+    assert "Not learned, since no clip is left to learn it from: squat." in told
