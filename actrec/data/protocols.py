@@ -64,7 +64,8 @@ def leave_one_group_out(dataset: DataSet) -> list[Fold]:
 def hold_out(dataset: DataSet, share: float, rng: np.random.Generator, *, part: str = "test") -> Fold:
     """About `share` of each class set aside as `test` or `validation`; whole groups where there are groups.
 
-    Every class keeps at least one clip to train on, and gives one when it has two or more.
+    Every class keeps at least one clip to train on, and gives one when it has two or more; where each group holds the
+    last clips of some class, the group goes that costs the fewest.
     """
     if not 0 < share < 1:
         raise BadValue(f"share lies between 0 and 1, not {share}")
@@ -133,7 +134,7 @@ def _clips_out(dataset: DataSet, share: float, rng: np.random.Generator) -> set[
 
 
 def _groups_out(dataset: DataSet, share: float, rng: np.random.Generator) -> set[int]:
-    """Groups one after another while they are wanted and no class loses its last training clip."""
+    """Groups one after another while they are wanted and no class loses its last training clip; one at least."""
     targets, chosen = dataset.targets(), []
     left = dataset.counts().astype(float)
     wanted, got = share * left, np.zeros(len(dataset.labels))
@@ -145,9 +146,16 @@ def _groups_out(dataset: DataSet, share: float, rng: np.random.Generator) -> set
             chosen += unit
             left, got = left - own, got + own
     if not chosen:
-        return _smallest_group(dataset, _units(dataset, rng))
+        return _cheapest_group(dataset, _units(dataset, rng))
     return set(chosen)
 
 
-def _smallest_group(dataset: DataSet, units: Iterable[list[int]]) -> set[int]:
-    return set(min(units, key=len))
+def _cheapest_group(dataset: DataSet, units: Iterable[list[int]]) -> set[int]:
+    """The group without which the fewest classes have no clip left; of those the smallest."""
+    targets, counts = dataset.targets(), dataset.counts()
+
+    def cost(unit: list[int]) -> tuple[int, int]:
+        own = np.bincount(targets[unit], minlength=len(counts))
+        return int(((own > 0) & (own == counts)).sum()), len(unit)
+
+    return set(min(units, key=cost))

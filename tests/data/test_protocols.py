@@ -92,6 +92,13 @@ def test_a_class_that_only_one_group_shows_is_kept_to_train_on(seed):
     assert len(fold.test) >= 4
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_where_every_group_is_the_last_of_a_class_the_one_goes_that_costs_fewest(seed):
+    dataset = made([0, 3, 3, 3, 1, 2, 3], groups=["ann"] * 4 + ["ben"] * 3)  # ann alone shows 0, ben alone 1 and 2
+    fold = hold_out(dataset, 0.2, np.random.default_rng(seed), part="validation")
+    assert fold.validation == (0, 1, 2, 3) and fold.train == (4, 5, 6)
+
+
 def test_folds_of_single_clips_are_balanced_exactly(rng):
     dataset = made([0] * 40 + [1] * 20 + [2] * 5)
     for fold in folds(dataset, 5, rng):
