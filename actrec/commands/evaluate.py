@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,8 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     settings = {"clips_per_class": args.clips_per_class, "seed": args.seed}
 
     def opened(data: str, card: Card, kind: ClipSettings, lessons: bool, **needed: object) -> tuple[Trial, list[str]]:
-        trial, others = evaluate.open_trial(data, card, kind, lessons=lessons, **settings, **needed)
+        made = partial(evaluate.open_trial, data, card, kind, lessons=lessons, **settings, **needed)
+        trial, others = world.one_after_another(made)  # what has to be drawn is drawn once
         for name in args.fold:
             fold = evaluate.fold_of(trial, name, args.seed)
             trial = trial.part([*fold.train, *fold.validation] if lessons else fold.test, name)
@@ -146,10 +148,11 @@ def _of_weights(
     folder = find_weights(name, WEIGHTS)
     card, recognizer = read_card(folder), evaluate.load(folder, device)
     told = _silent if args.json or not world.first else aloud
-    trial, others = evaluate.open_trial(
-        args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class, seed=args.seed,
-        **needs(recognizer.system),
+    made = partial(
+        evaluate.open_trial, args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class,
+        seed=args.seed, **needs(recognizer.system),
     )  # fmt: skip
+    trial, others = world.one_after_another(made)
     results = {}
     for part, held in evaluate.folds(trial, wanted, args.seed):
         results[part.name] = evaluate.judged(recognizer, card, part, held, args.protocol, world, told, args.among_data)
