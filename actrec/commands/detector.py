@@ -13,6 +13,7 @@ from actrec.refusal import BadValue
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "weights" / "person-detector"
+INTENDED_FOR = "finding where people are for the tailor; research and teaching only"
 LICENCE = "weights of this project; architecture and code of ultralytics AGPL-3.0"
 
 
@@ -94,7 +95,7 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     start = load_network(args.start_from, begun) if begun else None
     network = learn(frames, plan, args.run, aloud, start)
     card = Card(
-        args.architecture, args.size, licence=LICENCE, command=typed(),
+        args.architecture, args.size, licence=LICENCE, intended_for=INTENDED_FOR, command=typed(),
         trained_on=f"{args.drawn} pictures of drawn people and {sum(map(len, seen.values()))} frames with people of "
         f"{len(parts['train'])} clips ({', '.join(seen)}, evened out) labelled by {args.teacher.name}; nothing else, "
         f"from {begun.command if begun else 'random weights'}",

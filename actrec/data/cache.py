@@ -112,6 +112,20 @@ def read_entry(path: Path, *, verify: bool = True) -> tuple[dict[str, np.ndarray
     return arrays, facts
 
 
+def kept_files(folder: str | os.PathLike, ending: str) -> list[tuple[int, int, str]]:
+    """The files of a folder with this ending: when they were used, bytes, path. What killed writers left is gone."""
+    found, now = [], time.time()
+    for each in os.scandir(folder):
+        with contextlib.suppress(OSError):
+            facts = each.stat()
+            if each.name.startswith("."):
+                if now - facts.st_mtime > STALE:
+                    os.unlink(each.path)
+            elif each.name.endswith(ending):
+                found.append((facts.st_mtime_ns, facts.st_size, each.path))
+    return found
+
+
 def drop_oldest(files: Sequence[tuple[int, int, str]], size: int) -> int:
     """Throw files (when they were used, bytes, path) away, the oldest first, until so many bytes are gone; how many."""
     dropped = 0
@@ -210,15 +224,8 @@ class ClipCache:
     def sweep(self, *, limit: int | None = None, keep: Path | None = None) -> int:
         """Throw away what was used longest ago until 95 % of the limit are kept; bytes that are left."""
         self._since_sweep = 0
-        entries, now = [], time.time()
-        for folder in (each for each in os.scandir(self.folder) if each.is_dir()):
-            for each in os.scandir(folder):
-                with contextlib.suppress(OSError):
-                    facts = each.stat()
-                    if each.name.startswith(".") and now - facts.st_mtime > STALE:
-                        os.unlink(each.path)
-                    elif each.name.endswith(".safetensors"):
-                        entries.append((facts.st_mtime_ns, facts.st_size, each.path))
+        folders = [each.path for each in os.scandir(self.folder) if each.is_dir()]
+        entries = [entry for folder in folders for entry in kept_files(folder, ".safetensors")]
         total = sum(size for _, size, _ in entries)
         goal = (self.limit if limit is None else limit) * 95 // 100
         others = [entry for entry in entries if keep is None or entry[2] != os.fspath(keep)]

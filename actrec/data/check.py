@@ -6,7 +6,7 @@ five nearest neighbours in those facts score is what any result on this set has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from actrec.data.cache import content_hash
 from actrec.data.copies import Copies
 from actrec.data.protocols import Fold
 from actrec.data.reading import reason
-from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing
+from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing, some
 from actrec.video import VideoError
 from actrec.video.request import Header
 from actrec.weights.cards import is_text
@@ -266,9 +266,3 @@ def shortcut_auroc(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
         value = auroc(known[:, column], unknown[:, column])
         scores[name] = max(value, 1 - value)
     return scores
-
-
-def some(names: Sequence[str], most: int = 8) -> str:
-    """The first names of a list, and how many more there are."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

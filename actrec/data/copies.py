@@ -13,7 +13,7 @@ import numpy as np
 
 from actrec.data.protocols import Fold
 from actrec.data.reading import ClipSettings, fitted, thinned
-from actrec.data.sets import DataSet
+from actrec.data.sets import DataSet, some
 from actrec.video import Clip
 
 SIGNATURE = ClipSettings(size=16, fit="stretch", frames=8)
@@ -35,7 +35,7 @@ class Copies:
     sides: tuple[str, ...]
 
     def sentence(self) -> str:
-        names = ", ".join(self.clips[:6]) + (f" and {len(self.clips) - 6} more" if len(self.clips) > 6 else "")
+        names = some(self.clips, 6)
         what = "are the same file" if self.exact else f"look like one take (likeness {self.likeness:.2f})"
         text = f"{len(self.clips)} clips {what}: {names}."
         if len(self.labels) > 1:

@@ -5,7 +5,6 @@ Sets that nobody used for an hour make room for new ones, the oldest first.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import inspect
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data import synthetic
-from actrec.data.cache import STALE, default_limit, drop_oldest
+from actrec.data.cache import STALE, default_limit, drop_oldest, kept_files
 from actrec.data.split import Source, Split
 from actrec.machine import cache_folder, cores
 from actrec.refusal import BadValue
@@ -142,17 +141,12 @@ def _in_use(path: Path) -> bool:
 def make_room(folder: Path, size: int) -> None:
     """Throw sets away, those that were used longest ago first, until another may be kept; what was used within the
     hour stays. A sentence where the disk is too small."""
-    old, total, now = [], 0, time.time()
-    for each in os.scandir(folder):
-        with contextlib.suppress(OSError):
-            facts, unfinished = each.stat(), each.name.startswith(".")
-            total += 0 if unfinished else facts.st_size
-            if each.name.endswith(".npy") and now - facts.st_mtime > STALE:
-                old.append((0 if unfinished else facts.st_mtime_ns, facts.st_size, each.path))
+    sets = kept_files(folder, ".npy")
+    old = [each for each in sets if each[0] < (time.time() - STALE) * 1e9]
     free = shutil.disk_usage(folder).free
     if size > free + sum(held for _, held, _ in old):
         raise too_small(folder, size, free)
-    drop_oldest(old, max(total + size - default_limit(), size - free))
+    drop_oldest(old, max(sum(held for _, held, _ in sets) + size - default_limit(), size - free))
 
 
 def too_small(folder: Path, size: int, free: int) -> BadValue:

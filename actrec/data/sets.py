@@ -316,3 +316,9 @@ def is_frames(folder: Path) -> bool:
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key that reads numbers as numbers."""
     return [(0, int(bit), "") if bit.isdecimal() else (1, 0, bit.lower()) for bit in re.split(r"(\d+)", name) if bit]
+
+
+def some(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a list, and how many more there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

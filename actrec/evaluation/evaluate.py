@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data.cache import ClipCache, FlowCache, default_folder
-from actrec.data.check import header_facts, shortcut_auroc, some
+from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
 from actrec.data.drawn import drawn_source
 from actrec.data.mixed import BETWEEN_TWO, SAME
 from actrec.data.protocols import Fold
 from actrec.data.reading import ClipSettings, reason
-from actrec.data.sets import DataError, DataSet, by_camera, open_set
+from actrec.data.sets import DataError, DataSet, by_camera, open_set, some
 from actrec.evaluation.judge import judge, judge_unknown
 from actrec.evaluation.metrics import as_logits, cautious_temperature, softmax
 from actrec.recognizer import Recognizer

@@ -54,6 +54,7 @@ class Card:
     command: str = ""
     measured: dict = field(default_factory=dict)
     licence: str = ""
+    intended_for: str = ""
 
 
 def read_card(folder: Path) -> Card:

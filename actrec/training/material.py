@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from actrec.data.check import ready_to_train, some
+from actrec.data.check import ready_to_train
 from actrec.data.clips import STORED, choose_fold, clips_source
 from actrec.data.drawn import actions_of, drawn_source
 from actrec.data.mixed import mixed
 from actrec.data.reading import ClipSettings
-from actrec.data.sets import by_camera, open_set
+from actrec.data.sets import by_camera, open_set, some
 from actrec.data.split import Source, Split
 from actrec.systems import Schedule, System, named
 from actrec.training.run import RunError, Settings
