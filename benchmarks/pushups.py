@@ -1,0 +1,99 @@
+"""One exercise, done right or wrong: can a folder of one's own be learned? By the settings of `protocol.json`.
+
+    python -m benchmarks.pushups DATA/pushup_form [--systems S …] [--seeds N …]
+
+Five folds in which each clip is judged once by a network that did not see it. The clips name no person, so one person
+may stand on both sides. Every fold is a line of `benchmarks/results/pushups.jsonl`. Beside the figures: what the five
+nearest neighbours on width, height, aspect, length and frame rate alone would score, and the more frequent answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.interactions import PROTOCOL, by_shape, carry_out, done, judged, learned
+
+RUNS = Path(__file__).parent / "results" / "pushups.jsonl"
+NAMES = ("fold", "seed", "system")  # one run from another
+FOLDS = 5
+
+
+def parted(data: Path, seed: int) -> dict[str, tuple[list[Path], list[Path]]]:
+    """The clips to learn from and to judge of each fold; the same folds for every system."""
+    from actrec.data import protocols
+    from actrec.data.sets import open_set
+
+    found = open_set(data)
+    paths = [each.path for each in found.samples]
+    return {
+        fold.name: tuple([paths[index] for index in part] for part in (fold.train, fold.test))
+        for fold in protocols.folds(found, FOLDS, np.random.default_rng(seed))
+    }
+
+
+def lay_out(paths: Sequence[Path], folder: Path) -> None:
+    """Copies, a folder for each class."""
+    for path in paths:
+        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / path.parent.name)
+
+
+def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
+    """One fold: train on four fifths, judge the rest."""
+    began = time.monotonic()
+    settings = protocol | {"epochs": protocol["pushup_epochs"]}
+    learn_from, judge = parted(data, key["seed"])[key["fold"]]
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        lay_out(learn_from, folder / "learned")
+        lay_out(judge, folder / "judged")
+        weights = learned(key, settings, folder / "run", folder / "learned", "all")
+        result = judged(key, settings, weights, folder / "judged")
+    figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
+    return key | figures | {"seconds": round(time.monotonic() - began), "commit": commit}
+
+
+def summary(runs: list[dict]) -> list[str]:
+    """Mean ± deviation over seeds, each seed's figure being over all its clips; only whole rounds of folds count."""
+    rows = ["| system | top-1 | folds | seeds |", "|---|---|---|---|"]
+    for system in dict.fromkeys(each["system"] for each in runs):
+        mine = [each for each in runs if each["system"] == system]
+        seeds = [[each for each in mine if each["seed"] == seed] for seed in sorted({each["seed"] for each in mine})]
+        whole = [of for of in seeds if len(of) == FOLDS]
+        if whole:
+            means = [np.average([each["top1"] for each in of], weights=[each["clips"] for each in of]) for of in whole]
+            spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) > 1 else ""
+            single = ", ".join(f"{each['top1']:.2f}" for of in whole for each in of)
+            rows.append(f"| {system} | {np.mean(means):.3f}{spread} | {single} | {len(whole)} |")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="a folder for each class")
+    parser.add_argument("--systems", nargs="+", default=["asym3d"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    args = parser.parse_args()
+    plan = [
+        dict(zip(NAMES, (fold, seed, system), strict=True))
+        for seed in args.seeds
+        for system in args.systems
+        for fold in parted(args.data, seed)
+    ]
+    protocol = json.loads(PROTOCOL.read_text())
+    carry_out(plan, NAMES, RUNS, partial(run, args.data, protocol=protocol))
+    print("\n".join(summary(done(RUNS))))
+    print(by_shape(args.data))
+
+
+if __name__ == "__main__":
+    main()
