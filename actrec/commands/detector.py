@@ -85,10 +85,9 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
         if not there:
             raise FramesError(f"None of the {len(files)} clips stands on the side '{part}': name more clips.")
     seen = with_people(parts["train"], teacher, cache, aloud)
-    real = evened(list(seen.values()))
-    frames = real + drawn(args.drawn, args.seed, cache, aloud)
+    frames = evened([*seen.values(), drawn(args.drawn, args.seed, cache, aloud)])
     check = labelled(parts["check"], teacher, cache, aloud)
-    if not real or not check:
+    if not any(seen.values()) or not check:
         raise FramesError("In none of the clips to learn from, or of those to check on, the teacher sees anybody.")
     people = sum(len(frame.boxes) for frame in frames)
     aloud(f"learning from {len(frames)} pictures with {people} people, checking on {len(check)}")
@@ -97,7 +96,7 @@ def train(args: argparse.Namespace, teacher: object, files: list) -> None:
     card = Card(
         args.architecture, args.size, licence=LICENCE, intended_for=INTENDED_FOR, command=typed(),
         trained_on=f"{args.drawn} pictures of drawn people and {sum(map(len, seen.values()))} frames with people of "
-        f"{len(parts['train'])} clips ({', '.join(seen)}, evened out) labelled by {args.teacher.name}; nothing else, "
+        f"{len(parts['train'])} clips ({', '.join(seen)}), evened out, labelled by {args.teacher.name}; nothing else, "
         f"from {begun.command if begun else 'random weights'}",
     )  # fmt: skip
     save_detector(network, args.out, chosen(network, card, check, aloud))

@@ -28,7 +28,7 @@ TEST_SEQUENCES, CHECK_SEQUENCES = (9, 10, 13), (8, 12)
 TESTED, CHECKED = 0.2, 0.1  # shares of the clips that have no sequence
 LONG_SIDE = 320  # pixels of a kept frame; never enlarged
 PER_SECOND, MOST = 3.0, 24  # frames taken of a clip
-OFTENEST = 5  # times that a frame of a small folder is repeated
+OFTENEST = 5  # times that a frame of a small source is repeated
 DRAWN_AT_ONCE = 40  # drawn pictures in one file of the cache
 SIZES = ((256, 320), (192, 320), (320, 320), (320, 256))
 
@@ -137,10 +137,10 @@ def with_people(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: 
     return {home: [frame for frame in frames if len(frame.boxes)] for home, frames in labels.items()}
 
 
-def evened(folders: Sequence[Sequence[Frame]]) -> list[Frame]:
-    """The frames of each folder as often as those of the largest, but none oftener than `OFTENEST`."""
-    most = max(map(len, folders), default=0)
-    return [of[place % len(of)] for of in folders if of for place in range(min(most, OFTENEST * len(of)))]
+def evened(sources: Sequence[Sequence[Frame]]) -> list[Frame]:
+    """The frames of each source as often as those of the largest, but none oftener than `OFTENEST`."""
+    most = max(map(len, sources), default=0)
+    return [of[place % len(of)] for of in sources if of for place in range(min(most, OFTENEST * len(of)))]
 
 
 def drawn(count: int, seed: int, cache: ClipCache, say: Say = print) -> list[Frame]:
