@@ -3,9 +3,9 @@
     python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
 
 The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
-of its own; ours has the format that is chosen here and the allocator settings. Clips come from memory, so that both see
-the same; views are made while the network learns, and `waiting` is the share of the time it stood still for them. Where
-there is a GPU the same systems are timed there too, float32 against bfloat16.
+of its own; ours has bfloat16 where the processor has instructions for it, and the allocator settings. Clips come from
+memory, so that both see the same; views are made while the network learns, and `waiting` is the share of the time it
+stood still for them. Where there is a GPU the same systems are timed there too, float32 against bfloat16.
 Several at once distort each other: run nothing beside it.
 """
 
@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.machine import ALLOCATOR, cores, environment
+from actrec.machine import ALLOCATOR, candidates, cores, environment
 
 if TYPE_CHECKING:
     from actrec.training.updates import Learner
@@ -157,7 +157,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--numbers", default="float32", choices=["float32", "bfloat16", "baseline"], help="ours")
+    fast = "bfloat16" if any(each.dtype == "bfloat16" for each in candidates()) else "float32"
+    parser.add_argument("--numbers", default=fast, choices=["float32", "bfloat16", "baseline"], help="ours")
     parser.add_argument("--processes", action="store_true", help="also two processes of half the threads")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further system begins")
     parser.add_argument("--work", help=argparse.SUPPRESS)
