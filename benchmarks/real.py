@@ -1,7 +1,7 @@
-"""Which weights the page should ask first: right answers on real films that none of them learned from, and on the
-clips that the page offers.
+"""Which weights the page should ask first: right answers on real films that none of them learned from, on samples of
+people who walk, and on the clips that the page offers.
 
-    python -m benchmarks.real [--data FOLDER ...]
+    python -m benchmarks.real [--weights FOLDER ...] [--data FOLDER ...]
 
 The films are those that `--fold all` with seed 0 holds back; they had a part in choosing the epoch of weights that
 learned from the rest.
@@ -23,7 +23,9 @@ from actrec.video.read import read_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-SYSTEM, CANDIDATES = "asym3d", ("asym3d-synthetic", "asym3d-all", "asym3d-people")
+WALKING = ("kth_person01_walking_d1_uncomp.avi", "intel_one_by_one_person.mp4", "opencv_vtest_copy.avi")
+SYSTEM = "asym3d"
+CANDIDATES = tuple(ROOT / "weights" / f"{SYSTEM}-{kind}" for kind in ("synthetic", "all", "people"))
 
 
 def held_back(folder: Path) -> list[tuple[Clip, str]]:
@@ -42,14 +44,18 @@ def right(recognizer: Recognizer, asked: Iterable[tuple[Clip, str]]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     folders = [SHARED / "generated_people", SHARED / "ut_interaction"]
+    parser.add_argument("--weights", type=Path, nargs="+", default=CANDIDATES, help="folders of weights")
     parser.add_argument("--data", type=Path, nargs="+", default=folders, help="folders of real films")
     args = parser.parse_args()
     asked = {folder.name: held_back(folder) for folder in args.data}
+    samples = [path for name in WALKING if (path := SHARED / "samples" / name).is_file()]
+    asked["samples of walking"] = [(read_clip(path), "walk") for path in samples]
     bundled = sorted((ROOT / "assets" / "examples").glob("*.mp4"))
     asked["bundled clips"] = [(read_clip(path), path.stem.replace("-", " ")) for path in bundled]
-    for name in CANDIDATES:
-        recognizer = Recognizer.load(ROOT / "weights" / name, "cpu")
-        print(name, *(f"{where}: {right(recognizer, some)} of {len(some)}" for where, some in asked.items()), sep="  ")
+    for folder in args.weights:
+        recognizer = Recognizer.load(folder, "cpu")
+        figures = (f"{where}: {right(recognizer, some)} of {len(some)}" for where, some in asked.items())
+        print(folder.name, *figures, sep="  ")
 
 
 if __name__ == "__main__":
