@@ -41,6 +41,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--micro-batch", type=int, help="clips computed at once; gradients are added up")
     parser.add_argument("--rate", type=float, help="learning rate at the start")
     parser.add_argument("--patience", type=int, help="epochs without a better validation that end it; 0: never")
+    parser.add_argument(
+        "--keep", choices=["best", "last"], default="best", help="the weights of the epoch that validates best, or of "
+        "the last: right where few clips validate",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="computing threads; part of what makes a run exact")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
@@ -106,7 +110,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         clips_per_class=args.clips_per_class, epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed,
         threads=args.threads or max(1, cores() // here), device=args.device or "auto", numbers=args.numbers or "auto",
         start_from=os.pathsep.join(args.start_from or ()), fold=args.fold or "",
-        patience=args.patience, micro_batch=args.micro_batch,
+        patience=args.patience, keep=args.keep, micro_batch=args.micro_batch,
     )  # fmt: skip
 
 

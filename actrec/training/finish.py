@@ -48,19 +48,21 @@ def finish(
     logits, codes = _outputs(recognizer, judging)
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
-    card = judged(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, len(source.validation))
+    chose = "epoch, temperature and threshold" if settings.keep == "best" else "temperature and threshold"
+    split = f"{len(judging)} views of {len(source.validation)} held-out clips, which also chose {chose}"
+    card = judged(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
     return write_checkpoint(run.weights, card, tensors)
 
 
 def judged(
-    card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray, clips: int
+    card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray, split: str
 ) -> Card:
-    """The card with temperature and threshold fitted on held-out clips, and what they score."""
+    """The card with temperature and threshold fitted on held-out clips, what they score, and which clips that were."""
     temperature = cautious_temperature(logits, targets)
     gaps = np.linalg.norm(codes - centres[targets], axis=1)
     recognised = logits.argmax(1) == targets
     measured = {
-        "split": f"{len(targets)} views of {clips} held-out clips, which also chose epoch, temperature and threshold",
+        "split": split,
         "top1": round(top(logits, targets), 4),
         "calibration_error_before": round(calibration_error(softmax(logits), targets), 4),
         "calibration_error": round(calibration_error(softmax(logits, temperature), targets), 4),
@@ -83,6 +85,8 @@ def command(settings: Settings) -> str:
     for name in ("epochs", "batch", "micro_batch", "rate", "patience", "fold", "threads"):
         if getattr(settings, name) not in (None, ""):
             words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
+    if settings.keep != "best":
+        words += ["--keep", settings.keep]
     if settings.numbers != "auto":
         words += ["--numbers", settings.numbers]
     for name, value in settings.options.items():

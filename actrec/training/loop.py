@@ -250,13 +250,14 @@ class Training:
         self.run.set_status("stopped", f"Stopped in {where}. Resume goes on from there.", done=self._done())
 
     def _keep_best(self, accuracy: float, loss: float) -> None:
-        """The best epoch's network is what ships; patience ends a training that gets no better."""
+        """The best epoch's network is what ships, unless the last one's is; patience ends a training that gets no
+        better."""
         progress = self.progress
         if not self.objective.last_stage(progress.epoch - 1):
             return
         if (accuracy, -loss) > (progress.best_accuracy, -progress.best_loss):
             progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
-            if self.world.first:
+            if self.world.first and self.settings.keep == "best":
                 tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
                 write_whole(self.run.best, tensors, {"epoch": progress.epoch, "accuracy": accuracy})
         most = patience(self.settings)
@@ -265,7 +266,7 @@ class Training:
             self.run.log("early", epoch=progress.epoch, best_epoch=progress.best_epoch, patience=most)
 
     def ship(self) -> None:
-        """Measure the best epoch's network and write it as weights that anyone can use."""
+        """Measure the network of the best epoch, or of the last, and write it as weights that anyone can use."""
         run = self.run
         run.set_status("running", "Measuring and writing the weights.", done=1.0)
         if self.world.first:

@@ -51,6 +51,7 @@ class Settings:
     start_from: str = ""
     fold: str = ""
     patience: int | None = None
+    keep: str = "best"
     micro_batch: int | None = None
     options: dict = field(default_factory=dict)
     format: int = FORMAT

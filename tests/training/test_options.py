@@ -43,7 +43,11 @@ def clip(frames: int = 40) -> Clip:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"epochs": 3, "batch": 8, "micro_batch": 4, "rate": 0.01, "patience": 0, "numbers": "float32"}]
+    "more",
+    [
+        {},
+        {"epochs": 3, "batch": 8, "micro_batch": 4, "rate": 0.01, "patience": 0, "keep": "last", "numbers": "float32"},
+    ],
 )
 def test_the_command_on_a_card_asks_for_the_same_settings(more):
     settings = Settings(

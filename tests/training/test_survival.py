@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 
 import pytest
@@ -163,6 +164,20 @@ def test_the_best_epoch_ships_and_patience_ends_a_training(films, tmp_path, monk
     assert not shipped[name].equal(last[f"network/{name}"].half())
     train(run)  # it is over: resuming trains no further epoch
     assert len(events(run, "epoch")) == 4
+
+
+def test_the_last_epoch_ships_where_that_is_asked_for(films, tmp_path, monkeypatch):
+    from actrec.training.loop import Training
+
+    scores = iter([(0.9, 0.1, []), (0.5, 1.0, []), (0.5, 1.0, [])])
+    monkeypatch.setattr(Training, "validate", lambda self: next(scores))
+    run = train_here(tmp_path / "run", small(films, epochs=3, keep="last"))
+    shipped, last = load_file(run.weights / "model.safetensors"), load_file(run.checkpoint)
+    name = next(name for name in shipped if name.endswith("weight"))
+    assert shipped[name].equal(last[f"network/{name}"].half()) and not run.best.exists()
+    card = json.loads((run.weights / "card.json").read_text())
+    assert card["measured"]["split"].endswith("which also chose temperature and threshold")
+    assert "--keep last" in card["command"]
 
 
 def test_the_fine_tuning_preset_is_patient_and_scratch_never_stops_early(films):
