@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from actrec.tailor import find_people, open_detector, people, tailor
 from actrec.tailor.detector import Card, DetectorError, PersonDetector, build, save_detector
 from actrec.video import Clip
+from actrec.video.read import read_clip
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "assets" / "examples").glob("*.mp4"))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,13 @@ def test_the_detector_looks_at_every_third_frame_and_the_boxes_follow():
     true = np.array([[10 + 2 * t, 20, 20 + 2 * t, 30] for t in range(30)])
     assert np.abs(found.region - true)[6:-6].max() < 0.5
     assert len(found.boxes) == 30 and np.array_equal(found.boxes[7], found.boxes[6])
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_detector_that_ships_finds_whom_the_page_shows_first(path):
+    frames = read_clip(path).frames[::6]
+    found = PersonDetector.load(people.SHIPPED).detect(frames)
+    assert sum(len(boxes) > 0 for boxes in found) >= 0.8 * len(frames)
 
 
 def test_without_a_detector_what_moves_stands_in_and_it_is_said():
