@@ -20,14 +20,13 @@ SAME = {
     "meet_and_split": "meet and split",
     **BETWEEN_TWO,
 }
-SHARE = 0.25  # of the largest class's training clips: so many at least of each class from each source that has it
+SHARE = 0.25  # of a class's training clips, at least so many come from each source that has the class
 
 
 def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float = SHARE) -> Source:
     """One source with the classes of all. The first keeps its names; those of the others are read through `names`.
 
-    The few clips that a source has of a class are repeated until they are `share` of what the largest class has, so
-    that neither real ones among drawn ones nor the classes of a small source go under.
+    A class's few real clips among many drawn ones are repeated until they make up `share` of it.
     """
     first, *others = sources
     labels = list(first.labels)
@@ -51,9 +50,10 @@ def _joined(splits: Sequence[Split], places: Sequence[np.ndarray], share: float)
     targets = [place[split.targets] for place, split in zip(places, splits, strict=True)]
     most = max(int(each.max(initial=0)) for each in targets) + 1
     counts = [np.bincount(each, minlength=most) for each in targets]
-    wanted = np.ceil(share * np.max(counts))
+    whole = np.max(counts, axis=0)
     entries = []
     for number, (of, count) in enumerate(zip(targets, counts, strict=True)):
+        wanted = np.ceil(share * whole)
         times = np.ceil(wanted / np.maximum(count, 1)).clip(1).astype(int)
         entries += [(number, index) for index, target in enumerate(of) for _ in range(times[target])]
     return Split(
