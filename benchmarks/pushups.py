@@ -2,9 +2,10 @@
 
     python -m benchmarks.pushups DATA/pushup_form [--systems S …] [--seeds N …]
 
-Five folds in which each clip is judged once by a network that did not see it. The clips name no person, so one person
-may stand on both sides. Every fold is a line of `benchmarks/results/pushups.jsonl`. Beside the figures: what the five
-nearest neighbours on width, height, aspect, length and frame rate alone would score, and the more frequent answer.
+Five folds in which each clip is judged once by a network that did not see it. Clips of one take stay together, but they
+name no person, so one person may stand on both sides. Every fold is a line of `benchmarks/results/pushups.jsonl`.
+Beside the figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score,
+one clip left out at a time, and the more frequent answer.
 """
 
 from __future__ import annotations
@@ -17,47 +18,46 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.interactions import PROTOCOL, by_shape, carry_out, done, judged, learned
+
+if TYPE_CHECKING:
+    from actrec.data.protocols import Fold
+    from actrec.data.sets import DataSet
 
 RUNS = Path(__file__).parent / "results" / "pushups.jsonl"
 NAMES = ("fold", "seed", "system")  # one run from another
 FOLDS = 5
 
 
-def parted(data: Path, seed: int) -> dict[str, tuple[list[Path], list[Path]]]:
-    """The clips to learn from and to judge of each fold; the same folds for every system."""
+def parted(found: DataSet, seed: int) -> dict[str, Fold]:
+    """The folds by their names, the same for every system."""
     from actrec.data import protocols
-    from actrec.data.sets import open_set
 
-    found = open_set(data)
-    paths = [each.path for each in found.samples]
-    return {
-        fold.name: tuple([paths[index] for index in part] for part in (fold.train, fold.test))
-        for fold in protocols.folds(found, FOLDS, np.random.default_rng(seed))
-    }
+    return {fold.name: fold for fold in protocols.folds(found, FOLDS, np.random.default_rng(seed))}
 
 
-def lay_out(paths: Sequence[Path], folder: Path) -> None:
-    """Copies, a folder for each class."""
-    for path in paths:
-        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, folder / path.parent.name)
+def lay_out(found: DataSet, indices: Sequence[int], folder: Path) -> Path:
+    """Copies of these clips, a folder for each class."""
+    for sample in (found[index] for index in indices):
+        home = folder / found.labels[sample.label]
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sample.path, home)
+    return folder
 
 
-def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
+def run(found: DataSet, key: dict, protocol: dict, commit: str) -> dict:
     """One fold: train on four fifths, judge the rest."""
     began = time.monotonic()
     settings = protocol | {"epochs": protocol["pushup_epochs"]}
-    learn_from, judge = parted(data, key["seed"])[key["fold"]]
+    fold = parted(found, key["seed"])[key["fold"]]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        lay_out(learn_from, folder / "learned")
-        lay_out(judge, folder / "judged")
-        weights = learned(key, settings, folder / "run", folder / "learned", "all")
-        result = judged(key, settings, weights, folder / "judged")
+        weights = learned(key, settings, folder / "run", lay_out(found, fold.train, folder / "learned"), "all")
+        result = judged(key, settings, weights, lay_out(found, fold.test, folder / "judged"))
     figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
     return key | figures | {"seconds": round(time.monotonic() - began), "commit": commit}
 
@@ -78,19 +78,24 @@ def summary(runs: list[dict]) -> list[str]:
 
 
 def main() -> None:
+    from actrec.data.clips import prepare
+    from actrec.data.sets import open_set
+
+    protocol = json.loads(PROTOCOL.read_text())
+    known = list(protocol["pushup_epochs"])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="a folder for each class")
-    parser.add_argument("--systems", nargs="+", default=["asym3d"])
+    parser.add_argument("--systems", nargs="+", default=["asym3d"], choices=known)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     args = parser.parse_args()
+    found = prepare(open_set(args.data))
     plan = [
         dict(zip(NAMES, (fold, seed, system), strict=True))
         for seed in args.seeds
         for system in args.systems
-        for fold in parted(args.data, seed)
+        for fold in parted(found, seed)
     ]
-    protocol = json.loads(PROTOCOL.read_text())
-    carry_out(plan, NAMES, RUNS, partial(run, args.data, protocol=protocol))
+    carry_out(plan, NAMES, RUNS, partial(run, found, protocol=protocol))
     print("\n".join(summary(done(RUNS))))
     print(by_shape(args.data))
 

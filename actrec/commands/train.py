@@ -15,7 +15,7 @@ from pathlib import Path
 
 from actrec.machine import cores
 from actrec.refusal import BadValue
-from actrec.training.run import Run, RunError, Settings, Silent
+from actrec.training.run import KEPT, Run, RunError, Settings, Silent
 
 CHANGEABLE = ("epochs", "batch", "rate", "threads", "numbers", "micro_batch", "patience", "device")
 
@@ -42,8 +42,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, help="learning rate at the start")
     parser.add_argument("--patience", type=int, help="epochs without a better validation that end it; 0: never")
     parser.add_argument(
-        "--keep", choices=["best", "last"], default="best", help="the weights of the epoch that validates best, or of "
-        "the last: right where few clips validate",
+        "--keep", choices=KEPT, help="the weights of the epoch that validates best (so by default), or of the last "
+        "epoch, where too few clips validate to choose by",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="computing threads; part of what makes a run exact")
@@ -85,6 +85,8 @@ def _job(args: argparse.Namespace) -> Run:
     from actrec.training.material import look_first
 
     if args.resume:
+        if args.keep:
+            raise BadValue("Which epoch is kept is decided when a training begins: leave --keep out with --resume.")
         job = Run(args.resume)
         job.settings()
         wanted = {name: getattr(args, name) for name in CHANGEABLE if getattr(args, name) is not None}
@@ -110,7 +112,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         clips_per_class=args.clips_per_class, epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed,
         threads=args.threads or max(1, cores() // here), device=args.device or "auto", numbers=args.numbers or "auto",
         start_from=os.pathsep.join(args.start_from or ()), fold=args.fold or "",
-        patience=args.patience, keep=args.keep, micro_batch=args.micro_batch,
+        patience=args.patience, keep=args.keep or KEPT[0], micro_batch=args.micro_batch,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from actrec.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.feed import tested
 from actrec.training.run import Run, Settings
+from actrec.training.schedule import patience
 from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
 
@@ -48,7 +49,9 @@ def finish(
     logits, codes = _outputs(recognizer, judging)
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
-    chose = "epoch, temperature and threshold" if settings.keep == "best" else "temperature and threshold"
+    chose = "temperature and threshold"
+    if settings.keep == "best" or patience(settings):
+        chose = f"epoch, {chose}"
     split = f"{len(judging)} views of {len(source.validation)} held-out clips, which also chose {chose}"
     card = judged(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
     return write_checkpoint(run.weights, card, tensors)

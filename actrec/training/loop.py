@@ -271,7 +271,7 @@ class Training:
         run.set_status("running", "Measuring and writing the weights.", done=1.0)
         if self.world.first:
             self.objective.end(self.network)
-            if run.best.exists():
+            if self.settings.keep == "best" and run.best.exists():
                 put_state(load_state(run.best)[1], self.network)
             card = finish(run, self.settings, self.system, self.source, self.network, self.device)
             run.log("finished", measured=card.measured, best_epoch=self.progress.best_epoch)

@@ -25,6 +25,7 @@ except ImportError:  # Windows: two trainings in one folder are not noticed ther
 
 FORMAT = 2
 LASTING = ("running", "paused")  # states in which a process is at work
+KEPT = ("best", "last")  # the epoch whose network ships
 MOST_EVENTS = 256 << 20  # bytes of a log: a million steps
 
 
@@ -51,7 +52,7 @@ class Settings:
     start_from: str = ""
     fold: str = ""
     patience: int | None = None
-    keep: str = "best"
+    keep: str = KEPT[0]
     micro_batch: int | None = None
     options: dict = field(default_factory=dict)
     format: int = FORMAT
@@ -86,7 +87,7 @@ class Run:
         """A new run folder. One in which a training failed before its first checkpoint gives its place."""
         run = cls(folder)
         if run.status()["state"] == "failed" and not run.checkpoint.exists():
-            for name in ("events.jsonl", "status.json", "numbers.json", "micro_batch.json"):
+            for name in ("events.jsonl", "status.json", "numbers.json", "micro_batch.json", "best.safetensors"):
                 (run.folder / name).unlink(missing_ok=True)
         elif (run.folder / "settings.json").exists():
             raise RunError(f"There is a run in '{folder}' already. Resume it with --resume or choose another --out.")

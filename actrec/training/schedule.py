@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from actrec.systems import Schedule, System
-from actrec.training.run import RunError, Settings
+from actrec.training.run import KEPT, RunError, Settings
 
 PATIENCE = {"fine-tune": 8}  # epochs without a better validation after which a preset ends early; 0: never
 
@@ -19,6 +19,8 @@ def chosen(system: System, settings: Settings) -> Schedule:
     if settings.preset not in system.schedules:
         known = ", ".join(system.schedules)
         raise RunError(f"'{system.name}' has no preset '{settings.preset}'. It has: {known}.")
+    if settings.keep not in KEPT:
+        raise RunError(f"--keep is {' or '.join(KEPT)}, not '{settings.keep}'.")
     wanted = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
     for name, value in wanted.items():
         if value is not None and not value > 0:
@@ -28,7 +30,11 @@ def chosen(system: System, settings: Settings) -> Schedule:
 
 
 def patience(settings: Settings) -> int:
-    return PATIENCE.get(settings.preset, 0) if settings.patience is None else settings.patience
+    """Epochs without a better validation that end it, 0 for never: who wants the last epoch wants all of them, unless
+    both are asked for."""
+    if settings.patience is not None:
+        return settings.patience
+    return 0 if settings.keep == "last" else PATIENCE.get(settings.preset, 0)
 
 
 def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:

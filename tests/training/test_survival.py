@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 from small_runs import small, some_views, train_here
 
 from actrec.__main__ import main
+from actrec.systems import named
 from actrec.training import state, updates
 from actrec.training.loop import train
 from actrec.training.run import Run, RunError
-from actrec.training.schedule import patience
+from actrec.training.schedule import chosen, patience
 
 
 def events(run: Run, kind: str) -> list[dict]:
@@ -52,7 +53,6 @@ def a_learner(batch: int) -> updates.Learner:
     from torch import nn
 
     from actrec.machine import FLOAT32
-    from actrec.systems import named
     from actrec.training.objective import objective
     from actrec.training.schedule import make_optimiser
     from actrec.training.whole_batch import Rows, see_whole_batch
@@ -166,18 +166,31 @@ def test_the_best_epoch_ships_and_patience_ends_a_training(films, tmp_path, monk
     assert len(events(run, "epoch")) == 4
 
 
-def test_the_last_epoch_ships_where_that_is_asked_for(films, tmp_path, monkeypatch):
+def test_the_last_epoch_ships_where_that_is_asked_for(films, tmp_path, monkeypatch, capsys):
     from actrec.training.loop import Training
 
     scores = iter([(0.9, 0.1, []), (0.5, 1.0, []), (0.5, 1.0, [])])
     monkeypatch.setattr(Training, "validate", lambda self: next(scores))
-    run = train_here(tmp_path / "run", small(films, epochs=3, keep="last"))
+    folder = tmp_path / "run"
+    failed = Run.create(folder, small(films))
+    failed.best.write_bytes(b"another training's best")
+    failed.set_status("failed")
+    run = train_here(folder, small(films, epochs=3, keep="last"))
     shipped, last = load_file(run.weights / "model.safetensors"), load_file(run.checkpoint)
     name = next(name for name in shipped if name.endswith("weight"))
     assert shipped[name].equal(last[f"network/{name}"].half()) and not run.best.exists()
     card = json.loads((run.weights / "card.json").read_text())
     assert card["measured"]["split"].endswith("which also chose temperature and threshold")
     assert "--keep last" in card["command"]
+    assert main(["train", "--resume", str(folder), "--keep", "best"]) == 2
+    assert "leave --keep out" in capsys.readouterr().err
+
+
+def test_the_last_epoch_is_waited_for_and_no_other_word_is_taken(films):
+    assert patience(small(films, preset="fine-tune", keep="last")) == 0
+    assert patience(small(films, preset="fine-tune", keep="last", patience=2)) == 2
+    with pytest.raises(RunError, match="best or last, not 'frist'"):
+        chosen(named("asym3d"), small(films, keep="frist"))
 
 
 def test_the_fine_tuning_preset_is_patient_and_scratch_never_stops_early(films):
@@ -186,7 +199,6 @@ def test_the_fine_tuning_preset_is_patient_and_scratch_never_stops_early(films):
 
 
 def test_fine_tuning_starts_from_weights_with_a_new_classifier_for_new_classes(films, tmp_path):
-    from actrec.systems import named
     from actrec.training.start import classifier, start_from
 
     first = train_here(tmp_path / "first", small(films, epochs=1))
