@@ -3,8 +3,8 @@ people who walk, and on the clips that the page offers.
 
     python -m benchmarks.real [--weights FOLDER ...] [--data FOLDER ...]
 
-The films are those that `--fold all` with seed 0 holds back; they had a part in choosing the epoch of weights that
-learned from the rest.
+The films are those that `--fold all` with seed 0 holds back; they had a part in choosing the epoch or the temperature
+of weights that learned from the rest.
 """
 
 from __future__ import annotations

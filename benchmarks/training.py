@@ -3,9 +3,10 @@
     python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
 
 The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
-of its own; ours has bfloat16 where the processor has instructions for it, and the allocator settings. Clips come from
-memory, so that both see the same; views are made while the network learns, and `waiting` is the share of the time it
-stood still for them. Where there is a GPU the same systems are timed there too, float32 against bfloat16.
+of its own; ours has bfloat16, unless the processor is known to lack instructions for it, and the allocator settings.
+Clips come from memory, so that both see the same; views are made while the network learns, and `waiting` is the share
+of the time it stood still for them. Where there is a GPU the same systems are timed there too, float32 against
+bfloat16.
 Several at once distort each other: run nothing beside it.
 """
 

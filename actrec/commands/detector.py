@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-from", type=Path, metavar="FOLDER", help="a detector to go on from; else random weights"
     )
-    parser.add_argument("--drawn", type=int, default=1200, help="how many pictures of drawn people")
+    parser.add_argument("--drawn", type=int, default=1200, help="how many pictures of drawn people; evened out")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--per-epoch", type=int, default=0, help="pictures of an epoch; every frame once when left out")
     parser.add_argument("--batch", type=int, default=16)
