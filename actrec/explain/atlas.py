@@ -19,6 +19,8 @@ from actrec.repository import distances
 from actrec.weights.cards import Card
 
 WIDTH, HEIGHT, MARGIN = 520, 400, 30
+LETTER, LINE = 7.2, 13.0  # pixels of a name's letter and line
+NAME_AT = (-10, 18, -23, 31, -36, 44)  # pixels below a centre at which its name may stand, the best first
 SHAPES = (
     "M-{r} 0a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z",  # disc
     "M-{r} -{r}h{d}v{d}h-{d}z",  # square
@@ -66,7 +68,7 @@ class Atlas:
                 f'aria-label="{escape(said)}" transform="translate({x:.1f} {y:.1f})">'
                 f"{_mark(names.index(label), bool(self.unknown[number]))}</g>"
             )
-        parts += [self._centre(name, code) for name, code in self.centres.items()]  # over the dots
+        parts += self._centres()  # over the dots
         x, y = (0.0, 0.0) if here is None else self.spot_of(here)
         parts.append(
             f'<g class="here" transform="translate({x:.1f} {y:.1f})"{"" if here is not None else " hidden"}>'
@@ -95,13 +97,26 @@ class Atlas:
         ink = colour(names.index(name)) if name in names else "currentColor"
         return f'<circle class="reach" cx="{x:.1f}" cy="{y:.1f}" r="{self.threshold * self.scale:.1f}" stroke="{ink}"/>'
 
-    def _centre(self, name: str, code: np.ndarray) -> str:
-        x, y = self.spot_of(code)
-        return (
-            f'<g class="class-centre" data-centre="{escape(name)}">'
-            f'<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
-            f'<text x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{escape(name)}</text></g>'
-        )
+    def _centres(self) -> list[str]:
+        """The class centres with their names; a name stands above its cross, or where it covers no other name."""
+        parts, taken = [], []
+        for name, code in self.centres.items():
+            x, y = self.spot_of(code)
+            reach = LETTER * len(name) / 2
+            height = next((y + off for off in NAME_AT if _free(x, y + off, reach, taken)), y + NAME_AT[0])
+            taken.append((x, height, reach))
+            parts.append(
+                f'<g class="class-centre" data-centre="{escape(name)}">'
+                f'<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
+                f'<text x="{x:.1f}" y="{height:.1f}" text-anchor="middle">{escape(name)}</text></g>'
+            )
+        return parts
+
+
+def _free(x: float, height: float, reach: float, taken: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether a name around x at this height covers none that stands there, and is on the map."""
+    clear = all(abs(height - other) >= LINE or abs(x - at) >= reach + width for at, other, width in taken)
+    return clear and LINE <= height <= HEIGHT
 
 
 def atlases(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,11 @@ def test_every_clip_is_a_dot_inside_the_picture_and_the_threshold_is_a_circle_of
     assert pixels / units == pytest.approx(atlas.scale)
     assert f'r="{0.9 * atlas.scale:.1f}"' in svg
     assert svg.count('fill="none" stroke=') == int(atlas.unknown.sum())
+
+
+def test_names_of_centres_that_lie_together_cover_each_other_nowhere():
+    codes, labels = islands()
+    centres = {f"class {n}": codes[0] + 1e-3 * n for n in range(4)}
+    svg = Atlas(flat(codes, "PCA"), tuple(labels), unknown_to(centres, 0.9, codes), centres, 0.9).svg("codes")
+    heights = sorted(float(y) for y in re.findall(r'<text x="[^"]+" y="([^"]+)"', svg))
+    assert len(heights) == 4 and (np.diff(heights) >= 13).all()
