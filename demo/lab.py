@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
-FIRST = "asym3d-synthetic"  # the weights asked first, where they are there
+FIRST = "asym3d-people"  # the weights asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
 SHARED = 24  # things made for all visitors that are kept

@@ -123,5 +123,5 @@ def test_overlays_are_switched_while_the_demo_loop_runs(page_without_camera):
 def test_the_weights_say_what_they_know_and_for_whom(page):
     open_tab(page, "Live")
     told = page.inner_text("#live-about")
-    for word in ("jumping jack", "figures that the project draws", "wrong on real people", "one person"):
+    for word in ("jumping jack", "figures that the project draws", "Research and teaching only", "one person"):
         assert word in told, word
