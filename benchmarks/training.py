@@ -115,8 +115,7 @@ def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int =
     )
     if made.returncode:
         raise RuntimeError(made.stderr[:4000])  # of several processes the first to fail comes first
-    found = [json.loads(line) for line in made.stdout.splitlines() if line.startswith("{")]
-    return next(each for each in found if each["rank"] == 0)
+    return json.loads(next(line for line in made.stdout.splitlines() if line.startswith("{")))
 
 
 def table(args: argparse.Namespace) -> list[dict]:
@@ -167,7 +166,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=cores(), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
-        print(json.dumps(work(args.work, args.numbers, args.steps, args.threads, args.batch, args.device)))
+        made = work(args.work, args.numbers, args.steps, args.threads, args.batch, args.device)
+        if made["rank"] == 0:  # the lines of two processes could run together
+            print(json.dumps(made))
         return
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} before the start, {args.steps} steps of {args.batch} clips")
     rows = table(args)
