@@ -95,8 +95,14 @@ PALE = ("#9fd3f5", "#ffd08a", "#a5e3c4", "#f2b5d4", "#e9e38b", "#c5bdf2", "#f5b8
 
 
 def pale(label: str, labels: list[str]) -> str:
-    """The colour of a label among others; grey for what is none of them."""
-    return PALE[labels.index(label) % len(PALE)] if label in labels else "#cfd4dc"
+    """The background of a label among others; grey for what is none of them. With more labels than colours they come
+    back in stripes, each time at another angle."""
+    if label not in labels:
+        return "#cfd4dc"
+    again, place = divmod(labels.index(label), len(PALE))
+    if not again:
+        return PALE[place]
+    return f"repeating-linear-gradient({45 * again}deg,{PALE[place]} 0 5px,#f4f5f7 5px 8px)"
 
 
 def _keys(runs: list[tuple[str, float, float]], labels: list[str]) -> str:

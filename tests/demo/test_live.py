@@ -7,7 +7,7 @@ import pytest
 
 from demo import films, live
 from demo.lab import EXAMPLES, Lab
-from demo.look import lately
+from demo.look import lately, pale
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +70,8 @@ def test_the_strip_holds_each_label_for_as_long_as_it_was_said():
     widths = [float(each.split("%")[0]) for each in shown.split("width:")[1:]]
     assert widths == pytest.approx([16.7, 33.3, 49.7, 0.3], abs=0.5)  # per cent: nothing, wave, clap, nothing yet
     assert lately([], 95.0, 30.0, []) == ""
+
+
+def test_each_of_29_labels_has_a_background_of_its_own():
+    labels = [f"action {number}" for number in range(29)]
+    assert len({pale(label, labels) for label in [*labels, "unknown"]}) == 30
