@@ -26,6 +26,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--data", default="synthetic:six", help="synthetic:six, a folder with one folder per class, or a pack"
     )
     parser.add_argument("--fold", help="which published split or which group to leave out; all: judge nobody")
+    parser.add_argument(
+        "--leave-out", nargs="+", metavar="LABEL", help="classes that are not learned, as weights name them"
+    )
     parser.add_argument("--name", help="name of the weights; SYSTEM-DATA by default")
     parser.add_argument("--preset", help="which of the system's schedules; scratch by default, fine-tune after weights")
     parser.add_argument(
@@ -111,7 +114,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         preset=args.preset or _preset(args), options=_options(args),
         clips_per_class=args.clips_per_class, epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed,
         threads=args.threads or max(1, cores() // here), device=args.device or "auto", numbers=args.numbers or "auto",
-        start_from=os.pathsep.join(args.start_from or ()), fold=args.fold or "",
+        start_from=os.pathsep.join(args.start_from or ()), fold=args.fold or "", leave_out=args.leave_out or [],
         patience=args.patience, keep=args.keep or KEPT[0], micro_batch=args.micro_batch,
     )  # fmt: skip
 

@@ -28,11 +28,8 @@ def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float 
 
     A class's few real clips among many drawn ones are repeated until they make up `share` of it.
     """
-    first, *others = sources
-    labels = list(first.labels)
-    own = [labels] + [[names.get(label, label) for label in each.labels] for each in others]
-    for each in own[1:]:
-        labels += [label for label in each if label not in labels]
+    own = renamed([each.labels for each in sources], names)
+    labels = union(own)
     places = [np.array([labels.index(label) for label in each]) for each in own]
     return Source(
         labels=labels,
@@ -40,9 +37,20 @@ def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float 
         validation=_joined([each.validation for each in sources], places, 0.0),
         description="; ".join(each.description for each in sources),
         licence="; ".join(dict.fromkeys(each.licence for each in sources)),
-        people=first.people,
+        people=sources[0].people,
         intended_for="Research and teaching only: some of the clips it learned from may not be used otherwise.",
     )
+
+
+def renamed(labels: Sequence[Sequence[str]], names: dict[str, str] = SAME) -> list[list[str]]:
+    """Each source's labels as the mixture has them."""
+    first, *others = labels
+    return [list(first)] + [[names.get(label, label) for label in each] for each in others]
+
+
+def union(labels: Sequence[Sequence[str]]) -> list[str]:
+    """Every label once, in the order of the sources."""
+    return list(dict.fromkeys(label for each in labels for label in each))
 
 
 def _joined(splits: Sequence[Split], places: Sequence[np.ndarray], share: float) -> Split:

@@ -92,6 +92,8 @@ def command(settings: Settings) -> str:
         words += ["--keep", settings.keep]
     if settings.numbers != "auto":
         words += ["--numbers", settings.numbers]
+    if settings.leave_out:
+        words += ["--leave-out", *settings.leave_out]
     for name, value in settings.options.items():
         words += ["--option", f"{name}={value}"]
     if settings.start_from:

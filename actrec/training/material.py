@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from actrec.data.check import ready_to_train
 from actrec.data.clips import STORED, choose_fold, clips_source
 from actrec.data.drawn import actions_of, drawn_source
-from actrec.data.mixed import mixed
+from actrec.data.mixed import mixed, renamed, union
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import by_camera, open_set, some
 from actrec.data.split import Source, Split
@@ -41,23 +41,25 @@ def open_material(settings: Settings, system: System, told: Callable[[str], None
     Several, joined by `+`, are one source with the classes of all.
     """
     sources = [_source(data, settings, system, told, device) for data in parts(settings.data)]
-    return learnable(sources[0] if len(sources) == 1 else mixed(sources), told)
+    return learnable(sources[0] if len(sources) == 1 else mixed(sources), told, settings.leave_out)
 
 
-def learnable(source: Source, told: Callable[[str], None]) -> Source:
-    """The source without the classes that no training clip shows: a published layout names all of its classes, and not
-    every folder or fold has clips of each."""
-    classes = np.unique(source.train.targets)
+def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[str] = ()) -> Source:
+    """The source without the classes that are to be left out, and without those that no training clip shows: a
+    published layout names all of its classes, and not every folder or fold has clips of each."""
+    shown = np.unique(source.train.targets)
+    classes = np.array([number for number in shown if source.labels[number] not in leave_out])
     if len(classes) == len(source.labels):
         return source
     if len(classes) < 2:
         raise RunError("There are clips of one class only to learn from. Choose another fold, or add clips of others.")
-    left = [label for number, label in enumerate(source.labels) if number not in classes]
-    told(f"Not learned, since no clip is left to learn it from: {some(left)}.")
-    judged = source.validation.of(np.flatnonzero(np.isin(source.validation.targets, classes)))
-    if not len(judged):
+    left = [label for number, label in enumerate(source.labels) if number not in shown and label not in leave_out]
+    if left:
+        told(f"Not learned, since no clip is left to learn it from: {some(left)}.")
+    kept = (of.of(np.flatnonzero(np.isin(of.targets, classes))) for of in (source.train, source.validation))
+    train, validation = (Split(np.searchsorted(classes, of.targets), of.clip) for of in kept)
+    if not len(validation):
         raise RunError("No clip of the classes that can be learned is left to validate on. Add clips.")
-    train, validation = (Split(np.searchsorted(classes, of.targets), of.clip) for of in (source.train, judged))
     return replace(source, labels=[source.labels[number] for number in classes], train=train, validation=validation)
 
 
@@ -88,7 +90,19 @@ def look_first(settings: Settings) -> list[str]:
     schedule = chosen(system, settings)
     if settings.start_from:
         try_start(settings.start_from, system)
+    labels = _labels(settings)
+    for label in settings.leave_out:
+        if label not in labels:
+            raise RunError(f"There is no class '{label}' to leave out. The classes are: {some(labels)}.")
     return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule, system)]
+
+
+def _labels(settings: Settings) -> list[str]:
+    """The classes of all the data, by the names of the weights."""
+    if not settings.leave_out:
+        return []
+    each = [actions_of(drawn(data)) if drawn(data) else open_set(data).labels for data in parts(settings.data)]
+    return union(renamed(each))
 
 
 def _look_at(data: str, settings: Settings, schedule: Schedule, system: System) -> list[str]:

@@ -51,6 +51,7 @@ class Settings:
     numbers: str = "auto"
     start_from: str = ""
     fold: str = ""
+    leave_out: list = field(default_factory=list)  # labels that are not learned
     patience: int | None = None
     keep: str = KEPT[0]
     micro_batch: int | None = None

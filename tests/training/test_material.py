@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from actrec.data.split import Source, Split
 from actrec.systems import named
-from actrec.training.material import learnable, open_material
+from actrec.training.material import learnable, look_first, open_material
 from actrec.training.run import RunError, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
@@ -29,6 +30,22 @@ def test_a_class_without_a_clip_to_learn_from_is_not_learned():
     assert made.validation.targets.tolist() == [1, 0]
     assert [made.validation.clip(place) for place in range(2)] == [1, 3]  # the second and the fourth
     assert told == ["Not learned, since no clip is left to learn it from: box, kick."]
+
+
+def test_a_class_that_is_left_out_is_not_learned_and_nobody_is_told_that_its_clips_are_missing():
+    made = learnable(source([3, 0, 1, 3, 1], [0, 3, 1]), pytest.fail, ["box", "kick"])
+    assert made.labels == ["clap", "wave"] and made.train.targets.tolist() == [1, 0, 1, 0]
+    assert [made.train.clip(place) for place in range(4)] == [0, 2, 3, 4]
+    assert [made.validation.clip(place) for place in range(2)] == [1, 2]
+    with pytest.raises(RunError, match="clips of one class only"):
+        learnable(source([0, 1], [0, 1]), print, ["box"])
+
+
+def test_a_class_to_leave_out_that_is_not_there_is_refused_before_anything_is_read(films):
+    settings = Settings("asym3d", f"synthetic:six+{films}", "x", leave_out=["clap", "clapp"])
+    with pytest.raises(RunError, match=r"no class 'clapp' to leave out. The classes are: .*clap"):
+        look_first(settings)
+    assert look_first(replace(settings, leave_out=["clap"])) == look_first(replace(settings, leave_out=[]))
 
 
 def test_a_whole_source_stays_as_it_is():

@@ -47,6 +47,7 @@ def clip(frames: int = 40) -> Clip:
     [
         {},
         {"epochs": 3, "batch": 8, "micro_batch": 4, "rate": 0.01, "patience": 0, "keep": "last", "numbers": "float32"},
+        {"fold": "all", "leave_out": ["wave", "meet and split"]},
     ],
 )
 def test_the_command_on_a_card_asks_for_the_same_settings(more):
