@@ -246,7 +246,7 @@ def _fits(values: dict, wanted: Field) -> bool:
     """Whether a setting is there, unless it may be missing, and holds what its annotation says."""
     if wanted.name not in values:
         return wanted.default is not MISSING or wanted.default_factory is not MISSING
-    kinds = {"str": str, "int": int, "float": (int, float), "dict": dict, "None": type(None)}
+    kinds = {"str": str, "int": int, "float": (int, float), "dict": dict, "list": list, "None": type(None)}
     value = values[wanted.name]
     return not isinstance(value, bool) and any(isinstance(value, kinds[each]) for each in wanted.type.split(" | "))
 
