@@ -60,7 +60,11 @@ def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[s
     train, validation = (Split(np.searchsorted(classes, of.targets), of.clip) for of in kept)
     if not len(validation):
         raise RunError("No clip of the classes that can be learned is left to validate on. Add clips.")
-    return replace(source, labels=[source.labels[number] for number in classes], train=train, validation=validation)
+    asked = [label for label in source.labels if label in leave_out]
+    return replace(
+        source, labels=[source.labels[number] for number in classes], train=train, validation=validation,
+        description=f"{source.description}; left out: {', '.join(asked)}" if asked else source.description,
+    )  # fmt: skip
 
 
 def _source(data: str, settings: Settings, system: System, told: Callable[[str], None], device: str) -> Source:

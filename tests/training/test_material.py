@@ -35,6 +35,7 @@ def test_a_class_without_a_clip_to_learn_from_is_not_learned():
 def test_a_class_that_is_left_out_is_not_learned_and_nobody_is_told_that_its_clips_are_missing():
     made = learnable(source([3, 0, 1, 3, 1], [0, 3, 1]), pytest.fail, ["box", "kick"])
     assert made.labels == ["clap", "wave"] and made.train.targets.tolist() == [1, 0, 1, 0]
+    assert made.description == "four classes; left out: box, kick"
     assert [made.train.clip(place) for place in range(4)] == [0, 2, 3, 4]
     assert [made.validation.clip(place) for place in range(2)] == [1, 2]
     with pytest.raises(RunError, match="clips of one class only"):
