@@ -90,6 +90,8 @@ def _job(args: argparse.Namespace) -> Run:
     if args.resume:
         if args.keep:
             raise BadValue("Which epoch is kept is decided when a training begins: leave --keep out with --resume.")
+        if args.leave_out:
+            raise BadValue("What is learned is decided when a training begins: --leave-out does not go with --resume.")
         job = Run(args.resume)
         job.settings()
         wanted = {name: getattr(args, name) for name in CHANGEABLE if getattr(args, name) is not None}

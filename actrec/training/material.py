@@ -51,6 +51,8 @@ def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[s
     classes = np.array([number for number in shown if source.labels[number] not in leave_out])
     if len(classes) == len(source.labels):
         return source
+    if len(classes) < 2 <= len(shown):
+        raise RunError("Of all the classes fewer than two are left to learn. Leave fewer of them out.")
     if len(classes) < 2:
         raise RunError("There are clips of one class only to learn from. Choose another fold, or add clips of others.")
     left = [label for number, label in enumerate(source.labels) if number not in shown and label not in leave_out]
@@ -97,7 +99,7 @@ def look_first(settings: Settings) -> list[str]:
     labels = _labels(settings)
     for label in settings.leave_out:
         if label not in labels:
-            raise RunError(f"There is no class '{label}' to leave out. The classes are: {some(labels)}.")
+            raise RunError(f"There is no class '{label}' to leave out. The classes are: {', '.join(labels)}.")
     return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule, system)]
 
 

@@ -60,8 +60,10 @@ def test_the_command_on_a_card_asks_for_the_same_settings(more):
     assert train._settings(parser.parse_args(shlex.split(command(settings))[4:])) == settings
 
 
-def test_a_class_that_is_left_out_is_not_on_the_card_and_stays_out_when_a_run_goes_on(films, tmp_path):
+def test_a_class_that_is_left_out_is_not_on_the_card_and_stays_out_when_a_run_goes_on(films, tmp_path, capsys):
     run = trained(films, tmp_path / "run", "--epochs", "1", "--leave-out", "down")
+    assert main(["train", "--resume", str(run.folder), "--leave-out", "left"]) == 2
+    assert "--leave-out does not go with --resume" in capsys.readouterr().err
     assert main(["train", "--resume", str(run.folder), "--epochs", "2"]) == 0
     card = json.loads((run.weights / "card.json").read_text())
     assert card["labels"] == ["left", "right"] and set(card["centres"]) == {"left", "right"}
