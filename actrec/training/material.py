@@ -96,7 +96,7 @@ def look_first(settings: Settings) -> list[str]:
     schedule = chosen(system, settings)
     if settings.start_from:
         try_start(settings.start_from, system)
-    labels = _labels(settings)
+    labels = _labels(settings) if settings.leave_out else []
     for label in settings.leave_out:
         if label not in labels:
             raise RunError(f"There is no class '{label}' to leave out. The classes are: {', '.join(labels)}.")
@@ -105,8 +105,6 @@ def look_first(settings: Settings) -> list[str]:
 
 def _labels(settings: Settings) -> list[str]:
     """The classes of all the data, by the names of the weights."""
-    if not settings.leave_out:
-        return []
     each = [actions_of(drawn(data)) if drawn(data) else open_set(data).labels for data in parts(settings.data)]
     return union(renamed(each))
 
