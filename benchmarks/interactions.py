@@ -3,8 +3,9 @@
     python -m benchmarks.interactions DATA [--systems S …] [--seeds N …] [--what set1 transfer]
 
 `set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, judged on set 2. Every finished run is
-a line of `benchmarks/results/interactions.jsonl` with the code's commit; one that stands there is not repeated. Beside
-the figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score.
+a line of `benchmarks/results/interactions.jsonl` with the code's commit and the weights it went on from; one that is
+there is not repeated, and those that go on as the protocol says are summed up. Beside the figures: what the five nearest
+neighbours on width, height, aspect, length and frame rate alone would score.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from actrec.evaluation.claims import code_version
 HERE = Path(__file__).parent
 RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
 TRANSFER = "set1 → set2"
-NAMES = ("what", "fold", "seed", "system")  # one run from another
+NAMES = ("what", "fold", "seed", "system", "start")  # one run from another
 
 
 def done(log: Path = RUNS) -> list[dict]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def planned(data: Path, what: list[str], seeds: list[int], systems: list[str]) -> list[dict]:
+def planned(data: Path, what: list[str], seeds: list[int], start: dict[str, str]) -> list[dict]:
     """Every run as its key, whole rounds over the systems first, so that a run that is cut off has all of them."""
     from actrec.data import protocols
     from actrec.data.sets import open_set
@@ -45,9 +46,9 @@ def planned(data: Path, what: list[str], seeds: list[int], systems: list[str]) -
         first = open_set(data / "set1")
         folds += [("set1", str(data / "set1"), fold.name) for fold in protocols.leave_one_group_out(first)]
     return [
-        {"what": kind, "folder": folder, "fold": fold, "seed": seed, "system": system}
+        {"what": kind, "folder": folder, "fold": fold, "seed": seed, "system": system, "start": weights}
         for seed in seeds
-        for system in systems
+        for system, weights in start.items()
         for kind, folder, fold in folds
     ]
 
@@ -143,8 +144,9 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=protocol["seeds"])
     parser.add_argument("--what", nargs="+", default=["transfer", "set1"], choices=["transfer", "set1"])
     args = parser.parse_args()
-    carry_out(planned(args.data, args.what, args.seeds, args.systems), NAMES, RUNS, partial(run, protocol=protocol))
-    print("\n".join(summary(done())))
+    start = {system: protocol["start"][system] for system in args.systems}
+    carry_out(planned(args.data, args.what, args.seeds, start), NAMES, RUNS, partial(run, protocol=protocol))
+    print("\n".join(summary([each for each in done() if each["start"] == protocol["start"][each["system"]]])))
     print(by_shape(args.data / "set1"))
 
 
