@@ -23,8 +23,10 @@ CHANGEABLE = ("epochs", "batch", "rate", "threads", "numbers", "micro_batch", "p
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system", default="asym3d", help="which system (see `list`)")
     parser.add_argument(
-        "--data", default="synthetic:six", help="synthetic:six, a folder with one folder per class, or a pack"
-    )
+        "--data", default="synthetic:six",
+        help="synthetic:six, a folder with one folder per class, a pack, recorded movements (skeleton.json); several "
+        "joined by + after a synthetic set",
+    )  # fmt: skip
     parser.add_argument("--fold", help="which published split or which group to leave out; all: judge nobody")
     parser.add_argument(
         "--leave-out", nargs="+", metavar="LABEL", help="classes that are not learned, as weights name them"

@@ -21,6 +21,7 @@ import numpy as np
 from actrec.data import synthetic
 from actrec.data.cache import STALE, default_limit, drop_oldest, kept_files
 from actrec.data.split import Source, Split
+from actrec.data.synthetic import Capture
 from actrec.machine import cache_folder, cores
 from actrec.refusal import BadValue
 from actrec.video import Clip
@@ -34,11 +35,14 @@ SETS = {
     "interactions": tuple(synthetic.INTERACTIONS.values()),
     "all": (*synthetic.WEBCAM, *synthetic.INTERACTIONS.values()),
 }
+Job = tuple[str, int, str] | tuple[str, int, str, Capture]  # action, seed, setting, and what moves the figure
 PEOPLE = {"interactions": "two people", "all": "one person, or two who interact"}
 
 
 def actions_of(which: str) -> tuple[str, ...]:
-    """The actions of a set, or a sentence with the sets there are."""
+    """The actions of a set, or a sentence with the sets there are. A folder of recordings is a set, too."""
+    if is_recorded(which):
+        return tuple(_recordings(which))
     if which not in SETS:
         raise BadValue(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
     return SETS[which]
@@ -46,6 +50,8 @@ def actions_of(which: str) -> tuple[str, ...]:
 
 def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
     """A set of synthetic actions with a quarter as many clips for validation as for training."""
+    if is_recorded(which):
+        return _recorded_source(which, clips_per_class, seed, told)
     actions = actions_of(which)
     held_out = max(1, clips_per_class // 4)
     return Source(
@@ -56,6 +62,50 @@ def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[st
         intended_for="Drawn figures: it may be wrong on real people.",
         people=PEOPLE.get(which, "one person"),
     )
+
+
+def is_recorded(path: str) -> bool:
+    """Whether a folder holds recorded movements, for the figures to repeat, in place of clips."""
+    return (Path(path).expanduser() / "skeleton.json").is_file()
+
+
+def _recordings(folder: str) -> dict[str, list[Capture]]:
+    """The recordings of each action that a folder has, or a sentence where it has none."""
+    found: dict[str, list[Capture]] = {}
+    for each in synthetic.captures(Path(folder).expanduser()):
+        found.setdefault(each.action, []).append(each)
+    if not found.keys() & synthetic.ACTIONS.keys():
+        raise BadValue(
+            f"{folder} has a skeleton.json, but no recording of an action that the figures know. "
+            "Put recordings beside it: one .npz for each kind of movement, named walk.npz, run.npz, bow.npz …"
+        )
+    return {action: found[action] for action in synthetic.ACTIONS if action in found}
+
+
+def _recorded_source(folder: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
+    """Drawn figures that repeat recorded movements. Every fourth recording of an action is kept for validation; what
+    has fewer than four is only learned."""
+    found = _recordings(folder)
+    learned = {action: [take for n, take in enumerate(takes) if n % 4 != 3] for action, takes in found.items()}
+    held = {action: takes[3::4] for action, takes in found.items()}
+    held_out = max(1, clips_per_class // 4)
+    return Source(
+        labels=list(found),
+        train=_repeated(learned, clips_per_class, TRAINING + seed * 10_000_000, told),
+        validation=_repeated(held, held_out, VALIDATION + seed * 10_000_000, told),
+        description=f"{clips_per_class} clips of each of {len(found)} recorded actions that drawn figures repeat",
+        licence="unknown: the recordings' own",
+        intended_for="Research and teaching, unless the recordings it learned from may be used otherwise.",
+    )
+
+
+def _repeated(takes: dict[str, list[Capture]], per_class: int, first_seed: int, told: Callable[[str], None]) -> Split:
+    """So many clips of each action, its recordings in turns."""
+    jobs = []
+    for action, each in takes.items():
+        order = np.random.default_rng(first_seed).permutation(len(each))
+        jobs += [(action, first_seed + n, "any", each[order[n % len(each)]]) for n in range(per_class if each else 0)]
+    return _kept(tuple(takes), jobs, told)
 
 
 def gallery_clips(actions: tuple[str, ...], per_class: int, told: Callable[[str], None]) -> Split:
@@ -84,6 +134,27 @@ def _split(
     at_once: bool = True,
 ) -> Split:
     jobs = [(action, first_seed + number, setting) for number in range(per_class) for action in actions]
+    return _kept(actions, jobs, told, at_once)
+
+
+def _replayed(
+    actions: tuple[str, ...],
+    takes: dict[str, list[Capture]],
+    per_class: int,
+    first_seed: int,
+    told: Callable[[str], None],
+) -> Split:
+    """Clips whose figures the recordings of their actions move, one recording after the other."""
+    jobs = []
+    for action in actions:
+        order = np.random.default_rng(first_seed).permutation(len(takes[action]))
+        for number in range(per_class if len(order) else 0):
+            jobs.append((action, first_seed + number, "any", takes[action][order[number % len(order)]]))
+    return _kept(actions, jobs, told)
+
+
+def _kept(actions: tuple[str, ...], jobs: list[Job], told: Callable[[str], None], at_once: bool = True) -> Split:
+    """The clips of these jobs, drawn once and kept."""
     times = np.arange(FRAMES) / FPS
     drawing, found = threading.Lock(), []
 
@@ -93,17 +164,17 @@ def _split(
                 found.append(np.load(_drawn(jobs, told), mmap_mode="r"))
         return found[0]
 
-    if at_once:
+    if at_once and jobs:
         frames()
 
     def clip(index: int) -> Clip:
-        action, seed, _ = jobs[index]
+        action, seed, *_ = jobs[index]
         return Clip(frames()[index], times, f"synthetic: {action}, seed {seed}")
 
-    return Split(np.array([actions.index(action) for action, *_ in jobs]), clip)
+    return Split(np.array([actions.index(action) for action, *_ in jobs], dtype=np.int64), clip)
 
 
-def _drawn(jobs: list[tuple[str, int, str]], told: Callable[[str], None]) -> Path:
+def _drawn(jobs: list[Job], told: Callable[[str], None]) -> Path:
     """The file with all clips, drawn now if it is not there; two who draw at once end with the same file."""
     key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version())).encode()).hexdigest()[:16]
     path = cache_folder() / "synthetic" / f"{key}.npy"
@@ -169,9 +240,10 @@ def _reserve(path: Path) -> None:
             raise too_small(path.parent, size, shutil.disk_usage(path.parent).free) from error
 
 
-def _render(job: tuple[str, int, str]) -> np.ndarray:
-    action, seed, setting = job
-    return synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS, setting=setting).frames
+def _render(job: Job) -> np.ndarray:
+    action, seed, setting, *capture = job
+    moved = {"capture": capture[0]} if capture else {}
+    return synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS, setting=setting, **moved).frames
 
 
 def _one_thread() -> None:

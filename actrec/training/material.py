@@ -9,7 +9,7 @@ import numpy as np
 
 from actrec.data.check import ready_to_train
 from actrec.data.clips import STORED, choose_fold, clips_source
-from actrec.data.drawn import actions_of, drawn_source
+from actrec.data.drawn import actions_of, drawn_source, is_recorded
 from actrec.data.mixed import mixed, renamed, union
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import by_camera, open_set, some
@@ -36,7 +36,8 @@ def needs(system: System) -> dict[str, str | int]:
 
 
 def open_material(settings: Settings, system: System, told: Callable[[str], None], device: str = "cpu") -> Source:
-    """`synthetic:six` is drawn by the project; anything else is a folder, a published data set or a pack.
+    """`synthetic:six` is drawn by the project, and so is a folder of recorded movements; anything else is a folder of
+    clips, a published data set or a pack.
 
     Several, joined by `+`, are one source with the classes of all.
     """
@@ -85,9 +86,9 @@ def parts(data: str) -> list[str]:
 
 
 def drawn(data: str) -> str:
-    """The name of a set that the project draws, or nothing."""
+    """The name of a set that the project draws, which is the folder where recordings move its figures; or nothing."""
     kind, _, which = data.partition(":")
-    return (which or "six") if kind == "synthetic" else ""
+    return (which or "six") if kind == "synthetic" else data if is_recorded(data) else ""
 
 
 def look_first(settings: Settings) -> list[str]:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from actrec.data import drawn
-from actrec.data.drawn import gallery_clips, make_room
+from actrec.data.drawn import actions_of, drawn_source, gallery_clips, make_room
+from actrec.data.synthetic import ACTIONS, captures
+from actrec.data.synthetic.skeleton import Body, pose
 from actrec.refusal import BadValue
 
 Usage = namedtuple("Usage", "total used free")
@@ -89,3 +91,53 @@ def test_a_file_system_that_cannot_reserve_room_is_drawn_to_all_the_same(kept, m
 
     monkeypatch.setattr(os, "posix_fallocate", unknown)
     assert gallery_clips(("idle",), 1, lambda sentence: None).clip(0).frames.any()
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """Five recorded walks, two runs, and a dance that the figures do not know."""
+    monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    (folder / "skeleton.json").write_text("{}")
+    for kind, action, count in (("walk", "walk", 5), ("dash", "run", 2), ("dance", "jumping jack", 1)):
+        moved = [ACTIONS[action](np.random.default_rng(n), Body(), np.arange(90) / 30, False) for n in range(count)]
+        np.savez(folder / kind, **{f"take {n}": pose(Body(), each).joints for n, each in enumerate(moved)})
+    return folder
+
+
+def test_recordings_move_drawn_figures_and_no_recording_is_learned_and_judged(recordings, monkeypatch):
+    jobs = []
+    draw = drawn._drawn
+    monkeypatch.setattr(drawn, "_drawn", lambda of, told: jobs.append(of) or draw(of, told))
+    source = drawn_source(str(recordings), 6, 0, lambda sentence: None)
+    assert source.labels == ["walk", "run"] == list(actions_of(str(recordings)))
+    assert source.train.targets.tolist() == [0] * 6 + [1] * 6 and source.validation.targets.tolist() == [0]
+    learned, held = ({(job[0], job[3].kind, job[3].name) for job in of} for of in jobs)
+    assert held == {("walk", "walk", "take 3")}
+    assert learned == {("walk", "walk", f"take {n}") for n in (0, 1, 2, 4)} | {
+        ("run", "dash", "take 0"), ("run", "dash", "take 1"),
+    }  # fmt: skip
+    assert "recorded" in source.description and "recordings" in source.licence
+    film = source.train.clip(0).frames.astype(int)
+    assert film.shape == (48, 112, 112, 3) and np.abs(film[24] - film[0]).max() > 30
+
+
+def test_recordings_with_nobody_to_judge_are_learned_only(recordings):
+    (recordings / "walk.npz").unlink()
+    source = drawn_source(str(recordings), 2, 0, lambda sentence: None)
+    assert (len(source.train), len(source.validation), source.labels) == (2, 0, ["run"])
+
+
+def test_what_is_no_recording_is_a_sentence_that_names_it(recordings):
+    np.savez(recordings / "walk", **{"take 0": np.zeros((9, 21, 3)), "take 1": np.full((9, 22, 3), np.nan)})
+    for take in captures(recordings)[-2:]:
+        with pytest.raises(BadValue, match=rf"'{take.name}' of .*walk\.npz is no recording: positions of 22 joints"):
+            take.joints()
+    (recordings / "dash.npz").write_bytes(b"PK and no more")
+    with pytest.raises(BadValue, match=r"dash\.npz cannot be read as recordings"):
+        actions_of(str(recordings))
+    for each in ("dash", "walk"):
+        (recordings / f"{each}.npz").unlink()
+    with pytest.raises(BadValue, match="no recording of an action that the figures know"):
+        actions_of(str(recordings))

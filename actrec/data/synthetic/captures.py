@@ -7,6 +7,7 @@ is CC BY-NC 4.0: whoever trains with it says so on the checkpoint's card.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from actrec.data.synthetic.skeleton import ELBOW, HIP, INDEX, SHOULDER, WRIST, Body, Motion, Pose, rotation, turn, unit
 from actrec.data.synthetic.timing import wander
+from actrec.refusal import BadValue
 
 RATE = 30.0
 HEAD_HEIGHT = 0.874  # of the head joint, in statures, as `skeleton.pose` has it
@@ -56,15 +58,24 @@ class Capture:
         """Positions float64 [T, 22, 3]; broken frames are left out."""
         with np.load(self.path) as file:
             joints = file[self.name].astype(np.float64)
-        return joints[np.isfinite(joints).all((1, 2))]
+        whole = joints[np.isfinite(joints).all((1, 2))] if joints.shape[1:] == (len(INDEX), 3) else joints[:0]
+        if len(whole) < 2:
+            raise BadValue(
+                f"'{self.name}' of {self.path} is no recording: positions of {len(INDEX)} joints in two moments or "
+                f"more are needed, [T, {len(INDEX)}, 3], and this is {list(joints.shape)}. Take it out."
+            )
+        return whole
 
 
 def captures(folder: Path | str) -> list[Capture]:
     """All recordings of a folder, in the order of their files and names."""
     found = []
     for path in sorted(Path(folder).glob("*.npz")):
-        with np.load(path) as file:
-            found += [Capture(path, name) for name in sorted(file.files)]
+        try:
+            with np.load(path) as file:
+                found += [Capture(path, name) for name in sorted(file.files)]
+        except (OSError, ValueError, zipfile.BadZipFile):
+            raise BadValue(f"{path} cannot be read as recordings (.npz). Take it out, or copy it again.") from None
     return found
 
 
