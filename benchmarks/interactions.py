@@ -4,8 +4,8 @@
 
 `set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, judged on set 2. Every finished run is
 a line of `benchmarks/results/interactions.jsonl` with the code's commit and the weights it went on from; one that is
-there is not repeated, and those that go on as the protocol says are summed up. Beside the figures: what the five nearest
-neighbours on width, height, aspect, length and frame rate alone would score.
+there is not repeated, and those that go on as the protocol says are summed up. Beside the figures: what the five
+nearest neighbours on width, height, aspect, length and frame rate alone would score.
 """
 
 from __future__ import annotations
