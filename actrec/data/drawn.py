@@ -93,7 +93,7 @@ def _recorded_source(folder: str, clips_per_class: int, seed: int, told: Callabl
         labels=list(found),
         train=_repeated(learned, clips_per_class, TRAINING + seed * 10_000_000, told),
         validation=_repeated(held, held_out, VALIDATION + seed * 10_000_000, told),
-        description=f"{clips_per_class} clips of each of {len(found)} recorded actions that drawn figures repeat",
+        description=f"{clips_per_class} clips of each of {len(found)} actions recorded in {Path(folder).name}, drawn anew",
         licence="unknown: the recordings' own",
         intended_for="Research and teaching, unless the recordings it learned from may be used otherwise.",
     )
