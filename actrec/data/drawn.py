@@ -88,12 +88,12 @@ def _recorded_source(folder: str, clips_per_class: int, seed: int, told: Callabl
     found = _recordings(folder)
     learned = {action: [take for n, take in enumerate(takes) if n % 4 != 3] for action, takes in found.items()}
     held = {action: takes[3::4] for action, takes in found.items()}
-    held_out = max(1, clips_per_class // 4)
+    held_out, name = max(1, clips_per_class // 4), Path(folder).name
     return Source(
         labels=list(found),
         train=_repeated(learned, clips_per_class, TRAINING + seed * 10_000_000, told),
         validation=_repeated(held, held_out, VALIDATION + seed * 10_000_000, told),
-        description=f"{clips_per_class} clips of each of {len(found)} actions recorded in {Path(folder).name}, drawn anew",
+        description=f"{clips_per_class} clips of each of {len(found)} actions recorded in {name}, drawn anew",
         licence="unknown: the recordings' own",
         intended_for="Research and teaching, unless the recordings it learned from may be used otherwise.",
     )
