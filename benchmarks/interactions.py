@@ -63,6 +63,7 @@ def run(key: dict, protocol: dict, commit: str) -> dict:
     kept = {name: key[name] for name in NAMES}
     figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
     return kept | figures | {
+        "calibrated": result["temperature"]["calibration_error"],  # what it is with the card's temperature
         "validation": card["measured"]["top1"], "seconds": round(time.monotonic() - began), "commit": commit,
     }  # fmt: skip
 
