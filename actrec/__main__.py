@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 from actrec.machine import relaunch_with_allocator
@@ -37,9 +38,14 @@ def main(words: list[str] | None = None) -> int:
             importlib.import_module(f"actrec.commands.{name}").add(sub)
     args = parser.parse_args(words)
     try:
-        return importlib.import_module(f"actrec.commands.{args.command}").run(args)
+        status = importlib.import_module(f"actrec.commands.{args.command}").run(args)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who reads has seen enough, as `| head` does; Python's own last flush has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Refusal as error:
         print(error, file=sys.stderr)
         return 2

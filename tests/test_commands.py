@@ -42,6 +42,13 @@ def test_predict_prints_json_and_nothing_else():
     assert {"decode", "views", "network", "fusion"} <= set(answer["milliseconds"])
 
 
+def test_a_reader_who_has_seen_enough_leaves_no_traceback():
+    words = [sys.executable, "-m", "actrec", "claims", "--list"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+        done.stdout.close()
+        assert done.stderr.read() == "" and done.wait(timeout=120) == 141
+
+
 @pytest.mark.parametrize(
     "words",
     [
