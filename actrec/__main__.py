@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import select
 import sys
 
 from actrec.machine import relaunch_with_allocator
@@ -39,16 +40,28 @@ def main(words: list[str] | None = None) -> int:
     args = parser.parse_args(words)
     try:
         status = importlib.import_module(f"actrec.commands.{args.command}").run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # who reads has seen enough, as `| head` does; Python's own last flush has nowhere to go
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        if not _unheard():
+            raise
         return 141
     except Refusal as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _unheard() -> bool:
+    """Whether nobody reads standard output any more, as after `| head`; what is left to say then goes nowhere."""
+    asked = select.poll()
+    asked.register(sys.stdout, 0)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 if __name__ == "__main__":

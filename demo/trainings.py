@@ -16,6 +16,7 @@ from pathlib import Path
 import gradio as gr
 
 from actrec.data.archive import unpack
+from actrec.data.drawn import drawn, recorded
 from actrec.machine import environment
 from actrec.taught import Taught
 from actrec.taught_files import write_films
@@ -157,7 +158,7 @@ def words(
 ) -> list[str]:
     """The command line of a new training, after `python -m actrec`, without the folder."""
     said = ["train", f"--data={data}", "--system", system, "--preset", preset, "--threads", "1", "--name", name]
-    if data.startswith("synthetic") and clips:
+    if drawn(data) and clips:
         said += ["--clips-per-class", str(int(clips))]
     if epochs:
         said += ["--epochs", str(int(epochs))]
@@ -247,7 +248,11 @@ def examined(data: str | None) -> list[str]:
 
     if not data:
         raise refusal("Choose what to learn from first.")
-    if str(data).startswith("synthetic"):
+    which = drawn(str(data))
+    if isinstance(which, Path):
+        with told():
+            return recorded(which)
+    if which:
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
     with told(), Decoder(seconds=SECONDS) as decoder:
         found = open_set(data)

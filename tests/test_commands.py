@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,20 @@ def test_a_reader_who_has_seen_enough_leaves_no_traceback():
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
         done.stdout.close()
         assert done.stderr.read() == "" and done.wait(timeout=120) == 141
+
+
+def test_without_a_standard_output_a_command_still_ends_well_and_another_broken_pipe_is_not_hidden(monkeypatch):
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m actrec claims --list >&-"], cwd=ROOT, timeout=120)
+    assert done.returncode == 0
+    monkeypatch.setattr("actrec.commands.claims.run", lambda args: os.write(_pipe_without_reader(), b"x"))
+    with pytest.raises(BrokenPipeError):
+        main(["claims", "--list"])
+
+
+def _pipe_without_reader() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", nargs="+", required=True, help="checkpoint folders, or their names in weights/")
-    parser.add_argument("--data", required=True, help="a folder with one folder per class, a pack, or synthetic:six")
+    parser.add_argument("--data", required=True, help="as for train: a folder of classes, a pack, synthetic:six")
     parser.add_argument("--protocol", default="clip", help="one (the newest view), clip (the whole clip) or paper")
     parser.add_argument("--among-data", action="store_true", help="name only classes that occur in the data")
     parser.add_argument("--fold", nargs="+", default=[], help="judge these splits or groups only, one per weights")

@@ -13,6 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
+from actrec.data.drawn import drawn
 from actrec.machine import cores
 from actrec.refusal import BadValue
 from actrec.training.run import KEPT, Run, RunError, Settings, Silent
@@ -24,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system", default="asym3d", help="which system (see `list`)")
     parser.add_argument(
         "--data", default="synthetic:six",
-        help="synthetic:six, a folder with one folder per class, a pack, recorded movements (skeleton.json); several "
-        "joined by + after a synthetic set",
+        help="synthetic:six, a folder with one folder per class, a pack, or recorded:FOLDER for recorded movements "
+        "that drawn figures repeat; several are joined by +, drawn ones first",
     )  # fmt: skip
     parser.add_argument("--fold", help="which published split or which group to leave out; all: judge nobody")
     parser.add_argument(
@@ -111,7 +112,7 @@ def _job(args: argparse.Namespace) -> Run:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    data = args.data if args.data.startswith("synthetic") else str(Path(args.data).expanduser())
+    data = args.data if drawn(args.data) else str(Path(args.data).expanduser())
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return Settings(
         system=args.system, data=data, name=args.name or _name(args.system, args.data),
@@ -145,7 +146,7 @@ def _options(args: argparse.Namespace) -> dict[str, str | float]:
 
 
 def _name(system: str, data: str) -> str:
-    return f"{system}-{data.split(':')[0] if data.startswith('synthetic') else Path(data).stem}"
+    return f"{system}-{data.split(':')[0] if drawn(data) else Path(data).stem}"
 
 
 def _device_of(run: Path | None) -> str:

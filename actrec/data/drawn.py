@@ -20,6 +20,7 @@ import numpy as np
 
 from actrec.data import synthetic
 from actrec.data.cache import STALE, default_limit, drop_oldest, kept_files
+from actrec.data.sets import must_be_folder
 from actrec.data.split import Source, Split
 from actrec.data.synthetic import Capture
 from actrec.machine import cache_folder, cores
@@ -39,18 +40,28 @@ Job = tuple[str, int, str] | tuple[str, int, str, Capture]  # action, seed, sett
 PEOPLE = {"interactions": "two people", "all": "one person, or two who interact"}
 
 
-def actions_of(which: str) -> tuple[str, ...]:
-    """The actions of a set, or a sentence with the sets there are. A folder of recordings is a set, too."""
-    if is_recorded(which):
+def drawn(data: str) -> str | Path:
+    """What the project draws of `synthetic:SET`, its name, or of `recorded:FOLDER`, whose movements its figures repeat;
+    nothing of other data."""
+    kind, _, which = data.partition(":")
+    if kind == "recorded" and which:
+        return Path(os.path.expanduser(which))
+    return (which or "six") if kind == "synthetic" else ""
+
+
+def actions_of(which: str | Path) -> tuple[str, ...]:
+    """The actions of a set or of a folder of recordings, or a sentence with the sets there are."""
+    if isinstance(which, Path):
         return tuple(_recordings(which))
     if which not in SETS:
         raise BadValue(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
     return SETS[which]
 
 
-def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
-    """A set of synthetic actions with a quarter as many clips for validation as for training."""
-    if is_recorded(which):
+def drawn_source(which: str | Path, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
+    """A set of synthetic actions with a quarter as many clips for validation as for training. A folder is one of
+    recordings, which the figures repeat."""
+    if isinstance(which, Path):
         return _recorded_source(which, clips_per_class, seed, told)
     actions = actions_of(which)
     held_out = max(1, clips_per_class // 4)
@@ -64,36 +75,47 @@ def drawn_source(which: str, clips_per_class: int, seed: int, told: Callable[[st
     )
 
 
-def is_recorded(path: str) -> bool:
-    """Whether a folder holds recorded movements, for the figures to repeat, in place of clips."""
-    return (Path(path).expanduser() / "skeleton.json").is_file()
-
-
-def _recordings(folder: str) -> dict[str, list[Capture]]:
-    """The recordings of each action that a folder has, or a sentence where it has none."""
+def _recordings(folder: Path) -> dict[str, list[Capture]]:
+    """The recordings of each action that a folder has, every one of them read, or a sentence."""
+    must_be_folder(folder)
     found: dict[str, list[Capture]] = {}
-    for each in synthetic.captures(Path(folder).expanduser()):
+    for each in synthetic.captures(folder):
         found.setdefault(each.action, []).append(each)
     if not found.keys() & synthetic.ACTIONS.keys():
         raise BadValue(
-            f"{folder} has a skeleton.json, but no recording of an action that the figures know. "
-            "Put recordings beside it: one .npz for each kind of movement, named walk.npz, run.npz, bow.npz …"
+            f"{folder} holds no recording of an action that the figures know. "
+            "Put one .npz for each kind of movement there, named walk.npz, run.npz, bow.npz …"
         )
-    return {action: found[action] for action in synthetic.ACTIONS if action in found}
+    known = {action: found[action] for action in synthetic.ACTIONS if action in found}
+    for take in (take for takes in known.values() for take in takes):
+        take.joints()
+    return known
 
 
-def _recorded_source(folder: str, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
-    """Drawn figures that repeat recorded movements. Every fourth recording of an action is kept for validation; what
-    has fewer than four is only learned."""
-    found = _recordings(folder)
-    learned = {action: [take for n, take in enumerate(takes) if n % 4 != 3] for action, takes in found.items()}
-    held = {action: takes[3::4] for action, takes in found.items()}
-    held_out, name = max(1, clips_per_class // 4), Path(folder).name
+def recorded(folder: Path) -> list[str]:
+    """What a folder of recordings holds, in sentences."""
+    found = {action: len(takes) for action, takes in _recordings(folder).items()}
+    few = [action for action, takes in found.items() if takes < 4]
+    counts = ", ".join(f"{takes} of {action}" for action, takes in found.items())
+    told = [f"Recorded movements, which drawn figures repeat: {counts}."]
+    if few:
+        told.append(f"With fewer than four recordings, these are learned and not judged: {', '.join(few)}.")
+    return told
+
+
+def _recorded_source(folder: Path, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
+    """Drawn figures that repeat recorded movements. A quarter of the recordings of each action is kept for validation,
+    by the hash of their names; what has fewer than four is only learned."""
+    learned, held = {}, {}
+    for action, takes in _recordings(folder).items():
+        shuffled = sorted(takes, key=lambda take: hashlib.sha256(f"{take.kind}/{take.name}".encode()).digest())
+        held[action], learned[action] = shuffled[: len(takes) // 4], shuffled[len(takes) // 4 :]
+    held_out, name = max(1, clips_per_class // 4), folder.resolve().name
     return Source(
-        labels=list(found),
+        labels=list(learned),
         train=_repeated(learned, clips_per_class, TRAINING + seed * 10_000_000, told),
         validation=_repeated(held, held_out, VALIDATION + seed * 10_000_000, told),
-        description=f"{clips_per_class} clips of each of {len(found)} actions recorded in {name}, drawn anew",
+        description=f"{clips_per_class} clips of each of {len(learned)} actions recorded in {name}, drawn anew",
         licence="unknown: the recordings' own",
         intended_for="Research and teaching, unless the recordings it learned from may be used otherwise.",
     )
@@ -137,22 +159,6 @@ def _split(
     return _kept(actions, jobs, told, at_once)
 
 
-def _replayed(
-    actions: tuple[str, ...],
-    takes: dict[str, list[Capture]],
-    per_class: int,
-    first_seed: int,
-    told: Callable[[str], None],
-) -> Split:
-    """Clips whose figures the recordings of their actions move, one recording after the other."""
-    jobs = []
-    for action in actions:
-        order = np.random.default_rng(first_seed).permutation(len(takes[action]))
-        for number in range(per_class if len(order) else 0):
-            jobs.append((action, first_seed + number, "any", takes[action][order[number % len(order)]]))
-    return _kept(actions, jobs, told)
-
-
 def _kept(actions: tuple[str, ...], jobs: list[Job], told: Callable[[str], None], at_once: bool = True) -> Split:
     """The clips of these jobs, drawn once and kept."""
     times = np.arange(FRAMES) / FPS
@@ -176,7 +182,9 @@ def _kept(actions: tuple[str, ...], jobs: list[Job], told: Callable[[str], None]
 
 def _drawn(jobs: list[Job], told: Callable[[str], None]) -> Path:
     """The file with all clips, drawn now if it is not there; two who draw at once end with the same file."""
-    key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version())).encode()).hexdigest()[:16]
+    paths = sorted({job[3].path for job in jobs if len(job) > 3})
+    moved = [hashlib.sha256(path.read_bytes()).digest() for path in paths]  # other recordings under the same name
+    key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version(), *moved)).encode()).hexdigest()[:16]
     path = cache_folder() / "synthetic" / f"{key}.npy"
     if _in_use(path):
         return path

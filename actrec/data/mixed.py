@@ -43,9 +43,11 @@ def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float 
 
 
 def renamed(labels: Sequence[Sequence[str]], names: dict[str, str] = SAME) -> list[list[str]]:
-    """Each source's labels as the mixture has them."""
+    """Each source's labels as the mixture has them; a kick among handshakes is a kick between two."""
     first, *others = labels
-    return [list(first)] + [[names.get(label, label) for label in each] for each in others]
+    solo = {label: name for label, name in names.items() if label not in BETWEEN_TWO}  # a kick without a handshake
+    read = (names if "handshake" in each else solo for each in others)
+    return [list(first)] + [[by.get(label, label) for label in each] for each, by in zip(others, read, strict=True)]
 
 
 def union(labels: Sequence[Sequence[str]]) -> list[str]:

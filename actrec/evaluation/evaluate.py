@@ -16,7 +16,7 @@ import numpy as np
 from actrec.data.cache import ClipCache, FlowCache, default_folder
 from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
-from actrec.data.drawn import drawn_source
+from actrec.data.drawn import drawn, drawn_source
 from actrec.data.mixed import BETWEEN_TWO, SAME
 from actrec.data.protocols import Fold
 from actrec.data.reading import ClipSettings, reason
@@ -25,7 +25,6 @@ from actrec.evaluation.judge import judge, judge_unknown
 from actrec.evaluation.metrics import as_logits, cautious_temperature, softmax
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
-from actrec.training.material import drawn
 from actrec.training.world import World
 from actrec.video import Clip, VideoError
 from actrec.weights.cards import Card
@@ -131,6 +130,8 @@ def open_trial(
     if which:
         source = drawn_source(which, clips_per_class, seed, lambda sentence: None)
         labels, held = source.labels, source.train if lessons else source.validation
+        if not len(held):
+            raise DataError("empty", f"Nothing of {data} is kept to judge: four recordings of an action are needed.")
         numbers = match(labels, card)
         names = [f"{labels[target]} {index}" for index, target in enumerate(held.targets)]
         trial = Trial(data, numbers[held.targets], names, [""] * len(held), held.clip)

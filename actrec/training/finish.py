@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from actrec.data.drawn import drawn
 from actrec.data.split import Source, Split
 from actrec.evaluation.metrics import calibration_error, cautious_temperature, softmax, top
 from actrec.recognizer import Recognizer
@@ -82,7 +83,7 @@ def command(settings: Settings) -> str:
     """The command line that makes these weights again: bit for bit on a machine like this one (`Conditions`)."""
     words = ["python", "-m", "actrec", "train", "--system", settings.system, "--data", settings.data]
     words += ["--name", settings.name]
-    if settings.data.startswith("synthetic"):
+    if drawn(settings.data):
         words += ["--clips-per-class", str(settings.clips_per_class)]
     words += ["--preset", settings.preset, "--seed", str(settings.seed)]
     for name in ("epochs", "batch", "micro_batch", "rate", "patience", "fold", "threads"):

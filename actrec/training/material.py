@@ -9,7 +9,7 @@ import numpy as np
 
 from actrec.data.check import ready_to_train
 from actrec.data.clips import STORED, choose_fold, clips_source
-from actrec.data.drawn import actions_of, drawn_source, is_recorded
+from actrec.data.drawn import actions_of, drawn, drawn_source
 from actrec.data.mixed import mixed, renamed, union
 from actrec.data.reading import ClipSettings
 from actrec.data.sets import by_camera, open_set, some
@@ -36,8 +36,8 @@ def needs(system: System) -> dict[str, str | int]:
 
 
 def open_material(settings: Settings, system: System, told: Callable[[str], None], device: str = "cpu") -> Source:
-    """`synthetic:six` is drawn by the project, and so is a folder of recorded movements; anything else is a folder of
-    clips, a published data set or a pack.
+    """`synthetic:six` is drawn by the project, and so is `recorded:FOLDER`, whose movements the drawn figures repeat;
+    anything else is a folder, a published data set or a pack.
 
     Several, joined by `+`, are one source with the classes of all.
     """
@@ -48,6 +48,8 @@ def open_material(settings: Settings, system: System, told: Callable[[str], None
 def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[str] = ()) -> Source:
     """The source without the classes that are to be left out, and without those that no training clip shows: a
     published layout names all of its classes, and not every folder or fold has clips of each."""
+    if not len(source.validation):
+        raise RunError("No clip is left to validate on. Add clips, or recordings: four of an action at least.")
     shown = np.unique(source.train.targets)
     classes = np.array([number for number in shown if source.labels[number] not in leave_out])
     if len(classes) == len(source.labels):
@@ -82,13 +84,7 @@ def _source(data: str, settings: Settings, system: System, told: Callable[[str],
 
 def parts(data: str) -> list[str]:
     """What is joined by a plus sign between two names."""
-    return data.split("+") if data.startswith("synthetic:") else [data]
-
-
-def drawn(data: str) -> str:
-    """The name of a set that the project draws, which is the folder where recordings move its figures; or nothing."""
-    kind, _, which = data.partition(":")
-    return (which or "six") if kind == "synthetic" else data if is_recorded(data) else ""
+    return data.split("+") if ":" in data and drawn(data) else [data]
 
 
 def look_first(settings: Settings) -> list[str]:
@@ -97,6 +93,8 @@ def look_first(settings: Settings) -> list[str]:
     schedule = chosen(system, settings)
     if settings.start_from:
         try_start(settings.start_from, system)
+    if settings.fold and all(drawn(data) for data in parts(settings.data)):
+        raise RunError("Drawn clips have no folds: leave --fold out.")
     labels = _labels(settings) if settings.leave_out else []
     for label in settings.leave_out:
         if label not in labels:

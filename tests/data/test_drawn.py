@@ -6,15 +6,23 @@ import errno
 import os
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from actrec.data import drawn
 from actrec.data.drawn import actions_of, drawn_source, gallery_clips, make_room
-from actrec.data.synthetic import ACTIONS, captures
+from actrec.data.reading import ClipSettings
+from actrec.data.sets import DataError
+from actrec.data.synthetic import ACTIONS, render
 from actrec.data.synthetic.skeleton import Body, pose
+from actrec.evaluation.evaluate import open_trial
 from actrec.refusal import BadValue
+from actrec.systems import named
+from actrec.training.material import look_first, open_material, parts
+from actrec.training.run import RunError, Settings
+from actrec.weights.cards import Card
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -95,12 +103,11 @@ def test_a_file_system_that_cannot_reserve_room_is_drawn_to_all_the_same(kept, m
 
 @pytest.fixture
 def recordings(tmp_path, monkeypatch):
-    """Five recorded walks, two runs, and a dance that the figures do not know."""
+    """Five recorded walks, two runs, a kick, and a dance that the figures do not know."""
     monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "recorded"
     folder.mkdir()
-    (folder / "skeleton.json").write_text("{}")
-    for kind, action, count in (("walk", "walk", 5), ("dash", "run", 2), ("dance", "jumping jack", 1)):
+    for kind, action, count in (("walk", "walk", 5), ("dash", "run", 2), ("kick", "kick", 1), ("dance", "jump", 1)):
         moved = [ACTIONS[action](np.random.default_rng(n), Body(), np.arange(90) / 30, False) for n in range(count)]
         np.savez(folder / kind, **{f"take {n}": pose(Body(), each).joints for n, each in enumerate(moved)})
     return folder
@@ -110,35 +117,74 @@ def test_recordings_move_drawn_figures_and_no_recording_is_learned_and_judged(re
     jobs = []
     draw = drawn._drawn
     monkeypatch.setattr(drawn, "_drawn", lambda of, told: jobs.append(of) or draw(of, told))
-    source = drawn_source(str(recordings), 6, 0, lambda sentence: None)
-    assert source.labels == ["walk", "run"] == list(actions_of(str(recordings)))
-    assert source.train.targets.tolist() == [0] * 6 + [1] * 6 and source.validation.targets.tolist() == [0]
+    source = drawn_source(recordings, 4, 0, lambda sentence: None)
+    assert source.labels == ["kick", "walk", "run"] == list(actions_of(recordings))
+    assert source.train.targets.tolist() == [0] * 4 + [1] * 4 + [2] * 4 and source.validation.targets.tolist() == [1]
     learned, held = ({(job[0], job[3].kind, job[3].name) for job in of} for of in jobs)
-    assert held == {("walk", "walk", "take 3")}
-    assert learned == {("walk", "walk", f"take {n}") for n in (0, 1, 2, 4)} | {
-        ("run", "dash", "take 0"), ("run", "dash", "take 1"),
-    }  # fmt: skip
-    assert source.description == "6 clips of each of 2 actions recorded in recorded, drawn anew"
+    assert len(held) == 1 and not held & learned
+    walks = {("walk", "walk", f"take {n}") for n in range(5)}
+    assert held < walks and {each for each in learned if each[0] == "walk"} == walks - held
+    assert learned - walks == {("run", "dash", "take 0"), ("run", "dash", "take 1"), ("kick", "kick", "take 0")}
+    assert source.description == "4 clips of each of 3 actions recorded in recorded, drawn anew"
     assert "recordings" in source.licence
-    film = source.train.clip(0).frames.astype(int)
-    assert film.shape == (48, 112, 112, 3) and np.abs(film[24] - film[0]).max() > 30
+    action, seed, _, take = jobs[0][0]
+    shape = {"frames": drawn.FRAMES, "size": drawn.SIZE, "fps": drawn.FPS}
+    assert np.array_equal(source.train.clip(0).frames, render(action, seed, capture=take, **shape).frames)
+    assert not np.array_equal(source.train.clip(0).frames, render(action, seed, **shape).frames)
 
 
-def test_recordings_with_nobody_to_judge_are_learned_only(recordings):
+def test_other_recordings_under_the_same_name_are_other_clips(recordings):
+    first = drawn_source(recordings, 1, 0, lambda sentence: None).train.clip(0).frames.copy()
+    moved = ACTIONS["kick"](np.random.default_rng(9), Body(), np.arange(90) / 30, False)
+    np.savez(recordings / "kick", **{"take 0": pose(Body(), moved).joints})
+    assert not np.array_equal(drawn_source(recordings, 1, 0, lambda sentence: None).train.clip(0).frames, first)
+
+
+def test_a_recorded_kick_is_one_persons_and_a_set_of_that_name_is_still_a_set(recordings, monkeypatch):
+    both = f"synthetic:all+recorded:{recordings}"
+    assert parts(both) == ["synthetic:all", f"recorded:{recordings}"]
+    made = open_material(Settings("asym3d", both, "x", clips_per_class=2), named("asym3d"), lambda sentence: None)
+    count = {label: int((made.train.targets == n).sum()) for n, label in enumerate(made.labels)}
+    assert made.labels == list(drawn.SETS["all"])
+    assert (count["kick"], count["walk"], count["kick a person"], count["clap"]) == (4, 4, 2, 2)
+    monkeypatch.chdir(recordings.parent)
+    recordings.rename(recordings.parent / "six")
+    assert actions_of(drawn.drawn("synthetic:six")) == drawn.SETS["six"]
+
+
+def test_recordings_with_nobody_to_judge_are_learned_beside_others_only(recordings):
     (recordings / "walk.npz").unlink()
-    source = drawn_source(str(recordings), 2, 0, lambda sentence: None)
-    assert (len(source.train), len(source.validation), source.labels) == (2, 0, ["run"])
+    alone = Settings("asym3d", f"recorded:{recordings}", "x", clips_per_class=2)
+    with pytest.raises(RunError, match="No clip is left to validate on"):
+        open_material(alone, named("asym3d"), lambda sentence: None)
+    with pytest.raises(RunError, match="have no folds: leave --fold out"):
+        look_first(replace(alone, fold="set 1"))
+    card = Card("x", "asym3d", ["kick", "run"], "nothing", "none", 0, "none", "nobody")
+    with pytest.raises(DataError, match="four recordings of an action are needed"):
+        open_trial(alone.data, card, ClipSettings(), clips_per_class=2, seed=0)
+    assert drawn.recorded(recordings) == [
+        "Recorded movements, which drawn figures repeat: 1 of kick, 2 of run.",
+        "With fewer than four recordings, these are learned and not judged: kick, run.",
+    ]
 
 
 def test_what_is_no_recording_is_a_sentence_that_names_it(recordings):
-    np.savez(recordings / "walk", **{"take 0": np.zeros((9, 21, 3)), "take 1": np.full((9, 22, 3), np.nan)})
-    for take in captures(recordings)[-2:]:
-        with pytest.raises(BadValue, match=rf"'{take.name}' of .*walk\.npz is no recording: positions of 22 joints"):
-            take.joints()
-    (recordings / "dash.npz").write_bytes(b"PK and no more")
-    with pytest.raises(BadValue, match=r"dash\.npz cannot be read as recordings"):
-        actions_of(str(recordings))
-    for each in ("dash", "walk"):
+    whole = np.load(recordings / "walk.npz")["take 0"]
+    for wrong in (whole[:, 1:], np.full((9, 22, 3), np.nan), np.zeros((9, 22, 3)), whole[:1], np.float64(30.0)):
+        np.savez(recordings / "walk", take=wrong)
+        with pytest.raises(BadValue, match=r"'take' of .*walk\.npz is no recording of somebody who stands"):
+            actions_of(recordings)
+    np.savez(recordings / "walk", take=np.array(["left", "right"]))
+    with pytest.raises(BadValue, match=r"'take' of .*walk\.npz cannot be read"):
+        actions_of(recordings)
+    np.save(recordings / "walk.npy", whole)
+    for broken in (b"PK and no more", b"", (recordings / "walk.npy").read_bytes()):
+        (recordings / "walk.npz").write_bytes(broken)
+        with pytest.raises(BadValue, match=r"walk\.npz cannot be read as recordings"):
+            actions_of(recordings)
+    for each in ("dash", "walk", "kick"):
         (recordings / f"{each}.npz").unlink()
     with pytest.raises(BadValue, match="no recording of an action that the figures know"):
-        actions_of(str(recordings))
+        actions_of(recordings)
+    with pytest.raises(DataError, match="does not exist"):
+        actions_of(recordings / "nowhere")

@@ -8,6 +8,7 @@ is CC BY-NC 4.0: whoever trains with it says so on the checkpoint's card.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from actrec.refusal import BadValue
 
 RATE = 30.0
 HEAD_HEIGHT = 0.874  # of the head joint, in statures, as `skeleton.pose` has it
+# What numpy says of a damaged archive, of other files in one, and of what is no archive at all.
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error)
 # Kinds of recordings that show one of the actions; the others are for whoever wants more classes.
 SHOWN = {
     "wave-left-hand": "wave",
@@ -56,15 +59,19 @@ class Capture:
 
     def joints(self) -> np.ndarray:
         """Positions float64 [T, 22, 3]; broken frames are left out."""
-        with np.load(self.path) as file:
-            joints = file[self.name].astype(np.float64)
-        whole = joints[np.isfinite(joints).all((1, 2))] if joints.shape[1:] == (len(INDEX), 3) else joints[:0]
-        if len(whole) < 2:
-            raise BadValue(
-                f"'{self.name}' of {self.path} is no recording: positions of {len(INDEX)} joints in two moments or "
-                f"more are needed, [T, {len(INDEX)}, 3], and this is {list(joints.shape)}. Take it out."
-            )
-        return whole
+        try:
+            with np.load(self.path) as file:
+                joints = file[self.name].astype(np.float64)
+        except UNREADABLE:
+            raise BadValue(f"'{self.name}' of {self.path} cannot be read. Take it out, or copy it again.") from None
+        if joints.ndim == 3 and joints.shape[1:] == (len(INDEX), 3):
+            whole = joints[np.isfinite(joints).all((1, 2))]
+            if len(whole) > 1 and stature(whole) > 0:
+                return whole
+        raise BadValue(
+            f"'{self.name}' of {self.path} is no recording of somebody who stands: where {len(INDEX)} joints are in "
+            f"two moments or more, [T, {len(INDEX)}, 3] with y up. This is {list(joints.shape)}. Take it out."
+        )
 
 
 def captures(folder: Path | str) -> list[Capture]:
@@ -74,7 +81,7 @@ def captures(folder: Path | str) -> list[Capture]:
         try:
             with np.load(path) as file:
                 found += [Capture(path, name) for name in sorted(file.files)]
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except UNREADABLE:
             raise BadValue(f"{path} cannot be read as recordings (.npz). Take it out, or copy it again.") from None
     return found
 
