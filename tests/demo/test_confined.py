@@ -32,6 +32,7 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
     outside = (
         "/etc", str(tmp_path), str(mine / ".." / "other"), f"{mine}-not", "~", "~root", "synthetic/../../etc",
         "synthetic:../../etc", "synthetic:six+/etc", f"synthetic:six+synthetic:webcam+{tmp_path}",
+        "recorded:/etc", "synthetic:six+recorded:../../etc",
     )  # fmt: skip
     for each in outside:
         with pytest.raises(gr.Error, match="Others use this page"):

@@ -14,7 +14,9 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from demo.trainings import Trainings, from_zip
+from actrec.data.synthetic import ACTIONS
+from actrec.data.synthetic.skeleton import Body, pose
+from demo.trainings import Trainings, examined, from_zip, words
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = """
@@ -90,3 +92,15 @@ def _until(found, seconds: float = 120) -> None:
     while not found():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.1)
+
+
+def test_recorded_movements_are_data_like_any_other(tmp_path):
+    walked = pose(Body(), ACTIONS["walk"](np.random.default_rng(0), Body(), np.arange(60) / 30, False)).joints
+    np.savez(tmp_path / "walk", **{f"take {number}": walked for number in range(4)})
+    data = f"recorded:{tmp_path}"
+    assert examined(data) == ["Recorded movements, which drawn figures repeat: 4 of walk."]
+    told = words("mine", data, "asym3d", "scratch", "", None, 20)
+    assert told[told.index("--clips-per-class") + 1] == "20" and f"--data={data}" in told
+    (tmp_path / "walk.npz").write_bytes(b"")
+    with pytest.raises(gr.Error, match="cannot be read as recordings"):
+        examined(data)
