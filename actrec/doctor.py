@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actrec.machine import cache_folder, candidates, choose_device, cores, describe, memory
+from actrec.machine import cache_folder, candidates, choose_device, cores_in_words, describe, memory
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements.txt"
@@ -241,7 +241,7 @@ def folders(weights: Path, runs: Path) -> Iterator[Finding]:
 
 def machine() -> Iterator[Finding]:
     _, whole = memory()
-    says = f"{cores()} cores, {whole / 1e9:.1f} GB of memory"
+    says = f"{cores_in_words()}, {whole / 1e9:.1f} GB of memory"
     if whole and whole < LEAST_MEMORY:
         yield Finding("machine", PROBLEM, says, "The page wants 4 GB: close other programs, train on smaller batches.")
     else:

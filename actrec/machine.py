@@ -45,6 +45,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cores_in_words() -> str:
+    return "1 core" if cores() == 1 else f"{cores()} cores"
+
+
 def environment(threads: int | None = None, *, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment a computing process starts with: allocator settings and its thread budget for life."""
     settings = dict(os.environ if base is None else base)
@@ -85,7 +89,7 @@ def describe(device: torch.device) -> str:
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {cores()} cores"
+    return f"CPU, {cores_in_words()}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import actrec.commands.list
 from actrec import machine
@@ -114,3 +115,10 @@ def test_memory_that_nothing_uses_is_given_back():
     made = subprocess.run([sys.executable, "-c", MOMENT], env=machine.environment(1), capture_output=True, text=True)
     kept, given = map(int, made.stdout.split())
     assert kept >= 90 and given <= 10, made.stderr
+
+
+def test_one_core_is_one(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    assert machine.describe(torch.device("cpu")) == "CPU, 1 core"
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    assert machine.describe(torch.device("cpu")) == "CPU, 2 cores"
