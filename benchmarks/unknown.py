@@ -1,13 +1,14 @@
 """Is what was never learned told apart from what was? On UT-Interaction, by the settings of `protocol.json`.
 
-    python -m benchmarks.unknown DATA [--systems S …] [--seeds N …] [--what class negatives]
+    python -m benchmarks.unknown DATA [--systems S …] [--seeds N …] [--what class negatives beside]
 
 Trained on sequences 1 to 7 of set 1, judged on 8 to 10. `class`: one of the six interactions is left out of training,
 six runs; its films are the unknown ones. `negatives`: the films without an interaction are; here both sides are cut to
 their middle 1.9 seconds, brought to the same number of frames by index, and letterboxed, for their length, rate and
 size would give them away. Beside each AUROC: what a header's facts alone reach, and what the nearest neighbours of one
-still frame do. The class centres and the threshold saw known clips only. Runs are lines of
-`benchmarks/results/unknown.jsonl`.
+still frame do. The class centres and the threshold saw known clips only. `beside`: the same negatives, but the network
+learns, beside the six, what drawn and generated people do alone, by the protocol's `beside`, and a film is as known as
+the six classes' share is large; no negative is learned. Runs are lines of `benchmarks/results/unknown.jsonl`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.interactions import PROTOCOL, carry_out, done, judged, learned
+from benchmarks.interactions import PROTOCOL, actrec, carry_out, done, judged, learned
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
 NAMES = ("what", "left_out", "system", "seed")  # one run from another
+WHAT = ("class", "negatives", "beside")
 LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
 LEARNED = range(1, 8)  # sequences of set 1; the others judge
 SECONDS, FRAMES, SIDE = 1.9, 38, 256
@@ -100,8 +102,12 @@ def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         lay_out(data, folder, key["left_out"])
-        weights = learned(key, protocol, folder / "run", folder / "learned", "all")
-        result = judged(key, protocol, weights, folder / "judged")
+        if key["what"] == "beside":
+            weights = learned_beside(key, protocol["beside"], folder / "run", data, folder / "learned")
+            result = judged(key, protocol, weights, folder / "judged", "--among-data")
+        else:
+            weights = learned(key, protocol, folder / "run", folder / "learned", "all")
+            result = judged(key, protocol, weights, folder / "judged")
         still = by_one_frame(folder, key["left_out"] or "none")
     found = result["unknown"]
     return key | {
@@ -111,9 +117,23 @@ def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
     }  # fmt: skip
 
 
+def learned_beside(key: dict, settings: dict, out: Path, data: Path, films: Path) -> Path:
+    """The weights of a training that also shows what others do: drawn clips, then other folders beside `data`."""
+    drawn, *folders = settings["data"]
+    everything = [drawn, *(data.parent / each for each in folders), films]
+    actrec(
+        "train", "--system", key["system"], "--data", "+".join(map(str, everything)),
+        "--clips-per-class", settings["clips_per_class"], "--leave-out", *settings["leave_out"], "--fold", "all",
+        "--preset", settings["preset"], "--start-from", settings["start"][key["system"]],
+        "--epochs", settings["epochs"], "--patience", 0, "--keep", "last",
+        "--seed", key["seed"], "--name", "fold", "--out", out,
+    )  # fmt: skip
+    return out / "weights"
+
+
 def summary(runs: list[dict]) -> list[str]:
     rows = ["| what | system | AUROC | one frame | seeds |", "|---|---|---|---|---|"]
-    for what in ("class", "negatives"):
+    for what in WHAT:
         for system in dict.fromkeys(each["system"] for each in runs if each["what"] == what):
             mine = [each for each in runs if (each["what"], each["system"]) == (what, system)]
             seeds = [
@@ -133,7 +153,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder that holds set1 and set1_negatives")
     parser.add_argument("--systems", nargs="+", default=["asym3d"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--what", nargs="+", default=["negatives", "class"], choices=["class", "negatives"])
+    parser.add_argument("--what", nargs="+", default=list(WHAT), choices=WHAT)
     args = parser.parse_args()
     protocol = json.loads(PROTOCOL.read_text())
     plan = [

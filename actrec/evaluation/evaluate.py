@@ -72,6 +72,7 @@ class Answers:
     seconds: float
     scaled: np.ndarray  # the probabilities with the card's temperature, which acts on each view
     codes: np.ndarray
+    share: np.ndarray | None = None  # what the data's classes had together, where others might have been named
 
 
 def load(folder: Path, device: str) -> Recognizer:
@@ -217,13 +218,15 @@ def answer(
 
 
 def among(answers: Answers, targets: np.ndarray) -> Answers:
-    """The same answers when only classes that occur in the data may be named."""
+    """The same answers when only classes that occur in the data may be named; `share` keeps what they had."""
     occurs = np.isin(np.arange(answers.probabilities.shape[1]), targets)
+    share = None if occurs.all() else answers.probabilities[:, occurs].sum(axis=1)
     probabilities, scaled = (each * occurs + 1e-12 * occurs for each in (answers.probabilities, answers.scaled))
     return replace(
         answers,
         probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
         scaled=scaled / scaled.sum(axis=1, keepdims=True),
+        share=share,
     )
 
 
@@ -263,14 +266,18 @@ def judged(
 
 
 def unknown(trial: Trial, answers: Answers, known: np.ndarray) -> dict | None:
-    """How well the weights tell what they know from what they do not; None without clips of unknown classes."""
+    """How well the weights tell what they know from what they do not; None without clips of unknown classes. Weights
+    that know other classes than the data's, asked for the data's alone, tell it by what they give to those."""
     if known.all():
         return None
-    by_distance = np.isfinite(answers.nearness).all()
-    score = answers.nearness if by_distance else answers.probabilities.max(axis=1)
+    if answers.share is not None:
+        score, by = answers.share, "what the data's classes have together"
+    elif np.isfinite(answers.nearness).all():
+        score, by = answers.nearness, "minus the distance to the nearest class centre"
+    else:
+        score, by = answers.probabilities.max(axis=1), "confidence"
     shortcut = None
     if trial.facts is not None:
         facts = np.array([trial.facts(int(place)) for place in answers.kept], dtype=np.float64)
         shortcut = shortcut_auroc(facts[known], facts[~known])
-    by = "minus the distance to the nearest class centre" if by_distance else "confidence"
     return judge_unknown(score[known], score[~known], by=by, shortcut=shortcut)

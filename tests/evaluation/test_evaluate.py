@@ -132,6 +132,21 @@ def test_the_answers_are_those_of_the_recognizer_clip_by_clip(weights, folder, c
     assert result["temperature"]["value"] == 2.0 and "twelve clips" in result["temperature"]["fitted_on"]
 
 
+def test_asked_for_the_datas_classes_weights_that_know_others_tell_the_unknown_by_the_share_of_those(
+    weights, folder, capsys
+):
+    result = answered(capsys, "--weights", weights, "--data", folder, "--among-data")["unknown"]
+    dataset, by_hand = open_set(folder), Recognizer.load(weights, "cpu", temperature=1.0)
+    inside, outside = [], []
+    for sample in dataset.samples:
+        said = by_hand.predict(FILES.read(sample, stored(named("asym3d")))).scores
+        unknown = dataset.labels[sample.label] == "yoga"
+        (outside if unknown else inside).append(1 - said[LABELS.index("idle")])  # the one class that is not there
+    pairs = [(a > b) + (a == b) / 2 for a in inside for b in outside]
+    assert result["by"] == "what the data's classes have together"
+    assert result["auroc"] == pytest.approx(np.mean(pairs)) and 0 < np.mean(pairs) < 1
+
+
 def test_a_fold_is_judged_on_its_test_clips_and_calibrated_on_its_validation_clips(weights, tmp_path, capsys):
     for part, clips in (("train", 4), ("test", 2)):
         write_clips(tmp_path / "set" / part, ["squat", "raise arms"], clips, first=len(part))
