@@ -205,7 +205,8 @@ def _choices(lab: Lab) -> tuple[list[gr.components.Component], dict[str, gr.comp
     name = gr.Textbox("my-first", label="Name", info="Of the run and of the weights it makes.", elem_id="train-name")
     data = gr.Dropdown(
         DATA, value=DATA[0], allow_custom_value=True, label="Learn from", elem_id="train-data",
-        info="Figures the project draws, or the path of a folder on this computer: one folder per class, clips inside.",
+        info="Figures the project draws, or the path of a folder on this computer: one folder per class, clips inside. "
+        "recorded:PATH has figures repeat recorded movements, one .npz for each kind.",
     )  # fmt: skip
     with gr.Row():
         sources = {
