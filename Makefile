@@ -58,8 +58,7 @@ weights:
 	  $(TRAIN) --data $(INTERACTIONS) --fold all --start-from $$2 --epochs $$3 --patience 0; $(SHIP); done
 	set -e; set -- asym3d; name=asym3d-more; $(TRAIN) --data synthetic:all --clips-per-class 250 --preset scratch --rate 1e-3 \
 	  --epochs 8 --seed 1 --start-from asym3d-all; \
-	  name=asym3d-people; $(TRAIN) --clips-per-class 20 \
-	  --data synthetic:all+recorded:$(DATA)/motion_capture+$(DATA)/generated_people+$(INTERACTIONS) \
+	  name=asym3d-people; $(TRAIN) --data synthetic:all+$(DATA)/generated_people+$(INTERACTIONS) --clips-per-class 20 \
 	  --leave-out read 'meet and split' --fold all --preset fine-tune --start-from runs/asym3d-more/weights --epochs 24 \
 	  --patience 0 --keep last; $(SHIP)
 

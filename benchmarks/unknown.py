@@ -7,8 +7,9 @@ six runs; its films are the unknown ones. `negatives`: the films without an inte
 their middle 1.9 seconds, brought to the same number of frames by index, and letterboxed, for their length, rate and
 size would give them away. Beside each AUROC: what a header's facts alone reach, and what the nearest neighbours of one
 still frame do. The class centres and the threshold saw known clips only. `beside`: the same negatives, but the network
-learns, beside the six, what drawn and generated people do alone, by the protocol's `beside`, and a film is as known as
-the six classes' share is large; no negative is learned. Runs are lines of `benchmarks/results/unknown.jsonl`.
+learns, beside the films, what drawn people do, alone and in pairs, and what generated people do, by the protocol's
+`beside`, and a film is as known as the six classes' share is large; no negative is learned. Runs are lines of
+`benchmarks/results/unknown.jsonl`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 from benchmarks.interactions import PROTOCOL, actrec, carry_out, done, judged, learned
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
-NAMES = ("what", "left_out", "system", "seed")  # one run from another
+NAMES = ("what", "left_out", "system", "seed", "start")  # one run from another
 WHAT = ("class", "negatives", "beside")
 LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
 LEARNED = range(1, 8)  # sequences of set 1; the others judge
@@ -117,6 +118,11 @@ def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
     }  # fmt: skip
 
 
+def start_of(what: str, protocol: dict) -> dict[str, str]:
+    """The weights that each system goes on from."""
+    return protocol["beside"]["start"] if what == "beside" else protocol["start"]
+
+
 def learned_beside(key: dict, settings: dict, out: Path, data: Path, films: Path) -> Path:
     """The weights of a training that also shows what others do: drawn clips, then other folders beside `data`."""
     drawn, *folders = settings["data"]
@@ -157,14 +163,16 @@ def main() -> None:
     args = parser.parse_args()
     protocol = json.loads(PROTOCOL.read_text())
     plan = [
-        dict(zip(NAMES, (what, left_out, system, seed), strict=True))
+        dict(zip(NAMES, (what, left_out, system, seed, start_of(what, protocol)[system]), strict=True))
         for seed in args.seeds
         for system in args.systems
         for what in args.what
+        if system in start_of(what, protocol)  # others have nothing to learn beside from yet
         for left_out in (LABELS if what == "class" else ("",))
     ]
     carry_out(plan, NAMES, RUNS, partial(run, args.data, protocol=protocol))
-    print("\n".join(summary(done(RUNS))))
+    runs = [each for each in done(RUNS) if each["start"] == start_of(each["what"], protocol)[each["system"]]]
+    print("\n".join(summary(runs)))
 
 
 if __name__ == "__main__":

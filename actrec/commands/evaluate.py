@@ -27,7 +27,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", nargs="+", required=True, help="checkpoint folders, or their names in weights/")
     parser.add_argument("--data", required=True, help="as for train: a folder of classes, a pack, synthetic:six")
     parser.add_argument("--protocol", default="clip", help="one (the newest view), clip (the whole clip) or paper")
-    parser.add_argument("--among-data", action="store_true", help="name only classes that occur in the data")
+    parser.add_argument(
+        "--among-data", action="store_true",
+        help="name only classes that occur in the data; the unknown is then told by the share that these have",
+    )  # fmt: skip
     parser.add_argument("--fold", nargs="+", default=[], help="judge these splits or groups only, one per weights")
     parser.add_argument("--fuse", action="store_true", help="the weights answer together: the mean of what they say")
     parser.add_argument(

@@ -242,11 +242,11 @@ def judged(
 ) -> dict:
     """One trial as a result with its part on the unknown; the temperature is the held-out clips' or the card's."""
     answers = answer(recognizer, trial, protocol, world, told, card.temperature)
-    if among_data:
-        answers = among(answers, trial.targets)
     known = trial.targets[answers.kept] >= 0
     if not known.any():
         raise DataError("labels", f"No clip of a class that '{card.name}' knows could be read in {trial.name}.")
+    if among_data:
+        answers = among(answers, trial.targets)
     temperature, scaled = card.temperature, answers.scaled[known]
     fitted_on = f"{card.measured.get('split', 'held-out clips')} (the card's)"
     if held is not None and (held.targets >= 0).any():
