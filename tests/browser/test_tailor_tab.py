@@ -18,8 +18,11 @@ def test_sliders_change_the_factors_the_curtain_and_the_answer(page):
     page.keyboard.press("Enter")
     page.wait_for_selector("#tailor-figure .said:has-text('in the first ring by 0.50')", timeout=30_000)
     page.wait_for_function("([where, was]) => document.querySelector(where).src !== was", arg=[after, picture])
+    dimmed = page.get_attribute(after, "src")
     page.fill("#tailor-eta input[type=number]", "2.5")  # what ξ does to the answer may be less than a percent
     page.keyboard.press("Enter")
+    page.wait_for_selector("#tailor-figure .said:has-text('multiplied by 2.50')", timeout=30_000)
+    page.wait_for_function("([where, was]) => document.querySelector(where).src !== was", arg=[after, dimmed])
     page.wait_for_function(
         "was => document.querySelector('#tailor-answer').innerText !== was", arg=answer, timeout=60_000
     )
