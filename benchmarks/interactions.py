@@ -68,13 +68,13 @@ def run(key: dict, protocol: dict, commit: str) -> dict:
     }  # fmt: skip
 
 
-def learned(key: dict, protocol: dict, out: Path, data: str | Path, fold: str) -> Path:
+def learned(key: dict, protocol: dict, out: Path, data: str | Path, fold: str, *more: object) -> Path:
     """The weights of one training by the protocol, by the command a user has."""
     actrec(
         "train", "--system", key["system"], "--data", data, "--fold", fold,
         "--start-from", protocol["start"][key["system"]], "--preset", protocol["preset"],
         "--epochs", protocol["epochs"][key["system"]], "--patience", protocol["patience"],
-        "--seed", key["seed"], "--name", "fold", "--out", out,
+        "--seed", key["seed"], "--name", "fold", "--out", out, *more,
     )  # fmt: skip
     return out / "weights"
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.interactions import PROTOCOL, actrec, carry_out, done, judged, learned
+from benchmarks.interactions import PROTOCOL, carry_out, done, judged, learned
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
 NAMES = ("what", "left_out", "system", "seed", "start")  # one run from another
@@ -127,14 +127,10 @@ def learned_beside(key: dict, settings: dict, out: Path, data: Path, films: Path
     """The weights of a training that also shows what others do: drawn clips, then other folders beside `data`."""
     drawn, *folders = settings["data"]
     everything = [drawn, *(data.parent / each for each in folders), films]
-    actrec(
-        "train", "--system", key["system"], "--data", "+".join(map(str, everything)),
-        "--clips-per-class", settings["clips_per_class"], "--leave-out", *settings["leave_out"], "--fold", "all",
-        "--preset", settings["preset"], "--start-from", settings["start"][key["system"]],
-        "--epochs", settings["epochs"], "--patience", 0, "--keep", "last",
-        "--seed", key["seed"], "--name", "fold", "--out", out,
+    return learned(
+        key, settings, out, "+".join(map(str, everything)), "all", "--clips-per-class", settings["clips_per_class"],
+        "--leave-out", *settings["leave_out"], "--keep", "last",
     )  # fmt: skip
-    return out / "weights"
 
 
 def summary(runs: list[dict]) -> list[str]:

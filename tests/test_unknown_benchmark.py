@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 from actrec.commands import train
-from benchmarks import unknown
+from benchmarks import interactions, unknown
 
 
 def test_what_is_learned_beside_the_films_is_a_training_that_the_command_knows(monkeypatch):
     said = []
-    monkeypatch.setattr(unknown, "actrec", lambda *words: said.extend(map(str, words)))
+    monkeypatch.setattr(interactions, "actrec", lambda *words: said.extend(map(str, words)))
     settings = json.loads(unknown.PROTOCOL.read_text())["beside"]
     key = {"system": "asym3d", "seed": 2}
     made = unknown.learned_beside(key, settings, Path("out"), Path("data/ut_interaction"), Path("learned"))
@@ -21,6 +21,7 @@ def test_what_is_learned_beside_the_films_is_a_training_that_the_command_knows(m
     train.add(parser)
     args = parser.parse_args(said)
     assert args.data == "synthetic:all+data/generated_people+learned"
+    assert (args.epochs, args.patience, args.start_from) == (24, 0, ["runs/asym3d-more/weights"])
     assert (args.seed, args.keep, args.fold, args.leave_out) == (2, "last", "all", ["read", "meet and split"])
     assert "negatives" not in " ".join(said)
 

@@ -109,10 +109,9 @@ def test_a_killed_worker_restarts_from_the_last_checkpoint(films, tmp_path):
     assert process.returncode == 0, errors[-4000:]
     assert run.status()["state"] == "finished"
     told = run.events()
-    started = [event["processes"] for event in told if event["event"] == "started"]
-    assert started in ([2, 2], [2, 2, 2]), errors[-4000:]  # on a busy machine the two may need both restarts to meet
+    assert [event["processes"] for event in told if event["event"] == "started"] == [2, 2], errors[-4000:]
     resumed = [event for event in told if event["event"] == "resumed"]
-    assert resumed and all(event["epoch"] >= 1 for event in resumed)
+    assert len(resumed) == 1 and resumed[0]["epoch"] >= 1
     assert not [event for event in told if event["event"] == "inexact"]
     assert [event["epoch"] for event in told if event["event"] == "epoch"][-1] == 2
     evaluated_in_two(run, films, tmp_path)
