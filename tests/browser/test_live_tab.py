@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
-from visitors import open_tab
+from visitors import come_again, open_tab
 
 from actrec.systems import named
 
@@ -63,7 +63,7 @@ def test_the_label_follows_the_camera(page):
 
 
 def test_an_unplugged_camera_is_told_and_nothing_more_is_said_until_it_is_back(page):
-    page.reload()
+    come_again(page)
     open_tab(page, "Live")
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=20_000)

@@ -12,8 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from visitors import open_tab
+from visitors import come_again, open_tab
 
+from demo.lab import FIRST
 from demo.page import TABS
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ def test_the_strip_says_what_computes_on_what_and_what_runs(page):
     told = page.inner_text("#status")
     for word in ("Device", "CPU", "Memory", "GB", "Training"):
         assert word in told, word
-    assert re.search(r"Weights\s*(.*asym3d-synthetic|\d+ in memory)", told), told
+    assert re.search(rf"Weights\s*({FIRST}|\d+ in memory)", told), told
 
 
 def test_pages_from_elsewhere_get_nothing(server):
@@ -60,7 +61,7 @@ def test_the_chosen_theme_stays(page):
     before = page.evaluate("document.body.classList.contains('dark')")
     page.click("#theme")
     assert page.evaluate("document.body.classList.contains('dark')") is not before
-    page.reload()
+    come_again(page)
     page.wait_for_selector("#status", timeout=60_000)
     page.wait_for_function(f"() => document.body.classList.contains('dark') === {str(not before).lower()}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from visitors import come_again
 
 TAUGHT = ("wave both hands", "sit down")
 STRANGER = "jumping jack"
@@ -79,7 +80,7 @@ def test_two_new_actions_are_taught_recognised_saved_and_found_again(page, films
     page.wait_for_selector("#teach-state:has-text('Saved as my set')", timeout=30_000)
     assert [each.name for each in (runs_folder / "taught").iterdir()] == ["my set.taught"]
 
-    page.reload()  # a new visit: what was not saved is gone, what was saved is there
+    come_again(page)  # a new visit: what was not saved is gone, what was saved is there
     page.wait_for_selector("#status:has-text('Ready')", timeout=60_000)
     _open(page)
     page.wait_for_selector("#teach-classes [data-classes='0']", timeout=20_000)

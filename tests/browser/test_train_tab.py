@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from visitors import come_again
 
 from actrec.training.run import Run
 
@@ -68,7 +69,7 @@ def test_a_training_is_started_stopped_found_again_and_resumed(page, run, films)
     )  # fmt: skip
     assert page.is_disabled("#train-start")
 
-    page.reload()
+    come_again(page)
     page.wait_for_selector("#status:has-text('Ready')", timeout=60_000)
     _open(page)
     _state(page, "running")

