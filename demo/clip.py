@@ -22,6 +22,7 @@ from demo.examples import buttons
 from demo.files import discard, fresh_file
 from demo.lab import SHOWN_FPS, Lab
 from demo.look import bars, pale, table, verdict
+from demo.player import as_mp4, player
 from demo.teach import answer as taught_answer
 from demo.toast import refusal, told, warn
 from demo.wiring import COMPUTE, QUIET
@@ -187,19 +188,16 @@ def fetch(lab: Lab, key: str | None, into: Path | None = None, catalogue: dict[s
         raise refusal("Choose a public clip first.")
     with told():
         path = download((catalogue or {}).get(key) or entry(key), into)
-        clip = lab.read(path, short_side=SHORT_SIDE)
-        clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
-        return str(lab.write(fresh_file(f"{key}.mp4"), clip.frames, clip.fps or SHOWN_FPS))
+        return str(as_mp4(lab, path, f"{key}.mp4", SHORT_SIDE))
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     with gr.Row():
         with gr.Column():
-            video = gr.Video(
-                label="Your clip", sources=["upload", "webcam"], elem_id="clip-video", height=320,
-                webcam_options=gr.WebcamOptions(mirror=False),
-            )  # fmt: skip
+            video = player(
+                lab, "clip", sources=["upload", "webcam"], height=320, webcam_options=gr.WebcamOptions(mirror=False)
+            )
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
             examples = buttons("clip")

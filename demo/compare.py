@@ -13,6 +13,7 @@ from demo.examples import buttons
 from demo.files import discard
 from demo.lab import Lab
 from demo.look import table
+from demo.player import player
 from demo.toast import told, warn
 from demo.wiring import COMPUTE, QUIET
 
@@ -100,9 +101,7 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
     """One clip, many systems."""
     with gr.Row():
         with gr.Column():
-            video = gr.Video(
-                label="The clip that all are asked about", sources=["upload"], elem_id="compare-video", height=260
-            )
+            video = player(lab, "compare", "The clip that all are asked about", height=260)
             examples = buttons("compare")
         with gr.Column():
             names = gr.CheckboxGroup(

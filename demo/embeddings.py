@@ -18,6 +18,7 @@ from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
 from demo.lab import Lab
 from demo.look import encoded
+from demo.player import player
 from demo.toast import refusal, told
 from demo.wiring import COMPUTE, QUIET
 
@@ -272,15 +273,15 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             what = gr.HTML(elem_id="embeddings-what")
         with gr.Column():
             near = gr.HTML(WHERE, elem_id="embeddings-near")
-            own, camera, examples, loops = _own()
+            own, camera, examples, loops = _own(lab)
     _wire(lab, tab, [weights, method, seed], button, (shown, here, film, what, near), own, camera, examples, loops)
 
 
-def _own() -> tuple:
+def _own(lab: Lab) -> tuple:
     """Where a visitor's own point comes from: a file, an example, the camera, or the demo loop."""
     with gr.Tabs():
         with gr.Tab("A clip"):
-            own = gr.Video(label="Your clip", sources=["upload"], elem_id="embeddings-video", height=200)
+            own = player(lab, "embeddings", height=200)
             examples = buttons("embeddings")
         with gr.Tab("The camera"):
             camera = gr.Image(

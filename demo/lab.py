@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from actrec.recognizer import Recognizer
     from actrec.tailor.detector import PersonDetector
     from actrec.video import Clip
+    from actrec.video.child import Decoder
+    from actrec.video.request import Header
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
@@ -136,11 +138,11 @@ class Lab:
 
     def read(self, path: str | Path, **wanted: object) -> Clip:
         """A stranger's file as a Clip, decoded in a child process with limits."""
-        from actrec.video.child import Decoder
+        return self._child().read(path, **wanted)
 
-        with self._opening:
-            self._decoder = self._decoder or Decoder()
-        return self._decoder.read(path, **wanted)
+    def probe(self, path: str | Path) -> Header:
+        """What a stranger's file says about itself, read in the same child process."""
+        return self._child().probe(path)
 
     def example(self, path: Path) -> Clip:
         """A bundled example, decoded once."""
@@ -250,6 +252,13 @@ class Lab:
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, SHOWN_FPS))
         pairs = zip(clip.frames, salience(clip.frames), strict=True)
         return str(write_mp4(path, (overlay(frame, moving) for frame, moving in pairs), SHOWN_FPS))
+
+    def _child(self) -> Decoder:
+        from actrec.video.child import Decoder
+
+        with self._opening:
+            self._decoder = self._decoder or Decoder()
+        return self._decoder
 
     def say(self) -> str:
         """One line on what computes here, or on what is still being loaded."""

@@ -15,6 +15,7 @@ from demo.examples import buttons
 from demo.files import discard, fresh_file
 from demo.lab import Lab
 from demo.look import figures, panels
+from demo.player import player
 from demo.toast import refusal, told, warn
 from demo.wiring import COMPUTE, QUICK, QUIET
 
@@ -160,7 +161,7 @@ def _clip(lab: Lab) -> tuple:
     """The clip, the settings of a look at it, and a clue as a video."""
     with gr.Row():
         with gr.Column():
-            video = gr.Video(label="Your clip", sources=["upload"], elem_id="motion-video", height=260)
+            video = player(lab, "motion", height=260)
             examples = buttons("motion")
         with gr.Column():
             method = gr.Radio(

@@ -15,6 +15,7 @@ from actrec.refusal import Refusal
 from demo.examples import buttons
 from demo.lab import Lab
 from demo.look import panels
+from demo.player import player
 from demo.toast import refusal, told
 from demo.tours import TOURS
 from demo.tours.step import Again, Choice, Slider, Step, Tour, Words
@@ -192,7 +193,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     first = next(iter(TOURS.values()))
     with gr.Row():
         with gr.Column():
-            video = gr.Video(label="Your clip", sources=["upload"], elem_id="papers-video", height=220)
+            video = player(lab, "papers", height=220)
             examples = buttons("papers")
         with gr.Column():
             which = gr.Radio(

@@ -15,6 +15,7 @@ from demo.explaining import explainer, gallery, looking, reading, survey
 from demo.files import fresh_file
 from demo.lab import Lab
 from demo.look import table
+from demo.player import player
 from demo.scrub import SCRUB, Panel, legend, scrubber
 from demo.toast import refusal, told
 from demo.wiring import COMPUTE, QUIET
@@ -218,7 +219,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            clip = gr.Video(label="Your clip", sources=["upload"], elem_id="saliency-video", height=260)
+            clip = player(lab, "saliency", height=260)
             examples = buttons("saliency")
             weights = choice.build(lab, tab, "saliency")
             button = gr.Button("What does the answer depend on?", variant="primary", elem_id="saliency-ask")

@@ -15,6 +15,7 @@ from demo.examples import buttons
 from demo.files import fresh_file
 from demo.lab import SHOWN_FPS, Lab
 from demo.look import encoded, panels
+from demo.player import player
 from demo.toast import refusal, told
 from demo.wiring import COMPUTE, QUICK
 
@@ -114,7 +115,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            video = gr.Video(label="Your clip", sources=["upload"], elem_id="tailor-video", height=260)
+            video = player(lab, "tailor", height=260)
             examples = buttons("tailor")
         with gr.Column():
             eta = gr.Slider(0.5, 3, ETA, step=0.05, label="η", info="Factor inside the box.", elem_id="tailor-eta")
