@@ -129,12 +129,30 @@ def summary(runs: list[dict]) -> list[str]:
 
 
 def by_shape(folder: Path) -> str:
+    """What the headers of the files score where one group is left out."""
     from actrec.data.check import header_facts, shortcut
     from actrec.data.sets import open_set
 
     found = open_set(folder)
     facts = np.array([header_facts(found, each) for each in found.samples], dtype=np.float64)
     return f"{folder.name}: by shape and length alone {shortcut(facts, found.targets(), found.groups())}"
+
+
+def by_shape_across(data: Path) -> str:
+    """What the headers of the second set's files score, by those of the first."""
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from actrec.data.check import header_facts
+    from actrec.data.sets import open_set
+
+    (first, known), (second, asked) = [
+        ([header_facts(found, each) for each in found.samples], [found.labels[each] for each in found.targets()])
+        for found in (open_set(data / "set1"), open_set(data / "set2"))
+    ]
+    nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(5)).fit(first, known)
+    return f"{TRANSFER}: by shape and length alone {nearest.score(second, asked):.3f}"
 
 
 def main() -> None:
@@ -148,7 +166,7 @@ def main() -> None:
     start = {system: protocol["start"][system] for system in args.systems}
     carry_out(planned(args.data, args.what, args.seeds, start), NAMES, RUNS, partial(run, protocol=protocol))
     print("\n".join(summary([each for each in done() if each["start"] == protocol["start"][each["system"]]])))
-    print(by_shape(args.data / "set1"))
+    print(by_shape(args.data / "set1"), by_shape_across(args.data), sep="\n")
 
 
 if __name__ == "__main__":
