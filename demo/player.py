@@ -1,5 +1,4 @@
-"""Where a film is uploaded. Browsers play few kinds of files: of the others they get a copy to show, and nothing else
-changes, what is asked about is the file itself."""
+"""Where a film is uploaded. What a browser does not play it shows as a copy; what is asked about is the film itself."""
 
 from __future__ import annotations
 
@@ -11,37 +10,40 @@ import gradio as gr
 
 from actrec.refusal import Refusal
 from demo.files import fresh_file
-from demo.lab import SHOWN_FPS, Lab
-from demo.wiring import COMPUTE
+from demo.lab import Lab
+from demo.wiring import QUIET
 
-SIDE = 320
-MOST_FPS = 25.0
+SIDE, FPS = 320, 25.0
+COPYING = {**QUIET, "concurrency_id": "copy", "concurrency_limit": 1}  # nobody's answer waits for a copy's turn
 PLAYED = {"mov": ("h264", "vp9", "av1", "libdav1d"), "matroska": ("vp8", "vp9", "av1", "libdav1d")}
-COPY = "Browsers do not play files of this kind: you see a copy. What is asked about is the file itself."
-# The note names the folder of its film. Until it is there, nobody is told that a film cannot be played.
+COPY = "Your browser does not play this kind of file: you see a copy. What is asked about is the file itself."
+# The note names the folder of its film, and the copy where there is one. A film that fails waits for its note: then it
+# is the copy, or the player hears of the failure after all, as it does where the copy fails.
 SWAP = """
 const place = '#' + element.closest('[id$=-player]').id.replace('-player', '-video');
-let failed = null;
-const told = () => {
-  const film = document.querySelector(place + ' video'), note = element.querySelector('[data-of]');
-  return film && note && film.src.includes(note.dataset.of) ? { film, note } : {};
-};
+let failed = null, heard = null;
 const settle = () => {
-  const { film, note } = told();
-  if (!note || (!note.dataset.copy && failed !== film.src)) return;
+  const film = document.querySelector(place + ' video'), note = element.querySelector('[data-of]');
+  if (!film || !note || film.src !== failed || !failed.includes(note.dataset.of)) return;
   failed = null;
-  if (!note.dataset.copy) return film.dispatchEvent(new Event('error'));
-  film.src = film.src.replace(/file=.*/, 'file=' + note.dataset.copy.split('/').map(encodeURIComponent).join('/'));
+  const copy = note.dataset.copy?.split('/').map(encodeURIComponent).join('/');
+  heard = copy ? film.src.replace(/file=.*/, 'file=' + copy) : film.src;
+  if (!copy) return film.dispatchEvent(new Event('error'));
+  film.src = heard;
   film.load();
+  note.hidden = false;
 };
-document.addEventListener('error', (event) => {
-  const { note } = told();
-  if (!element.isConnected || !event.target.closest?.(place) || (note && !note.dataset.copy)) return;
+const fails = (event) => {
+  const film = event.target;
+  if (!element.isConnected || film.tagName !== 'VIDEO' || !film.closest(place) || film.src === heard) return;
   event.stopPropagation();
-  failed = event.target.src;
+  failed = film.src;
   settle();
-}, true);
-new MutationObserver(settle).observe(element, { childList: true, subtree: true });
+};
+document.addEventListener('error', fails, true);
+document.addEventListener('loadedmetadata', (event) => event.target.videoWidth === 0 && fails(event), true);
+const asked = { childList: true, subtree: true, attributes: true, attributeFilter: ['data-of', 'data-copy'] };
+new MutationObserver(settle).observe(element, asked);
 """
 
 
@@ -49,18 +51,20 @@ def player(lab: Lab, place: str, label: str = "Your clip", **look: object) -> gr
     """A film of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
     video = gr.Video(label=label, elem_id=f"{place}-video", **{"sources": ["upload"], **look})
     note = gr.HTML(elem_id=f"{place}-player", js_on_load=SWAP, padding=False)
-    video.change(partial(_note, lab), video, note, show_progress="hidden", **COMPUTE)
+    video.change(partial(_copy, lab), video, note, **COPYING).failure(_note, video, note, **QUIET)
     return video
 
 
-def _note(lab: Lab, path: str | None) -> str:
-    """What is said of a film, and told to the script: the film's folder, and where its copy is."""
+def _copy(lab: Lab, path: str | None) -> str:
+    return _note(path, copied(lab, path) if path else None)
+
+
+def _note(path: str | None, copy: Path | None = None) -> str:
+    """For the script, which shows it once the copy is seen."""
     if not path:
         return ""
-    of, copy = escape(Path(path).parent.name), copied(lab, path)
-    if copy is None:
-        return f'<p hidden data-of="{of}"></p>'
-    return f'<p class="quiet" data-of="{of}" data-copy="{escape(copy.as_posix())}">{COPY}</p>'
+    of, where = escape(Path(path).parent.name), f' data-copy="{escape(copy.as_posix())}"' if copy else ""
+    return f'<p class="quiet" role="status" hidden data-of="{of}"{where}>{COPY}</p>'
 
 
 def copied(lab: Lab, path: str | Path) -> Path | None:
@@ -76,6 +80,5 @@ def copied(lab: Lab, path: str | Path) -> Path | None:
 
 def as_mp4(lab: Lab, path: str | Path, name: str, short_side: int) -> Path:
     """A film's pictures as a file that browsers play."""
-    clip = lab.read(path, short_side=short_side)
-    clip = clip.at_rate(min(clip.fps or SHOWN_FPS, MOST_FPS))
-    return lab.write(fresh_file(name), clip.frames, clip.fps or SHOWN_FPS)
+    fps = min(lab.probe(path).fps or FPS, FPS)
+    return lab.write(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)

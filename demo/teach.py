@@ -22,6 +22,7 @@ from demo import choice
 from demo.files import discard, fresh_file
 from demo.lab import Lab
 from demo.look import gaps, verdict
+from demo.player import player
 from demo.toast import refusal, told, warn
 from demo.wiring import COMPUTE, QUIET
 
@@ -292,8 +293,8 @@ def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
             label="This is something else: it must come out as unknown", elem_id="teach-other",
             info="Such clips make no class; they sharpen the threshold.",
         ),
-        "recorded": gr.Video(
-            label="Record or upload one clip", sources=["webcam", "upload"], elem_id="teach-video", height=240,
+        "recorded": player(
+            lab, "teach", "Record or upload one clip", sources=["webcam", "upload"], height=240,
             webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
         ),
         "files": gr.File(label="Or several clips at once", file_count="multiple", elem_id="teach-files", height=150),
