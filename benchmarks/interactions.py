@@ -19,10 +19,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from actrec.evaluation.claims import code_version
+
+if TYPE_CHECKING:
+    from actrec.data.sets import DataSet
 
 HERE = Path(__file__).parent
 RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
@@ -128,13 +132,20 @@ def summary(runs: list[dict]) -> list[str]:
     return ["| what | system | top-1 | seeds |", "|---|---|---|---|", *rows]
 
 
-def by_shape(folder: Path) -> str:
-    """What the headers of the files score where one group is left out."""
-    from actrec.data.check import header_facts, shortcut
+def headers(folder: Path) -> tuple[DataSet, np.ndarray]:
+    """A data set, and what the head of each of its files says."""
+    from actrec.data.check import header_facts
     from actrec.data.sets import open_set
 
     found = open_set(folder)
-    facts = np.array([header_facts(found, each) for each in found.samples], dtype=np.float64)
+    return found, np.array([header_facts(found, each) for each in found.samples], dtype=np.float64)
+
+
+def by_shape(folder: Path) -> str:
+    """What the headers of the files score where one group is left out."""
+    from actrec.data.check import shortcut
+
+    found, facts = headers(folder)
     return f"{folder.name}: by shape and length alone {shortcut(facts, found.targets(), found.groups())}"
 
 
@@ -144,15 +155,9 @@ def by_shape_across(data: Path) -> str:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from actrec.data.check import header_facts
-    from actrec.data.sets import open_set
-
-    (first, known), (second, asked) = [
-        ([header_facts(found, each) for each in found.samples], [found.labels[each] for each in found.targets()])
-        for found in (open_set(data / "set1"), open_set(data / "set2"))
-    ]
-    nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(5)).fit(first, known)
-    return f"{TRANSFER}: by shape and length alone {nearest.score(second, asked):.3f}"
+    (first, known), (second, asked) = headers(data / "set1"), headers(data / "set2")
+    nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(5)).fit(known, first.targets())
+    return f"{TRANSFER}: by shape and length alone {nearest.score(asked, second.targets()):.3f}"
 
 
 def main() -> None:

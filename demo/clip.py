@@ -188,7 +188,7 @@ def fetch(lab: Lab, key: str | None, into: Path | None = None, catalogue: dict[s
         raise refusal("Choose a public clip first.")
     with told():
         path = download((catalogue or {}).get(key) or entry(key), into)
-        return str(as_mp4(lab, path, f"{key}.mp4", SHORT_SIDE))
+        return str(as_mp4(lab, path, lab.probe(path), f"{key}.mp4", SHORT_SIDE))
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:

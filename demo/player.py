@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -12,6 +13,9 @@ from actrec.refusal import Refusal
 from demo.files import fresh_file
 from demo.lab import Lab
 from demo.wiring import QUIET
+
+if TYPE_CHECKING:
+    from actrec.video.request import Header
 
 SIDE, FPS = 320, 25.0
 COPYING = {**QUIET, "concurrency_id": "copy", "concurrency_limit": 1}  # nobody's answer waits for a copy's turn
@@ -73,12 +77,12 @@ def copied(lab: Lab, path: str | Path) -> Path | None:
         header = lab.probe(path)
         if header.codec in next((codecs for kind, codecs in PLAYED.items() if header.kind.startswith(kind)), ()):
             return None
-        return as_mp4(lab, path, "copy.mp4", SIDE)
+        return as_mp4(lab, path, header, "copy.mp4", SIDE)
     except (Refusal, OSError):
         return None
 
 
-def as_mp4(lab: Lab, path: str | Path, name: str, short_side: int) -> Path:
+def as_mp4(lab: Lab, path: str | Path, header: Header, name: str, short_side: int) -> Path:
     """A film's pictures as a file that browsers play."""
-    fps = min(lab.probe(path).fps or FPS, FPS)
+    fps = min(header.fps or FPS, FPS)
     return lab.write(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)
