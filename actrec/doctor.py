@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actrec.machine import cache_folder, candidates, choose_device, cores_in_words, describe, memory
+from actrec.core.number_formats import candidates
+from actrec.machine import cache_folder, choose_device, cores_in_words, describe, memory
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements.txt"

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from actrec.core.number_formats import FLOAT32, NumberFormat, choose_numbers
 from actrec.evaluation.metrics import softmax
-from actrec.machine import DEVICE_FAILED, FLOAT32, Numbers, choose_device, choose_numbers
+from actrec.machine import DEVICE_FAILED, choose_device
 from actrec.models.layers import for_inference
 from actrec.motion.spent import spent_on_clues
 from actrec.refusal import BadValue
@@ -283,14 +284,14 @@ def unit(codes: np.ndarray) -> np.ndarray:
     return codes / np.linalg.norm(codes, axis=-1, keepdims=True).clip(1e-12)
 
 
-def _fastest(system: System, network: nn.Module, device: torch.device, classes: int) -> tuple[Numbers, nn.Module]:
+def _fastest(system: System, network: nn.Module, device: torch.device, classes: int) -> tuple[NumberFormat, nn.Module]:
     """The network in the number format that runs fastest here."""
     network = for_inference(network).to(device)
-    copies: dict[Numbers, nn.Module] = {}
+    copies: dict[NumberFormat, nn.Module] = {}
     blank = {name: value.to(device) for name, value in system.blank().items()}
 
     @torch.inference_mode()
-    def run(numbers: Numbers) -> object:
+    def run(numbers: NumberFormat) -> object:
         if numbers not in copies:
             copies[numbers] = numbers.convert(copy.deepcopy(network))
         return copies[numbers](**{name: numbers.arrange(value) for name, value in blank.items()})

@@ -24,7 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.machine import ALLOCATOR, candidates, cores, environment
+from actrec.core.number_formats import candidates
+from actrec.machine import ALLOCATOR, cores, environment
 
 if TYPE_CHECKING:
     from actrec.training.updates import Learner
@@ -42,8 +43,8 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     import numpy as np
     import torch
 
+    from actrec.core.number_formats import CANDIDATES, FLOAT32
     from actrec.data.split import Split
-    from actrec.machine import CANDIDATES, FLOAT32
     from actrec.systems import named
     from actrec.training.feed import Feed, workers
     from actrec.training.numbers import arrange_weights

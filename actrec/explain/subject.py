@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.machine import FLOAT32
+from actrec.core.number_formats import FLOAT32
 from actrec.recognizer import Prediction, Recognizer
 from actrec.refusal import BadValue
 from actrec.systems.system import Views

@@ -9,19 +9,20 @@ import time
 import torch
 from torch import nn
 
-from actrec.machine import CANDIDATES, Numbers, write_json
+from actrec.core.number_formats import CANDIDATES, NumberFormat
+from actrec.machine import write_json
 from actrec.systems.system import System
 from actrec.training.run import Run
 
 
-def planned(run: Run, system: System, network: nn.Module, device: torch.device, batch: int) -> Numbers:
+def planned(run: Run, system: System, network: nn.Module, device: torch.device, batch: int) -> NumberFormat:
     """The run's number format: what its folder or its settings say, or the fastest training step of the candidates.
 
     In bfloat16 the weights stay float32 and the network runs under autocast.
     """
     path = run.folder / "numbers.json"
     if path.exists():
-        return Numbers(**json.loads(path.read_text()))
+        return NumberFormat(**json.loads(path.read_text()))
     wanted = run.settings().numbers
     if wanted != "auto":
         best = next(each for each in CANDIDATES if each.dtype == wanted)
@@ -33,12 +34,12 @@ def planned(run: Run, system: System, network: nn.Module, device: torch.device, 
     return best
 
 
-def arrange_weights(network: nn.Module, numbers: Numbers) -> None:
+def arrange_weights(network: nn.Module, numbers: NumberFormat) -> None:
     """The weights in the format's memory order; their numbers stay float32."""
-    Numbers("float32", numbers.channels_last).convert(network)
+    NumberFormat("float32", numbers.channels_last).convert(network)
 
 
-def _seconds(network: nn.Module, system: System, numbers: Numbers, batch: int) -> float:
+def _seconds(network: nn.Module, system: System, numbers: NumberFormat, batch: int) -> float:
     arrange_weights(network, numbers)
     network.train()
     inputs = {name: numbers.lay_out(value) for name, value in system.blank(batch).items()}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.machine import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.systems import System, Views
 from actrec.training.objective import Lesson, Objective
 from actrec.training.run import RunError
@@ -38,7 +38,7 @@ class Learner:
         network: nn.Module,
         objective: Objective,
         optimiser: torch.optim.Optimizer,
-        numbers: Numbers,
+        numbers: NumberFormat,
         world: World,
         device: torch.device,
         rows: Rows,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.core.number_formats import CANDIDATES
 from actrec.data import synthetic
 from actrec.explain.saliency import ClassSaliency, unletterboxed
-from actrec.machine import CANDIDATES
 from actrec.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.systems.views import place

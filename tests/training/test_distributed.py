@@ -38,7 +38,7 @@ def torchrun(*words: str) -> tuple[str, ...]:
 
 def updated(system_name: str, rank: int, size: int) -> dict[str, torch.Tensor]:
     """The weights and statistics after two updates on six clips of three classes, of which this process sees a part."""
-    from actrec.machine import FLOAT32
+    from actrec.core.number_formats import FLOAT32
     from actrec.systems import named
     from actrec.training.objective import objective
     from actrec.training.updates import Learner, Pieces

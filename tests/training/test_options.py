@@ -16,7 +16,7 @@ from small_runs import some_views
 
 from actrec.__main__ import main
 from actrec.commands import train
-from actrec.machine import FLOAT32
+from actrec.core.number_formats import FLOAT32
 from actrec.recognizer import Recognizer
 from actrec.refusal import BadValue
 from actrec.systems import SYSTEMS, named

@@ -52,7 +52,7 @@ def a_learner(batch: int) -> updates.Learner:
     """c3d-b5's shape, tiny: no batch norm, dropout 0.5."""
     from torch import nn
 
-    from actrec.machine import FLOAT32
+    from actrec.core.number_formats import FLOAT32
     from actrec.training.objective import objective
     from actrec.training.schedule import make_optimiser
     from actrec.training.whole_batch import Rows, see_whole_batch

@@ -1,0 +1,202 @@
+"""In which number format a network runs on this machine: what there is, what was checked, timed and remembered.
+
+A format is used for a network only after its results were compared with float32 (`dirty_memory` runs such a check),
+then timed. What was found is kept in the cache and read here without PyTorch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actrec.machine import cache_folder, parsed, processor, processor_facts, read_small, remember
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PACKAGE = Path(__file__).resolve().parents[1]
+MOST_BYTES = 16 << 20  # of what is remembered
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How a network's numbers are stored while it runs."""
+
+    dtype: str
+    channels_last: bool
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {'channels-last' if self.channels_last else 'contiguous'}"
+
+    def convert(self, network: nn.Module) -> nn.Module:
+        """The network in this format; five-dimensional weights channels-last in 3-D, four-dimensional in 2-D."""
+        import torch
+
+        network = network.to(getattr(torch, self.dtype))
+        if self.channels_last:
+            for parameter in network.parameters():
+                if parameter.dim() in (4, 5):
+                    parameter.data = parameter.data.contiguous(memory_format=_layout(parameter.dim()))
+        return network
+
+    def arrange(self, value: torch.Tensor) -> torch.Tensor:
+        """An input in this format."""
+        import torch
+
+        return self.lay_out(value.to(getattr(torch, self.dtype)))
+
+    def lay_out(self, value: torch.Tensor) -> torch.Tensor:
+        """An input in this format's memory order, its numbers left as they are."""
+        return value.contiguous(memory_format=_layout(value.dim())) if self.channels_last else value
+
+
+def _layout(dimensions: int) -> torch.memory_format:
+    import torch
+
+    return torch.channels_last_3d if dimensions == 5 else torch.channels_last
+
+
+FLOAT32 = NumberFormat("float32", channels_last=False)  # what every other format is compared with
+CANDIDATES = (NumberFormat("float32", channels_last=True), NumberFormat("bfloat16", channels_last=True), FLOAT32)
+
+
+def candidates() -> tuple[NumberFormat, ...]:
+    """The formats worth timing on this processor: bfloat16 without its own instructions only costs time."""
+    flags = processor_facts().get("flags", "")
+    if flags and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
+        return tuple(each for each in CANDIDATES if each.dtype != "bfloat16")
+    return CANDIDATES
+
+
+def format_named(name: str) -> NumberFormat:
+    """The candidate that goes by `str(format)`."""
+    return next(each for each in CANDIDATES if str(each) == name)
+
+
+# --- what was found on this machine ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found for one topic: what was chosen, how long each choice takes, which were refused and why.
+
+    The names are those of number formats (`str(format)`), or whatever else the topic chooses from. A reason is half a
+    sentence: what differs most from float32, and where.
+    """
+
+    chosen: str
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, name: str, reason: str, instead: str) -> Finding:
+        """The same after a choice has failed when it was used: the fastest of the others is chosen, or `instead`."""
+        refused = {**self.refused, name: reason}
+        left = {each: taken for each, taken in self.milliseconds.items() if each not in refused}
+        return Finding(min(left, key=left.get, default=instead), left, refused)
+
+
+def known_finding(topic: str, threads: int) -> Finding | None:
+    """What is remembered for a topic, unless the processor, PyTorch or the code has changed since."""
+    return next((each for each, where in _remembered() if where == _place(topic, threads)), None)
+
+
+def remember_finding(topic: str, threads: int, finding: Finding) -> None:
+    """Keep what was found. A cache that cannot be written is no error: it is found again the next time."""
+    with contextlib.suppress(OSError):
+        entry = f"{processor()}, {threads} threads: {topic}"  # of an older PyTorch or code it is replaced
+        remember(_memory(), entry, {**_place(topic, threads), **asdict(finding)})
+
+
+def refusals() -> list[str]:
+    """One sentence for each format that failed its check on this machine."""
+    here = _place("", 0)
+    sentences = []
+    for finding, place in _remembered():
+        if all(place[name] == here[name] for name in ("processor", "torch", "code")):
+            sentences += [f"{name} is not used for {place['topic']}: {why}." for name, why in finding.refused.items()]
+    return list(dict.fromkeys(sentences))
+
+
+@functools.cache
+def code_version() -> str:
+    """A short word that changes with the code of the networks and of their losses and checks."""
+    digest = hashlib.sha256()
+    for folder in ("core", "models", "systems", "training"):
+        for path in sorted((PACKAGE / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _place(topic: str, threads: int) -> dict[str, str | int]:
+    """What a finding holds for."""
+    return {
+        "topic": topic, "threads": threads, "processor": processor(), "torch": _torch_version(), "code": code_version()
+    }  # fmt: skip
+
+
+@functools.cache
+def _torch_version() -> str:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def _memory() -> Path:
+    return cache_folder() / "number_formats.json"
+
+
+def _remembered() -> list[tuple[Finding, dict]]:
+    """Every finding in the cache with what it holds for; what is damaged is left out."""
+    try:
+        entries = parsed(read_small(_memory(), MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return []
+    read = [_read(entry) for entry in entries.values()] if isinstance(entries, dict) else []
+    return [each for each in read if each is not None]
+
+
+def _read(entry: object) -> tuple[Finding, dict] | None:
+    try:
+        place = {name: entry[name] for name in ("topic", "threads", "processor", "torch", "code")}
+        taken = {str(name): float(value) for name, value in entry["milliseconds"].items()}
+        refused = {str(name): str(why) for name, why in entry["refused"].items()}
+        return Finding(str(entry["chosen"]), taken, refused), place
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def choose_numbers(topic: str, device: torch.device, run: Callable[[NumberFormat], object]) -> NumberFormat:
+    """The fastest format for a network that answers, found by a short timing once and remembered.
+
+    `run` computes the network once in the given format. On a GPU with bfloat16 there is nothing to time.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return CANDIDATES[1] if torch.cuda.is_bf16_supported() else CANDIDATES[0]
+    topic, threads = f"answers {topic}", torch.get_num_threads()
+    finding = known_finding(topic, threads)
+    if finding is None:
+        taken = {str(each): 1000 * _seconds(run, each) for each in candidates()}
+        finding = Finding(min(taken, key=taken.get), taken)
+        remember_finding(topic, threads, finding)
+    return format_named(finding.chosen)
+
+
+def _seconds(run: Callable[[NumberFormat], object], numbers: NumberFormat) -> float:
+    run(numbers)  # the first call compiles primitives and converts weights
+    taken = []
+    for _ in range(2):
+        start = time.perf_counter()
+        run(numbers)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
