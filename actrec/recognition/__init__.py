@@ -1,0 +1,1 @@
+"""What answers: recognizers, and the engines that compute their networks."""
