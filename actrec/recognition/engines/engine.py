@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from actrec.machine import cores
 from actrec.systems import System, Views
 
 Answer = tuple[np.ndarray, np.ndarray]  # scores before the softmax [views, classes], embeddings [views, length]
+Shares = Callable[[np.ndarray, np.ndarray], np.ndarray]  # these two → calibrated scores that add up to one in each view
 
 
 class Engine(Protocol):

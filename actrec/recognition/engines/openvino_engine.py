@@ -65,7 +65,9 @@ class OpenVINOEngine:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, system: System, model: openvino.Model, dtype: str, sizes: Sequence[int] | None = None) -> OpenVINOEngine:
+    def of(
+        cls, system: System, model: openvino.Model, dtype: str, sizes: Sequence[int] | None = None
+    ) -> OpenVINOEngine:
         """An engine from what `converted` made; the sizes are those worth it for the system."""
         compiled = {}
         for size in sizes or batch_sizes(system):
@@ -84,7 +86,7 @@ class OpenVINOEngine:
 
     def store(self) -> dict[int, bytes]:
         """The compiled networks by batch size, for `load` with the same version on the same machine."""
-        return {size: bytes(network.export_model()) for size, network in self._compiled.items()}
+        return {size: _bytes(network.export_model()) for size, network in self._compiled.items()}
 
     def answer(self, views: Sequence[Views]) -> Answer:
         scores, embeddings, first = [], [], 0
@@ -99,6 +101,10 @@ class OpenVINOEngine:
                 embeddings.append(embedding)
                 first += size
         return np.concatenate(scores), np.concatenate(embeddings)
+
+
+def _bytes(exported: bytes | io.BytesIO) -> bytes:
+    return exported if isinstance(exported, bytes) else exported.getvalue()
 
 
 def batch_sizes(system: System) -> tuple[int, ...]:
