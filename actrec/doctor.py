@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actrec.core.number_formats import candidates
+from actrec.core.number_formats import candidates, refusals
 from actrec.machine import cache_folder, choose_device, cores_in_words, describe, memory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +30,7 @@ ROOM = 2 << 30  # bytes that a training, its clips and its checkpoints want
 LEAST_MEMORY = 4 << 30
 PORT = 7860
 DECODED = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")  # what cameras, phones and browsers record
+OPTIONAL = ("openvino",)  # its absence is the business of `engines`: all works without it
 GOOD, NOTE, PROBLEM = "good", "note", "problem"
 INSTALL = "Install what is asked for: pip install -r requirements.txt"
 
@@ -47,7 +48,7 @@ class Finding:
 def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, codecs, camera, lambda: checkpoints(weights), fetched, lambda: folders(weights, runs),
+        python, packages, device, engines, codecs, camera, lambda: checkpoints(weights), fetched, lambda: folders(weights, runs),
         machine, port,
     )  # fmt: skip
     found: list[Finding] = []
@@ -81,7 +82,8 @@ def packages(requirements: Path = REQUIREMENTS) -> Iterator[Finding]:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, PROBLEM, "not installed", INSTALL)
+            if name not in OPTIONAL:
+                yield Finding(name, PROBLEM, "not installed", INSTALL)
             continue
         fits = all(_within(version, each) for each in bounds)
         yield Finding(name, GOOD if fits else PROBLEM, version, "" if fits else f"Wanted {','.join(bounds)}. {INSTALL}")
@@ -129,6 +131,20 @@ def device() -> Iterator[Finding]:
     quick = any(each.dtype == "bfloat16" for each in candidates())
     numbers = "bfloat16 and float32 are timed for each network" if quick else "float32; no bfloat16 instructions"
     yield Finding("device", GOOD, f"{describe(chosen)}; {numbers}")
+
+
+def engines() -> Iterator[Finding]:
+    """Whether OpenVINO answers, tried in a child that it may end; and what was refused after a check on this machine."""
+    from actrec.core.dirty_memory import ChildError, in_child
+
+    try:
+        says = in_child("actrec.recognition.engines.openvino_engine:tried", {}, threads=1, seconds=60)["says"]
+        yield Finding("engine", GOOD, f"{says}; for each network it is compared with PyTorch, then timed")
+    except ChildError as error:
+        says = f"PyTorch; OpenVINO, which is quicker on a busy machine, does not work: {error}"
+        yield Finding("engine", NOTE, says, "Install it anew: pip install --force-reinstall openvino")
+    for sentence in refusals():
+        yield Finding("number format", NOTE, sentence)
 
 
 def codecs() -> Iterator[Finding]:

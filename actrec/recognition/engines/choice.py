@@ -24,7 +24,7 @@ from actrec.machine import processor
 from actrec.recognition.engines import openvino_engine, stored
 from actrec.recognition.engines.engine import Engine, Shares, thread_budget
 from actrec.recognition.engines.opening import engine_names, open_engine
-from actrec.recognition.engines.openvino_engine import OpenVINOEngine, batch_sizes
+from actrec.recognition.engines.openvino_engine import OpenVINOEngine
 from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.systems import SYSTEMS, System
 from actrec.weights.cards import Card
@@ -68,12 +68,12 @@ class Choice:
         """An engine by its name; OpenVINO's as it was stored, where it was."""
         if name.startswith("OpenVINO"):
             with contextlib.suppress(OSError, ValueError, RuntimeError):
-                found = stored.read(self._place(), batch_sizes(self.system))
+                found = stored.read(self._place())
                 return OpenVINOEngine.load(self.system, name.split(" ", 1)[1], found)
         return open_engine(name, self.system, self.network, torch.device("cpu"))
 
     def opens_at_once(self, name: str) -> bool:
-        return not name.startswith("OpenVINO") or stored.is_stored(self._place(), batch_sizes(self.system))
+        return not name.startswith("OpenVINO") or stored.is_stored(self._place())
 
     def _ask(self, names: Sequence[str]) -> Finding:
         with tempfile.TemporaryDirectory(prefix="engines-") as folder:

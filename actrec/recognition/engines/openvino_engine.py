@@ -50,6 +50,17 @@ def _core() -> openvino.Core:
     return _openvino().Core()
 
 
+def tried(_: Mapping) -> dict[str, str]:
+    """Compute something, for the doctor: what did."""
+    openvino = _openvino()
+    value = openvino.opset13.parameter([2], np.float32)
+    model = openvino.Model([openvino.opset13.exp(value)], [value])
+    found = _core().compile_model(model, "CPU", _settings("float32"))(np.zeros(2, np.float32))[0]
+    if found.tolist() != [1.0, 1.0]:
+        raise RuntimeError(f"OpenVINO says that e to the power of 0 is {found.tolist()}")
+    return {"says": f"OpenVINO {version()}"}
+
+
 class OpenVINOEngine:
     """A network compiled for batches of fixed sizes, which are quicker than one for any size.
 
@@ -84,6 +95,11 @@ class OpenVINOEngine:
             size: _core().import_model(io.BytesIO(data), "CPU", _settings(dtype)) for size, data in stored.items()
         })  # fmt: skip
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The batch sizes that it has a network for, the largest first."""
+        return tuple(self._compiled)
+
     def store(self) -> dict[int, bytes]:
         """The compiled networks by batch size, for `load` with the same version on the same machine."""
         return {size: _bytes(network.export_model()) for size, network in self._compiled.items()}
@@ -108,7 +124,7 @@ def _bytes(exported: bytes | io.BytesIO) -> bytes:
 
 
 def batch_sizes(system: System) -> tuple[int, ...]:
-    """A light network's views are quicker three at once; a large one fills the machine with one."""
+    """The sizes worth a try: a small network's views are quicker three at once; a large one fills the machine alone."""
     return (1, 3) if system.size == "light" else (1,)
 
 

@@ -24,8 +24,8 @@ def _file(place: Path, size: int) -> Path:
     return place / f"{size}.blob"
 
 
-def is_stored(place: Path, sizes: tuple[int, ...]) -> bool:
-    return all(_file(place, size).is_file() for size in sizes)
+def is_stored(place: Path) -> bool:
+    return _file(place, 1).is_file()
 
 
 def write(place: Path, compiled: Mapping[int, bytes]) -> None:
@@ -36,14 +36,16 @@ def write(place: Path, compiled: Mapping[int, bytes]) -> None:
         _remove_oldest(place.parent, place)
 
 
-def read(place: Path, sizes: tuple[int, ...]) -> dict[int, bytes]:
+def read(place: Path) -> dict[int, bytes]:
     """What was written there; a ValueError or OSError where it is damaged or gone."""
     found = {}
-    for size in sizes:
-        data = read_small(_file(place, size), MOST)
+    for file in sorted(place.glob("*.blob")):
+        data = read_small(file, MOST)
         if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
-            raise ValueError(f"'{_file(place, size)}' is damaged")
-        found[size] = data[DIGEST:]
+            raise ValueError(f"'{file}' is damaged")
+        found[int(file.stem)] = data[DIGEST:]
+    if 1 not in found:
+        raise FileNotFoundError(f"'{place}' holds no compiled network for one view")
     with contextlib.suppress(OSError):
         os.utime(place)  # used today: not the oldest
     return found
