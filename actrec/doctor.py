@@ -48,8 +48,8 @@ class Finding:
 def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, engines, codecs, camera, lambda: checkpoints(weights), fetched, lambda: folders(weights, runs),
-        machine, port,
+        python, packages, device, engines, codecs, camera, lambda: checkpoints(weights), fetched,
+        lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
     found: list[Finding] = []
     for check in checks:
@@ -134,7 +134,7 @@ def device() -> Iterator[Finding]:
 
 
 def engines() -> Iterator[Finding]:
-    """Whether OpenVINO answers, tried in a child that it may end; and what was refused after a check on this machine."""
+    """Whether OpenVINO answers, tried in a child that it may end; and what failed its check on this machine."""
     from actrec.core.dirty_memory import ChildError, in_child
 
     try:

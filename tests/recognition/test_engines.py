@@ -286,9 +286,8 @@ def test_openvino_calls_nobody_and_leaves_nothing_at_home(tmp_path):
 
 def test_one_module_imports_openvino_and_hides_its_telemetry_first():
     files = [*ROOT.glob("actrec/**/*.py"), *ROOT.glob("demo/**/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "app.py"]
-    importing = [
-        path for path in files if any(_imports_openvino(node) for node in ast.walk(ast.parse(path.read_text())))
-    ]
+    parsed = {path: ast.parse(path.read_text()) for path in files}
+    importing = [path for path, tree in parsed.items() if any(map(_imports_openvino, ast.walk(tree)))]
     assert [path.name for path in importing] == ["openvino_engine.py"]
     text = importing[0].read_text()
     assert text.index('sys.modules["openvino_telemetry"] = None') < text.index("    import openvino\n\n    return")
