@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actrec.core.number_formats import candidates
+from actrec.core.number_formats import candidates, refusals
 from actrec.machine import cache_folder, choose_device, cores_in_words, describe, memory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,8 +47,8 @@ class Finding:
 def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, codecs, camera, lambda: checkpoints(weights), fetched, lambda: folders(weights, runs),
-        machine, port,
+        python, packages, device, number_formats, codecs, camera, lambda: checkpoints(weights), fetched,
+        lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
     found: list[Finding] = []
     for check in checks:
@@ -127,8 +127,19 @@ def device() -> Iterator[Finding]:
         yield Finding("device", GOOD, f"{describe(chosen)}, {free / 1e9:.1f} of {whole / 1e9:.1f} GB free")
         return
     quick = any(each.dtype == "bfloat16" for each in candidates())
-    numbers = "bfloat16 and float32 are timed for each network" if quick else "float32; no bfloat16 instructions"
+    numbers = (
+        "bfloat16 is checked against float32 and timed for each network"
+        if quick
+        else "float32; no bfloat16 instructions"
+    )
     yield Finding("device", GOOD, f"{describe(chosen)}; {numbers}")
+
+
+def number_formats() -> Iterator[Finding]:
+    """Formats that failed their check here: float32 is used in their place."""
+    for sentence in refusals():
+        remedy = "Nothing to do: float32 is used. A later PyTorch is checked anew."
+        yield Finding("number format", NOTE, sentence, remedy)
 
 
 def codecs() -> Iterator[Finding]:
