@@ -40,11 +40,11 @@ DATA = ["synthetic:six", "synthetic:webcam", "synthetic:interactions"]
 def summary(trainings: Trainings, name: str | None) -> str:
     """State, progress, speed and time left in words."""
     run = trainings.run(name)
+    if _starting(trainings, name):
+        return f'<p class="quiet" data-state="starting">Starting {escape(name)}.</p>'
     if run is None:
         if not name:
             return '<p class="quiet" data-state="none">No training has been started yet.</p>'
-        if trainings.starting(name):
-            return f'<p class="quiet" data-state="starting">Starting {escape(name)}.</p>'
         why = trainings.last_words(name)
         if not why and name != trainings.name:
             return '<p class="quiet" data-state="none">There is no run of this name.</p>'
@@ -58,6 +58,12 @@ def summary(trainings: Trainings, name: str | None) -> str:
         f'<p>{escape(status["sentence"])}</p><p class="quiet figures">{escape(" · ".join(facts))}</p>'
         + (f'<p class="quiet" data-format-changed>{escape(changed)}</p>' if changed else "")
     )
+
+
+def _starting(trainings: Trainings, name: str | None) -> bool:
+    """Whether a training of this name has been started and has not said anything yet."""
+    run = trainings.run(name)
+    return trainings.starting(name or "") and (run is None or run.status()["state"] == "failed")
 
 
 def pictures(events: list[dict]) -> list[str]:
@@ -83,7 +89,7 @@ def look(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
     busy = trainings.busy()
     name = name or busy or next(iter(trainings.names()), None)
     run = trainings.run(name)
-    state = run.status()["state"] if run else "starting" if trainings.starting(name or "") else "none"
+    state = "starting" if _starting(trainings, name) else run.status()["state"] if run else "none"
     now = (name, state, busy, run.news() if run else None)
     if now == seen and not again:
         return [gr.skip()] * 14

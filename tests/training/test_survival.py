@@ -131,7 +131,7 @@ def test_a_full_disk_and_a_loss_that_is_no_number_keep_the_last_good_checkpoint(
 
     assert main(["train", "--resume", str(folder), "--rate", "1e30"]) == 2
     status = run.status()
-    assert status["state"] == "failed" and "lower --rate" in status["sentence"]
+    assert status["state"] == "failed" and "third of the learning rate" in status["sentence"]
     assert unchanged(good, run)
     assert main(["train", "--resume", str(folder), "--rate", "0.001"]) == 0
     assert run.status()["state"] == "finished"
