@@ -48,7 +48,7 @@ class Finding:
 def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, engines, codecs, camera, lambda: checkpoints(weights), fetched,
+        python, packages, device, engines, number_formats, codecs, camera, lambda: checkpoints(weights), fetched,
         lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
     found: list[Finding] = []
@@ -129,12 +129,16 @@ def device() -> Iterator[Finding]:
         yield Finding("device", GOOD, f"{describe(chosen)}, {free / 1e9:.1f} of {whole / 1e9:.1f} GB free")
         return
     quick = any(each.dtype == "bfloat16" for each in candidates())
-    numbers = "bfloat16 and float32 are timed for each network" if quick else "float32; no bfloat16 instructions"
+    numbers = (
+        "bfloat16 is checked against float32 and timed for each network"
+        if quick
+        else "float32; no bfloat16 instructions"
+    )
     yield Finding("device", GOOD, f"{describe(chosen)}; {numbers}")
 
 
 def engines() -> Iterator[Finding]:
-    """Whether OpenVINO answers, tried in a child that it may end; and what failed its check on this machine."""
+    """Whether OpenVINO answers, tried in a child that it may end."""
     from actrec.core.dirty_memory import ChildError, in_child
 
     try:
@@ -143,8 +147,13 @@ def engines() -> Iterator[Finding]:
     except ChildError as error:
         says = f"PyTorch; OpenVINO, which is quicker on a busy machine, does not work: {error}"
         yield Finding("engine", NOTE, says, "Install it anew: pip install --force-reinstall openvino")
+
+
+def number_formats() -> Iterator[Finding]:
+    """Formats and engines that failed their check here: others are used in their place."""
     for sentence in refusals():
-        yield Finding("number format", NOTE, sentence)
+        remedy = "Nothing to do: what passed the check is used, float32 at least. A later version is checked anew."
+        yield Finding("number format", NOTE, sentence, remedy)
 
 
 def codecs() -> Iterator[Finding]:
