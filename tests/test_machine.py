@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import actrec.commands.list
+import actrec.cli.list
 from actrec import machine
 from actrec.__main__ import main
-from actrec.data.sets import DataError
-from actrec.refusal import BadValue, Refusal
-from actrec.repository import RepositoryError
-from actrec.tailor.detector import DetectorError
+from actrec.core.errors import BadValue, Refusal
+from actrec.data.samples import DataError
+from actrec.people.detector import DetectorError
+from actrec.recognition.repository import RepositoryError
 from actrec.training.run import RunError
 from actrec.video import VideoError
 from actrec.weights.cards import WeightsError
@@ -65,10 +65,10 @@ def test_a_refusal_is_a_sentence_and_a_librarys_own_error_keeps_its_traceback(mo
 
         return run
 
-    monkeypatch.setattr(actrec.commands.list, "run", fails(Refusal("Choose another one.")))
+    monkeypatch.setattr(actrec.cli.list, "run", fails(Refusal("Choose another one.")))
     assert main(["list"]) == 2
     assert capsys.readouterr().err == "Choose another one.\n"
-    monkeypatch.setattr(actrec.commands.list, "run", fails(ValueError("axis 3 is out of bounds")))
+    monkeypatch.setattr(actrec.cli.list, "run", fails(ValueError("axis 3 is out of bounds")))
     with pytest.raises(ValueError, match="axis 3"):
         main(["list"])
 
@@ -101,7 +101,7 @@ def test_what_threads_needed_one_after_the_other_is_kept_once():
 # What was needed for a moment stays held, as the settings want it for the next step of a training, until it is given.
 MOMENT = """
 import numpy as np
-from actrec.machine import give_back, held
+from actrec.core.memory import give_back, held
 before, needed = held(), [np.ones(1 << 16) for _ in range(200)]
 top, needed = np.ones(1 << 16), None
 for take in (lambda: None, give_back):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from actrec.refusal import BadValue
-from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, reference
+from actrec.core.errors import BadValue
+from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, torchvision_models
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 
 __all__ = ["SYSTEMS", "Input", "Option", "Protocol", "Schedule", "System", "Views", "named"]

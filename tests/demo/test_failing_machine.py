@@ -21,13 +21,14 @@ from actrec.explain.over_time import Windows
 from actrec.models.layers import for_inference
 from actrec.recognition.engines.engine import Answer
 from actrec.recognition.engines.torch_engine import TorchEngine
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import Views
 from actrec.video import VideoError
 from actrec.video.read import read_clip
-from demo import clip, embeddings, motion, saliency, teach, trainings
-from demo.files import fresh_file
-from demo.lab import Lab
+from demo.server.services import Lab
+from demo.shared import trainings
+from demo.shared.files import fresh_file
+from demo.tabs import clip, embeddings, motion, saliency, teach
 
 ROOT = Path(__file__).resolve().parents[2]
 WAVE = ROOT / "assets/examples/wave.mp4"

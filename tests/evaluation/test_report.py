@@ -14,9 +14,9 @@ import pytest
 
 import actrec.evaluation
 from actrec.evaluation import metrics
-from actrec.evaluation.judge import judge, judge_unknown, most_confused, over_splits
-from actrec.evaluation.pictures import confusion_picture, rejection_picture, reliability_picture
+from actrec.evaluation.plots import confusion_picture, rejection_picture, reliability_picture
 from actrec.evaluation.report import write_report
+from actrec.evaluation.result import judge, judge_unknown, most_confused, over_splits
 
 LABELS = ["handshake", "hug", "kick", "point", "punch", "push"]
 
@@ -129,7 +129,7 @@ def test_everything_in_the_report_is_escaped(tmp_path):
 
 def test_a_machine_without_matplotlib_still_gets_the_numbers(tmp_path, monkeypatch):
     monkeypatch.delattr(actrec.evaluation, "pictures")
-    monkeypatch.delitem(sys.modules, "actrec.evaluation.pictures")
+    monkeypatch.delitem(sys.modules, "actrec.evaluation.plots")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     _, page = write_report(tmp_path, some_result(), title="t")
     seen = Tags(page.read_text())

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.data import synthetic
+from actrec import synthetic
 from actrec.explain.saliency import ClassSaliency, unletterboxed
 from actrec.recognition.engines.opening import engine_names
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.systems.views import place
 from actrec.video import Clip

@@ -8,7 +8,7 @@ from torchvision.models import get_model, get_model_weights
 
 from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications
-from actrec.models.reference import MEASURED, VARIANTS, Reference, labels, preparation, reference
+from actrec.models.torchvision_models import MEASURED, VARIANTS, Reference, labels, preparation, reference
 from actrec.weights.checkpoint import WeightsError
 
 # the smallest clip each takes, to be quick

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.core.devices import cores
 from actrec.core.number_formats import FLOAT32, Finding, known_finding, refusals
-from actrec.machine import cores
 from actrec.recognition.engines import check, choice, openvino_engine, stored
 from actrec.recognition.engines.engine import thread_budget
 from actrec.recognition.engines.opening import engine_names, open_engine
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, Views, named
 from actrec.weights.checkpoint import fit, read_checkpoint
 
@@ -310,16 +310,18 @@ def test_training_imports_no_openvino(empty_cache, tmp_path):
 
 
 def test_doctor_names_an_openvino_that_does_not_work(empty_cache, tmp_path, monkeypatch):
-    from actrec import doctor
+    from actrec.cli import machine_report
 
-    assert [each.state for each in doctor.engines()] == [doctor.GOOD]
+    assert [each.state for each in machine_report.engines()] == [machine_report.GOOD]
     broken = tmp_path / "openvino"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise ImportError('no library for this processor')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (found,) = doctor.engines()
+    (found,) = machine_report.engines()
     assert (
-        found.state == doctor.NOTE and "no library for this processor" in found.says and "pip install" in found.remedy
+        found.state == machine_report.NOTE
+        and "no library for this processor" in found.says
+        and "pip install" in found.remedy
     )
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.tailor import open_detector, people, public
-from actrec.tailor.detector import DetectorError, PersonDetector, build
-from actrec.tailor.public import public_detector, read_pickled
-from actrec.tailor.quarantine import quarantine
+from actrec.people import public
+from actrec.people.detector import DetectorError, PersonDetector, build
+from actrec.people.public import public_detector, read_pickled
+from actrec.people.quarantine import quarantine
+from actrec.tailor import open_detector
 from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.download import sha256_of
 

@@ -18,7 +18,7 @@ from actrec.core import number_formats
 from actrec.core.dirty_memory import ChildError, in_child, patterns
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, known_finding, refusals
 from actrec.systems import named
-from actrec.training import numbers
+from actrec.training import number_format
 from actrec.training.format_check import WrongError, compare_again, compare_operator, compare_whole
 from actrec.training.loop import train
 from actrec.training.run import Run, RunError
@@ -246,14 +246,14 @@ def test_a_training_that_meets_garbage_goes_on_in_float32_from_the_step_before(f
     (changed,) = events(spoilt, "number_format")
     assert (changed["epoch"], changed["step"], changed["dtype"]) == (1, 1, "float32")
     assert "bfloat16 gave a loss or a gradient that is not finite" in changed["sentence"]
-    assert numbers.recorded_format(spoilt) == FLOAT32
+    assert number_format.recorded_format(spoilt) == FLOAT32
     record = json.loads((spoilt.folder / "number_format.json").read_text())
     assert record["since"] == {"epoch": 1, "step": 1} and record["before"]["dtype"] == "bfloat16"
     run = Run.create(tmp_path / "by hand", wanted(films))
     with monkeypatch.context() as patched:
         stop_at(patched, 3)
         train(run)
-    assert run.status()["state"] == "stopped" and numbers.recorded_format(run) == BFLOAT16
+    assert run.status()["state"] == "stopped" and number_format.recorded_format(run) == BFLOAT16
     (run.folder / "number_format.json").write_text(json.dumps(vars(FLOAT32)))
     train(run)
     assert same(run.checkpoint, spoilt.checkpoint) and same(run.best, spoilt.best)

@@ -15,12 +15,12 @@ from torch import nn
 
 from actrec.core.dirty_memory import patterns
 from actrec.core.number_formats import FLOAT32
-from actrec.data.synthetic import render
 from actrec.recognition.engines import stored
 from actrec.recognition.engines.engine import Answer, Engine, Shares
 from actrec.recognition.engines.opening import open_engine
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine
 from actrec.recognition.engines.torch_engine import TorchEngine
+from actrec.synthetic import render
 from actrec.systems import System, Views, named
 from actrec.weights.cards import Card
 
@@ -36,7 +36,7 @@ ACTIONS = ("wave", "squat", "clap")  # drawn for the check: what a network sees 
 def found(facts: Mapping) -> dict:
     """What the child answers: the engine to use, the milliseconds of each, and why others are refused."""
     _stay_behind(int(facts["parent"]))
-    from actrec.recognizer import Recognizer
+    from actrec.recognition.recognizer import Recognizer
 
     card, system = Card(**facts["card"]), named(facts["system"], facts["options"])
     network = system.network(len(card.labels)).eval()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.machine import cores
+from actrec.core.devices import cores
 from actrec.systems import System, Views
 
 Answer = tuple[np.ndarray, np.ndarray]  # scores before the softmax [views, classes], embeddings [views, length]

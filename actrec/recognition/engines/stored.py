@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from actrec.machine import cache_folder, read_small, write_bytes
+from actrec.core.files import cache_folder, read_small, write_bytes
 
 MOST = 2 << 30  # bytes of one file
 ALL = 768 << 20  # bytes of all that are kept
