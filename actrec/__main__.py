@@ -8,8 +8,8 @@ import os
 import select
 import sys
 
-from actrec.machine import relaunch_with_allocator
-from actrec.refusal import Refusal
+from actrec.core.errors import Refusal
+from actrec.core.processes import relaunch_with_allocator
 
 COMMANDS = {
     "list": "the systems with their weights, multiplications and inputs",
@@ -36,10 +36,10 @@ def main(words: list[str] | None = None) -> int:
     for name, meaning in COMMANDS.items():
         sub = parsers.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
         if name == asked:  # only the asked command is imported: torch alone takes four seconds
-            importlib.import_module(f"actrec.commands.{name}").add(sub)
+            importlib.import_module(f"actrec.cli.{name}").add(sub)
     args = parser.parse_args(words)
     try:
-        status = importlib.import_module(f"actrec.commands.{args.command}").run(args)
+        status = importlib.import_module(f"actrec.cli.{args.command}").run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return status

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from actrec.data.drawn import EXAMPLES
-from actrec.data.synthetic import ACTIONS, PAIRS, render
-from actrec.evaluation.metrics import softmax
-from actrec.recognizer import Recognizer, unit
+from actrec.metrics.accuracy import softmax
+from actrec.people.detector import Card as DetectorCard
+from actrec.people.detector import PersonDetector, build
+from actrec.recognition.recognizer import Recognizer, unit
+from actrec.synthetic import ACTIONS, PAIRS, render
 from actrec.systems import SYSTEMS
 from actrec.tailor import tailor
-from actrec.tailor.detector import Card as DetectorCard
-from actrec.tailor.detector import PersonDetector, build
 from actrec.video import Clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import fit, read_checkpoint

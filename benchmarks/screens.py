@@ -105,7 +105,7 @@ def teach(page) -> None:
 
 def drawn(folder: Path, action: str, numbers: tuple[int, ...]) -> list[Path]:
     """Clips of an action with seeds outside training."""
-    from actrec.data import synthetic
+    from actrec import synthetic
     from actrec.video.write import write_mp4
 
     made = []

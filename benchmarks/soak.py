@@ -26,7 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from actrec.machine import facts
+from actrec.core.processes import facts
 from benchmarks.fuzz import held
 from benchmarks.live import FLAGS, film, open_page
 
@@ -41,7 +41,7 @@ import numpy as np
 from actrec.video.read import read_clip
 from benchmarks.fuzz import held
 from demo import live
-from demo.lab import EXAMPLES, Lab
+from demo.server.services import EXAMPLES, Lab
 frames = int(sys.argv[1])
 lab = Lab(device="cpu"); lab.start(); lab.recognizer()
 clip = read_clip(EXAMPLES / "wave.mp4", short_side=240)

@@ -7,13 +7,13 @@ from functools import partial
 
 import gradio as gr
 
-from actrec.result import as_dict
-from actrec.taught import Taught
-from demo import teach
-from demo.files import discard, fresh_file
-from demo.lab import Lab
-from demo.toast import refusal, told
-from demo.wiring import COMPUTE
+from actrec.recognition.results import as_dict
+from actrec.recognition.taught import Taught
+from demo.server.services import Lab
+from demo.shared.event_options import COMPUTE
+from demo.shared.files import discard, fresh_file
+from demo.shared.toasts import refusal, told
+from demo.tabs import teach
 
 
 def classify(lab: Lab, video: str, weights: str, taught: bool, known: Taught | None) -> dict:

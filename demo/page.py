@@ -11,11 +11,13 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from demo import api, clip, compare, embeddings, live, motion, papers, saliency, status, tailor, teach, train
-from demo.guests import Guests
-from demo.lab import EXAMPLES, Lab
-from demo.locks import Gate, close_gradio, is_loopback, login, names_for, warning
-from demo.look import SCRIPT, STYLE, theme
+from demo import api
+from demo.server.access import Gate, close_gradio, is_loopback, login, names_for, warning
+from demo.server.services import EXAMPLES, Lab
+from demo.server.visitor_files import Guests
+from demo.shared import status_strip
+from demo.shared.html import SCRIPT, STYLE, theme
+from demo.tabs import clip, compare, embeddings, live, motion, papers, saliency, tailor, teach, train
 
 TABS = {
     "Clip": clip.build,
@@ -45,10 +47,10 @@ def build(lab: Lab) -> gr.Blocks:
             )
             switch = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)
         switch.click(None, None, None, js=SWITCH, api_visibility="private")
-        status.build(lab, page)
+        status_strip.build(lab, page)
         taught = gr.State(
             None
-        )  # this visitor's own actions, an `actrec.taught.Taught`; made in Teach, asked by other tabs
+        )  # this visitor's own actions, an `actrec.recognition.taught.Taught`; made in Teach, asked by other tabs
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
                 layout(lab, tab, taught)

@@ -47,7 +47,7 @@ def test_a_documented_command_is_understood(page, line):
     if name == "COMMAND":
         return
     parser = _Strict()
-    importlib.import_module(f"actrec.commands.{name}").add(parser)
+    importlib.import_module(f"actrec.cli.{name}").add(parser)
     parser.parse_args([word for word in words if word != "…"])
 
 

@@ -15,18 +15,18 @@ import numpy as np
 import orjson
 import pytest
 
+from actrec.core.files import read_small
 from actrec.evaluation.compare import Point
-from actrec.machine import read_small
-from actrec.recognizer import Recognizer, find_weights
-from actrec.training import story
+from actrec.recognition.recognizer import Recognizer, find_weights
+from actrec.training import run_log
 from actrec.training.run import Run, RunError, Settings, runs
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
-from demo.chart import accuracy_against_cost
-from demo.lab import Lab
-from demo.status import training
-from demo.train import pictures
-from demo.trainings import Trainings
+from demo.server.services import Lab
+from demo.shared.chart import accuracy_against_cost
+from demo.shared.status_strip import training
+from demo.shared.trainings import Trainings
+from demo.tabs.train import pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "weights" / "asym3d-synthetic"
@@ -227,7 +227,7 @@ def test_of_a_finished_run_two_files_are_taken_and_no_more(finished, tmp_path):
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "key").write_text("secret")
     (finished.weights / "all").symlink_to(tmp_path / "private")
-    assert story.adopt(finished, tmp_path / "weights") == "r"
+    assert run_log.adopt(finished, tmp_path / "weights") == "r"
     assert sorted(each.name for each in (tmp_path / "weights").iterdir()) == ["r"]
     assert sorted(each.name for each in (tmp_path / "weights").rglob("*")) == ["card.json", "model.safetensors", "r"]
     assert list(cards(tmp_path / "weights")) == ["r"]
@@ -240,7 +240,7 @@ def test_a_link_in_the_place_of_weights_is_not_taken(finished, tmp_path):
         (finished.weights / name).unlink()
         (finished.weights / name).symlink_to(tmp_path / "private")
         with pytest.raises(RunError, match="cannot be put into"):
-            story.adopt(finished, tmp_path / "weights")
+            run_log.adopt(finished, tmp_path / "weights")
         (finished.weights / name).unlink()
         (finished.weights / name).write_bytes(kept)
     assert not (tmp_path / "weights").exists()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.recognizer import Recognizer, find_weights, open_recognizer, steadied
+from actrec.recognition.recognizer import Recognizer, find_weights, open_recognizer, steadied
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from actrec.repository import Centres, Repository, RepositoryError
+from actrec.recognition.repository import Centres, Repository, RepositoryError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from actrec.data.split import Source, Split
+from actrec.data.sources import Source, Split
 
 # What data sets call the drawn classes; other names stay as they are.
 BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}  # UT-Interaction's, whose people are two

@@ -22,7 +22,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from actrec.data.sets import VIDEO, Broken, DataError, DataSet, Sample, folders, listing, merge, natural
+from actrec.data.datasets import DataSet, merge
+from actrec.data.samples import VIDEO, Broken, DataError, Sample, folders, listing, natural
 
 Parts = dict[str, dict[str, str]]  # clip → protocol → part
 

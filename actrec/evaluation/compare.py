@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from actrec.evaluation.cost import counted
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import System, asym3d, crossenh, fstcn, mdtnet, ms3d
 from actrec.video import Clip
 

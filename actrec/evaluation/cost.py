@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from actrec.models.counting import multiplications, weights
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import System
 from actrec.video import Clip
 from actrec.weights.cards import Card

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from actrec.core.errors import BadValue
 from actrec.models.c3d import C3D
 from actrec.models.crossenh import TwoStream
 from actrec.models.fstcn import FstCN
@@ -22,7 +23,6 @@ from actrec.models.mdtnet import FRAMES as PER_SEGMENT
 from actrec.models.mdtnet import MDTNet
 from actrec.models.ms3d import FRAMES as OF_PATHWAYS
 from actrec.models.ms3d import MS3D
-from actrec.refusal import BadValue
 
 Split = Callable[[Tensor, int], dict[str, Tensor]]  # what left a module, clips in the batch → maps by input
 I3D_LAYERS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c")

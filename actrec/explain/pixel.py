@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from actrec.charts import lines
-from actrec.explain.drawing import Figure, Panel
+from actrec.core.errors import BadValue
+from actrec.figures.charts import lines
+from actrec.figures.drawing import Figure, Panel
 from actrec.motion.salience import fast_part, grey, phase_part
-from actrec.refusal import BadValue
 
 
 @dataclass(frozen=True)

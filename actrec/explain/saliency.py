@@ -27,10 +27,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from actrec.core.errors import BadValue
+from actrec.core.number_formats import FLOAT32
 from actrec.explain.layers import Layer, NotListed, Recorded, layers_of, recorded
-from actrec.machine import FLOAT32
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import Views
 from actrec.video import Clip
 

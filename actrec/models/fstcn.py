@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from actrec.core.errors import BadValue
 from actrec.models.layers import RandomPlace, start, start_classifier
-from actrec.refusal import BadValue
 
 
 @dataclass(frozen=True)

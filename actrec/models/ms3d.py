@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from actrec.core.errors import BadValue
 from actrec.models.layers import Conv3d, Size3, convolve, less_ground, start
-from actrec.refusal import BadValue
 
 PATHWAYS = ("slow", "mid", "fast")
 KERNELS: dict[str, Size3] = {"slow": (3, 3, 3), "mid": (3, 5, 5), "fast": (3, 7, 7)}

@@ -12,8 +12,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from actrec.motion.spent import clue
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.motion.clue_time import clue
 
 
 def check_frames(frames: np.ndarray, least: int = 1) -> None:

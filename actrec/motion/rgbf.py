@@ -11,8 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from actrec.motion.spent import clue
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.motion.clue_time import clue
 
 FLOOR = 0.05  # pixels
 

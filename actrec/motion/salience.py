@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 import torch
 
+from actrec.core.errors import BadValue
+from actrec.motion.clue_time import clue
 from actrec.motion.difference import check_frames
-from actrec.motion.spent import clue
-from actrec.refusal import BadValue
 
 VARIANTS = ("amplitude", "phase")
 WORTH_THREADS = 500_000  # pixels of a clip from which more than one thread pays

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
 PATHWAYS = (7, 17, 25)  # slow, mid, fast (MS3D, sec. IV)
 KEY_FRAME = 3  # the 4th of the 5 frames of a segment (MDT-Net, training phase)

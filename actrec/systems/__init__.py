@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
-from actrec.refusal import BadValue
-from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, reference
+from actrec.core.errors import BadValue
+from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, torchvision_models
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 
 __all__ = ["SYSTEMS", "Input", "Option", "Protocol", "Schedule", "System", "Views", "named"]
 
 SYSTEMS: dict[str, System] = {
-    system.name: system for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, reference) for system in paper.systems()
+    system.name: system
+    for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, torchvision_models)
+    for system in paper.systems()
 }
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from torch import nn
 
 from actrec import sampling
-from actrec.fusion import average
 from actrec.models import asym3d, c3d
 from actrec.motion.rgbf import rgbf
+from actrec.systems.fusion import average
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.systems.views import METHODS, Light, Paper, channels_first, signed_difference
 from actrec.video import Clip

@@ -13,8 +13,8 @@ import numpy as np
 from torch import nn
 
 from actrec import sampling
-from actrec.fusion import average
 from actrec.models import crossenh, i3d
+from actrec.systems.fusion import average
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.systems.views import METHODS, Light, Paper, channels_first
 from actrec.video import Clip

@@ -16,9 +16,9 @@ import numpy as np
 from torch import nn
 
 from actrec import sampling
-from actrec.fusion import Fused, average, maximum, sci_fusion
+from actrec.core.errors import BadValue
 from actrec.models import fstcn
-from actrec.refusal import BadValue
+from actrec.systems.fusion import Fused, average, maximum, sci_fusion
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.systems.views import PLAIN, Light, Paper, Placing, channels_first
 from actrec.video import Clip

@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from actrec import sampling
-from actrec.fusion import average
 from actrec.models import mdtnet
 from actrec.motion.salience import enhance
 from actrec.motion.salience import salience as salience_of
+from actrec.systems.fusion import average
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.systems.views import Light, Paper, channels_first
 from actrec.video import Clip

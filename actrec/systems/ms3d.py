@@ -14,10 +14,10 @@ import numpy as np
 from torch import nn
 
 from actrec import sampling
-from actrec.fusion import average
+from actrec.core.errors import BadValue
 from actrec.models import ms3d
 from actrec.motion.difference import variance_rate
-from actrec.refusal import BadValue
+from actrec.systems.fusion import average
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.systems.views import Light, Paper, channels_first
 from actrec.video import Clip

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.fusion import Fused
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.systems.fusion import Fused
 from actrec.video import Clip
 
 # Input name → uint8 [C, T, H, W]: small to keep, quick to move; made floats on the device.

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actrec.data.split import Split
-from actrec.losses import bridge_distillation, n_pair_of_batch, pair_batches
-from actrec.machine import Numbers
+from actrec.core.number_formats import Numbers
+from actrec.data.sources import Split
+from actrec.systems.losses import bridge_distillation, n_pair_of_batch, pair_batches
 from actrec.systems.system import Schedule, System
-from actrec.training.world import GatherFromAll, World
+from actrec.training.distributed import GatherFromAll, World
 
 Inputs = Mapping[str, Tensor]
 

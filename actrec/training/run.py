@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from actrec.machine import alive, has_open, mark, parsed, read_small, write_json
-from actrec.refusal import Refusal
-from actrec.training.events import event_of, status_of
+from actrec.core.errors import Refusal
+from actrec.core.files import parsed, read_small, write_json
+from actrec.core.processes import alive, has_open, mark
+from actrec.training.event_log import event_of, status_of
 from actrec.weights.folders import is_name
 
 try:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from actrec.models.crossenh import TwoStream
 from actrec.models.i3d import I3D
 from actrec.models.mdtnet import MDTNet
-from actrec.recognizer import find_weights
+from actrec.recognition.recognizer import find_weights
 from actrec.systems import System
 from actrec.training.run import RunError
 from actrec.weights.cards import WeightsError

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.machine import Numbers
+from actrec.core.number_formats import Numbers
 from actrec.systems import System, Views
+from actrec.training.distributed import World
 from actrec.training.objective import Lesson, Objective
 from actrec.training.run import RunError
 from actrec.training.whole_batch import Rows
-from actrec.training.world import World
 
 LONGEST_GRADIENT = 5.0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
 FULL = 64  # hexadecimal digits of a SHA-256
 

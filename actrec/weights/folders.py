@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from actrec.machine import alive
+from actrec.core.processes import alive
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # where weights are looked for by name
 FILES = ("model.safetensors", "card.json")  # of a folder of weights

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from actrec.data.cache import ClipCache, Damaged, content_hash, read_entry, write_entry
 from actrec.data.reading import FILES, ClipSettings, fitted, read_frames, thinned
-from actrec.data.sets import DataError, Sample
+from actrec.data.samples import DataError, Sample
 from actrec.video import Clip, VideoError
 from actrec.video.write import write_mp4
 

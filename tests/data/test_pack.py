@@ -13,12 +13,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from actrec.commands import data as command
+from actrec.cli import data as command
 from actrec.data.check import examine
 from actrec.data.clips import clips_source, prepare
+from actrec.data.datasets import merge
+from actrec.data.open import open_set
 from actrec.data.pack import PackReader, open_pack, write_pack
 from actrec.data.reading import FILES, ClipSettings, fitted, thinned
-from actrec.data.sets import DataError, Sample, merge, open_set
+from actrec.data.samples import DataError, Sample
 from actrec.video.write import write_mp4
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo import locks
-from demo.guests import Guests
-from demo.lab import Lab
 from demo.page import serve
+from demo.server import access
+from demo.server.services import Lab
+from demo.server.visitor_files import Guests
 
 ROOT = Path(__file__).resolve().parents[2]
 API = "/gradio_api"
@@ -57,13 +57,13 @@ def page(tmp_path_factory) -> Iterator[Page]:
     connect, resolve = socket.socket.connect, socket.getaddrinfo
 
     def watched(self: socket.socket, address: object) -> None:
-        if self.family != socket.AF_UNIX and not locks.is_loopback(str(address[0])):
+        if self.family != socket.AF_UNIX and not access.is_loopback(str(address[0])):
             page.reached.append(address)
             raise OSError("no network in this test")
         connect(self, address)
 
     def resolved(host: object, *rest: object, **more: object) -> list:
-        if host and not locks.is_loopback(str(host)) and host != "0.0.0.0":
+        if host and not access.is_loopback(str(host)) and host != "0.0.0.0":
             page.reached.append(host)
             raise OSError("no network in this test")
         return resolve(host, *rest, **more)

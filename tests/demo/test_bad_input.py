@@ -12,9 +12,10 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from demo import api, clip, teach, train
-from demo.lab import Lab
-from demo.trainings import Trainings, examined, from_taught, from_zip
+from demo import api
+from demo.server.services import Lab
+from demo.shared.trainings import Trainings, examined, from_taught, from_zip
+from demo.tabs import clip, teach, train
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "video"))  # for `corpus`, which is no package of its own

@@ -10,10 +10,11 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from demo import choice, teach, train
-from demo.lab import Lab
-from demo.look import table, verdict
-from demo.trainings import Trainings, line, start
+from demo.server.services import Lab
+from demo.shared import weights_picker
+from demo.shared.html import table, verdict
+from demo.shared.trainings import Trainings, line, start
+from demo.tabs import teach, train
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS_CODE = {
@@ -45,7 +46,7 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
 def test_a_visitor_learns_from_no_other_visitors_clips(tmp_path, monkeypatch):
     shared, folders = Trainings(tmp_path / "runs", []), {}
     for guest in ("one", "two"):
-        monkeypatch.setattr("demo.trainings.current_guest", lambda guest=guest: guest)
+        monkeypatch.setattr("demo.shared.trainings.current_guest", lambda guest=guest: guest)
         folders[guest] = shared.fresh_data()
         (folders[guest] / "class").mkdir(parents=True)
     mine, other = folders["two"], folders["one"]
@@ -122,10 +123,10 @@ def test_the_words_of_a_run_are_not_read_from_elsewhere(tmp_path):
 def test_names_and_labels_are_escaped_everywhere(tmp_path):
     from dataclasses import replace
 
-    from actrec import charts
-    from actrec.taught import Lesson, Taught
+    from actrec.figures import charts
+    from actrec.recognition.taught import Lesson, Taught
     from actrec.training.run import Run, Settings
-    from demo.toast import refusal
+    from demo.shared.toasts import refusal
 
     card = replace(next(iter(Lab().cards.values())), name=HTML, labels=[HTML, "b"], trained_on=HTML, people=HTML)
     lab = Lab(tmp_path)
@@ -137,7 +138,7 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
     run = Run.create(tmp_path / "r", Settings(system="asym3d", data=HTML, name=HTML))
     run.set_status("failed", HTML)
     shown = {
-        "about": choice.about(lab, "x"),
+        "about": weights_picker.about(lab, "x"),
         "table": table((HTML,), [(HTML,), ("1" + HTML,)], HTML),
         "verdict": verdict(HTML, True, HTML),
         "classes": teach.classes(taught),

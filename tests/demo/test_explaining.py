@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from actrec.video.write import write_mp4
-from demo import embeddings, saliency
-from demo.lab import EXAMPLES, Lab
+from demo.server.services import EXAMPLES, Lab
+from demo.tabs import embeddings, saliency
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,13 @@ import pytest
 import torch
 
 from actrec.explain.over_time import Windows
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.video import VideoError
 from actrec.video.read import read_clip
-from demo import clip, embeddings, motion, saliency, teach, trainings
-from demo.files import fresh_file
-from demo.lab import Lab
+from demo.server.services import Lab
+from demo.shared import trainings
+from demo.shared.files import fresh_file
+from demo.tabs import clip, embeddings, motion, saliency, teach
 
 ROOT = Path(__file__).resolve().parents[2]
 WAVE = ROOT / "assets/examples/wave.mp4"

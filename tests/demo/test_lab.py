@@ -14,8 +14,8 @@ import pytest
 
 from actrec.training.run import Run, Settings
 from actrec.weights.cards import WeightsError
-from demo import status
-from demo.lab import EXAMPLES, FIRST, Lab
+from demo.server.services import EXAMPLES, FIRST, Lab
+from demo.shared import status_strip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,8 +57,8 @@ def test_weights_that_appear_or_change_are_seen_and_loaded_anew(folder):
 
 def test_memory_is_given_back_again_and_again_until_the_page_ends(monkeypatch, tmp_path):
     given, before = [], set(threading.enumerate())  # of other tests
-    monkeypatch.setattr("actrec.machine.give_back", lambda: given.append(1))
-    monkeypatch.setattr("demo.lab.REST", 0.01)
+    monkeypatch.setattr("actrec.core.memory.give_back", lambda: given.append(1))
+    monkeypatch.setattr("demo.server.services.REST", 0.01)
     lab = Lab(tmp_path, "cpu", runs=tmp_path)
     lab.start()
     until(lambda: len(given) > 2 or None)
@@ -70,7 +70,7 @@ def test_without_weights_the_strip_says_what_to_do(tmp_path):
     lab = Lab(tmp_path, "cpu", runs=tmp_path)
     lab.start()
     until(lambda: lab.failed or None)
-    assert "python -m actrec train" in status.strip(lab)
+    assert "python -m actrec train" in status_strip.strip(lab)
     assert "python -m actrec train" in lab.at_once(None)
 
 
@@ -82,7 +82,7 @@ def test_damaged_default_weights_leave_the_others_to_answer(tmp_path):
     lab = Lab(tmp_path, "cpu", runs=tmp_path)
     lab.start()
     assert lab.recognizer("healthy").labels and lab.recognizer() is lab.recognizer("healthy")
-    assert not lab.failed and f"'{FIRST}' could not be loaded" in status.strip(lab).replace("&#x27;", "'")
+    assert not lab.failed and f"'{FIRST}' could not be loaded" in status_strip.strip(lab).replace("&#x27;", "'")
     with pytest.raises(WeightsError, match="checksum differs"):
         lab.recognizer(FIRST)
 
@@ -99,15 +99,15 @@ def test_the_strip_names_a_running_training_with_its_progress(tmp_path):
     run = Run.create(tmp_path / "mine", Settings(system="asym3d", data="synthetic:six", name="mine"))
     run.set_status("running", "Epoch 2 of 5.", done=0.4)
     lab = Lab(tmp_path, "cpu", runs=tmp_path)
-    assert status.training(lab) == "mine, running, 40% done"
-    assert "mine, running" in status.strip(lab)
+    assert status_strip.training(lab) == "mine, running, 40% done"
+    assert "mine, running" in status_strip.strip(lab)
     run.set_status("finished", "Done.")
-    assert status.training(lab) == ""
+    assert status_strip.training(lab) == ""
 
 
 def test_the_person_detector_is_opened_once(monkeypatch, tmp_path):
     opened = []
-    monkeypatch.setattr("actrec.tailor.open_detector", lambda: opened.append(1))
+    monkeypatch.setattr("actrec.people.open_detector", lambda: opened.append(1))
     lab = Lab(tmp_path, "cpu")
     clip = Lab(tmp_path, "cpu").read(EXAMPLES / "clap.mp4", short_side=64, stop=1.0)
     for _ in range(2):
@@ -124,7 +124,8 @@ def test_the_page_is_built_without_torch_and_writes_no_stubs(tmp_path):
     told = subprocess.run(
         [
             sys.executable, "-c",
-            "import sys; from demo.stubs import without_stubs; without_stubs(); from demo.lab import Lab; "
+            "import sys; from demo.server.no_pyi import without_stubs; without_stubs(); "
+            "from demo.server.services import Lab; "
             "from demo.page import build; build(Lab()); sys.path.insert(0, sys.argv[1]); import own; "
             "print([name for name in ('torch', 'torchvision', 'matplotlib', 'ultralytics', 'av', 'sklearn') "
             "if name in sys.modules])",

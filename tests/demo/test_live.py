@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from demo import films, live
-from demo.lab import EXAMPLES, Lab
-from demo.look import lately, pale
+from demo.server.services import EXAMPLES, Lab
+from demo.shared import demo_loop
+from demo.shared.html import lately, pale
+from demo.tabs import live
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,11 @@ def test_before_the_weights_are_there_it_says_what_it_waits_for(lab):
 def test_the_demo_loop_goes_there_and_back_and_takes_every_clip_in_turn(lab):
     clip = lab.example(EXAMPLES / "squat.mp4")
     for second in (0.3, 1.1):
-        there = films.frame(lab, "squat", second)
+        there = demo_loop.frame(lab, "squat", second)
         assert np.array_equal(there, clip.frames[np.searchsorted(clip.times, second + 1e-6, side="right") - 1])
-        back = films.frame(lab, "squat", 2 * clip.duration - second)
+        back = demo_loop.frame(lab, "squat", 2 * clip.duration - second)
         assert np.array_equal(there, back)
-    turns = [films.frame(lab, films.ALL, place * films.TURN).tobytes() for place in range(6)]
+    turns = [demo_loop.frame(lab, demo_loop.ALL, place * demo_loop.TURN).tobytes() for place in range(6)]
     assert len(set(turns)) == 6
 
 
@@ -41,9 +42,9 @@ def test_squats_of_the_demo_loop_are_squats(lab, monkeypatch):
     lab.start()
     lab.recognizer()
     visitor, now = None, [100.0]
-    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.tabs.live.time.monotonic", lambda: now[0])
     for step in range(35):
-        frame = films.frame(lab, "squat", 0.5 + step / 10)
+        frame = demo_loop.frame(lab, "squat", 0.5 + step / 10)
         view, answer, strip, visitor = live.on_frame(lab, frame, visitor, "motion salience", 5, None, live.OWN, None)
         now[0] += 0.1
     assert 'data-label="squat"' in answer
@@ -56,7 +57,7 @@ def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(lab, monkeyp
     lab.start()
     lab.recognizer()
     visitor, now = None, [200.0]
-    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.tabs.live.time.monotonic", lambda: now[0])
     for _ in range(9):
         *_, visitor = live.on_tick(lab, 199.5, "squat", visitor, "nothing", 5, None, live.OWN, None)
         now[0] += 0.5

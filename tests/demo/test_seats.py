@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from demo import live
-from demo.lab import Lab
-from demo.seats import SILENT, TERM, Seats
+from demo.server.live_queue import SILENT, TERM, Seats
+from demo.server.services import Lab
+from demo.tabs import live
 
 
 def everyone(seats: Seats, visitors: str, now: float) -> dict[str, float]:
@@ -48,7 +48,7 @@ def test_a_place_is_kept_while_nobody_waits_and_lost_by_silence():
 
 def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
     lab, now = Lab(device="cpu"), [500.0]
-    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.tabs.live.time.monotonic", lambda: now[0])
     lab.start()
     lab.recognizer()
     frame, visitors = np.zeros((240, 320, 3), np.uint8), [None] * 9

@@ -14,15 +14,15 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from actrec.data.synthetic import ACTIONS
-from actrec.data.synthetic.skeleton import Body, pose
-from demo.trainings import Trainings, examined, from_zip, words
+from actrec.synthetic import ACTIONS
+from actrec.synthetic.skeleton import Body, pose
+from demo.shared.trainings import Trainings, examined, from_zip, words
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = """
 import sys
 from pathlib import Path
-from demo.trainings import Trainings, start
+from demo.shared.trainings import Trainings, start
 start(Trainings(Path(sys.argv[1])), "mine", sys.argv[2], "asym3d", "scratch", "at random", 400, None)
 sys.stdout.write("started")
 """
@@ -67,7 +67,7 @@ def test_what_a_killed_page_left_half_unpacked_goes_at_the_next_start(tmp_path):
 
 def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
     path = tmp_path / "clips.zip"
-    monkeypatch.setattr("demo.trainings.examined", lambda _: [])
+    monkeypatch.setattr("demo.shared.trainings.examined", lambda _: [])
 
     def bring(trainings: Trainings) -> None:
         with zipfile.ZipFile(path, "w") as archive:
@@ -79,7 +79,7 @@ def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
     there = set((tmp_path / "runs" / "data").iterdir())
     for what, value in (("KEPT", 4096), ("SPARE", 1 << 60)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"demo.trainings.{what}", value)
+            patch.setattr(f"demo.shared.trainings.{what}", value)
             with pytest.raises(gr.Error, match="no room for more clips"):
                 bring(shared)
             assert set((tmp_path / "runs" / "data").iterdir()) == there

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 from squares import moving
 
-from actrec.commands import claims as command
-from actrec.evaluation import arms, claims
-from actrec.evaluation.arms import Arm
-from actrec.refusal import BadValue
+from actrec.claims import claims, experiments
+from actrec.claims.experiments import Arm
+from actrec.cli import claims as command
+from actrec.core.errors import BadValue
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["id", "paper", "claim", "verdict", "mean", "error", "pairs", "measure", "where", "commit", "date"]
@@ -125,10 +125,10 @@ def test_salience_on_plain_ground_is_a_difference_of_differences(tmp_path):
     for (arm, ground), value in given.items():
         for seed in range(3):
             log.append(
-                {"arm": arm, "ground": ground, "seed": seed, "settings": arms.ARMS[arm].settings,
+                {"arm": arm, "ground": ground, "seed": seed, "settings": experiments.ARMS[arm].settings,
                  "values": {"top1": value}, "commit": "abc", "date": "2026-11-21"}
             )  # fmt: skip
-    settings = {name: arm.settings for name, arm in arms.ARMS.items()}
+    settings = {name: arm.settings for name, arm in experiments.ARMS.items()}
     rows = {row["id"]: row for row in claims.summary(log, settings)["claims"]}
     assert rows["mdt-salience"]["mean"] == 0.2
     assert rows["mdt-salience-plain"]["mean"] == 0.15  # (0.6 − 0.4) − (0.75 − 0.7)
@@ -152,15 +152,15 @@ def test_the_summary_has_every_claim_and_a_new_one_says_not_measured(tmp_path, c
 def test_every_claim_names_two_arms_that_exist_and_differ():
     for claim in claims.CLAIMS:
         assert claim.better != claim.worse
-        assert {claim.better, claim.worse} <= set(arms.ARMS), claim.id
-        same = {arms.ARMS[arm].settings.split(";")[0] for arm in (claim.better, claim.worse)}
+        assert {claim.better, claim.worse} <= set(experiments.ARMS), claim.id
+        same = {experiments.ARMS[arm].settings.split(";")[0] for arm in (claim.better, claim.worse)}
         assert len(same) == 1, f"{claim.id}: unequal steps"
     with pytest.raises(BadValue, match="There is no claim 'x'"):
         claims.chosen(["x"], False)
 
 
 def test_a_class_left_out_is_in_no_part_that_is_learned():
-    source, strange = arms.without_class(moving(0), 0)
+    source, strange = experiments.without_class(moving(0), 0)
     assert source.labels == ["right"]
     assert set(source.train.targets) == set(source.validation.targets) == {0}
     assert (len(source.train), len(source.validation), len(strange)) == (12, 4, 4)
@@ -169,7 +169,7 @@ def test_a_class_left_out_is_in_no_part_that_is_learned():
 
 def test_one_pair_is_the_plain_crop_of_the_middle_pair():
     scores = np.arange(3 * 4 * 2, dtype=float).reshape(12, 2)  # three pairs of four crops
-    np.testing.assert_array_equal(arms.one_pair(scores), scores[4])
+    np.testing.assert_array_equal(experiments.one_pair(scores), scores[4])
 
 
 def test_the_document_shows_the_figures_of_the_summary():

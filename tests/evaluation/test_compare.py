@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from actrec.data import synthetic
+from actrec import synthetic
 from actrec.evaluation.compare import HEADLINES, IN_PAPER, Compared, compared, headline, with_agreement
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, asym3d, crossenh, fstcn, mdtnet, ms3d
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "asym3d-synthetic"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.core.errors import BadValue
+from actrec.explain.activations import Found, neuron_maps, of_views
 from actrec.explain.layers import layer_named, layers_of, recorded
 from actrec.explain.saliency import ClassSaliency
-from actrec.explain.survey import Found, neuron_maps, of_views
-from actrec.models.reference import MEASURED
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
+from actrec.models.torchvision_models import MEASURED
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card

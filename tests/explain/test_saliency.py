@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.data import synthetic
+from actrec import synthetic
+from actrec.core.number_formats import CANDIDATES
 from actrec.explain.saliency import ClassSaliency, unletterboxed
-from actrec.machine import CANDIDATES
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.systems.views import place
 from actrec.video import Clip
@@ -74,7 +74,9 @@ def test_the_score_of_centres_is_minus_the_squared_distance(noise):
 
 @pytest.mark.parametrize("numbers", CANDIDATES, ids=str)
 def test_the_network_that_answers_is_left_alone(numbers, monkeypatch):
-    monkeypatch.setattr("actrec.recognizer.choose_numbers", lambda key, device, run: (run(numbers), numbers)[1])
+    monkeypatch.setattr(
+        "actrec.recognition.recognizer.choose_numbers", lambda key, device, run: (run(numbers), numbers)[1]
+    )
     recognizer = Recognizer.load(WEIGHTS, "cpu")
     clip = synthetic.render("wave", 2_000_000_501, frames=36, size=(120, 160), fps=12)
     before = recognizer.predict(clip, views="one").scores

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.explain import claims
-from actrec.explain.drawing import coloured
+from actrec.claims import figure
 from actrec.explain.subject import Subject
-from actrec.explain.tours import asym3d, asym3d_costs, crossenh, fstcn, fstcn_answers, mdtnet, ms3d, ms3d_codes
-from actrec.recognizer import Recognizer
+from actrec.figures.drawing import coloured
+from actrec.recognition.recognizer import Recognizer
+from actrec.tours import asym3d, asym3d_costs, crossenh, fstcn, fstcn_answers, mdtnet, ms3d, ms3d_codes
 from actrec.video import Clip
 from actrec.video.read import read_clip
-from demo import papers
+from demo.tabs import papers
 from demo.tours import TOURS
 from demo.tours.step import Choice, Slider, Words
 
@@ -88,7 +88,7 @@ def test_a_system_without_weights_is_said_in_words(clip):
 def test_tours_have_seven_to_ten_steps_and_no_more_controls_than_the_page(subjects):
     for tour in TOURS.values():
         assert 7 <= len(tour.steps) <= 10, tour.key
-        assert tour.steps[-1].figure == "claims:verdict"
+        assert tour.steps[-1].figure == "claims.figure:verdict"
         for step in tour.steps:
             assert step.equation and 150 < len(step.text) + len(step.title) < 700, step.title
             for kind, most in ((Slider, papers.SLIDERS), (Choice, papers.CHOICES), (Words, papers.WORDS)):
@@ -282,21 +282,21 @@ def test_a_lesson_brings_the_student_nearer_and_can_be_gone_on_with(subjects):
 
 def test_claims_are_not_made_up(tmp_path):
     for key in TOURS:
-        found = claims.verdict(key, tmp_path / "none.json")
+        found = figure.verdict(key, tmp_path / "none.json")
         assert "not been measured yet" in found.said and not found.numbers["measured"]
     report = tmp_path / "claims.json"
     row = {"id": "fstcn-sci", "paper": "FstCN", "claim": "SCI is better than averaging", "verdict": "does not"}
     row |= {"mean": -0.0213, "error": 0.004, "pairs": 9, "where": "hard: drawn figures, many of them"}
     open_question = row | {"id": "fstcn-many-clips", "verdict": "not measured yet", "mean": None, "error": None}
     report.write_text(json.dumps({"claims": [row, open_question]}))
-    found = claims.verdict("fstcn", report)
+    found = figure.verdict("fstcn", report)
     assert "0 of 1 measured" in found.said
     first, *rest = found.panels[0].body.rows
     assert first == ("SCI is better than averaging", "does not", "-0.021 ± 0.004", "9", "hard")
     assert len(rest) == 6 and all(each[1] == "not measured yet" for each in rest)
-    assert not claims.verdict("ms3d", report).numbers["measured"]
+    assert not figure.verdict("ms3d", report).numbers["measured"]
     report.write_text("{")
-    assert not claims.verdict("fstcn", report).numbers["measured"]
+    assert not figure.verdict("fstcn", report).numbers["measured"]
 
 
 def test_the_signed_scale_is_pale_at_zero_and_mirrored():

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from overfitting import accuracy_by_heart, clips
 
-from actrec.machine import Numbers
+from actrec.core.number_formats import Numbers
 from actrec.models.counting import multiplications, weights
 from actrec.models.i3d import I3D, VARIANTS, MaxPoolSame, Unit, same_padding
 

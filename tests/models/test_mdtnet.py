@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from overfitting import accuracy_by_heart, clips
 from torchvision.models import resnet50 as torchvision_resnet50
 
-from actrec.machine import Numbers
+from actrec.core.number_formats import Numbers
 from actrec.models.counting import multiplications, weights
 from actrec.models.mdtnet import (
     DCME,

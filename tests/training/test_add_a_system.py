@@ -27,7 +27,7 @@ def system(tmp_path, monkeypatch) -> System:
 
 def test_the_documented_system_counts_trains_and_answers(system, films, tmp_path):
     from actrec.evaluation.cost import counted
-    from actrec.recognizer import Recognizer
+    from actrec.recognition.recognizer import Recognizer
     from actrec.video.read import read_clip
 
     # 3·9·16 + 3·16² + 9·16·32 + 3·32² + 9·32·64 + 3·64², three norms of 2·(16 + 32 + 64), 65 a class, by hand.

@@ -38,12 +38,12 @@ def torchrun(*words: str) -> tuple[str, ...]:
 
 def updated(system_name: str, rank: int, size: int) -> dict[str, torch.Tensor]:
     """The weights and statistics after two updates on six clips of three classes, of which this process sees a part."""
-    from actrec.machine import FLOAT32
+    from actrec.core.number_formats import FLOAT32
     from actrec.systems import named
+    from actrec.training.distributed import World
     from actrec.training.objective import objective
     from actrec.training.updates import Learner, Pieces
     from actrec.training.whole_batch import Rows, see_whole_batch
-    from actrec.training.world import World
 
     system, rows, world = named(system_name), Rows(), World(rank, size, rank, size)
     if size > 1:
@@ -145,8 +145,8 @@ def evaluated_in_two(run: Run, films: Path, tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr[-4000:]
     two = json.loads(made.stdout.strip().splitlines()[-1])
     from actrec.evaluation import evaluate
-    from actrec.training.material import stored
-    from actrec.training.world import World
+    from actrec.training.distributed import World
+    from actrec.training.load_data import stored
     from actrec.weights.cards import read_card
 
     card, recognizer = read_card(run.weights), evaluate.load(run.weights, "cpu")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actrec.data.split import Source, Split
+from actrec.data.sources import Source, Split
 from actrec.systems import named
-from actrec.training.material import learnable, look_first, open_material
+from actrec.training.load_data import learnable, look_first, open_material
 from actrec.training.run import RunError, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"

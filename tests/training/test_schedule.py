@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from actrec.machine import FLOAT32
+from actrec.core.number_formats import FLOAT32
 from actrec.systems import named
 from actrec.training.objective import objective as objective_of
 from actrec.training.schedule import make_optimiser, rate

@@ -52,11 +52,11 @@ def a_learner(batch: int) -> updates.Learner:
     """c3d-b5's shape, tiny: no batch norm, dropout 0.5."""
     from torch import nn
 
-    from actrec.machine import FLOAT32
+    from actrec.core.number_formats import FLOAT32
+    from actrec.training.distributed import World
     from actrec.training.objective import objective
     from actrec.training.schedule import make_optimiser
     from actrec.training.whole_batch import Rows, see_whole_batch
-    from actrec.training.world import World
 
     class Tiny(nn.Module):
         def __init__(self) -> None:
@@ -241,7 +241,7 @@ def test_tensorboard_files_hold_the_epochs_figures(films, tmp_path):
 
 def test_every_loss_trains_and_ships_weights_that_load(films, tmp_path):
     """N-pair groups with class centres, and three stages of which only the last can be the best."""
-    from actrec.recognizer import Recognizer
+    from actrec.recognition.recognizer import Recognizer
 
     run = train_here(tmp_path / "ms3d", small(films, system="ms3d", epochs=1))
     assert Recognizer.load(run.weights, "cpu").labels == ("down", "left", "right")

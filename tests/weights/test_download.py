@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import torchvision
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 from actrec.weights import catalogue
 from actrec.weights import download as fetching
 from actrec.weights.catalogue import CATALOGUE, CLIPS, Entry, entry, of_kind

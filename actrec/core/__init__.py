@@ -1,0 +1,1 @@
+"""What everything stands on: errors, devices, files, memory, processes. Imports nothing of the project."""

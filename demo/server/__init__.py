@@ -1,0 +1,1 @@
+"""Who may use the page, with which files and memory, and what Gradio does not do itself."""

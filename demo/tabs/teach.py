@@ -1,0 +1,378 @@
+"""The Teach tab: name an action, show it a few times, and it is recognised at once; anything else is "unknown".
+
+What a visitor teaches is one `Taught` in the visitor's own state: replaced, never changed, and gone with the visit
+unless it is saved under a name.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+import numpy as np
+
+from actrec.figures.charts import colour
+from actrec.recognition.taught import ENOUGH, Taught, codes_of, lesson
+from actrec.recognition.taught_file import ENDING, delete, open_saved, read, save_as, saved, write
+from actrec.video import Clip, VideoError
+from demo.server.services import Lab
+from demo.shared import weights_picker
+from demo.shared.event_options import COMPUTE, QUIET
+from demo.shared.files import discard, fresh_file
+from demo.shared.html import gaps, verdict
+from demo.shared.player import player
+from demo.shared.toasts import refusal, told, warn
+
+if TYPE_CHECKING:
+    from actrec.weights.cards import Card
+
+SHORT_SIDE = 240
+OTHER = "anything else"
+
+
+def folder(lab: Lab) -> Path:
+    """Where saved sets are kept."""
+    return lab.runs / "taught"
+
+
+def learn(
+    lab: Lab,
+    taught: Taught | None,
+    weights: str | None,
+    name: str,
+    other: bool,
+    recorded: str | None,
+    files: list[str] | None,
+) -> Taught:
+    """Every clip that can be read becomes a lesson; what cannot is said, and nothing of it stays."""
+    paths = [*([recorded] if recorded else []), *(files or [])]
+    if not paths:
+        raise refusal("Show the action first: record it, or choose a few clips.")
+    label = None if other else name
+    if not other and not (name or "").strip():
+        raise refusal("Give the action a name first.")
+    try:
+        with told():
+            taught = taught or start(lab, weights)
+            recognizer = lab.recognizer(taught.weights)
+            before = len(taught.lessons)
+            for number, path in enumerate(paths, before + 1):
+                try:
+                    taught = taught.add(lesson(recognizer, label, film(lab, path), f"clip {number}"))
+                except VideoError as error:
+                    if len(paths) == 1:
+                        raise
+                    warn(f"{Path(path).name}: {error}")
+    finally:
+        for path in paths:
+            discard(path)
+    if len(taught.lessons) == before:
+        raise refusal("None of these clips could be used.")
+    return taught
+
+
+def start(lab: Lab, weights: str | None) -> Taught:
+    name = weights or lab.default
+    return Taught.on(name, lab.recognizer(name))
+
+
+def film(lab: Lab, path: str | Path) -> Clip:
+    return lab.read(path, short_side=SHORT_SIDE)
+
+
+def change_weights(lab: Lab, taught: Taught | None, weights: str) -> Taught | None:
+    """The same clips, seen by other weights."""
+    if taught is None or taught.weights == weights:
+        return taught
+    with told():
+        return taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
+
+
+def remove(taught: Taught | None, label: str | None) -> Taught:
+    with told():
+        return chosen(taught, label).remove(None if label == OTHER and OTHER not in taught.labels else label)
+
+
+def rename(taught: Taught | None, label: str | None, new: str) -> Taught:
+    with told():
+        return chosen(taught, label).rename(label, new or "")
+
+
+def forget_last(taught: Taught | None) -> Taught | None:
+    """Without the clip that was taught last."""
+    return taught.forget(len(taught.lessons) - 1) if taught and taught.lessons else taught
+
+
+def chosen(taught: Taught | None, label: str | None) -> Taught:
+    if taught is None or not label:
+        raise refusal("Choose an action first.")
+    return taught
+
+
+def tune(taught: Taught | None, threshold: float | None) -> Taught | None:
+    """γ by hand; None puts it back where mistakes are fewest."""
+    return taught.with_threshold(threshold) if taught and taught.lessons else taught
+
+
+def save(lab: Lab, taught: Taught | None, name: str) -> Taught:
+    with told():
+        if taught is None:
+            raise refusal("Nothing has been taught yet, so there is nothing to save.")
+        return save_as(taught, name, folder(lab))
+
+
+def open_set(lab: Lab, name: str | None) -> Taught:
+    if not name:
+        raise refusal("Choose a saved set first.")
+    with told():
+        return fitting(lab, open_saved(name, folder(lab)))
+
+
+def delete_set(lab: Lab, name: str | None) -> None:
+    if not name:
+        raise refusal("Choose a saved set first.")
+    with told():
+        delete(name, folder(lab))
+
+
+def fitting(lab: Lab, taught: Taught) -> Taught:
+    """A set for weights that are here: its own, or its films seen again by those that are."""
+    card = lab.cards.get(taught.weights)
+    if card is not None and card.sha256 == taught.sha256 and as_wide(taught, card):
+        return taught
+    weights = taught.weights if card is not None else lab.default
+    fresh = taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
+    warn(f"The set was made with other weights: its clips were looked at again with {weights}.")
+    return fresh
+
+
+def as_wide(taught: Taught, card: Card) -> bool:
+    """Whether the codes of a set can be those of the weights it names."""
+    widths = {len(row) for row in (card.centres or {}).values()}
+    return not widths or {each.codes.shape[1] for each in taught.lessons} <= widths
+
+
+def export(taught: Taught | None) -> str:
+    if taught is None or not taught.lessons:
+        raise refusal("Nothing has been taught yet, so there is nothing to export.")
+    with told():
+        return str(write(taught, fresh_file((taught.name or "my actions") + ENDING)))
+
+
+def bring(lab: Lab, path: str | None) -> Taught:
+    """A set from a file; whatever it is, it does not stay on the disk."""
+    try:
+        with told():
+            return fitting(lab, read(Path(path)))
+    finally:
+        discard(path)
+
+
+def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str] | None) -> tuple[str, str]:
+    """Which of the taught actions a clip shows; the answer and the map with the clip on it."""
+    path = recorded or (files or [None])[0]
+    if not path:
+        raise refusal("Record or choose a clip first.")
+    if taught is None or not taught.labels:
+        raise refusal("Nothing has been taught yet: give an action a name and a few clips first.")
+    try:
+        with told():
+            codes = codes_of(lab.recognizer(taught.weights), film(lab, path))
+    finally:
+        discard(path)
+    return answer(taught, codes.mean(0)), taught.map(codes.mean(0))
+
+
+def answer(taught: Taught, code: np.ndarray) -> str:
+    """What was taught, or unknown; for every tab that has a prediction's code."""
+    judged = taught.judge(code)
+    nearest, distance = judged.nearest[0]
+    if judged.threshold is None:
+        relation = "no threshold yet: it takes two clips of an action"
+    else:
+        relation = f"{'beyond' if judged.unknown else 'within'} the threshold {judged.threshold:.2f}"
+    if judged.neighbour:
+        relation = f"but nearer still to '{judged.neighbour}', which the weights know by themselves"
+    sentence = f"Nearest to '{nearest}' at distance {distance:.2f}, {relation}."
+    return verdict(judged.label or "unknown", judged.unknown, sentence) + gaps(judged.nearest, judged.threshold)
+
+
+def classes(taught: Taught | None) -> str:
+    """One row per action: clips, spread, and what is still missing."""
+    if taught is None or not taught.lessons:
+        return '<p class="quiet" data-classes="0">Nothing taught yet. Three clips of an action are enough to start.</p>'
+    rows = ""
+    for place, label in enumerate(taught.labels):
+        clips = len(taught.of(label))
+        missing = f" ({ENOUGH - clips} more would help)" if clips < ENOUGH else ""
+        rows += (
+            f'<tr data-label="{escape(label)}"><td><span class="dot" style="color:{colour(place)}">●</span> '
+            f'{escape(label)}</td><td class="number">{clips}{missing}</td>'
+            f'<td class="number">{taught.spread(label):.2f}</td></tr>'
+        )
+    if others := len(taught.of(None)):
+        rows += f'<tr><td>{OTHER}</td><td class="number">{others}</td><td></td></tr>'
+    head = "<tr><th>action</th><th class='number'>clips</th><th class='number'>spread</th></tr>"
+    return (
+        f'<div class="table" data-classes="{len(taught.labels)}"><table><thead>{head}</thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def state_of(taught: Taught | None) -> str:
+    """The threshold and what it does, in words."""
+    if taught is None or taught.threshold is None:
+        return '<p class="quiet">The threshold appears with the second clip of an action.</p>'
+    how = "set by hand" if taught.by_hand is not None else "where mistakes are fewest"
+    found = taught.mistakes_now()
+    cost = (
+        ""
+        if found is None
+        else f" It accepts {found[0]:.0%} of the strangers and refuses {found[1]:.0%} of what was taught."
+    )
+    name = f" Saved as {escape(taught.name)}." if taught.name else ""
+    return f'<p class="quiet">Threshold {taught.threshold:.2f}, {how}.{cost}{name}</p>'
+
+
+def show(lab: Lab, taught: Taught | None) -> list:
+    """Everything the tab shows of a set, in the order of `build`'s `shown`."""
+    empty = taught is None or not taught.lessons
+    labels = [] if empty else [*taught.labels, *([OTHER] if taught.of(None) else [])]
+    return [
+        classes(taught),
+        "" if empty else taught.map(),
+        "" if empty else taught.curve(),
+        state_of(taught),
+        gr.Column(visible=not empty and taught.threshold is not None),
+        gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2)),
+        gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
+        gr.Dropdown(choices=saved(folder(lab))),
+        gr.skip() if taught is None else gr.Dropdown(value=taught.weights),
+    ]
+
+
+def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+    """Lay the tab out inside the caller's `gr.Tab` and wire it."""
+    gr.Markdown(
+        "Teach your own actions on top of any weights: three clips of each are enough to start. What you teach is "
+        "yours alone and goes when you leave, unless you save it. It can be used at once in **Live** and **Clip**."
+    )
+    with gr.Row():
+        with gr.Column():
+            made = _showing(lab, tab)
+        with gr.Column():
+            told_answer = gr.HTML(elem_id="teach-answer")
+            table = gr.HTML(classes(None), elem_id="teach-classes")
+            atlas = gr.HTML(elem_id="teach-map")
+            threshold = _threshold()
+            with gr.Accordion("Change, save, share", open=False):
+                kept = _keeping(lab)
+    shown = [
+        table,
+        atlas,
+        threshold["curve"],
+        threshold["state"],
+        threshold["tuning"],
+        threshold["slider"],
+        kept["label"],
+        kept["saved"],
+        made["weights"],
+    ]
+    _wire(lab, tab, taught, {**made, **threshold, **kept, "answer": told_answer, "map": atlas}, shown)
+
+
+def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
+    """The left column: what is taught, and by which clips."""
+    return {
+        "weights": weights_picker.build(
+            lab, tab, "teach", "What sees the clips. Changing it looks at all of them again."
+        ),
+        "name": gr.Textbox(label="Action", info="What the clips show.", max_length=80, elem_id="teach-name"),
+        "other": gr.Checkbox(
+            label="This is something else: it must come out as unknown", elem_id="teach-other",
+            info="Such clips make no class; they sharpen the threshold.",
+        ),
+        "recorded": player(
+            lab, "teach", "Record or upload one clip", sources=["webcam", "upload"], height=240,
+            webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
+        ),
+        "files": gr.File(label="Or several clips at once", file_count="multiple", elem_id="teach-files", height=150),
+        "learn": gr.Button("Learn these clips", variant="primary", elem_id="teach-learn"),
+        "what": gr.Button("Which action is this?", elem_id="teach-what"),
+    }  # fmt: skip
+
+
+def _threshold() -> dict[str, gr.blocks.Block]:
+    """The curve of mistakes and, once there is a threshold, what tunes it."""
+    made = {"curve": gr.HTML(elem_id="teach-curve"), "state": gr.HTML(state_of(None), elem_id="teach-state")}
+    with gr.Column(visible=False) as made["tuning"]:
+        made["slider"] = gr.Slider(
+            0.02, 2.0, value=1.0, step=0.01, label="Threshold γ", elem_id="teach-threshold",
+            info="A clip farther than this from every centre is unknown. Smaller is stricter.",
+        )  # fmt: skip
+        made["best"] = gr.Button("Put it back where mistakes are fewest", size="sm", elem_id="teach-best")
+    return made
+
+
+def _keeping(lab: Lab) -> dict[str, gr.components.Component]:
+    """Changing, saving, exporting and importing."""
+    kept = {
+        "label": gr.Dropdown([], label="Action", info="The one to rename or remove.", elem_id="teach-label"),
+        "new": gr.Textbox(label="New name", info="For renaming.", max_length=80, elem_id="teach-new"),
+    }
+    with gr.Row():
+        kept["rename"] = gr.Button("Rename", size="sm", min_width=90, elem_id="teach-rename")
+        kept["remove"] = gr.Button("Remove", size="sm", min_width=90, elem_id="teach-remove")
+        kept["forget"] = gr.Button("Forget the last clip", size="sm", min_width=90, elem_id="teach-forget")
+    kept["set"] = gr.Textbox(
+        label="Save as", info="Kept on this computer, seen by all who open this page.", elem_id="teach-set"
+    )
+    kept["save"] = gr.Button("Save", size="sm", elem_id="teach-save")
+    kept["saved"] = gr.Dropdown(
+        saved(folder(lab)), value=None, label="Saved sets", info="With their clips.", elem_id="teach-saved"
+    )
+    with gr.Row():
+        kept["open"] = gr.Button("Open", size="sm", min_width=90, elem_id="teach-open")
+        kept["delete"] = gr.Button("Delete", size="sm", min_width=90, elem_id="teach-delete")
+    with gr.Row():
+        kept["export"] = gr.Button("Export", size="sm", min_width=90, elem_id="teach-export")
+        kept["import"] = gr.UploadButton("Import", size="sm", min_width=90, elem_id="teach-import")
+    kept["file"] = gr.File(
+        label="Exported: codes and clips in one file", interactive=False, visible=False, elem_id="teach-file"
+    )
+    return kept
+
+
+def _wire(lab: Lab, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component], shown: list) -> None:
+    refresh = partial(show, lab)
+
+    def then_shown(event) -> None:
+        event.success(refresh, taught, shown, **QUIET)
+
+    clips = [at["recorded"], at["files"]]
+    # The clips go as the answer comes: a moment later there might be others that somebody just chose.
+    learned = at["learn"].click(
+        lambda *given: (learn(lab, *given), None, None),
+        [taught, at["weights"], at["name"], at["other"], *clips], [taught, *clips], **COMPUTE,
+    )  # fmt: skip
+    asked = at["what"].click(
+        lambda *given: (*what(lab, *given), None, None), [taught, *clips], [at["answer"], at["map"], *clips], **COMPUTE
+    )
+    for event in (learned, asked):
+        event.failure(lambda: (None, None), None, clips, **QUIET)
+    then_shown(learned)
+    then_shown(at["weights"].input(partial(change_weights, lab), [taught, at["weights"]], taught, **COMPUTE))
+    then_shown(at["slider"].release(tune, [taught, at["slider"]], taught, **QUIET))
+    then_shown(at["best"].click(lambda now: tune(now, None), taught, taught, **QUIET))
+    then_shown(at["rename"].click(rename, [taught, at["label"], at["new"]], taught, **QUIET))
+    then_shown(at["remove"].click(remove, [taught, at["label"]], taught, **QUIET))
+    then_shown(at["forget"].click(forget_last, taught, taught, **QUIET))
+    then_shown(at["save"].click(partial(save, lab), [taught, at["set"]], taught, **QUIET))
+    then_shown(at["open"].click(partial(open_set, lab), at["saved"], taught, **COMPUTE))
+    then_shown(at["delete"].click(partial(delete_set, lab), at["saved"], None, **QUIET))
+    then_shown(at["import"].upload(partial(bring, lab), at["import"], taught, **COMPUTE))
+    at["export"].click(lambda now: gr.File(export(now), visible=True), taught, at["file"], **QUIET)
+    tab.select(refresh, taught, shown, **QUIET)
