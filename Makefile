@@ -10,6 +10,7 @@ check: lint test
 lint:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 format:
 	$(PYTHON) -m ruff check --fix .

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec import machine
+from actrec.core import memory
 from actrec.core.errors import Refusal
 from benchmarks.mutations import damaged, damaged_json, smallest
 
@@ -54,7 +54,7 @@ class Target:
 
 def held(pid: str | int) -> float:
     """Megabytes a process holds."""
-    return machine.held(pid) / 1e6
+    return memory.held(pid) / 1e6
 
 
 @contextmanager

@@ -101,6 +101,6 @@ def test_a_gpu_that_does_not_compute_and_a_check_that_breaks_are_findings(monkey
     monkeypatch.setattr(torch, "ones", gone)
     (lost,) = machine_report.device()
     assert lost.state == machine_report.PROBLEM and "--device cpu" in lost.remedy
-    monkeypatch.setattr(doctor, "memory", gone)
+    monkeypatch.setattr(machine_report, "memory", gone)
     found = machine_report.examine(ROOT / "weights", tmp_path)
     assert state(found, "machine").state == machine_report.PROBLEM and "device lost" in state(found, "machine").says

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import actrec.cli.list
-from actrec import machine
 from actrec.__main__ import main
+from actrec.core import devices, files, processes
 from actrec.core.errors import BadValue, Refusal
 from actrec.data.samples import DataError
 from actrec.people.detector import DetectorError
@@ -28,7 +28,7 @@ from actrec.weights.download import DownloadError
 
 def _remember(path: Path, name: str) -> None:
     for number in range(40):
-        machine.remember(path, f"{name} {number}", number)
+        files.remember(path, f"{name} {number}", number)
 
 
 def test_two_processes_that_remember_at_once_lose_nothing(tmp_path):
@@ -94,7 +94,7 @@ print(held() - before)
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the settings are glibc's")
 def test_what_threads_needed_one_after_the_other_is_kept_once():
-    made = subprocess.run([sys.executable, "-c", TURNS], env=machine.environment(1), capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-c", TURNS], env=processes.environment(1), capture_output=True, text=True)
     assert 25 <= int(made.stdout) <= 60, made.stderr  # each needs 30 MB; with a place of its own six keep 180
 
 
@@ -112,13 +112,13 @@ for take in (lambda: None, give_back):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not told to keep memory")
 def test_memory_that_nothing_uses_is_given_back():
-    made = subprocess.run([sys.executable, "-c", MOMENT], env=machine.environment(1), capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-c", MOMENT], env=processes.environment(1), capture_output=True, text=True)
     kept, given = map(int, made.stdout.split())
     assert kept >= 90 and given <= 10, made.stderr
 
 
 def test_one_core_is_one(monkeypatch):
-    monkeypatch.setattr(machine, "cores", lambda: 1)
-    assert machine.describe(torch.device("cpu")) == "CPU, 1 core"
-    monkeypatch.setattr(machine, "cores", lambda: 2)
-    assert machine.describe(torch.device("cpu")) == "CPU, 2 cores"
+    monkeypatch.setattr(devices, "cores", lambda: 1)
+    assert devices.describe(torch.device("cpu")) == "CPU, 1 core"
+    monkeypatch.setattr(devices, "cores", lambda: 2)
+    assert devices.describe(torch.device("cpu")) == "CPU, 2 cores"

@@ -24,7 +24,7 @@ from actrec.core.files import cache_folder
 from actrec.core.memory import memory
 from actrec.core.number_formats import candidates, refusals
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements.txt"
 EXAMPLE = ROOT / "assets" / "examples" / "wave.mp4"
 PYTHON = ((3, 11), (3, 13))  # the versions it is tested on

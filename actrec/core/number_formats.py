@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actrec.core.devices import processor, processor_facts
 from actrec.core.files import cache_folder, parsed, read_small, remember
-from actrec.machine import processor, processor_facts
 
 if TYPE_CHECKING:
     import torch

@@ -63,7 +63,7 @@ def page(told: Mapping) -> str:
         "<h2>What is taken for what</h2>",
         _picture(
             "Confusion matrix",
-            lambda pictures: plots.confusion_picture(told["confusion"], told["labels"]),
+            lambda plots: plots.confusion_picture(told["confusion"], told["labels"]),
             fits=told["classes"] <= 25,  # a larger one is scrolled, or its names could not be read
         ),
         _confused(told),
@@ -182,6 +182,6 @@ def _picture(alt: str, draw: Callable[[ModuleType], bytes], *, fits: bool = True
         from actrec.evaluation import plots
     except ImportError:
         return f'<p class="quiet">{escape(alt)}: no picture, because matplotlib is not installed here.</p>'
-    data = base64.b64encode(draw(pictures)).decode()
+    data = base64.b64encode(draw(plots)).decode()
     size = ' class="fits"' if fits else ""
     return f'<div class="wide"><img{size} alt="{escape(alt)}" src="data:image/png;base64,{data}"></div>'

@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actrec.core.errors import BadValue
-from actrec.evaluation import metrics
+from actrec.metrics.accuracy import as_logits, checked, confusion, correct, mean_class_accuracy, per_class, softmax, top
+from actrec.metrics.calibration import negative_log_likelihood, reliability
+from actrec.metrics.intervals import mean_and_deviation, standard_error
+from actrec.metrics.unknown import rejection
 
 SHOWN_MISTAKES = 20
 CURVE = 200  # points of a curve that are kept
@@ -32,35 +35,35 @@ def judge(
     not act on the fused ones; `seconds` is what all clips took together;
     `names` of clips show up beside the worst mistakes; clips of one group are no independent witnesses.
     """
-    probabilities, targets = metrics.checked(probabilities, targets)
+    probabilities, targets = checked(probabilities, targets)
     if probabilities.shape[1] != len(labels):
         raise BadValue(f"{probabilities.shape[1]} scores per clip, but {len(labels)} labels")
     if temperature is not None and not fitted_on:
         raise BadValue("say which clips the temperature was fitted on; it must not be those judged here")
-    matrix = metrics.confusion(probabilities, targets)
-    curve = metrics.reliability(probabilities, targets)
-    right = metrics.correct(probabilities, targets)
+    matrix = confusion(probabilities, targets)
+    curve = reliability(probabilities, targets)
+    right = correct(probabilities, targets)
     result = {
         "clips": len(targets),
         "classes": len(labels),
-        "top1": metrics.top(probabilities, targets),
-        "top1_standard_error": metrics.standard_error(right, groups or None),
-        "top5": metrics.top(probabilities, targets, 5),
-        "mean_class_accuracy": metrics.mean_class_accuracy(matrix),
+        "top1": top(probabilities, targets),
+        "top1_standard_error": standard_error(right, groups or None),
+        "top5": top(probabilities, targets, 5),
+        "mean_class_accuracy": mean_class_accuracy(matrix),
         "chance": float(np.bincount(targets).max() / len(targets)),
-        "per_class": dict(zip(labels, metrics.per_class(matrix), strict=True)),
+        "per_class": dict(zip(labels, per_class(matrix), strict=True)),
         "labels": list(labels),
         "confusion": matrix.tolist(),
         "calibration_error": curve.error,
         "reliability": vars(curve),
-        "negative_log_likelihood": metrics.negative_log_likelihood(metrics.as_logits(probabilities), targets),
+        "negative_log_likelihood": negative_log_likelihood(as_logits(probabilities), targets),
         "clips_per_second": len(targets) / seconds if seconds else None,
         "mistakes": _mistakes(probabilities, targets, labels, names),
     }
     if temperature is not None:
         if scaled is None:
-            scaled = metrics.softmax(metrics.as_logits(probabilities), temperature)
-        after = metrics.reliability(scaled, targets)
+            scaled = softmax(as_logits(probabilities), temperature)
+        after = reliability(scaled, targets)
         result["temperature"] = {
             "value": temperature,
             "fitted_on": fitted_on,
@@ -77,7 +80,7 @@ def judge_unknown(
 
     `shortcut` is the AUROC of facts about the files alone (`actrec.data.check.shortcut_auroc`), to be read beside.
     """
-    found = metrics.rejection(known, unknown)
+    found = rejection(known, unknown)
     threshold, refused = found.at_false_accept(0.05)
     steps = np.unique(np.linspace(0, len(found.thresholds) - 1, CURVE).astype(int))
     return plain(
@@ -111,7 +114,7 @@ def over_splits(results: Mapping[str, dict]) -> dict:
         "classes": several[0]["classes"],
         "labels": several[0]["labels"],
         "confusion": matrix.tolist(),
-        "per_class": dict(zip(several[0]["labels"], metrics.per_class(matrix), strict=True)),
+        "per_class": dict(zip(several[0]["labels"], per_class(matrix), strict=True)),
         "pooled_top1": float(np.trace(matrix) / matrix.sum()),
         "reliability": _pooled([each["reliability"] for each in several]),
         "mistakes": sorted((m for each in several for m in each["mistakes"]), key=lambda m: -m["confidence"]),
@@ -121,7 +124,7 @@ def over_splits(results: Mapping[str, dict]) -> dict:
     for name in _numbers(several[0]):
         values = [each[name] for each in several if each.get(name) is not None]
         if values and name not in merged:
-            merged[name], merged[f"{name}_deviation"] = metrics.mean_and_deviation(values)
+            merged[name], merged[f"{name}_deviation"] = mean_and_deviation(values)
     return plain(merged)
 
 

@@ -19,8 +19,8 @@ from actrec.motion.flow import flow as flow_of
 from actrec.motion.rgbf import rgbf as eq_7
 from actrec.motion.salience import salience as fourier_salience
 from actrec.motion.trajectories import draw, track
+from actrec.people import open_detector
 from actrec.sampling.frames import PATHWAYS, pathways
-from actrec.tailor import open_detector
 from actrec.tailor import tailor as tailored
 from actrec.video import Clip
 from actrec.video.write import write_mp4

@@ -19,8 +19,8 @@ from actrec.figures import colour_maps, scales
 from actrec.motion.flow import flow
 from actrec.motion.rgbf import rgbf
 from actrec.motion.salience import salience
+from actrec.people import find_people
 from actrec.sampling import short_side
-from actrec.tailor import find_people
 from actrec.tailor.geometry import enhance
 from actrec.video import Clip
 

@@ -1,7 +1,7 @@
 """One colour scale per meaning, with its legend: what influences a score, and what fires a neuron.
 
-Motion salience keeps the scale of `actrec.figures.colour_maps`. A map in [0, 1] lies over a frame so that nothing hides the
-frame where the map is zero.
+Motion salience keeps the scale of `actrec.figures.colour_maps`. A map in [0, 1] lies over a frame so that nothing
+hides the frame where the map is zero.
 """
 
 from __future__ import annotations

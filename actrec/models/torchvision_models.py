@@ -1,7 +1,7 @@
 """Public Kinetics-400 recognisers of torchvision behind the interface of our own networks.
 
 R3D, MC3, R(2+1)D (Tran et al. 2018), S3D (Xie et al. 2018), Video Swin (Liu et al. 2022), MViT (Fan et al. 2021, Li et
-al. 2022). Their weights come from a file that the caller names; nothing is fetched here.
+al. 2022). The caller fills them with the published weights; nothing is read or fetched here.
 Ours: the classifier is taken off so that the code can be had, and each network normalises its own input, because the
 publishers' means and deviations differ by channel. Input is `clip` [B, 3, T, H, W] in 0…1.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +18,6 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
 from actrec.core.errors import BadValue
-from actrec.weights.checkpoint import fill
-from actrec.weights.convert import read_tensors
 
 CLASSES = 400
 # model → (its classifier, frames, frames per second, clips per video): how torchvision measured its accuracy
@@ -100,13 +97,13 @@ class WindowMean(nn.Module):
         return F.avg_pool3d(x.float(), (2, 7, 7), stride=1).to(x.dtype)
 
 
-def reference(name: str, classes: int = CLASSES, *, weights: Path | str | None = None) -> Reference:
-    """A public model by torchvision's name; `weights` is a local file in torchvision's layout."""
+def reference(name: str, classes: int = CLASSES, *, load: Callable[[nn.Module], object] | None = None) -> Reference:
+    """A public model by torchvision's name; `load` fills the network as torchvision lays it out."""
     if name not in MEASURED:
         raise BadValue(f"There is no public model '{name}'. Known: {', '.join(MEASURED)}.")
     network = get_model(name, weights=None, num_classes=classes)
-    if weights is not None:
-        fill(network, read_tensors(weights), "The weights", f"the public model '{name}'")
+    if load is not None:
+        load(network)
     return Reference(name, network)
 
 

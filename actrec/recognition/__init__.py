@@ -1,1 +1,1 @@
-"""What answers: recognizers, and the engines that compute their networks."""
+"""Weights that answer: recognizer, predictions, the class repository, taught actions."""

@@ -16,9 +16,9 @@ from torch import nn
 
 from actrec.core.devices import DEVICE_FAILED, choose_device
 from actrec.core.errors import BadValue
-from actrec.metrics.accuracy import softmax
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
+from actrec.recognition.calibrated import centres_of, gaps, shares, unit
 from actrec.recognition.engines.choice import Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
@@ -93,10 +93,7 @@ class Recognizer:
         self.device, self.notice = choose_device(device), ""
         if system.decides == "centres" and set(card.centres or self.labels) != set(self.labels):
             raise WeightsError(f"The weights '{card.name}' need one class centre for each of their labels.")
-        kept = card.centres or {}
-        order = self.labels if set(kept) == set(self.labels) else tuple(kept)
-        self.centre_names = order
-        self._centres = np.array([kept[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
+        self.centre_names, self._centres = centres_of(card)
         self._lock, self._settling, self._settled = threading.Lock(), threading.Lock(), False
         self._plain, self._only_torch = network.eval().cpu(), only_torch
         try:
@@ -189,8 +186,9 @@ class Recognizer:
     @classmethod
     def public(cls, name: str, file: Path, device: str = "auto") -> Recognizer:
         """A published Kinetics-400 model from a file in its publisher's layout."""
-        from actrec.models.torchvision_models import labels, reference
+        from actrec.models.torchvision_models import labels
         from actrec.weights.catalogue import entry
+        from actrec.weights.convert import torchvision_model
 
         card = Card(
             name=name,
@@ -202,7 +200,7 @@ class Recognizer:
             licence=entry(name).licence,
             people="one or more people",
         )
-        return cls(SYSTEMS[name], reference(name, weights=file), card, device)
+        return cls(SYSTEMS[name], torchvision_model(name, file), card, device)
 
     def predict(self, clip: Clip, views: str = "clip") -> Prediction:
         """The prediction for a clip; `views` names the test protocol: one, clip or paper."""
@@ -252,9 +250,7 @@ class Recognizer:
 
     def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
-        if self.system.decides == "centres":
-            logits = -np.square(self._gaps(unit(codes)))
-        return softmax(logits, self.card.temperature or 1.0)
+        return shares(self.system, self.card, logits, codes)
 
     def _compute(self, batch: list[Views]) -> Answer:
         engine = self._engine
@@ -313,25 +309,19 @@ class Recognizer:
         return Judgement(label if known else None, distance, threshold, tuple(nearest))
 
     def _gaps(self, codes: np.ndarray) -> np.ndarray:
-        """Euclidean distances [codes, centres]."""
-        if len(self._centres) and self._centres.shape[1] != codes.shape[1]:
-            raise WeightsError(
-                f"The class centres of the weights '{self.card.name}' have {self._centres.shape[1]} numbers each, its "
-                f"codes {codes.shape[1]}. They are damaged."
-            )
-        return np.linalg.norm(codes[:, None] - self._centres[None], axis=2)
+        return gaps(codes, self._centres, self.card)
 
     def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
         began = time.perf_counter()
         scores = self.shares(logits, codes)
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
-        gaps = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
-        nearest = min(gaps, key=gaps.get) if gaps else None
+        far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
+        nearest = min(far, key=far.get) if far else None
         cost["fusion"] = (time.perf_counter() - began) * 1000
         return Prediction(
             self.labels, fused.shares, scores, fused.weights, code, nearest,
-            gaps[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
+            far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
         )  # fmt: skip
 
     @staticmethod
@@ -355,11 +345,6 @@ def same_inputs(card: Card, system: System) -> None:
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float)
-
-
-def unit(codes: np.ndarray) -> np.ndarray:
-    """Codes of length one."""
-    return codes / np.linalg.norm(codes, axis=-1, keepdims=True).clip(1e-12)
 
 
 def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:

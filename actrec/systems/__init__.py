@@ -9,7 +9,9 @@ from actrec.systems.system import Input, Option, Protocol, Schedule, System, Vie
 __all__ = ["SYSTEMS", "Input", "Option", "Protocol", "Schedule", "System", "Views", "named"]
 
 SYSTEMS: dict[str, System] = {
-    system.name: system for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, reference) for system in paper.systems()
+    system.name: system
+    for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, torchvision_models)
+    for system in paper.systems()
 }
 
 

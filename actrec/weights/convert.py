@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from actrec.models.i3d import BLOCKS, I3D
 from actrec.models.mdtnet import MDTNet
 from actrec.models.resnet import ResNet
+from actrec.models.torchvision_models import CLASSES, Reference, reference
 from actrec.weights.cards import WeightsError
 from actrec.weights.checkpoint import fill
 
@@ -130,6 +131,15 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
         raise WeightsError(f"'{path}' holds no table of named tensors.")
     return {name.removeprefix("module."): value for name, value in found.items()}
+
+
+def torchvision_model(name: str, file: Path | str, classes: int = CLASSES) -> Reference:
+    """A public model with the weights of a local file in torchvision's layout."""
+    return reference(
+        name,
+        classes,
+        load=lambda network: fill(network, read_tensors(file), "The weights", f"the public model '{name}'"),
+    )
 
 
 def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classifier: bool = True) -> Converted:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from actrec.video.request import Header
     from actrec.video.sandbox.decoder import Decoder
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
 FIRST = "asym3d-people"  # the weights asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
@@ -132,7 +132,7 @@ class Lab:
 
     def detector(self) -> PersonDetector | None:
         """The person detector, opened once; None where there are no weights for it."""
-        from actrec.tailor import open_detector
+        from actrec.people import open_detector
 
         with self._opening:
             if self._detector is None:

@@ -43,8 +43,8 @@ def theme() -> gr.themes.Base:
 
 
 LONG = 44  # letters of a cell; more stand in smaller letters on several lines
-STYLE = Path(__file__).with_name("page.css")
-SCRIPT = Path(__file__).with_name("page.js")
+STYLE = Path(__file__).resolve().parents[1] / "static" / "page.css"
+SCRIPT = Path(__file__).resolve().parents[1] / "static" / "page.js"
 
 
 def bars(scores: list[tuple[str, float]]) -> str:

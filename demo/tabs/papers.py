@@ -74,7 +74,11 @@ def drawn(lab: Lab, visit: Visit | None, key: str, number: int, values: dict) ->
     step = TOURS[key].steps[number]
     try:
         if not step.needs_clip:
-            found = _named(step.figure)(key) if step.figure == "claims:verdict" else _named(step.figure)(None, **values)
+            found = (
+                _named(step.figure)(key)
+                if step.figure == "claims.figure:verdict"
+                else _named(step.figure)(None, **values)
+            )
         elif visit is None:
             return WELCOME
         else:
@@ -92,9 +96,9 @@ def _sentence(words: str) -> str:
 
 
 def _named(path: str):
-    """A function of `actrec.explain` by "module:function"."""
+    """A function of `actrec` by "module:function"."""
     module, _, function = path.partition(":")
-    return getattr(importlib.import_module(f"actrec.explain.{module}"), function)
+    return getattr(importlib.import_module(f"actrec.{module}"), function)
 
 
 def starts(lab: Lab, visit: Visit | None, key: str, number: int) -> dict:

@@ -287,7 +287,9 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
 def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
     """The left column: what is taught, and by which clips."""
     return {
-        "weights": weights_picker.build(lab, tab, "teach", "What sees the clips. Changing it looks at all of them again."),
+        "weights": weights_picker.build(
+            lab, tab, "teach", "What sees the clips. Changing it looks at all of them again."
+        ),
         "name": gr.Textbox(label="Action", info="What the clips show.", max_length=80, elem_id="teach-name"),
         "other": gr.Checkbox(
             label="This is something else: it must come out as unknown", elem_id="teach-other",

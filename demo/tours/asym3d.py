@@ -109,7 +109,7 @@ TOUR = Tour(
             "Does the claim hold here?", "tables 2 to 5",
             "A paper's figures belong to its data. What has been found with the networks of this project, on clips "
             "that were not used to train them, stands here.",
-            "claims:verdict",
+            "claims.figure:verdict",
             needs_clip=False,
         ),
     ),

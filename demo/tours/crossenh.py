@@ -77,7 +77,7 @@ TOUR = Tour(
             "Does the claim hold here?", "tables 2 to 5",
             "Is a taught student better than one that learned alone, and do the bridges do it? What has been found "
             "with this project's networks stands here.",
-            "claims:verdict",
+            "claims.figure:verdict",
             needs_clip=False,
         ),
     ),

@@ -89,7 +89,7 @@ TOUR = Tour(
             "Does the claim hold here?", "tables 1 and 2",
             "Two kernels better than one, SCI better than averaging, both paths better than either: what has been "
             "found with this project's networks stands here.",
-            "claims:verdict",
+            "claims.figure:verdict",
             needs_clip=False,
         ),
     ),

@@ -96,7 +96,7 @@ TOUR = Tour(
             "Does the claim hold here?", "tables 1 to 5",
             "Salience should help where the background is busy and do little where it is plain. What has been found "
             "with this project's networks stands here.",
-            "claims:verdict",
+            "claims.figure:verdict",
             needs_clip=False,
         ),
     ),

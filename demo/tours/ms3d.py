@@ -91,7 +91,7 @@ TOUR = Tour(
             "Does the claim hold here?", "table I to IV",
             "The paper reports whole systems on other data. What has been found here about its single ideas, on clips "
             "that were not used for training, stands below.",
-            "claims:verdict",
+            "claims.figure:verdict",
             needs_clip=False,
         ),
     ),

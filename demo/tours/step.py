@@ -51,7 +51,7 @@ MOMENT = Slider("moment", "Moment", 0, 1, 0.01, 0.5, "From the first picture to 
 
 @dataclass(frozen=True)
 class Step:
-    """`figure` and `start` are "module:function" of `actrec.explain`; they are imported when the step is opened.
+    """`figure` and `start` are "module:function" of `actrec`; they are imported when the step is opened.
 
     `start` gives the controls values that suit the clip. A step that needs no clip says so.
     """

@@ -107,7 +107,7 @@ def test_the_strip_names_a_running_training_with_its_progress(tmp_path):
 
 def test_the_person_detector_is_opened_once(monkeypatch, tmp_path):
     opened = []
-    monkeypatch.setattr("actrec.tailor.open_detector", lambda: opened.append(1))
+    monkeypatch.setattr("actrec.people.open_detector", lambda: opened.append(1))
     lab = Lab(tmp_path, "cpu")
     clip = Lab(tmp_path, "cpu").read(EXAMPLES / "clap.mp4", short_side=64, stop=1.0)
     for _ in range(2):
@@ -124,7 +124,8 @@ def test_the_page_is_built_without_torch_and_writes_no_stubs(tmp_path):
     told = subprocess.run(
         [
             sys.executable, "-c",
-            "import sys; from demo.server.no_pyi import without_stubs; without_stubs(); from demo.server.services import Lab; "
+            "import sys; from demo.server.no_pyi import without_stubs; without_stubs(); "
+            "from demo.server.services import Lab; "
             "from demo.page import build; build(Lab()); sys.path.insert(0, sys.argv[1]); import own; "
             "print([name for name in ('torch', 'torchvision', 'matplotlib', 'ultralytics', 'av', 'sklearn') "
             "if name in sys.modules])",

@@ -60,8 +60,8 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("svm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setattr(tracked, "SETTINGS", ClipSettings(SIDE, "short_side"))
-        patch.setattr(tracked, "WORDS", WORDS)
+        patch.setattr(trajectory_features, "SETTINGS", ClipSettings(SIDE, "short_side"))
+        patch.setattr(trajectory_features, "WORDS", WORDS)
         torch.manual_seed(0)
         network = named("asym3d").network(2)
         for value in network.parameters():
@@ -113,7 +113,7 @@ def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learn
 def test_vectors_are_the_same_whether_descriptors_are_kept_or_computed_again(place, monkeypatch):
     trial = a_trial([film(label, number) for label in LABELS for number in range(2)])
     _, once = trajectory_features.learn_code(trial, 0, World(), lambda _: None)
-    monkeypatch.setattr(tracked, "KEPT", 0)
+    monkeypatch.setattr(trajectory_features, "KEPT", 0)
     code, again = trajectory_features.learn_code(trial, 0, World(), lambda _: None)
     assert np.array_equal(once.vectors, again.vectors) and once.kept.tolist() == [0, 1, 2, 3]
     assert np.array_equal(trajectory_features.encode(code, trial, World(), lambda _: None).vectors, once.vectors)
@@ -122,7 +122,7 @@ def test_vectors_are_the_same_whether_descriptors_are_kept_or_computed_again(pla
 def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sentence(monkeypatch):
     films = [film("across", 1), film("down", 1), np.zeros((0, 8, 8, 3), np.uint8)]
     told: list[str] = []
-    monkeypatch.setattr(tracked, "WORDS", 256)
+    monkeypatch.setattr(trajectory_features, "WORDS", 256)
     _, found = trajectory_features.learn_code(a_trial(films), 0, World(), told.append)
     assert found.kept.tolist() == [0, 1] and "cannot be opened" in found.broken[2]
     assert any(sentence.startswith("Left out: clip 2") for sentence in told)

@@ -88,7 +88,7 @@ def test_a_system_without_weights_is_said_in_words(clip):
 def test_tours_have_seven_to_ten_steps_and_no_more_controls_than_the_page(subjects):
     for tour in TOURS.values():
         assert 7 <= len(tour.steps) <= 10, tour.key
-        assert tour.steps[-1].figure == "claims:verdict"
+        assert tour.steps[-1].figure == "claims.figure:verdict"
         for step in tour.steps:
             assert step.equation and 150 < len(step.text) + len(step.title) < 700, step.title
             for kind, most in ((Slider, papers.SLIDERS), (Choice, papers.CHOICES), (Words, papers.WORDS)):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from actrec.people import People
 from actrec.people.boxes import smooth, union, unions, widen, within
-from actrec.tailor import People, tailor
+from actrec.tailor import tailor
 from actrec.tailor.geometry import enhance, rings
 from actrec.video import Clip
 

@@ -47,4 +47,4 @@ def test_what_the_page_tells_to_change_is_there(system):
     listed = re.search(r"from actrec.systems import ([\w, ]+), small", page)[1]
     looped = re.search(r"for paper in \(([\w, ]+), small\)", page)[1]
     assert f"from actrec.systems import {listed}\n" in file.read_text()
-    assert f"for paper in ({looped}) for system" in file.read_text()
+    assert f"for paper in ({looped}) for system" in " ".join(file.read_text().split())

@@ -155,8 +155,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, *refused: str) -> list[dict]:
         taken = {name: 1.0 if "bfloat16" in name else 2.0 for name in right}
         return {"milliseconds": taken, "refused": {name: "mm is wrong" for name in refused if name in told["formats"]}}
 
-    monkeypatch.setattr(numbers, "in_child", answer)
-    monkeypatch.setattr(numbers, "candidates", lambda: CANDIDATES)
+    monkeypatch.setattr(number_format, "in_child", answer)
+    monkeypatch.setattr(number_format, "candidates", lambda: CANDIDATES)
     return asked
 
 
@@ -177,7 +177,7 @@ def test_a_check_that_crashes_leaves_float32_and_is_made_again(films, tmp_path, 
         raise ChildError("its check ended with status -11")
 
     answers(monkeypatch)
-    monkeypatch.setattr(numbers, "in_child", crash)
+    monkeypatch.setattr(number_format, "in_child", crash)
     run = train_here(tmp_path / "run", small(films, system=SYSTEM, numbers="auto", epochs=1))
     assert events(run, "started")[0]["dtype"] == "float32"
     assert any("status -11" in event["sentence"] for event in events(run, "note")) and refusals() == []

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 
 from actrec.core.dirty_memory import patterns
 from actrec.core.number_formats import FLOAT32
+from actrec.recognition.calibrated import shares, unit
 from actrec.recognition.engines import stored
 from actrec.recognition.engines.engine import Answer, Engine, Shares
 from actrec.recognition.engines.opening import open_engine
@@ -36,14 +38,11 @@ ACTIONS = ("wave", "squat", "clap")  # drawn for the check: what a network sees 
 def found(facts: Mapping) -> dict:
     """What the child answers: the engine to use, the milliseconds of each, and why others are refused."""
     _stay_behind(int(facts["parent"]))
-    from actrec.recognition.recognizer import Recognizer
-
     card, system = Card(**facts["card"]), named(facts["system"], facts["options"])
     network = system.network(len(card.labels)).eval()
     network.load_state_dict(load_file(facts["weights"]))
-    shares = Recognizer(system, network, card, "cpu", only_torch=True).shares
     views = checking_views(system)
-    engines, refused = checked(system, network, facts["names"], views, shares)
+    engines, refused = checked(system, network, facts["names"], views, partial(shares, system, card))
     taken = timed(engines, views[:1])
     best = chosen(taken)
     if isinstance(engines.get(best), OpenVINOEngine):
@@ -60,7 +59,7 @@ def checking_views(system: System) -> list[Views]:
 
 
 def checked(
-    system: System, network: nn.Module, names: Sequence[str], views: list[Views], shares: Shares
+    system: System, network: nn.Module, names: Sequence[str], views: list[Views], judge: Shares
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """The engines that say what the network as it comes says, also with dirty memory; why the others do not."""
     device = torch.device("cpu")
@@ -69,7 +68,7 @@ def checked(
     for name in names:
         try:
             engine = open_engine(name, system, network, device)
-            reason = _reason(engine, views, wanted, shares)
+            reason = _reason(engine, views, wanted, judge)
         except Exception as error:  # whatever an engine raises, another one answers
             reason = f"it fails: {' '.join(str(error).split())[:300]}"
         if reason:
@@ -79,21 +78,21 @@ def checked(
     return engines, refused
 
 
-def _reason(engine: Engine, views: list[Views], wanted: Answer, shares: Shares) -> str:
+def _reason(engine: Engine, views: list[Views], wanted: Answer, judge: Shares) -> str:
     """Why an engine is not to be used; empty where it is right for one view and for several, whatever memory holds."""
     for _ in patterns():
         for count in sorted({1, len(views)}):
             part = wanted[0][:count], wanted[1][:count]
-            if reason := difference(part, engine.answer(views[:count]), shares):
+            if reason := difference(part, engine.answer(views[:count]), judge):
                 return reason
     return ""
 
 
-def difference(wanted: Answer, answer: Answer, shares: Shares) -> str:
+def difference(wanted: Answer, answer: Answer, judge: Shares) -> str:
     """How an answer differs from the wanted one, as half a sentence; empty where they agree."""
     if not all(np.isfinite(each).all() for each in answer):
         return "its scores are not numbers"
-    ours, theirs = shares(*answer), shares(*wanted)
+    ours, theirs = judge(*answer), judge(*wanted)
     apart = float(np.abs(ours - theirs).max())
     if apart > APART:
         return f"its scores differ by {apart:.2f} from those in float32"
@@ -101,12 +100,8 @@ def difference(wanted: Answer, answer: Answer, shares: Shares) -> str:
     clear = best[:, -1] - best[:, -2] > 2 * APART if best.shape[1] > 1 else np.zeros(len(best), bool)
     if (ours.argmax(1) != theirs.argmax(1))[clear].any():
         return "it names another class than float32"
-    turned = float(np.linalg.norm(_unit(answer[1]) - _unit(wanted[1]), axis=1).max())
+    turned = float(np.linalg.norm(unit(answer[1]) - unit(wanted[1]), axis=1).max())
     return f"its embeddings differ by {turned:.2f} from those in float32" if turned > TURNED else ""
-
-
-def _unit(embeddings: np.ndarray) -> np.ndarray:
-    return embeddings / np.linalg.norm(embeddings, axis=-1, keepdims=True).clip(1e-12)
 
 
 def timed(engines: Mapping[str, Engine], views: list[Views]) -> dict[str, float]:

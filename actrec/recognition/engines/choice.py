@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from actrec.core.devices import processor
 from actrec.core.dirty_memory import ChildError, in_child
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, code_version, known_finding, remember_finding
-from actrec.machine import processor
 from actrec.recognition.engines import openvino_engine, stored
 from actrec.recognition.engines.engine import Engine, Shares, thread_budget
 from actrec.recognition.engines.opening import engine_names, open_engine

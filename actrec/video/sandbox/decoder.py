@@ -29,7 +29,7 @@ from actrec.video.sandbox import answers
 from actrec.video.sandbox.shared_memory import PAGE, TAKEN, Block, Pool, receive, times_offset, wait
 
 _LEAST_MEMORY = 96 << 20
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 class Decoder:
