@@ -96,7 +96,7 @@ def light(
         training_view=recipe.training_view,
         protocols={
             "one": Protocol(recipe.one, average, recipe.moments),
-            "clip": Protocol(partial(recipe.over, most=5), average),
+            "clip": recipe.spread(average, most=5),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         loss="cross-enhancement" if bridged(name) else "cross-entropy",

@@ -48,7 +48,10 @@ def training_view(clip: Clip, rng: np.random.Generator) -> Views:
 
 def public(name: str) -> System:
     prepared = preparation(name)
-    several = Protocol(partial(over, prepared=prepared), average)
+    seconds = (prepared.frames - 1) / prepared.fps
+    several = Protocol(
+        partial(over, prepared=prepared), average, windows=partial(starts, seconds=seconds, most=prepared.clips)
+    )
     return System(
         name=name,
         title=name,
@@ -56,7 +59,7 @@ def public(name: str) -> System:
         size="public",
         inputs={"clip": Input(3, prepared.frames, prepared.crop[0], mean=0.0, std=1.0)},
         network=partial(reference, name),
-        seconds=(prepared.frames - 1) / prepared.fps,
+        seconds=seconds,
         training_view=training_view,
         protocols={"one": Protocol(partial(one, prepared=prepared), average), "clip": several, "paper": several},
         schedules={},

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
 from actrec import sampling
-from actrec.systems.system import Views
+from actrec.systems.fusion import Fused
+from actrec.systems.system import Protocol, Views
 from actrec.video import Clip
 
 METHODS = ("brox", "tvl1", "dis", "farneback")  # of flow, as in actrec.motion.flow
@@ -159,6 +161,12 @@ class Light:
             for placing in placings
             for rng in draws
         ]
+
+    def spread(self, fuse: Callable[[np.ndarray], Fused], most: int = LONGEST, **options: object) -> Protocol:
+        """The protocol of `over` with these options."""
+        return Protocol(
+            partial(self.over, most=most, **options), fuse, windows=partial(starts, seconds=self.seconds, most=most)
+        )
 
     def _made(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
         if self.choose is not None:

@@ -74,7 +74,7 @@ def classify(
     cost |= prediction.milliseconds
     say = (lambda each: verdict_taught(asks.judge(each.code))) if asks else verdict_of
     with told():
-        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
+        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say, prediction))
         judged = asks.judge(prediction.code) if asks else None
     shown = _timed(cost, "salience video", lambda: _salience(lab, clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
