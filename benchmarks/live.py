@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +92,14 @@ WATCH = """([bits, cell, turn]) => {
 }"""
 
 
+def chromium() -> str:
+    """Where Chromium is."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        raise SystemExit("This benchmark needs Chromium: apt-get install chromium")
+    return found
+
+
 def film(path: Path) -> None:
     """Squats, then raised arms, by one person, with a time code in the upper left corner; raw 4:2:0 video."""
     from actrec import synthetic
@@ -117,15 +125,21 @@ def coded(frame: np.ndarray, number: int) -> np.ndarray:
 
 
 @contextmanager
-def app() -> Iterator[tuple[str, float]]:
-    """The page as a user starts it: its address and when it was started."""
+def app(settings: Mapping[str, str] | None = None) -> Iterator[tuple[str, float]]:
+    """The page as a user starts it, with these settings in its environment: its address and when it was started."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="actrec-runs-") as runs:
         command = [sys.executable, "app.py", "--port", str(port), "--runs", runs]
         began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | (settings or {}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             yield f"http://127.0.0.1:{port}", began
         finally:
@@ -210,14 +224,11 @@ def measure(page, seconds: float) -> dict:
 def run(seconds: float, overlay: str | None, beside: bool) -> dict:
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("This benchmark needs Chromium: apt-get install chromium")
     with tempfile.TemporaryDirectory(prefix="actrec-live-") as folder, sync_playwright() as playwright:
         shown = Path(folder) / "film.y4m"
         film(shown)
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-video-capture={shown}"]
+            executable_path=chromium(), args=[*FLAGS, f"--use-file-for-fake-video-capture={shown}"]
         )
         page = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900}).new_page()
         with app() as (address, began):
