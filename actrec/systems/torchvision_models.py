@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from actrec import sampling
-from actrec.models.torchvision_models import MEASURED, Preparation, preparation, reference
+from actrec.models.torchvision_models import PREPARATIONS, Preparation, reference
 from actrec.systems.fusion import average
 from actrec.systems.system import Input, Protocol, System, Views
 from actrec.systems.views import channels_first, newest, starts, window
@@ -47,7 +47,7 @@ def training_view(clip: Clip, rng: np.random.Generator) -> Views:
 
 
 def public(name: str) -> System:
-    prepared = preparation(name)
+    prepared = PREPARATIONS[name]
     seconds = (prepared.frames - 1) / prepared.fps
     several = Protocol(
         partial(over, prepared=prepared), average, windows=partial(starts, seconds=seconds, most=prepared.clips)
@@ -67,4 +67,4 @@ def public(name: str) -> System:
 
 
 def systems() -> list[System]:
-    return [public(name) for name in MEASURED]
+    return [public(name) for name in PREPARATIONS]
