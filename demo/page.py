@@ -103,7 +103,11 @@ def launch(lab: Lab, host: str, port: int, password: str | None = None, names: S
     """Serve the page until it is stopped. The weights load once the page is up."""
     page = serve(lab, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
     print(f"The page is at {page.local_url}\n{warning(host, names)}".strip(), flush=True)
-    later = threading.Timer(ALONE, lab.start)
+    if os.environ.get("TRY"):
+        import sys
+
+        sys.setswitchinterval(float(os.environ["TRY"]))
+    later = threading.Timer(0.0 if os.environ.get("TRY") else ALONE, lab.start)
     later.daemon = True
     later.start()
     try:
