@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real clips of ../shared/data, which do not ship with the project")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_settles_behind_a_test() -> Iterator[None]:
+    """A page looks for the fastest engine only in the tests of that: the child would compute beside all others."""
+    with pytest.MonkeyPatch.context() as patch:
+        if services := sys.modules.get("demo.server.services"):
+            patch.setattr(services, "SETTLED_AFTER", 1e6)
+        yield
 
 
 @pytest.fixture
