@@ -15,7 +15,7 @@ import pytest
 from actrec.__main__ import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def commands() -> list[tuple[str, str]]:
@@ -74,3 +74,14 @@ def test_the_readme_is_short_and_names_the_options_of_the_page():
     text = "".join(page.read_text() for page in PAGES)
     for option in [*re.findall(r"app\.py (--\w+)", text), "--host", "--password", "--name", "--data"]:
         assert option in shown
+
+
+EXPERIMENTS = sorted(page for page in (ROOT / "docs" / "experiments").glob("*.md") if page.name != "README.md")
+
+
+@pytest.mark.parametrize("page", EXPERIMENTS, ids=lambda page: page.stem)
+def test_an_experiment_asks_one_question_and_ends_with_a_decision(page):
+    text = page.read_text()
+    assert text.splitlines()[0].startswith("# ") and text.splitlines()[0].endswith("?")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Question", "How", "Figures", "Decision"]
+    assert f"]({page.name})" in (page.parent / "README.md").read_text()
