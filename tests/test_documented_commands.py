@@ -66,6 +66,14 @@ def test_links_lead_somewhere():
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_files_and_folders_that_a_page_names_exist(page):
+    """What a page names in code font below one of the repository's own folders; `small` is add-a-system's example."""
+    named = re.findall(r"`((?:actrec|demo|tests|benchmarks|assets|docs)/[\w./-]*)`", page.read_text())
+    for name in named:
+        assert (ROOT / name).exists() or name.endswith("/small.py"), f"{page.name}: {name}"
+
+
 def test_the_readme_is_short_and_names_the_options_of_the_page():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
     shown = subprocess.run(
