@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "assets" / "screens" / "live.webp"
 ACTIONS = ("jumping-jack", "raise-arms", "squat")
 FPS = 12
-SIZE = {"width": 1040, "height": 700}
+SIZE = {"width": 1040, "height": 810}
 WIDTH = 800  # pixels of the picture
 MOST_BYTES = 3_000_000
 

@@ -93,3 +93,15 @@ def test_an_experiment_asks_one_question_and_ends_with_a_decision(page):
     assert text.splitlines()[0].startswith("# ") and text.splitlines()[0].endswith("?")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Question", "How", "Figures", "Decision"]
     assert f"]({page.name})" in (page.parent / "README.md").read_text()
+
+
+def test_the_readme_begins_with_a_looping_picture_of_at_most_three_megabytes():
+    from PIL import Image
+
+    text = (ROOT / "README.md").read_text()
+    shown = re.search(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert text[: shown.start()].count("\n## ") == 0
+    path = ROOT / shown[1]
+    with Image.open(path) as picture:
+        assert picture.n_frames > 50 and picture.info["loop"] == 0
+    assert path.stat().st_size <= 3_000_000
