@@ -74,6 +74,24 @@ def test_files_and_folders_that_a_page_names_exist(page):
         assert (ROOT / name).exists() or name.endswith("/small.py"), f"{page.name}: {name}"
 
 
+def test_the_names_that_answer_what_people_ask_exist():
+    """Where a frame becomes a label, where the threshold is chosen: functions, classes, constants of the code."""
+    asked = (
+        (ROOT / "docs" / "architecture.md")
+        .read_text()
+        .split("## Three questions that people ask\n")[1]
+        .split("\n## ")[0]
+    )
+    code = "\n".join(path.read_text() for room in ("actrec", "demo") for path in (ROOT / room).rglob("*.py"))
+    names = {
+        name for name in re.findall(r"`([A-Za-z_.]+)(?:\([^`]*\))?`", asked) if not name.endswith((".py", ".json"))
+    }
+    assert len(names) > 8
+    for name in names:
+        for part in name.split("."):
+            assert re.search(rf"^\s*(?:(?:def|class) {part}\b|{part}(?::.*)? = )", code, re.MULTILINE), name
+
+
 def test_the_readme_is_short_and_names_the_options_of_the_page():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
     shown = subprocess.run(
