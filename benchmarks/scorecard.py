@@ -21,7 +21,7 @@ from statistics import mean, stdev
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENT = ROOT / "docs" / "measured.md"
-REPORTED = "¹"
+REPORTED, AGAIN = "¹", "²"
 
 HEAD = """# What was measured
 
@@ -34,6 +34,7 @@ and the baseline take turns in one run. What was tried and dropped is in [experi
 FOOT = """
 ¹ The command prints this figure and stores nothing. It was written down on the day of the measurement, with its date in
 `benchmarks/results/reported.json`, and was not measured again since.
+² The same, but measured again, with the same result.
 
 *Optimistic*: the held-out clips also chose epoch, temperature or threshold. Real accuracy is lower.
 """
@@ -44,13 +45,13 @@ FOOT = """
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that is compared with the target, how it is shown, and how many clips or runs it stands on."""
+    """A number to compare with the target, how it is shown, what it was measured on, and the mark of a footnote."""
 
     value: float
     shown: str
     n: str
     command: str = ""
-    reported: bool = False
+    mark: str = ""
 
 
 Source = Callable[[], Figure]
@@ -100,7 +101,7 @@ def reported(name: str, unit: str = "", digits: int = 0) -> Source:
         value = row["value"]
         shown = f"{value} of {row['of']}" if "of" in row else f"{plain(value, digits)}{unit}"
         number = 100 * value / row["of"] if "of" in row else value
-        return Figure(number, shown, row["n"], row["command"], reported=True)
+        return Figure(number, shown, row["n"], row["command"], AGAIN if "again" in row else REPORTED)
 
     return read
 
@@ -388,7 +389,7 @@ def reached(target: str, value: float) -> bool:
 
 def line(row: Row) -> str:
     figure = row.source()
-    shown = figure.shown + (REPORTED if figure.reported else "")
+    shown = figure.shown + figure.mark
     if not reached(row.target, figure.value):
         shown = f"**{shown}**"
     command = row.command or figure.command
