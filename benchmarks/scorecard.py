@@ -117,17 +117,16 @@ def over_seeds(file: str, value: str, unit: str, digits: int, scale: float = 1.0
             weigh = [run.get("clips", 1) for run in mine]
             seeds.append(scale * sum(run[value] * w for run, w in zip(mine, weigh, strict=True)) / sum(weigh))
         spread = f" ± {plain(stdev(seeds), digits)}" if len(seeds) > 1 else ""
-        clips = sum(run.get("clips", 0) for run in runs) // len(seeds) or sum(run["unknown"] for run in runs) // len(
-            seeds
-        )
-        kind = "clips" if "clips" in runs[0] else "unknown clips"
+        counted = "clips" if "clips" in runs[0] else "unknown"
+        clips = sum(run[counted] for run in runs) // len(seeds)
+        kind = "clips" if counted == "clips" else "unknown clips"
         return Figure(mean(seeds), f"{plain(mean(seeds), digits)}{spread}{unit}", f"{clips} {kind}, {len(seeds)} seeds")
 
     return read
 
 
 def interactions(what: str, system: str) -> Source:
-    """UT-Interaction by `protocol.json`: the runs that went on from the weights it names."""
+    """UT-Interaction by `protocol.json`: the runs that continued from the weights it names."""
     start = json.loads((ROOT / "benchmarks" / "protocol.json").read_text())["start"][system]
     return over_seeds("interactions.jsonl", "top1", " %", 1, 100, what=what, system=system, start=start)
 
