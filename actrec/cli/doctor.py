@@ -1,4 +1,4 @@
-"""`doctor`: versions, devices, codecs, camera, weights, permissions and room; each problem with its remedy."""
+"""`doctor`: versions, devices, codecs, camera, weights, permissions and disk space; each problem with its remedy."""
 
 from __future__ import annotations
 
