@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 from actrec.claims.claims import ASYM, CLAIMS, CROSS, FST, MDT, NOT_YET, OURS
+from actrec.core.places import PROJECT
 from actrec.figures.drawing import Figure, Panel, Table
 
-REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "claims.json"
+REPORT = PROJECT / "benchmarks" / "results" / "claims.json"
 PAPERS = {"asym3d": ASYM, "fstcn": FST, "ms3d": OURS, "mdtnet": MDT, "crossenh": CROSS}
 OUR_QUESTIONS = " These are this project's own questions about MS3D's ideas: its paper has no such comparison."
 

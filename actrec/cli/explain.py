@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from actrec.core.errors import BadValue
-from actrec.weights.folders import WEIGHTS
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.explain.over_time import Film, Windows
@@ -26,7 +26,9 @@ PARTS = ("saliency", "truth", "layers", "neurons", "map")
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
-    parser.add_argument("--weights", help="a checkpoint folder, or its name in weights/")
+    parser.add_argument(
+        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into; made if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
