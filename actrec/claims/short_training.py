@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from actrec.core.devices import choose_device
-from actrec.core.number_formats import CANDIDATES, Numbers
+from actrec.core.number_formats import CANDIDATES, NumberFormat
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.systems import System, Views
@@ -53,7 +53,7 @@ class Pupil:
     source: Source
     seed: int
     device: torch.device
-    numbers: Numbers
+    numbers: NumberFormat
     milliseconds: list[float] = field(default_factory=list)
 
     def learn(self, made: Objective, budget: Budget, epoch: int = 0) -> Pupil:
@@ -147,7 +147,7 @@ def objective_of(system: System, pupil: Pupil) -> Objective:
     return objective(system, system.schedules["scratch"], pupil.numbers)
 
 
-def best_numbers(device: torch.device) -> Numbers:
+def best_numbers(device: torch.device) -> NumberFormat:
     """One format for all arms, never timed: bfloat16 on a GPU that has it, float32 on a processor."""
     gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return CANDIDATES[1] if gpu else CANDIDATES[0]

@@ -22,7 +22,7 @@ from pathlib import Path
 from actrec.core.devices import choose_device, cores_in_words, describe
 from actrec.core.files import cache_folder
 from actrec.core.memory import memory
-from actrec.core.number_formats import candidates
+from actrec.core.number_formats import candidates, refusals
 from actrec.core.places import INSTALLED, PROJECT, SHIPPED
 
 REQUIREMENTS = PROJECT / "requirements.txt"
@@ -32,6 +32,7 @@ ROOM = 2 << 30  # bytes that a training, its clips and its checkpoints want
 LEAST_MEMORY = 4 << 30
 PORT = 7860
 DECODED = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")  # what cameras, phones and browsers record
+OPTIONAL = ("openvino",)  # its absence is the business of `engines`: all works without it
 GOOD, NOTE, PROBLEM = "good", "note", "problem"
 INSTALL = f"Install what is asked for: pip install {'--upgrade actrec' if INSTALLED else '-r requirements.txt'}"
 
@@ -49,8 +50,8 @@ class Finding:
 def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, codecs, camera, lambda: checkpoints(weights), fetched, lambda: folders(weights, runs),
-        machine, port,
+        python, packages, device, engines, number_formats, codecs, camera, lambda: checkpoints(weights), fetched,
+        lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
     found: list[Finding] = []
     for check in checks:
@@ -84,7 +85,8 @@ def packages(requirements: Path | None = None) -> Iterator[Finding]:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, PROBLEM, "not installed", INSTALL)
+            if name not in OPTIONAL:
+                yield Finding(name, PROBLEM, "not installed", INSTALL)
             continue
         fits = all(_within(version, each) for each in bounds)
         yield Finding(name, GOOD if fits else PROBLEM, version, "" if fits else f"Wanted {','.join(bounds)}. {INSTALL}")
@@ -144,8 +146,31 @@ def device() -> Iterator[Finding]:
         yield Finding("device", GOOD, f"{describe(chosen)}, {free / 1e9:.1f} of {whole / 1e9:.1f} GB free")
         return
     quick = any(each.dtype == "bfloat16" for each in candidates())
-    numbers = "bfloat16 and float32 are timed for each network" if quick else "float32; no bfloat16 instructions"
+    numbers = (
+        "bfloat16 is checked against float32 and timed for each network"
+        if quick
+        else "float32; no bfloat16 instructions"
+    )
     yield Finding("device", GOOD, f"{describe(chosen)}; {numbers}")
+
+
+def engines() -> Iterator[Finding]:
+    """Whether OpenVINO answers, tried in a child that it may end."""
+    from actrec.core.dirty_memory import ChildError, in_child
+
+    try:
+        says = in_child("actrec.recognition.engines.openvino_engine:tried", {}, threads=1, seconds=60)["says"]
+        yield Finding("engine", GOOD, f"{says}; for each network it is compared with PyTorch, then timed")
+    except ChildError as error:
+        says = f"PyTorch; OpenVINO, which is quicker on a busy machine, does not work: {error}"
+        yield Finding("engine", NOTE, says, "Install it anew: pip install --force-reinstall openvino")
+
+
+def number_formats() -> Iterator[Finding]:
+    """Formats and engines that failed their check here: others are used in their place."""
+    for sentence in refusals():
+        remedy = "Nothing to do: what passed the check is used, float32 at least. A later version is checked anew."
+        yield Finding("number format", NOTE, sentence, remedy)
 
 
 def codecs() -> Iterator[Finding]:

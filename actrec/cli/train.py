@@ -16,7 +16,7 @@ from pathlib import Path
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
-from actrec.training.run import KEPT, Run, RunError, Settings, Silent
+from actrec.training.run import KEPT, NotFiniteError, Run, RunError, Settings, Silent
 
 CHANGEABLE = ("epochs", "batch", "rate", "threads", "numbers", "micro_batch", "patience", "device")
 
@@ -54,7 +54,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="computing threads; part of what makes a run exact")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
-    parser.add_argument("--numbers", choices=["auto", "float32", "bfloat16"], help="auto: the faster")
+    parser.add_argument(
+        "--numbers", choices=["auto", "float32", "bfloat16"], help="auto: the fastest that is right on this machine"
+    )
     parser.add_argument("--out", type=Path, help="run folder; runs/NAME by default")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
 
@@ -77,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
             with contextlib.suppress(OSError):  # the disk may be full: the error itself matters more
                 job.log("failed", error=f"{type(error).__name__}: {error}")
             with contextlib.suppress(OSError):
-                job.set_status("failed", str(error) or type(error).__name__)
+                slower = {"rate": error.rate} if isinstance(error, NotFiniteError) else {}
+                job.set_status("failed", str(error) or type(error).__name__, **slower)
             raise
         finally:
             signal.signal(signal.SIGTERM, before)

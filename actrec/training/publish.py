@@ -45,7 +45,7 @@ def finish(
     )
     tensors = network.state_dict()
     write_checkpoint(run.weights, card, tensors)
-    recognizer = Recognizer.load(run.weights, str(device))
+    recognizer = Recognizer.load(run.weights, str(device), only_torch=True)
     gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
     centres = class_centres(torch.from_numpy(_outputs(recognizer, gallery)[1]), gallery.targets)
     logits, codes = _outputs(recognizer, judging)

@@ -26,12 +26,21 @@ except ImportError:  # Windows: two trainings in one folder are not noticed ther
 
 FORMAT = 2
 LASTING = ("running", "paused")  # states in which a process is at work
+NUMBER_FORMAT = "number_format.json"  # of the run; earlier versions wrote numbers.json
 KEPT = ("best", "last")  # the epoch whose network ships
 MOST_EVENTS = 256 << 20  # bytes of a log: a million steps
 
 
 class RunError(Refusal):
     """A run that cannot be started or gone on with; the sentence says why."""
+
+
+class NotFiniteError(RunError):
+    """A loss or a gradient in float32 that is not finite; `rate` is a learning rate to go on with."""
+
+    def __init__(self, sentence: str, rate: float) -> None:
+        super().__init__(sentence)
+        self.rate = rate
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,10 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Run:
-        """A new run folder. One in which a training failed before its first checkpoint gives its place."""
+        """A new run folder. One in which a training failed gives its place; what it had finished moves aside."""
         run = cls(folder)
-        if run.status()["state"] == "failed" and not run.checkpoint.exists():
-            for name in ("events.jsonl", "status.json", "numbers.json", "micro_batch.json", "best.safetensors"):
-                (run.folder / name).unlink(missing_ok=True)
+        if run.status()["state"] == "failed":
+            run.give_way()
         elif (run.folder / "settings.json").exists():
             raise RunError(f"There is a run in '{folder}' already. Resume it with --resume or choose another --out.")
         try:
@@ -102,11 +110,28 @@ class Run:
             ) from None
         return run
 
+    def give_way(self) -> None:
+        """Make room for a new run of this name: a checkpoint or weights move to NAME-failed, anything else goes."""
+        if not self.checkpoint.exists() and not self.weights.exists():
+            names = ("events.jsonl", "status.json", NUMBER_FORMAT, "numbers.json", "micro_batch.json", self.best.name)
+            for name in names:
+                (self.folder / name).unlink(missing_ok=True)
+            return
+        numbers = ("", *(f"-{number}" for number in range(2, 1000)))
+        places = (self.folder.with_name(f"{self.name}-failed{number}") for number in numbers)
+        try:
+            self.folder.rename(next(place for place in places if not place.exists()))
+        except (OSError, StopIteration) as error:
+            raise RunError(
+                f"The failed run '{self.folder}' cannot be moved aside: {error}. Choose another --out."
+            ) from None
+
     def change(self, **wanted: object) -> None:
         """Other settings from here on; how that breaks exactness is logged when the training goes on."""
         write_json(self.folder / "settings.json", asdict(replace(self.settings(), **wanted)))
         if "numbers" in wanted:
-            (self.folder / "numbers.json").unlink(missing_ok=True)
+            for name in (NUMBER_FORMAT, "numbers.json"):
+                (self.folder / name).unlink(missing_ok=True)
         if "micro_batch" in wanted or "batch" in wanted:
             (self.folder / "micro_batch.json").unlink(missing_ok=True)
 

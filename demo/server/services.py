@@ -28,6 +28,7 @@ EXAMPLES = ROOT / "assets" / "examples"
 FIRST = DEFAULT_WEIGHTS  # the weights asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
+SETTLED_AFTER = 3.0  # seconds between looks at recognizers that have not found their fastest engine yet
 SHARED = 24  # things made for all visitors that are kept
 NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
 Shared = TypeVar("Shared")
@@ -53,6 +54,7 @@ class Lab:
         self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
         self.seats = Seats()
         self.progress = "Loading the network library."
+        self._ready: tuple[Recognizer, str] | None = None  # what answers first, and which weights it stands in for
         self.paces: dict[str, Pace] = {}
         self._cards: tuple[tuple, dict[str, Card]] = ((), {})
         self._costs: list[Cost] = []
@@ -76,6 +78,7 @@ class Lab:
             self._started.set()
         threading.Thread(target=self._load, name="loader", daemon=True).start()
         threading.Thread(target=self._tidy, name="tidier", daemon=True).start()
+        threading.Thread(target=self._settle, name="settler", daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
@@ -265,7 +268,12 @@ class Lab:
         if self.failed:
             return f"The weights could not be loaded: {self._failed}"
         notices = [found.notice for _, found in list(self._recognizers.values()) if found.notice]
-        return notices[0] if notices else self.progress
+        if notices or self._ready is None:
+            return notices[0] if notices else self.progress
+        from actrec.core.devices import describe
+
+        recognizer, left = self._ready
+        return f"Ready: {describe(recognizer.device)}, {recognizer.engine.name}{left}"
 
     def _have(self, name: str | None) -> Recognizer | None:
         """What is in memory, unless its file was replaced since."""
@@ -300,8 +308,6 @@ class Lab:
         """Open the default weights; where they are damaged, the first of the others that can be opened."""
         left = ""
         try:
-            from actrec.core.devices import describe
-
             for name in dict.fromkeys([self.default, *self.cards]):
                 self.progress = f"Loading the weights {name}." if name else "Looking for weights."
                 try:
@@ -311,12 +317,19 @@ class Lab:
                     left = left or f". '{name}' could not be loaded: {error}"
                     continue
                 self._first = name if left else self._first
-                self.progress = f"Ready: {describe(recognizer.device)}, {recognizer.numbers.dtype}{left}"
+                self._ready = recognizer, left
                 break
         except Exception as error:
             self._failed = error
         finally:
             self._loaded.set()
+
+    def _settle(self) -> None:
+        """Let every recognizer find its fastest engine, one after the other."""
+        while not self._closed.wait(SETTLED_AFTER):
+            for _, recognizer in list(self._recognizers.values()):
+                if not (recognizer.settled or self._closed.is_set()):
+                    recognizer.settle()
 
     def _tidy(self) -> None:
         """What a large clip or network needed for a moment is not kept for the day."""

@@ -182,7 +182,8 @@ def start(trainings: Trainings, name: str, data: str, system: str, preset: str, 
     if not data:
         raise refusal("Choose what to learn from first.")
     data = trainings.confined(data)
-    if trainings.run(name):
+    there = trainings.run(name)
+    if there and there.status()["state"] != "failed":
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
     with told():
         told_to = words(name, str(data), system, preset, trainings.origin(begin), *choices)
@@ -198,6 +199,16 @@ def resume(trainings: Trainings, name: str | None) -> None:
             run.forget("pause")
             return
         trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
+
+
+def slower(trainings: Trainings, name: str | None) -> None:
+    """Go on with a run whose loss was not finite any more, with the learning rate that its status names."""
+    run = chosen(trainings, name)
+    with told():
+        rate = run.status().get("rate")
+        if rate is None:
+            raise RunError(f"The run '{run.name}' did not end because of its learning rate.")
+        trainings.begin(run.name, ["train", "--resume", trainings.path(run.name), "--rate", f"{rate:g}"])
 
 
 def ask(trainings: Trainings, what: str, name: str | None) -> None:

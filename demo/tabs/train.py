@@ -30,6 +30,7 @@ from demo.shared.trainings import (
     light_systems,
     line,
     resume,
+    slower,
     start,
 )
 
@@ -39,22 +40,30 @@ DATA = ["synthetic:six", "synthetic:webcam", "synthetic:interactions"]
 def summary(trainings: Trainings, name: str | None) -> str:
     """State, progress, speed and time left in words."""
     run = trainings.run(name)
+    if _starting(trainings, name):
+        return f'<p class="quiet" data-state="starting">Starting {escape(name)}.</p>'
     if run is None:
         if not name:
             return '<p class="quiet" data-state="none">No training has been started yet.</p>'
-        if trainings.starting(name):
-            return f'<p class="quiet" data-state="starting">Starting {escape(name)}.</p>'
         why = trainings.last_words(name)
         if not why and name != trainings.name:
             return '<p class="quiet" data-state="none">There is no run of this name.</p>'
         why = why or "It ended before it began."
         return f'<div class="verdict unsure" data-state="failed">failed</div><p>{escape(why)}</p>'
-    status = run.status()
-    facts = run_log.facts(status, run.events())
+    status, events = run.status(), run.events()
+    facts, changed = run_log.facts(status, events), run_log.changed_format(events)
+    broken = " broken" if status["state"] == "failed" else ""
     return (
-        f'<div class="verdict" data-state="{escape(status["state"])}">{escape(status["state"])}</div>'
+        f'<div class="verdict{broken}" data-state="{escape(status["state"])}">{escape(status["state"])}</div>'
         f'<p>{escape(status["sentence"])}</p><p class="quiet figures">{escape(" · ".join(facts))}</p>'
+        + (f'<p class="quiet" data-format-changed>{escape(changed)}</p>' if changed else "")
     )
+
+
+def _starting(trainings: Trainings, name: str | None) -> bool:
+    """Whether a training of this name has been started and has not said anything yet."""
+    run = trainings.run(name)
+    return trainings.starting(name or "") and (run is None or run.status()["state"] == "failed")
 
 
 def pictures(events: list[dict]) -> list[str]:
@@ -80,10 +89,10 @@ def look(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
     busy = trainings.busy()
     name = name or busy or next(iter(trainings.names()), None)
     run = trainings.run(name)
-    state = run.status()["state"] if run else "starting" if trainings.starting(name or "") else "none"
+    state = "starting" if _starting(trainings, name) else run.status()["state"] if run else "none"
     now = (name, state, busy, run.news() if run else None)
     if now == seen and not again:
-        return [gr.skip()] * 13
+        return [gr.skip()] * 14
     events = run.events() if run else []
     choices = trainings.names()
     if name and name not in choices:
@@ -98,6 +107,7 @@ def look(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
         gr.Button(interactive=state in LASTING),
         gr.Button(interactive=state == "paused" or (not busy and state in ("stopped", "cut off", "failed"))),
         gr.Button(interactive=state == "finished"),
+        gr.Button(visible=state == "failed" and run.status().get("rate") is not None, interactive=not busy),
         now,
     ]
 
@@ -153,13 +163,13 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column(scale=3):
             chosen, shown, adopted = _watching(at)
     seen, ticks = gr.State(None), gr.Timer(1.0)
-    outputs = [chosen, *shown, at["start"], at["pause"], at["stop"], at["resume"], at["use"], seen]
+    outputs = [chosen, *shown, at["start"], at["pause"], at["stop"], at["resume"], at["use"], at["slower"], seen]
     show, now = partial(look, trainings), partial(look, trainings, again=True)
     for each in choices:
         each.change(partial(line, trainings), choices, command, **QUIET)
     at["start"].click(partial(start, trainings), choices, chosen, **QUIET).then(now, [chosen, seen], outputs, **QUIET)
     acts = {"pause": partial(ask, trainings, "pause"), "stop": partial(ask, trainings, "stop")}
-    for name, act in {**acts, "resume": partial(resume, trainings)}.items():
+    for name, act in {**acts, "resume": partial(resume, trainings), "slower": partial(slower, trainings)}.items():
         at[name].click(act, chosen, None, **QUIET).then(now, [chosen, seen], outputs, **QUIET)
     at["use"].click(partial(use, lab, trainings), chosen, adopted, **QUIET)
     chosen.input(now, [chosen, seen], outputs, **QUIET)
@@ -184,9 +194,12 @@ def _buttons() -> dict[str, gr.Button]:
 
 
 def _watching(at: dict[str, gr.Button]) -> tuple[gr.Dropdown, list[gr.components.Component], gr.HTML]:
-    """What is seen of a run: its state, its curves, the confusion, the log; and the button that uses its weights."""
+    """What is seen of a run: its state, its curves, the confusion, the log; and the buttons that use it."""
     chosen = gr.Dropdown([], label="Run", info="Newest first.", elem_id="train-run", allow_custom_value=True)
     shown = [gr.HTML(elem_id="train-status")]
+    at["slower"] = gr.Button(
+        "Go on with a third of the learning rate", variant="primary", visible=False, elem_id="train-slower"
+    )
     at["use"] = gr.Button("Use these weights in every tab", size="sm", interactive=False, elem_id="train-use")
     adopted = gr.HTML(elem_id="train-adopted")
     with gr.Row():

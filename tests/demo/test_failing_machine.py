@@ -18,7 +18,11 @@ import pytest
 import torch
 
 from actrec.explain.over_time import Windows
+from actrec.models.layers import for_inference
+from actrec.recognition.engines.engine import Answer
+from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.recognizer import Recognizer
+from actrec.systems import Views
 from actrec.video import VideoError
 from actrec.video.read import read_clip
 from demo.server.services import Lab
@@ -45,8 +49,9 @@ def on_gpu() -> Recognizer:
     if torch.cuda.is_available():
         return Recognizer.load(ROOT / "weights" / NAME, "cuda")
     recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
-    recognizer._spare = copy.deepcopy(recognizer.network).float()
     recognizer.device = torch.device("cuda")
+    recognizer._engine = TorchEngine(recognizer.system, recognizer._plain, torch.device("cpu"))
+    recognizer._engine.device = recognizer.device
     return recognizer
 
 
@@ -72,24 +77,21 @@ def _lost(tensors):
 
 def test_a_gpu_without_memory_is_told_in_the_status_strip(lab, monkeypatch):
     recognizer = copy.copy(lab.recognizer(NAME))
-    recognizer._spare, recognizer._lock = copy.deepcopy(recognizer.network).float(), threading.Lock()
-    broken = copy.deepcopy(recognizer.network)
-    broken.code = _no_memory
-    recognizer._network = broken
+    recognizer._lock, recognizer.device = threading.Lock(), torch.device("cuda")
+    recognizer._engine = SimpleNamespace(name="PyTorch bfloat16 channels-last", answer=_no_memory)
     monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], recognizer))
     answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)[0]
     assert "wave" in answer
     assert "no memory left" in lab.say()
 
 
-def _no_memory(**_: torch.Tensor) -> torch.Tensor:
+def _no_memory(_: list[Views]) -> Answer:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def test_what_is_wrong_with_the_network_itself_is_not_hidden(lab):
     recognizer = copy.copy(lab.recognizer(NAME))
-    recognizer._network = copy.deepcopy(recognizer.network)
-    recognizer._network.code = _no_memory
+    recognizer._engine = SimpleNamespace(name="PyTorch float32 contiguous", answer=_no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         recognizer.predict(read_clip(WAVE, short_side=120))
 
@@ -165,6 +167,8 @@ def test_a_gpu_that_fails_while_a_network_is_looked_into_is_told_and_the_next_pr
     on_gpu, lab, monkeypatch
 ):
     monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], on_gpu))
+    if not torch.cuda.is_available():  # the network is there, what it computes fails
+        monkeypatch.setattr(Recognizer, "network", property(lambda self: for_inference(self._plain)))
     asked = saliency.Asked(NAME, Windows.of(on_gpu.system, read_clip(WAVE, short_side=120)), "wave")
     monkeypatch.setattr(torch.autograd, "grad", _lost_once(torch.autograd.grad))
     with pytest.raises(gr.Error, match=r"computes on the processor now.*Press again"):
