@@ -1,4 +1,4 @@
-"""A network over a gallery, once: the code of every clip, FstCN's three features, and what fires every neuron.
+"""A network over a gallery, once: the embedding of every clip, its other features, and what fires every neuron.
 
 A neuron of a convolution fires where it fires most: its peak over all positions and frames of a clip (Asymmetric
 3D-CNN, sec. 4.8, sorts the clips of a data set by it; fig. 8b shows the ten at the top).
@@ -18,7 +18,6 @@ from actrec.explain.gallery import Gallery
 from actrec.explain.layers import NotListed, layer_named, layers_of, recorded
 from actrec.explain.over_time import Film, Windows, laid_out
 from actrec.explain.saliency import ClassSaliency
-from actrec.models.fstcn import FstCN
 from actrec.recognition.recognizer import unit
 from actrec.systems.system import Views
 from actrec.video import Clip
@@ -28,19 +27,16 @@ BATCH, TOP = 8, 10
 
 @dataclass(frozen=True)
 class Found:
-    """What one network makes of some clips: codes of length one, features of FstCN's paths, peaks by layer."""
+    """What one network makes of some clips: embeddings of length one, the features its recipe names, peaks by layer."""
 
     codes: np.ndarray  # [n, D]
-    features: dict[str, np.ndarray]  # spatial, temporal, spatiotemporal: [n, D]; empty but for FstCN
+    features: dict[str, np.ndarray]  # name → [n, D]; empty where the recipe names none
     peaks: dict[str, np.ndarray]  # layer → [n, C]
 
     @property
     def spaces(self) -> dict[str, np.ndarray]:
-        """What a map can be made of, of length one: FstCN's three features (fig. 4), or the code alone."""
-        if not self.features:
-            return {"code": self.codes}
-        names = {"spatiotemporal": "spatio-temporal"}
-        return {names.get(name, name): unit(value) for name, value in self.features.items()}
+        """What a map can be made of, of length one: the features that the recipe names, or the embedding alone."""
+        return {name: unit(value) for name, value in self.features.items()} or {"code": self.codes}
 
     @classmethod
     def joined(cls, parts: list[Found]) -> Found:
@@ -110,12 +106,12 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
     recognizer, network = saliency.recognizer, saliency.network
     inputs = recognizer.system.tensors(views, saliency.device)
     try:
-        layers = layers_of(network)
+        layers = layers_of(recognizer.system, network)
     except NotListed:
         layers = []
     with saliency.lock, ExitStack() as stack:
         kept = {layer.name: stack.enter_context(recorded(network, layer, len(views))) for layer in layers}
-        features = network.features(**inputs) if isinstance(network, FstCN) else {}
+        features = recognizer.system.features.of(network, **inputs) if recognizer.system.features else {}
         codes = list(features.values())[-1] if features else network.code(**inputs)
     # Two paths of one layer have neurons of their own.
     peaks = {
@@ -129,7 +125,7 @@ def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron:
     """One neuron's maps of some views, spread over the frames of its input: `[B, T, S, S]` by input."""
     recognizer = saliency.recognizer
     inputs = recognizer.system.tensors(views, saliency.device)
-    chosen = layer_named(saliency.network, layer)
+    chosen = layer_named(recognizer.system, saliency.network, layer)
     with torch.no_grad(), saliency.lock, recorded(saliency.network, chosen, len(views)) as kept:
         saliency.network.code(**inputs)
     first, shown = 0, {}

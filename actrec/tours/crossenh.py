@@ -1,4 +1,4 @@
-"""Figures on cross-enhancement: two streams, the nine bridges, the loss, a lesson over a bridge, the last layer.
+"""The guided tour of cross-enhancement: two streams, nine bridges, the loss, a lesson over a bridge, the last layer.
 
 Cao, Xu and Zhang, "Cross-enhancement transform two-stream 3D ConvNets for action recognition": eq. 1 and 2.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from actrec.claims.figure import verdict
 from actrec.explain.subject import Subject, place
 from actrec.figures import colour_maps
 from actrec.figures.charts import lines
@@ -17,6 +18,7 @@ from actrec.models.crossenh import BRIDGES, POSITIONS, VARIANTS, Bridge
 from actrec.motion.flow import decode
 from actrec.systems.crossenh import REACH, SCRATCH
 from actrec.systems.losses import bridge_distillation
+from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour
 
 STREAMS = ("rgb", "flow")
 NAMES = dict(zip(POSITIONS, ("front", "middle", "rear"), strict=True))
@@ -331,3 +333,81 @@ def last_layer(subject: Subject) -> Figure:
             "class, blue against it.", wide=True),),
         {"own": own},
     )  # fmt: skip
+
+
+# --- the tour -------------------------------------------------------------------------------------
+
+BRIDGE = Choice("letter", "Bridge", tuple("abcdefghi"), "e", "Row by row: teacher's front, middle, rear.")
+DIRECTION = Choice("direction", "Who teaches", ("flow teaches RGB", "RGB teaches flow"), "flow teaches RGB")
+
+TOUR = Tour(
+    about="One network sees pictures, another sees motion, and usually they meet only at the very end. Here the better "
+    "one teaches the other while it learns, over two bridges; afterwards the bridges are taken down.",
+    steps=(
+        Step(
+            "Two streams", "sec. 3",
+            "The same two seconds twice: as pictures, and as optical flow, which says for every pixel where it goes. "
+            "Clothes, walls and light are in the first and not in the second; what stands still is in neither the "
+            "second nor, much, in an action.",
+            inputs,
+        ),
+        Step(
+            "Each for itself", "sec. 3",
+            "Both streams are 3-D networks of the same shape (I3D) with their own weights, and each gives an answer of "
+            "its own. They make different mistakes; that is why two are better than one, and why one can teach the "
+            "other.",
+            alone,
+        ),
+        Step(
+            "Front, middle, rear", "sec. 3.1",
+            "What could the better stream show the other? Its maps: early ones still look like the picture, late ones "
+            "are coarse and close to the answer. The paper chooses three positions in each stream.",
+            positions, (MOMENT,),
+        ),
+        Step(
+            "Nine bridges", "sec. 3.1, fig. 2",
+            "Three positions in the teacher times three in the student make nine possible first bridges, a to i. A "
+            "bridge asks the student's map to resemble the teacher's; where their shapes differ an adapter helps. Pick "
+            "one and see what meets on it.",
+            bridge, (BRIDGE, DIRECTION, MOMENT),
+        ),
+        Step(
+            "The second bridge", "sec. 3.1",
+            "A second bridge always joins the ends: the short codes that the answers are made from. It tells the "
+            "student not how to look but what to conclude.",
+            ends, (DIRECTION,),
+        ),
+        Step(
+            "Three wishes in one loss", "eq. 1 and 2",
+            "The student is asked for three things at once: resemble the teacher's map (α), resemble its code (β), and "
+            "give the right answer (γ). Set α and β to zero and nothing is left of the method; set only α to zero and "
+            "it resembles an older one, MARS.",
+            loss,
+            (
+                BRIDGE, DIRECTION, Slider("alpha", "α", 0, 4, 0.25, 1), Slider("beta", "β", 0, 4, 0.25, 1),
+                Slider("gamma", "γ", 0, 4, 0.25, 1),
+            ),
+        ),
+        Step(
+            "A lesson", "sec. 3.1",
+            "Watch it happen. A student that has learned nothing stands under the trained teacher of these weights and "
+            "learns from your clip alone. Take more steps: its map begins to look like the teacher's, and the three "
+            "terms fall. Each new step takes a moment to compute.",
+            lesson,
+            (Slider("steps", "Steps", 0, 12, 1, 2), MOMENT, BRIDGE, DIRECTION),
+        ),
+        Step(
+            "Without bridges", "sec. 3.1, last step",
+            "When the student has learned, the bridges are removed and both streams are frozen. One last layer learns "
+            "how much to trust whom, for each class. It starts as the plain average; look how far it has moved.",
+            last_layer,
+        ),
+        Step(
+            "Does the claim hold here?", "tables 2 to 5",
+            "Is a taught student better than one that learned alone, and do the bridges do it? What has been found "
+            "with this project's networks stands here.",
+            lambda _: verdict("crossenh"),
+            needs_clip=False,
+        ),
+    ),
+)  # fmt: skip

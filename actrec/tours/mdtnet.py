@@ -1,4 +1,4 @@
-"""Figures on MDT-Net: segments, motion salience, coarse and fine differences, deformable offsets, excitation.
+"""The guided tour of MDT-Net: segments, motion salience, coarse and fine differences, deformable offsets, excitation.
 
 Xu, Cao and Yi, "Video human action recognition by the fusion of significant motion and coarse-fine temporal
 granularity features". What happens inside the modules is this project's reading; the paper prints no equations.
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from actrec import sampling
+from actrec.claims.figure import verdict
 from actrec.evaluation.cost import Cost, counted
 from actrec.explain import pixel
 from actrec.explain.subject import Subject, captured, place
@@ -20,6 +21,7 @@ from actrec.figures.drawing import ACCENT, SECOND, Canvas, Figure, Panel, Table,
 from actrec.models.mdtnet import FRAMES, KEY, coarse_differences, fine_differences
 from actrec.motion.salience import enhance, salience
 from actrec.systems import SYSTEMS
+from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
 
 RATE, SEGMENTS, SIDE = 12.5, 8, 96
 EXCITED = {"after layer3": 0, "after layer4": 1}
@@ -314,3 +316,99 @@ def cost(subject: Subject | None) -> Figure:
         ),
         {name: [each.weights, each.multiplications] for name, each in found.items()},
     )  # fmt: skip
+
+
+# --- the tour -------------------------------------------------------------------------------------
+
+SEGMENT = Slider("segment", "Segment", 1, 8, 1, 4)
+WHERE = Choice("where", "In the network", ("after layer3", "after layer4"), "after layer3")
+VARIANT = Choice("variant", "Spectrum", (("amplitude", "amplitude"), ("phase only", "phase")), "amplitude")
+CUTOFF = Slider("cutoff", "Cut-off", 1, 12, 1, 1, "How many of the lowest frequencies go.")
+
+TOUR = Tour(
+    about="Look at a long clip through a few key frames, but tell the network what moved between them, finely and "
+    "coarsely, on pictures in which everything that stands still has been darkened first.",
+    steps=(
+        Step(
+            "Segments and key frames", "sec. 3, sampling",
+            "The clip is cut into segments of equal length, so that nothing of it is missed. From each segment five "
+            "pictures are drawn, and the fourth of them is its key frame. The draw is new in every training step; draw "
+            "again and watch the key frames change.",
+            segments,
+            (
+                Choice("t", "Segments", ("4", "8", "16"), "8"),
+                Choice("kind", "Five pictures", ("at random", "neighbours"), "at random"), Again("again", "Draw again"),
+            ),
+        ),
+        Step(
+            "One pixel over time", "sec. 3.1",
+            "Follow a single pixel through the clip: its brightness is a signal, like a sound. A Fourier transform "
+            "takes it apart into frequencies. What is constant is the scenery and goes; what is left is motion. You "
+            "start at the pixel that changes most. Raise the cut-off and slow changes go, too.",
+            one_pixel,
+            (Slider("row", "Row", 0, 1, 0.005, 0.5), Slider("column", "Column", 0, 1, 0.005, 0.5), CUTOFF, VARIANT),
+            start=one_pixel_start,
+        ),
+        Step(
+            "Pictures times their salience", "sec. 3.1",
+            "Do that for every pixel, square what is left, smooth it over the neighbours and scale it from 0 to 1: the "
+            "salience map. The pictures are multiplied by it. A cluttered but quiet background goes dark before the "
+            "network ever sees it; how dark is the strength.",
+            enhanced,
+            (
+                Slider("strength", "Strength", 0, 1, 0.05, 1),
+                Slider("smoothing", "Smoothing σ", 0, 6, 0.5, 2, "Pixels."),
+                CUTOFF, MOMENT, VARIANT,
+            ),
+        ),
+        Step(
+            "Fine differences", "sec. 3.2",
+            "Within a segment the five pictures are close together, and their differences show how something moves "
+            "right now: the edge of an arm, its direction. Go through the segments and find the one where most "
+            "happens.",
+            fine, (SEGMENT,),
+        ),
+        Step(
+            "Coarse differences", "sec. 3.2",
+            "Between the key frames of neighbouring segments lies more time, and their differences show what has come "
+            "of the movement: the arm was down and is up. Fine and coarse differences together go into the motion "
+            "path.",
+            coarse, (SEGMENT,),
+        ),
+        Step(
+            "A kernel that bends", "sec. 3.3, DCME",
+            "From one key frame to the next things have moved, so comparing the same place in both compares different "
+            "things. A deformable convolution may fetch its inputs from somewhere else: it learns, for each place, an "
+            "offset for each of its taps. Whether it has learned to use that, the arrows show.",
+            offsets,
+            (SEGMENT, WHERE, Choice("kernel", "Kernel", ("3×3", "5×5"), "3×3")),
+        ),
+        Step(
+            "Raised where it moves", "sec. 3.3, DCME",
+            "The bent features of the next key frame, minus the present ones, pass a sigmoid and become a gate. Where "
+            "something moves, features are raised or lowered; everywhere else they pass unchanged.",
+            gates, (SEGMENT, WHERE),
+        ),
+        Step(
+            "Channels over time", "sec. 3.3, channel excitation",
+            "A second gate asks which channels matter at which time. Each channel's mean is followed over the segments "
+            "by a small convolution along time, and its picture by one in space. Shown are the channels whose gate "
+            "changes most on your clip.",
+            course, (WHERE, Slider("count", "Channels", 3, 16, 1, 8)),
+        ),
+        Step(
+            "What it costs", "sec. 4",
+            "The paper compares itself with TSN and TSM on the same backbone but prints no multiplications. They can "
+            "be counted: all three are one network here, with and without the modules.",
+            cost,
+            needs_clip=False,
+        ),
+        Step(
+            "Does the claim hold here?", "tables 1 to 5",
+            "Salience should help where the background is busy and do little where it is plain. What has been found "
+            "with this project's networks stands here.",
+            lambda _: verdict("mdtnet"),
+            needs_clip=False,
+        ),
+    ),
+)  # fmt: skip
