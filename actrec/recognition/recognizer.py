@@ -25,10 +25,9 @@ from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
-from actrec.weights.folders import settled
+from actrec.weights.folders import DEFAULT_SYSTEM, settled
 
 BATCH = 16
-DEFAULT = "asym3d"  # the system where none is named
 
 
 @dataclass(frozen=True)
@@ -306,7 +305,7 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
     """The recognizer that a system, weights or both name; without weights `SYSTEM-synthetic` is taken."""
     if system is None and weights is not None:
         return Recognizer.load(find_weights(weights, folder), device)
-    system = system or DEFAULT
+    system = system or DEFAULT_SYSTEM
     chosen = named(system)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry

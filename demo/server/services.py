@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
-from actrec.weights.folders import WEIGHTS
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 from demo.server.live_queue import Seats
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
-FIRST = "asym3d-people"  # the weights asked first, where they are there
+FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
 SHARED = 24  # things made for all visitors that are kept

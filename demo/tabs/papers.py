@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from actrec.core.errors import Refusal
-from actrec.tours import tour_of, titles
+from actrec.tours import titles, tour_of
 from actrec.tours.step import Again, Choice, Slider, Step, Tour, Words
 from demo.server.services import Lab
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
