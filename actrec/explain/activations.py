@@ -40,10 +40,10 @@ class Found:
 
     @classmethod
     def joined(cls, parts: list[Found]) -> Found:
-        def each(pick: Callable[[Found], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        def join(pick: Callable[[Found], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             return {name: np.concatenate([pick(part)[name] for part in parts]) for name in pick(parts[0])}
 
-        return cls(np.concatenate([part.codes for part in parts]), each(lambda f: f.features), each(lambda f: f.peaks))
+        return cls(np.concatenate([part.codes for part in parts]), join(lambda f: f.features), join(lambda f: f.peaks))
 
     def mean(self) -> Found:
         """All clips as one: the mean of their codes and features, and the highest peaks."""
@@ -77,7 +77,7 @@ class Found:
         for neuron, order in enumerate(np.argsort(-peaks, axis=0, kind="stable")[:count].T):
             shown, often = np.unique(names[order], return_counts=True)
             found.append((neuron, str(shown[often.argmax()]), int(often.max()) if lift[neuron] > 0 else 0))
-        return sorted(found, key=lambda each: (-each[2], -lift[each[0]]))
+        return sorted(found, key=lambda row: (-row[2], -lift[row[0]]))
 
     def rank(self, layer: str, neuron: int, peak: float) -> int:
         """Which place a clip with this peak would take among these, 1 for the strongest."""
@@ -115,8 +115,8 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
         codes = list(features.values())[-1] if features else network.code(**inputs)
     # Two paths of one layer have neurons of their own.
     peaks = {
-        name: np.concatenate([maps.amax((2, 3, 4)).cpu().numpy() for maps in each.maps().values()], axis=1)
-        for name, each in kept.items()
+        name: np.concatenate([maps.amax((2, 3, 4)).cpu().numpy() for maps in record.maps().values()], axis=1)
+        for name, record in kept.items()
     }
     return Found(unit(codes.cpu().numpy()), {name: value.cpu().numpy() for name, value in features.items()}, peaks)
 
@@ -130,13 +130,13 @@ def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron:
         saliency.network.code(**inputs)
     first, shown = 0, {}
     maps = kept.maps()
-    _inside(neuron, sum(each.shape[1] for each in maps.values()))
-    for name, each in maps.items():
-        if first <= neuron < first + each.shape[1]:
-            one = each[:, neuron - first, None]
+    _inside(neuron, sum(of_input.shape[1] for of_input in maps.values()))
+    for name, of_input in maps.items():
+        if first <= neuron < first + of_input.shape[1]:
+            one = of_input[:, neuron - first, None]
             size = inputs[name].shape[2:]
             shown[name] = torch.nn.functional.interpolate(one, size=size, mode="trilinear")[:, 0].cpu().numpy()
-        first += each.shape[1]
+        first += of_input.shape[1]
     return {name: np.maximum(value, 0) for name, value in shown.items()}
 
 

@@ -55,7 +55,7 @@ def block(subject: Subject, *, fed: str = "difference") -> Figure:
         fed = MODALITIES[0]
     made = subject.keep(("block", fed), lambda: view(_frames(subject), modality=fed)["clip"])
     shown = [np.ascontiguousarray(made[:, t].transpose(1, 2, 0)) for t in range(made.shape[1])]
-    shown = [vivid(each) for each in shown] if fed == "difference" else shown
+    shown = [vivid(frame) for frame in shown] if fed == "difference" else shown
     seconds = subject.recognizer.system.seconds
     names = [f"{(t - len(shown) + 1) * seconds / (len(shown) - 1):+.2f} s" for t in range(len(shown))]
     change = np.abs(np.diff(made.astype(np.int16), axis=1)).mean()
@@ -316,10 +316,10 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
     t = place(moment, maps.shape[2])
     cost = {name: multiplications(getattr(micro, name), {"input": maps}) for name in COLUMNS}
     weigh = {name: weights(getattr(micro, name)) for name in COLUMNS}
-    wide = sum(each.shape[1] for each in found.values())
-    strength = {name: float(each.abs().mean()) for name, each in found.items()}
+    wide = sum(maps.shape[1] for maps in found.values())
+    strength = {name: float(maps.abs().mean()) for name, maps in found.items()}
     kinds = kinds_of(micro)
-    shown = [coloured(each[0, :, t].mean(0).numpy(), "strength") for each in found.values()]
+    shown = [coloured(maps[0, :, t].mean(0).numpy(), "strength") for maps in found.values()]
     shares = {
         "channels": {name: each.shape[1] / wide for name, each in found.items()},
         "weights": {name: weigh[name] / sum(weigh.values()) for name in COLUMNS},
@@ -368,7 +368,7 @@ def kinds_of(micro: MicroNet) -> dict[str, str]:
 
 
 def kind_of(micro: MicroNet) -> str:
-    """M1 to M4, told by which columns are asymmetric."""
+    """M1 to M4, by which columns are asymmetric."""
     middle, left = (hasattr(column[1], "time") for column in (micro.middle, micro.left))
     return {(False, False): "M1", (False, True): "M2", (True, False): "M3", (True, True): "M4"}[(middle, left)]
 
@@ -492,11 +492,11 @@ def _blocks(k: int) -> str:
         "asymmetric": [(1, k, 1), (1, 1, k), (k, 1, 1)],
     }
     starts = {"dense": (14,), "space, then time": (128, 206), "asymmetric": (268, 292, 336)}
-    for (name, each), middle in zip(shapes.items(), (60, 190, 320), strict=True):
-        for x, size in zip(starts[name], each, strict=True):
+    for (name, kernels), middle in zip(shapes.items(), (60, 190, 320), strict=True):
+        for x, size in zip(starts[name], kernels, strict=True):
             cuboid(canvas, x, 120, size, unit)
         canvas.text(middle, 152, name, "middle", bold=True)
-        count = sum(a * b * c for a, b, c in each)
+        count = sum(a * b * c for a, b, c in kernels)
         canvas.text(middle, 172, f"{count} weights a channel", "middle", size=11)
     return canvas.svg()
 
@@ -522,7 +522,7 @@ def two_layers(subject: Subject, *, channels: str = "64") -> Figure:
             "the picture and over time."))  # fmt: skip
     rows = [(name, value, million(value)) for name, value in count.items()]
     panels.append(Panel(bars(rows, "weights"), f"Weights with {width} channels throughout."))
-    a, b = (list(each) for each in ((_extent(r.amax((1, 2))), _extent(r.amax((0, 2)))) for r in seen.values()))
+    a, b = (list(extents) for extents in ((_extent(r.amax((1, 2))), _extent(r.amax((0, 2)))) for r in seen.values()))
     return Figure(
         f"In the picture both reach {b[1]} pixels. Over time two dense layers reach {a[0]} moments, the cascade only "
         f"{b[0]}: the paper calls both the same, and this is where it is not. It costs "
@@ -553,7 +553,7 @@ def _extent(along: torch.Tensor) -> int:
 def table_1(subject: Subject) -> Figure:
     """Where C3D's cost lies: the paper's Table 1, corrected, beside our counts."""
     found = _per_group()
-    total = [sum(each[place] for each in found.values()) for place in (0, 1)]
+    total = [sum(costs[place] for costs in found.values()) for place in (0, 1)]
     rows = [
         (
             name, f"{TABLE_1[name][0]:g}", f"{ours[0] / 1e6:.3f}", f"{ours[0] / total[0]:.2%}",
@@ -565,7 +565,7 @@ def table_1(subject: Subject) -> Figure:
     rows.append(("all", "27.65", f"{total[0] / 1e6:.2f}", "", "52.97", f"{total[1] / 1e9:.2f}", ""))
     early = sum(found[name][1] for name in ("conv1", "conv2")) / total[1]
     heads = ("group", "paper, M", "counted, M", "share", "paper, G", "counted, G", "share")
-    spread = [(name, each[1], million(each[1])) for name, each in found.items()]
+    spread = [(name, costs[1], million(costs[1])) for name, costs in found.items()]
     return Figure(
         f"Counted on the network: {total[0] / 1e6:.2f} M weights and {total[1] / 1e9:.1f} G multiplications. conv1 and "
         f"conv2 take {early:.0%} of the multiplications and {(found['conv1'][0] + found['conv2'][0]) / total[0]:.1%} "
@@ -576,7 +576,7 @@ def table_1(subject: Subject) -> Figure:
                 "multiplications, not 31.12. With it the total is the 38.5 G that others count too.", wide=True),
             Panel(bars(spread, "multiplications by group"), "Multiplications by group, counted."),
         ),
-        {name: list(each) for name, each in found.items()},
+        {name: list(costs) for name, costs in found.items()},
     )  # fmt: skip
 
 
@@ -596,7 +596,7 @@ def _per_group() -> dict[str, tuple[int, int]]:
 def table_2(subject: Subject, *, base: str = "c3d-b5") -> Figure:
     """Which groups are made asymmetric, what that saves, and how much faster the paper found it."""
     counted = _variants()
-    mine = {name: each for name, each in counted.items() if name == base or name.startswith(base[-2:])}
+    mine = {name: counts for name, counts in counted.items() if name == base or name.startswith(base[-2:])}
     rows = []
     for name, (weigh, cost) in mine.items():
         paper, seconds = TABLE_2[name]

@@ -44,7 +44,7 @@ RATE, LONGEST = 12.5, 9  # frames a second in the figures; numbers in a typed ke
 def numbers(typed: str, rows: int) -> np.ndarray:
     """Numbers as a visitor types them: columns apart by spaces or commas, rows by semicolons."""
     try:
-        found = [[float(each) for each in row.replace(",", " ").split()] for row in typed.split(";") if row.strip()]
+        found = [[float(number) for number in row.replace(",", " ").split()] for row in typed.split(";") if row.strip()]
         kernel = np.array(found, np.float32)
     except ValueError:
         raise BadValue(
@@ -80,7 +80,7 @@ def outer(subject: Subject, *, flat: str, along: str, moment: float = 0.5) -> Fi
         draw_grid(slices, slice_, x, 4, most=most, cell=cell, written=".3g")
         slices.text(x + columns * cell / 2, rows * cell + 22, f"time {number - half:+d}", "middle", size=11)
     factored, full = space.size + time.size, cube.size
-    shown = [coloured(each.numpy(), "signed", float(whole.abs().max()) or 1.0) for each in (whole, both)]
+    shown = [coloured(answer.numpy(), "signed", float(whole.abs().max()) or 1.0) for answer in (whole, both)]
     return Figure(
         f"The cube has {full} numbers, made of {space.size} + {time.size} = {factored}. Convolving with the cube and "
         f"convolving twice differ by at most {off:.1e}: they are the same.",
@@ -166,16 +166,16 @@ def _lower(subject: Subject) -> dict[str, list[torch.Tensor]]:
 def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Figure:
     """The four spatial layers, which both paths share, on one picture."""
     answers, t = _lower(subject)[fed], int(which) - 1
-    maps = [each[t].mean(0) for each in answers[:4]]
-    shown = [coloured(each.numpy(), "strength") for each in maps]
-    names = [f"layer {n}: {each.shape[1]} × {each.shape[2]}²" for n, each in enumerate(answers[:4], 1)]
-    silent = [float((each[t] == 0).float().mean()) for each in answers[:4]]
+    maps = [answer[t].mean(0) for answer in answers[:4]]
+    shown = [coloured(mean.numpy(), "strength") for mean in maps]
+    names = [f"layer {n}: {answer.shape[1]} × {answer.shape[2]}²" for n, answer in enumerate(answers[:4], 1)]
+    silent = [float((answer[t] == 0).float().mean()) for answer in answers[:4]]
     picture = subject.picture(fed, t)
     if fed == "difference":
         picture = np.minimum(picture.astype(np.float32) * 3, 255).astype(np.uint8)
     return Figure(
         f"Picture {t + 1} of {'V' if fed == 'frames' else 'V_diff'} through the four layers. "
-        + ", ".join(f"{each:.0%}" for each in silent)
+        + ", ".join(f"{share:.0%}" for share in silent)
         + " of their numbers are zero: there a layer found nothing of what it looks for.",
         (
             Panel(strip([picture], ["what goes in"], "the picture", each=200), "One picture; no layer here looks at "
@@ -263,12 +263,12 @@ def columns(subject: Subject, *, position: float = 5, which: float = 1) -> Figur
 
     panels = [Panel(picture(vectors[0, at], "signed", "what goes in", None), f"What goes in: place {at + 1}, time "
                     "downwards, channels across.")]  # fmt: skip
-    for kernel, each in zip(kernels, found, strict=True):
+    for kernel, answer in zip(kernels, found, strict=True):
         panels.append(
-            Panel(picture(each[number], "strength", "what comes out", kernel), f"Map {number + 1} of the "
+            Panel(picture(answer[number], "strength", "what comes out", kernel), f"Map {number + 1} of the "
                   f"{kernel[0]}×{kernel[1]} kernel; the orange frame is how much of time and channels it sees at once.")
         )  # fmt: skip
-    lively = [float((each > 0).float().mean()) for each in found]
+    lively = [float((answer > 0).float().mean()) for answer in found]
     return Figure(
         "The small kernel sees three times at once and can follow what is quick; the large one sees all five. "
         f"{lively[0]:.0%} and {lively[-1]:.0%} of their answers to this clip are not zero.",
@@ -321,7 +321,7 @@ def _crops(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
         crops = sampling.test_crops(*frames.shape[1:3], SIZE, PLACES)
         views = [view(crop.of(frames)) for crop in crops]
         logits = subject.recognizer.run(views)[0]
-        pictures = np.stack([each["frames"][:, LENGTH // 2].transpose(1, 2, 0) for each in views])
+        pictures = np.stack([view_["frames"][:, LENGTH // 2].transpose(1, 2, 0) for view_ in views])
         return pictures, softmax(logits, subject.recognizer.card.temperature or 1.0)
 
     return subject.keep("crops", make)
@@ -370,8 +370,8 @@ def fused(subject: Subject, *, pairs: float = 5) -> Figure:
     ways = {"SCI, then maximum": sci_fusion(kept), "plain average": average(kept), "maximum of all": maximum(kept)}
     parts = ways["SCI, then maximum"].parts
     rows = [
-        (f"pair {n}", subject.labels[int(each.argmax())], f"{each.max():.2f}", ", ".join(f"{w:.2f}" for w in own))
-        for n, (each, own) in enumerate(zip(parts, ways["SCI, then maximum"].weights, strict=True), 1)
+        (f"pair {n}", subject.labels[int(part.argmax())], f"{part.max():.2f}", ", ".join(f"{w:.2f}" for w in own))
+        for n, (part, own) in enumerate(zip(parts, ways["SCI, then maximum"].weights, strict=True), 1)
     ]
     panels = [Panel(Table(("pair", "says", "score", "weights of its crops"), tuple(rows)), f"Each pair with its "
                     f"{len(CROPS)} crops weighted by their SCI.", wide=True)]  # fmt: skip

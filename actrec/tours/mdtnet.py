@@ -127,7 +127,7 @@ def _tinted(values: torch.Tensor, most: float) -> np.ndarray:
 
 def _gap_strip(maps: torch.Tensor, names: list[str], keys: list[np.ndarray], key_names: list[str], said: str) -> Panel:
     most = float(maps.abs().mean(1).max()) or 1.0
-    shown = [*keys, *(_tinted(each, most) for each in maps)]
+    shown = [*keys, *(_tinted(change, most) for change in maps)]
     return Panel(strip(shown, [*key_names, *names], "differences", row=4, each=170), said, wide=True)
 
 
@@ -135,7 +135,7 @@ def fine(subject: Subject, *, segment: float = 4) -> Figure:
     """Fine granularity: the four differences between the five frames of one segment."""
     number = int(segment) - 1
     found = fine_differences(_motion(subject))[number].unflatten(0, (FRAMES - 1, 3))
-    strength = [float(each.abs().mean()) for each in fine_differences(_motion(subject))]
+    strength = [float(change.abs().mean()) for change in fine_differences(_motion(subject))]
     most = int(np.argmax(strength)) + 1
     said = "All segments are still." if max(strength) == 0 else f"Segment {most} has the strongest fine differences."
     names = [f"{i + 1} → {i + 2}" for i in range(FRAMES - 1)]
@@ -157,7 +157,7 @@ def coarse(subject: Subject, *, segment: float = 4) -> Figure:
     number = int(segment) - 1
     found = coarse_differences(_motion(subject))[number].unflatten(0, (2, 3))
     every = coarse_differences(_motion(subject)).unflatten(1, (2, 3))
-    strength = [float(each.abs().mean()) for each in every[:, 0]][:-1]
+    strength = [float(change.abs().mean()) for change in every[:, 0]][:-1]
     keys = _raw(subject)[KEY::FRAMES]
     return Figure(
         f"From key frame {number + 1} to the next one a number changes by "
@@ -226,8 +226,8 @@ def offsets(subject: Subject, *, segment: float = 4, where: str = "after layer3"
 def _taps(found: torch.Tensor, row: int, column: int, kernel: str) -> str:
     size = int(kernel[0])
     canvas, unit = Canvas(300, 300, "the taps of one place"), 300 / (size + 1.5)
-    each = found[:, row, column].unflatten(0, (-1, 2))
-    for tap, (down, right) in enumerate(each.tolist()):
+    moved = found[:, row, column].unflatten(0, (-1, 2))
+    for tap, (down, right) in enumerate(moved.tolist()):
         x, y = 150 + (tap % size - size // 2) * unit, 150 + (tap // size - size // 2) * unit
         canvas.rect(x - 6, y - 6, 12, 12, fill="currentColor", opacity=0.25)
         canvas.line(x, y, x + right * unit, y + down * unit, stroke=SECOND, thick=1.5)
@@ -242,7 +242,7 @@ def gates(subject: Subject, *, segment: float = 4, where: str = "after layer3") 
     place_ = gate.mean(1)
     most = float(place_.abs().max()) or 1.0
     keys = _raw(subject)[KEY::FRAMES]
-    shown = [coloured(each.numpy(), "signed", most) for each in place_]
+    shown = [coloured(gate.numpy(), "signed", most) for gate in place_]
     names = [f"key frame {i}" for i in range(1, SEGMENTS + 1)]
     return Figure(
         f"Features are multiplied by one plus a gate between −½ and ½; on this clip its mean runs from "
@@ -296,14 +296,14 @@ def cost(subject: Subject | None) -> Figure:
     names = ("tsn-light", "tsm-light", "mdtnet", "tsn", "tsm", "mdtnet-paper")
     found = _counts(names)
     rows = tuple(
-        (name, each.size, f"{each.weights / 1e6:.2f}", f"{each.multiplications / 1e9:.2f}")
-        for name, each in found.items()
+        (name, network.size, f"{network.weights / 1e6:.2f}", f"{network.multiplications / 1e9:.2f}")
+        for name, network in found.items()
     )
     more = found["mdtnet-paper"].multiplications / found["tsn"].multiplications
     lengths = [
-        (name, each.multiplications, million(each.multiplications))
-        for name, each in found.items()
-        if each.size == "paper"
+        (name, network.multiplications, million(network.multiplications))
+        for name, network in found.items()
+        if network.size == "paper"
     ]
     return Figure(
         f"In the paper's size MDT-Net takes {more:.2f} times the multiplications of TSN, since it is TSN and modules. "
@@ -314,7 +314,7 @@ def cost(subject: Subject | None) -> Figure:
                 "paper's.", wide=True),
             Panel(bars(lengths, "multiplications"), "Multiplications in the paper's size."),
         ),
-        {name: [each.weights, each.multiplications] for name, each in found.items()},
+        {name: [network.weights, network.multiplications] for name, network in found.items()},
     )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
             value = _floats(subject, clip)
             answers["2-D", name] = _flat(subject, value)[0, channel, 1]
             answers["3-D", name] = subject.network.shared(value)[0, channel, 1]
-    most = max(float(each.abs().max()) for each in answers.values())
+    most = max(float(answer.abs().max()) for answer in answers.values())
     gap = {kind: float((answers[kind, "with its neighbours"] - answers[kind, "held still"]).abs().mean())
            for kind in ("2-D", "3-D")}  # fmt: skip
     shown = [coloured(answers[key].numpy(), "signed", most) for key in answers]
@@ -172,10 +172,10 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
     sizes = {name: "×".join(map(str, network.pathways[name][0].kernel_size)) for name in PATHWAYS}
     canvas = Canvas(760, 70, "the pile of the three pathways")
     at, unit = 10.0, 740 / pile.shape[2]
-    for name, each in zip(PATHWAYS, blocks, strict=True):
-        wide = each.shape[2] * unit
+    for name, block in zip(PATHWAYS, blocks, strict=True):
+        wide = block.shape[2] * unit
         canvas.rect(at, 8, wide - 3, 30, fill=INKS[name], opacity=1 if name == pathway else 0.35)
-        canvas.text(at + wide / 2, 56, f"{name}: {each.shape[2]}, kernel {sizes[name]}", "middle", size=11)
+        canvas.text(at + wide / 2, 56, f"{name}: {block.shape[2]}, kernel {sizes[name]}", "middle", size=11)
         at += wide
     return Figure(
         f"{'' if network.sizes.ground else 'Each pathway first takes the mean of its pictures away. '}"
@@ -212,12 +212,12 @@ def start(subject: Subject, *, d: str = "3", slice_: str = "first", moment: floa
         moving = answer(frames)[t]
     off = float((still - flat).abs().max())
     apart = float((moving - flat).abs().mean())
-    most = max(float(each.abs().max()) for each in (flat, still, moving))
+    most = max(float(answer.abs().max()) for answer in (flat, still, moving))
     canvas = Canvas(max(220, 66 * depth + 12), 96, "the factors of eq. 4")
     draw_grid(canvas, factors[None], 4, 4, most=2, cell=64)
     canvas.text(4, 86, "earliest", size=11)
     canvas.text(66 * depth - 6, 86, "latest", "end", size=11)
-    maps = [coloured(each.numpy(), "signed", most) for each in (flat, still[4], moving)]
+    maps = [coloured(answer.numpy(), "signed", most) for answer in (flat, still[4], moving)]
     return Figure(
         f"The {depth} factors sum to {factors.sum():.2f}. On a still clip the 3-D answer differs from the 2-D one by "
         f"at most {off:.1e}; on your clip by {apart:.3f} on average: what is new is what moved.",
@@ -373,7 +373,7 @@ def judged(subject: Subject, *, gamma: float = 0.5) -> Figure:
 
     passes = subject.keep("passes", make)
     found = repository.judge(unit(passes.mean(0)), top=len(card.centres))
-    each = [repository.judge(code, top=len(card.centres)) for code in passes]
+    singles = [repository.judge(code, top=len(card.centres)) for code in passes]
     most = max(max(gap for _, gap in found.nearest), gamma) * 1.08
     canvas = Canvas(620, 34 * len(found.nearest) + 46, "distances to the class centres")
     left, room = 130, 420
@@ -383,7 +383,7 @@ def judged(subject: Subject, *, gamma: float = 0.5) -> Figure:
         canvas.text(left - 8, y + 16, label, "end", bold=row == 0)
         canvas.rect(left, y, room * gap / most, 22, fill=fill, opacity=opacity)
         canvas.text(left + room * gap / most + 6, y + 16, f"{gap:.3f}")
-        for one in each:
+        for one in singles:
             x = left + room * dict(one.nearest)[label] / most
             canvas.line(x, y + 2, x, y + 20, stroke=SECOND, thick=2)
     x, bottom = left + room * gamma / most, 34 * len(found.nearest) + 8

@@ -216,7 +216,7 @@ def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
     found = found_in(explainer(lab, now.weights), parts).mean()
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
-    near = [now.gallery.labels[each] for each in flat.nearest(found.codes[0])]
+    near = [now.gallery.labels[number] for number in flat.nearest(found.codes[0])]
     judged = lab.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
@@ -331,8 +331,8 @@ def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, o
                [maps, now, here, near], **COMPUTE)  # fmt: skip
     maps.select(chosen, now, [film, what], **QUIET)
     own.upload(partial(place, lab), [own, now], [here, near], **COMPUTE)
-    for path, each in examples:
-        each.click(partial(str, path), None, own, api_visibility="private").then(
+    for path, example in examples:
+        example.click(partial(str, path), None, own, api_visibility="private").then(
             partial(place, lab), [own, now], [here, near], **COMPUTE
         )
     loop_film, loop_button = loops
