@@ -36,7 +36,7 @@ KTH_PERSONS = {
 }
 KTH_FPS = 25.0
 UT_CLASSES = ("handshake", "hug", "kick", "point", "punch", "push")
-# Two people act on each other in UT-Interaction; what the drawn figures call the classes that one person could show too.
+# What the drawn figures call those of its classes that one person could show too; here two people act on each other.
 BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}
 UT_SEGMENT = re.compile(r"(?P<index>\d+)_(?P<sequence>\d+)_(?P<label>[0-5])")
 UT_FOLDER = re.compile(r"s(?:eq_?)?(?P<sequence>\d+)_\d+")

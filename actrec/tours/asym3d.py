@@ -321,7 +321,7 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
     kinds = kinds_of(micro)
     shown = [coloured(maps[0, :, t].mean(0).numpy(), "strength") for maps in found.values()]
     shares = {
-        "channels": {name: each.shape[1] / wide for name, each in found.items()},
+        "channels": {name: maps.shape[1] / wide for name, maps in found.items()},
         "weights": {name: weigh[name] / sum(weigh.values()) for name in COLUMNS},
         "multiplications": {name: cost[name] / sum(cost.values()) for name in COLUMNS},
     }

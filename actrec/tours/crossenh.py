@@ -105,7 +105,7 @@ def positions(subject: Subject, *, moment: float = 0.5) -> Figure:
             shown.append(coloured(maps[:, place(moment, maps.shape[1])].mean(0).numpy(), "strength"))
             names.append(f"{NAMES[at]}: {maps.shape[0]} × {maps.shape[1]}×{maps.shape[2]}×{maps.shape[3]}")
             kept[f"{stream} {NAMES[at]}"] = list(maps.shape)
-        shown = [_as_large(maps, 96) for maps in shown]
+        shown = [_as_large(image, 96) for image in shown]
         panels.append(Panel(strip(shown, names, stream, cells=True, each=180), _words(stream), wide=True))
     return Figure(
         "Front, middle and rear of a stream: the farther back, the fewer places and moments, and the more channels. "
@@ -157,8 +157,8 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
         f"({student}). Both are averaged to the smaller size; {adapter}. Mean squared gap: {gap:.3f}.",
         (
             Panel(picker, "The nine connections. Rows: where the teacher is asked, columns: where the student learns."),
-            Panel(bars([(f"{choice}: {NAMES[t]} → {NAMES[s]}", apart[choice], f"{apart[choice]:.3f}") for choice, (t, s) in
-                        BRIDGES.items()], "gaps", marked=[list(BRIDGES).index(letter)], left=150),
+            Panel(bars([(f"{choice}: {NAMES[t]} → {NAMES[s]}", apart[choice], f"{apart[choice]:.3f}")
+                        for choice, (t, s) in BRIDGES.items()], "gaps", marked=[list(BRIDGES).index(letter)], left=150),
                   "The gap over each bridge on this clip. Adapters here are as they start, not yet trained, so gaps "
                   "say how different the maps are and not which bridge is best: that is chosen by validation."),
             Panel(strip(drawn, names, "maps on both sides", cells=True, each=210), "From the teacher's map over the "

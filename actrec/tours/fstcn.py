@@ -321,7 +321,7 @@ def _crops(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
         crops = sampling.test_crops(*frames.shape[1:3], SIZE, PLACES)
         views = [view(crop.of(frames)) for crop in crops]
         logits = subject.recognizer.run(views)[0]
-        pictures = np.stack([view_["frames"][:, LENGTH // 2].transpose(1, 2, 0) for view_ in views])
+        pictures = np.stack([crop["frames"][:, LENGTH // 2].transpose(1, 2, 0) for crop in views])
         return pictures, softmax(logits, subject.recognizer.card.temperature or 1.0)
 
     return subject.keep("crops", make)

@@ -219,8 +219,8 @@ def _choices(lab: Lab) -> tuple[list[gr.components.Component], dict[str, gr.comp
         }
     sources["found"] = gr.HTML(elem_id="train-found")
     system = gr.Dropdown(
-        [DEFAULT_SYSTEM], value=DEFAULT_SYSTEM, label="System", info="The light networks; Compare says what each costs.",
-        elem_id="train-system",
+        [DEFAULT_SYSTEM], value=DEFAULT_SYSTEM, label="System", elem_id="train-system",
+        info="The light networks; Compare says what each costs.",
     )  # fmt: skip
     with gr.Row():
         preset = gr.Dropdown(
