@@ -243,11 +243,11 @@ def _sum_on(card: Path) -> str:
 
 def fetched() -> Iterator[Finding]:
     """Public files that were fetched before, compared with the catalogue."""
-    from actrec.weights.catalogue import CATALOGUE
+    from actrec.systems import public_files
     from actrec.weights.download import DownloadError, verified
 
     here = []
-    for entry in CATALOGUE.values():
+    for entry in public_files().values():
         try:
             if verified(entry) is not None:
                 here.append(entry.key)

@@ -17,12 +17,13 @@ from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
 from actrec.training.run import KEPT, NotFiniteError, Run, RunError, Settings, Silent
+from actrec.weights.folders import DEFAULT_SYSTEM
 
 CHANGEABLE = ("epochs", "batch", "rate", "threads", "numbers", "micro_batch", "patience", "device")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--system", default="asym3d", help="which system (see `list`)")
+    parser.add_argument("--system", default=DEFAULT_SYSTEM, help="which system (see `list`)")
     parser.add_argument(
         "--data", default="synthetic:six",
         help="synthetic:six, a folder with one folder per class, a pack, or recorded:FOLDER for recorded movements "

@@ -36,9 +36,16 @@ KTH_PERSONS = {
 }
 KTH_FPS = 25.0
 UT_CLASSES = ("handshake", "hug", "kick", "point", "punch", "push")
+# What the drawn figures call those of its classes that one person could show too; here two people act on each other.
+BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}
 UT_SEGMENT = re.compile(r"(?P<index>\d+)_(?P<sequence>\d+)_(?P<label>[0-5])")
 UT_FOLDER = re.compile(r"s(?:eq_?)?(?P<sequence>\d+)_\d+")
 SOMETHING_FPS = 12.0
+
+
+def between_two(labels: Iterable[str]) -> bool:
+    """Whether these are UT-Interaction's classes: a kick among handshakes is a kick between two people."""
+    return UT_CLASSES[0] in labels
 
 
 def find(root: Path, pattern: str) -> list[Path]:

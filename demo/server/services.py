@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
-FIRST = DEFAULT_WEIGHTS  # the weights asked first, where they are there
+FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
 SETTLED_AFTER = 3.0  # seconds between looks at recognizers that have not found their fastest engine yet

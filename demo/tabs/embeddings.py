@@ -124,11 +124,30 @@ def page_of(lab: Lab, now: Map) -> str:
     first = list(now.atlases.values())[-1][0]
     return (
         f'<div class="atlases" data-weights="{escape(now.weights)}">{cells}</div>{first.legend()}'
-        f'<p class="quiet">{said(now)}</p>{_tip(lab, now)}'
+        f'<p class="quiet">{said(lab, now)}</p>{_tip(lab, now)}'
     )
 
 
-def said(now: Map) -> str:
+def features_of(lab: Lab, weights: str) -> str:
+    """What the maps of these weights are made of, and where the paper shows it."""
+    system = lab.recognizer(weights).system
+    return f"{system.title}, {system.features.figure}: {system.features.about}."
+
+
+def several_maps() -> str:
+    """Which weights show more than one map."""
+    from actrec.systems import SYSTEMS
+
+    mapped = {
+        system.title: system.features for system in SYSTEMS.values() if system.size == "light" and system.features
+    }
+    return " ".join(
+        f"{title}'s weights show several maps here, one for each kind of feature (its {features.figure})."
+        for title, features in mapped.items()
+    )
+
+
+def said(lab: Lab, now: Map) -> str:
     """What the maps show, in words."""
     atlas = list(now.atlases.values())[-1][0]
     parts = [
@@ -137,12 +156,12 @@ def said(now: Map) -> str:
     ]
     if len(now.atlases) > 1:
         parts.append(
-            "FstCN, fig. 4: features of the spatial path, of the temporal path, and of both together. The number under "
-            "each map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture. Every person and "
+            f"{features_of(lab, now.weights)} The number under each "
+            "map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture. Every person and "
             "room appears once in each action, so what sees only the look of things groups those instead."
         )
     else:
-        parts.append("FstCN's weights show three maps here, one for each kind of feature (its fig. 4).")
+        parts.append(several_maps())
     if atlas.flat.shown is not None:
         parts.append(f"PCA keeps the two directions in which the codes differ most: {atlas.flat.shown:.0%} of it all.")
     if atlas.threshold is not None:
@@ -197,7 +216,7 @@ def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
     found = found_in(explainer(lab, now.weights), parts).mean()
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
-    near = [now.gallery.labels[each] for each in flat.nearest(found.codes[0])]
+    near = [now.gallery.labels[number] for number in flat.nearest(found.codes[0])]
     judged = lab.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
@@ -312,8 +331,8 @@ def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, o
                [maps, now, here, near], **COMPUTE)  # fmt: skip
     maps.select(chosen, now, [film, what], **QUIET)
     own.upload(partial(place, lab), [own, now], [here, near], **COMPUTE)
-    for path, each in examples:
-        each.click(partial(str, path), None, own, api_visibility="private").then(
+    for path, example in examples:
+        example.click(partial(str, path), None, own, api_visibility="private").then(
             partial(place, lab), [own, now], [here, near], **COMPUTE
         )
     loop_film, loop_button = loops

@@ -16,6 +16,7 @@ from actrec.figures import charts
 from actrec.recognition.taught import Taught
 from actrec.training import run_log
 from actrec.training.run import LASTING
+from actrec.weights.folders import DEFAULT_SYSTEM
 from demo.server.services import Lab
 from demo.shared import weights_picker
 from demo.shared.event_options import QUIET
@@ -231,8 +232,8 @@ def _choices(lab: Lab) -> tuple[list[gr.components.Component], dict[str, gr.comp
         }
     sources["found"] = gr.HTML(elem_id="train-found")
     system = gr.Dropdown(
-        ["asym3d"], value="asym3d", label="System", info="The light networks; Compare says what each costs.",
-        elem_id="train-system",
+        [DEFAULT_SYSTEM], value=DEFAULT_SYSTEM, label="System", elem_id="train-system",
+        info="The light networks; Compare says what each costs.",
     )  # fmt: skip
     with gr.Row():
         preset = gr.Dropdown(
