@@ -1,6 +1,7 @@
 """Pictures over time that move together: one slider for all panels, and a curve that the slider runs along.
 
-Every panel is one tall JPEG inside the page; the browser shows one picture of it. No server is asked while scrubbing.
+Every panel is one tall JPEG inside the page; the browser shows one picture of it (`frame_scrubber.js`). No server is
+asked while scrubbing.
 """
 
 from __future__ import annotations
@@ -15,36 +16,6 @@ import numpy as np
 
 WIDEST, MOST, TALLEST = 320, 96, 65_000  # pixels of a picture's width, pictures, pixels that a JPEG may be tall
 PLAYED = 8  # pictures a second
-
-# The slider sets --at, from 0 to 1; panels and cursor take their place from it. Listeners sit on the element itself,
-# which stays when its contents are replaced.
-SCRUB = """
-const move = (root, place) => {
-  const slider = root.querySelector('input');
-  const last = Number(slider.max);
-  slider.value = place;
-  root.style.setProperty('--at', last ? place / last : 0);
-  root.querySelector('output').textContent = JSON.parse(root.dataset.seconds)[place].toFixed(1) + ' s';
-};
-element.addEventListener('input', (event) => {
-  const root = event.target.closest('.scrub');
-  if (root && event.target.type === 'range') { root.dataset.playing = ''; move(root, Number(event.target.value)); }
-});
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('.scrub-play');
-  if (!button) return;
-  const root = button.closest('.scrub');
-  root.dataset.playing = root.dataset.playing ? '' : 'yes';
-  const step = () => {
-    if (!root.isConnected || !root.dataset.playing) { button.textContent = '▶ Play'; return; }
-    button.textContent = '❚❚ Stop';
-    const slider = root.querySelector('input');
-    move(root, (Number(slider.value) + 1) % (Number(slider.max) + 1));
-    setTimeout(step, 1000 / Number(root.dataset.rate));
-  };
-  step();
-});
-"""
 
 
 @dataclass(frozen=True)

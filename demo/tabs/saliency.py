@@ -15,7 +15,7 @@ from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.explaining import explainer, gallery, looking, reading, survey
 from demo.shared.files import fresh_file
-from demo.shared.frame_scrubber import SCRUB, Panel, legend, scrubber
+from demo.shared.frame_scrubber import Panel, legend, scrubber
 from demo.shared.html import table
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told
@@ -231,7 +231,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 info="The clip itself and noisy copies of it: the more, the less speckle. Each costs a pass back.",
             )  # fmt: skip
     asked = gr.State(None, time_to_live=900)
-    shown = gr.HTML(elem_id="saliency-films", js_on_load=SCRUB)
+    shown = gr.HTML(elem_id="saliency-films")
     _taking(lab, asked)
     cleared = [*_proof(lab, asked), *_inside(lab, asked)]
     look, looked = partial(show, lab), {"inputs": [asked, label, copies], "outputs": [shown, asked]}
@@ -271,14 +271,14 @@ def _inside(lab: Lab, asked: gr.State) -> list[gr.components.Component]:
     """Feature maps by layer, and what fires a neuron."""
     gr.Markdown("### Inside the network\nWhat its layers find in your clip, and which other clips fire a neuron.")
     button = gr.Button("Look inside", elem_id="saliency-inside")
-    maps = gr.HTML(elem_id="saliency-layers", js_on_load=SCRUB)
+    maps = gr.HTML(elem_id="saliency-layers")
     with gr.Row():
         layer = gr.Dropdown([], label="Layer", info="The last one says most.", elem_id="saliency-layer")
         neuron = gr.Dropdown(
             [], label="Neuron", elem_id="saliency-neuron",
             info="Those first whose ten strongest clips show one action.",
         )  # fmt: skip
-    top = gr.HTML(elem_id="saliency-neurons", js_on_load=SCRUB)
+    top = gr.HTML(elem_id="saliency-neurons")
 
     def choosing(now: Asked | None, name: str | None, progress: gr.Progress = gr.Progress()):  # noqa: B008
         return neurons(lab, now, name, progress)

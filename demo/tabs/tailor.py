@@ -29,13 +29,6 @@ SIDE, SECONDS = 200, 6.0
 ETA, XI = 1.2, 0.9
 WHOLE, EACH = "one for the whole clip", "one for each picture"
 WELCOME = '<p class="quiet">Choose a clip above. People are looked for once; the sliders then answer at once.</p>'
-# The curtain is drawn in the page; no server is asked.
-CURTAIN = """
-element.addEventListener('input', (event) => {
-  const curtain = event.target.closest('.curtain');
-  if (curtain) curtain.style.setProperty('--cut', event.target.value + '%');
-});
-"""
 
 
 @dataclass
@@ -125,7 +118,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             boxed = gr.Radio([WHOLE, EACH], value=WHOLE, label="Box", elem_id="tailor-boxed")
             weights = weights_picker.build(lab, tab, "tailor")
     shown = gr.HTML(WELCOME, elem_id="tailor-figure")
-    drawn = gr.HTML(elem_id="tailor-curtain", js_on_load=CURTAIN)
+    drawn = gr.HTML(elem_id="tailor-curtain")
     gr.Markdown("### What the label does")
     said = gr.HTML(elem_id="tailor-answer")
     button = gr.Button("The tailored clip as a video", size="sm", elem_id="tailor-film-button")
