@@ -18,29 +18,20 @@ from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
 from demo.server.services import SHOWN_FPS, Lab
 from demo.shared import weights_picker
+from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
-from demo.shared.html import bars, pale, table, verdict
+from demo.shared.html import pale, table
 from demo.shared.player import as_mp4, player
 from demo.shared.toasts import refusal, told, warn
 from demo.shared.weights_picker import OWN, TAUGHT
-from demo.tabs.teach import answer as taught_answer
 
 if TYPE_CHECKING:
-    from actrec.recognition.recognizer import Prediction
     from actrec.video import Clip
 
 SHORT_SIDE = 240
 EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
-# A moment of the timeline was chosen: the player above goes there. No server is asked.
-JUMP = """
-element.addEventListener('click', (event) => {
-  const moment = event.target.closest('[data-start]');
-  const film = document.querySelector('#clip-video video');
-  if (moment && film) { film.currentTime = Number(moment.dataset.start) + 0.01; film.play(); }
-});
-"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,7 @@ def classify(
         judged = asks.judge(prediction.code) if asks else None
     shown = _timed(cost, "salience video", lambda: _salience(lab, clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
-    said = taught_answer(asks, prediction.code) if asks else _answer(prediction)
+    said = answer_of(prediction, asks).html()
     return said, strip(moments), _views(prediction), _facts(clip, cost), shown, result
 
 
@@ -106,22 +97,6 @@ def _timed(cost: dict[str, float], step: str, work):
     done = work()
     cost[step] = (time.perf_counter() - began) * 1000
     return done
-
-
-def _answer(prediction: Prediction) -> str:
-    label = "unknown" if prediction.unknown else prediction.label
-    return verdict(label, bool(prediction.unknown), distance_sentence(prediction)) + bars(prediction.top(5))
-
-
-def distance_sentence(prediction: Prediction) -> str:
-    """How far the clip is from what the weights know, in words."""
-    if prediction.threshold is None:
-        return "These weights cannot tell what they do not know."
-    relation = "more than" if prediction.unknown else "within"
-    return (
-        f"Nearest to '{prediction.nearest}' at distance {prediction.distance:.2f}, "
-        f"{relation} the {prediction.threshold:.2f} at which a clip counts as unknown."
-    )
 
 
 def strip(moments: list[Moment]) -> str:
@@ -210,7 +185,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 public, terms, ask = _public()
         with gr.Column():
             answer = gr.HTML(f'<p class="quiet">{EMPTY}</p>', elem_id="clip-answer")
-            when = gr.HTML(elem_id="clip-timeline", js_on_load=JUMP)
+            when = gr.HTML(elem_id="clip-timeline")
             facts = gr.HTML(elem_id="clip-facts")
             with gr.Accordion("What each view said", open=False):
                 said = gr.HTML(elem_id="clip-views")

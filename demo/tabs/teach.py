@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
-import numpy as np
 
 from actrec.figures.charts import colour
 from actrec.recognition.taught import ENOUGH, Taught, codes_of, lesson
@@ -20,9 +19,9 @@ from actrec.recognition.taught_file import ENDING, delete, open_saved, read, sav
 from actrec.video import Clip, VideoError
 from demo.server.services import Lab
 from demo.shared import weights_picker
+from demo.shared.answer import taught_answer
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.files import discard, fresh_file
-from demo.shared.html import gaps, verdict
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told, warn
 
@@ -183,21 +182,7 @@ def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str]
             codes = codes_of(lab.recognizer(taught.weights), film(lab, path))
     finally:
         discard(path)
-    return answer(taught, codes.mean(0)), taught.map(codes.mean(0))
-
-
-def answer(taught: Taught, code: np.ndarray) -> str:
-    """What was taught, or unknown; for every tab that has a prediction's code."""
-    judged = taught.judge(code)
-    nearest, distance = judged.nearest[0]
-    if judged.threshold is None:
-        relation = "no threshold yet: it takes two clips of an action"
-    else:
-        relation = f"{'beyond' if judged.unknown else 'within'} the threshold {judged.threshold:.2f}"
-    if judged.neighbour:
-        relation = f"but nearer still to '{judged.neighbour}', which the weights know by themselves"
-    sentence = f"Nearest to '{nearest}' at distance {distance:.2f}, {relation}."
-    return verdict(judged.label or "unknown", judged.unknown, sentence) + gaps(judged.nearest, judged.threshold)
+    return taught_answer(taught, codes.mean(0)).html(), taught.map(codes.mean(0))
 
 
 def classes(taught: Taught | None) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from demo.server.services import Lab
 from demo.shared import weights_picker
+from demo.shared.answer import taught_answer
 from demo.shared.html import table, verdict
 from demo.shared.trainings import Trainings, line, start
 from demo.tabs import teach, train
@@ -143,7 +144,7 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
         "verdict": verdict(HTML, True, HTML),
         "classes": teach.classes(taught),
         "map": taught.map(),
-        "answer": teach.answer(taught, codes[0]),
+        "answer": taught_answer(taught, codes[0]).html(),
         "state": teach.state_of(taught),
         "run": train.summary(trainings, "r"),
         "starting": train.summary(trainings, HTML),

@@ -61,6 +61,6 @@ def test_a_class_that_the_weights_do_not_know_is_refused_in_words(lab):
 
 
 def test_weights_without_fstcns_paths_show_one_map_and_say_so(lab):
-    html, now = embeddings.draw(lab, "asym3d-synthetic", "PCA", 0)
-    assert list(now.atlases) == ["code"] and html.count("<figure") == 1
-    assert "FstCN" in html
+    drawn = embeddings.draw(lab, "asym3d-synthetic", "PCA", 0)
+    assert list(drawn.now.atlases) == ["code"] and drawn.maps.count("<figure") == 1
+    assert "FstCN" in drawn.maps
