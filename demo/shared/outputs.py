@@ -1,4 +1,8 @@
-"""Handlers of events return dataclasses: every field is named after the component that it changes."""
+"""What goes into a handler of events and comes out of it has names, not places.
+
+A handler returns a dataclass whose fields are named after the components that they change; one with many inputs takes
+a dict of their values.
+"""
 
 from __future__ import annotations
 
@@ -25,5 +29,16 @@ def as_outputs(
         if result is None:
             return {component: gr.skip() for component in components.values()}
         return {components[field.name]: getattr(result, field.name) for field in fields(result)}
+
+    return call, list(components.values())
+
+
+def as_inputs(
+    handler: Callable[[dict[str, object]], object], components: Mapping[str, Component]
+) -> tuple[Callable[..., object], list[Component]]:
+    """A handler of named values as Gradio calls it, and its inputs."""
+
+    def call(*values: object) -> object:
+        return handler(dict(zip(components, values, strict=True)))
 
     return call, list(components.values())

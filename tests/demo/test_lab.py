@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actrec.training.run import Run, Settings
+from actrec.training.run import Run
+from actrec.training.settings import Settings
 from actrec.weights.cards import WeightsError
 from demo.server.services import EXAMPLES, FIRST, Lab
 from demo.shared import status_strip
