@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-import cv2
 import gradio as gr
 import numpy as np
 
+from actrec.figures.data_uri import jpeg_uri
 from actrec.recognition.results import stretches
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def theme() -> gr.themes.Base:
     )
 
 
+QUALITY = 80  # of the JPEG of a frame
 LONG = 44  # letters of a cell; more stand in smaller letters on several lines
 
 
@@ -126,16 +126,10 @@ def verdict(text: str, unsure: bool, sentence: str) -> str:
     )
 
 
-def encoded(frame: np.ndarray, quality: int = 80) -> str:
-    """A frame as the address of a picture: no file is written for it."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
-
-
 def picture(frame: np.ndarray, caption: str) -> str:
     """A frame inside the page itself."""
     return (
-        f'<figure class="view"><img src="{encoded(frame)}" alt="{escape(caption)}">'
+        f'<figure class="view"><img src="{jpeg_uri(frame, QUALITY)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

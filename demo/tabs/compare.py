@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from actrec.figures.cost_chart import accuracy_against_cost
 from demo.server.services import Lab
 from demo.shared import weights_picker
-from demo.shared.chart import accuracy_against_cost
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard

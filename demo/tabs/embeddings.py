@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 import numpy as np
 
+from actrec.figures.data_uri import jpeg_uri
 from demo.server.services import Lab
 from demo.shared import weights_picker
 from demo.shared.answer import judgement_sentence
@@ -19,7 +20,6 @@ from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.explaining import explainer, gallery, looking, reading, survey
 from demo.shared.files import fresh_file
-from demo.shared.html import encoded
 from demo.shared.outputs import as_outputs
 from demo.shared.player import player
 from demo.shared.scripts import script
@@ -133,7 +133,7 @@ def said(now: Map) -> str:
 
 def _tip(lab: Lab, now: Map) -> str:
     """All clips' small pictures in one, of which the page shows the one that is pointed at."""
-    data = lab.shared(("thumbs", now.gallery.labels), lambda: encoded(now.gallery.sheet(COLUMNS), 75))
+    data = lab.shared(("thumbs", now.gallery.labels), lambda: jpeg_uri(now.gallery.sheet(COLUMNS), 75))
     return (
         f'<div class="atlas-tip" data-columns="{COLUMNS}" hidden>'
         f'<div style="background-image:url({data})"></div><span></span></div>'

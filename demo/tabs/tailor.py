@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from actrec.core.errors import Refusal
+from actrec.figures.data_uri import jpeg_uri
 from demo.server.services import SHOWN_FPS, Lab
 from demo.shared import weights_picker
 from demo.shared.event_options import COMPUTE, QUICK
 from demo.shared.examples import buttons
 from demo.shared.files import fresh_file
-from demo.shared.html import encoded, panels
+from demo.shared.html import QUALITY, panels
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told
 
@@ -68,8 +69,8 @@ def curtain(before: np.ndarray, after: np.ndarray) -> str:
     """Two pictures over each other, and a slider that draws the second aside."""
     return (
         '<figure class="view curtain" style="--cut:50%"><div>'
-        f'<img src="{encoded(before)}" alt="The window as it was">'
-        f'<img src="{encoded(after)}" alt="The window tailored">'
+        f'<img src="{jpeg_uri(before, QUALITY)}" alt="The window as it was">'
+        f'<img src="{jpeg_uri(after, QUALITY)}" alt="The window tailored">'
         '</div><input type="range" min="0" max="100" value="50" aria-label="Draw the curtain">'
         "<figcaption>Left of the curtain the window as it was, right of it tailored. Draw it.</figcaption></figure>"
     )
