@@ -125,7 +125,7 @@ def camera_controls(place: str, *, height: int) -> CameraControls:
     """Lay out PLACE-camera, PLACE-loop, PLACE-play and PLACE-note."""
     with gr.Row():
         image = gr.Image(
-            sources=["webcam"], streaming=True, label="Camera: click 'Access Webcam', then 'Record'",
+            sources=["webcam"], streaming=True, label="Camera",
             elem_id=f"{place}-camera", height=height, min_width=260,
             webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
         )  # fmt: skip

@@ -9,5 +9,5 @@ async () => {
   const allowed = await navigator.permissions?.query({ name: "camera" }).catch(() => null);
   if (allowed?.state === "denied") return note("The browser does not give this page the camera. " +
     "Allow it beside the address and reload, or play the demo loop below.");
-  return note("");
+  return note("Click 'Access Webcam', then 'Record'; or play the demo loop.");
 }

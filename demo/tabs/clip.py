@@ -23,6 +23,7 @@ from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
 from demo.shared.html import pale, table
+from demo.shared.outputs import as_outputs
 from demo.shared.player import as_mp4, player
 from demo.shared.toasts import refusal, told, warn
 from demo.shared.weights_picker import OWN, TAUGHT
@@ -35,6 +36,18 @@ EMPTY = "The answer appears here: what is done, how sure that is, when it happen
 
 
 @dataclass(frozen=True)
+class Shown:
+    """All that is shown of a clip, and what may be taken along as files."""
+
+    answer: str
+    timeline: str
+    views: str
+    facts: str
+    salience: str | None
+    result: Result
+
+
+@dataclass(frozen=True)
 class Result:
     """What was said last, for the files that a visitor may take along."""
 
@@ -43,13 +56,11 @@ class Result:
     moments: tuple[Moment, ...]
 
 
-def classify(
-    lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None
-) -> tuple[str, str, str, str, str | None, Result]:
+def classify(lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None) -> Shown | None:
     """A video file in; answer, timeline, views, facts and a video of its motion salience out."""
     if why := missing(lab, path, judged_by, taught):
         warn(why)
-        return (gr.skip(),) * 6
+        return None
     asks = taught if judged_by == TAUGHT else None
     name = asks.weights if asks else weights or lab.default
     cost: dict[str, float] = {}
@@ -67,10 +78,10 @@ def classify(
     with told():
         moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
         judged = asks.judge(prediction.code) if asks else None
-    shown = _timed(cost, "salience video", lambda: _salience(lab, clip))
+    salience = _timed(cost, "salience video", lambda: _salience(lab, clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
-    said = answer_of(prediction, asks).html()
-    return said, strip(moments), _views(prediction), _facts(clip, cost), shown, result
+    answer = answer_of(prediction, asks).html()
+    return Shown(answer, strip(moments), _views(prediction), _facts(clip, cost), salience, result)
 
 
 def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -> str:
@@ -198,12 +209,13 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                             visible=False, elem_id="clip-files")  # fmt: skip
     result = gr.State(None)
     inputs = [video, weights, judged_by, taught]
-    outputs = [answer, when, said, facts, salience, result]
-    asked = button.click(partial(classify, lab), inputs, outputs, **COMPUTE)
+    shown = {"answer": answer, "timeline": when, "views": said, "facts": facts, "salience": salience, "result": result}
+    classifying, outputs = as_outputs(partial(classify, lab), shown)
+    asked = button.click(classifying, inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
     for path, each in examples:
         each.click(partial(_take, path), None, video, api_visibility="private").then(
-            partial(classify, lab), inputs, outputs, **COMPUTE
+            classifying, inputs, outputs, **COMPUTE
         )
     take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **COMPUTE)
     public.change(licence, public, terms, **QUIET)

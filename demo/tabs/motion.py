@@ -16,6 +16,7 @@ from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
 from demo.shared.html import figures, panels
+from demo.shared.outputs import as_outputs
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told, warn
 
@@ -47,13 +48,29 @@ class Watched:
     clues: dict[str, Clue]
 
 
-def look(
-    lab: Lab, path: str | None, method: str, seed: float, progress: gr.Progress | None = None
-) -> tuple[str, Watched | None, object]:
+@dataclass(frozen=True)
+class Shown:
+    """A page of pictures, the clues behind them, and those that may be watched as a video."""
+
+    pictures: str
+    watched: Watched | None
+    which: gr.Radio
+
+
+@dataclass(frozen=True)
+class DrawnAgain:
+    """The same with other frames for the pathways, and the draw's number."""
+
+    pictures: str
+    watched: Watched
+    seed: int
+
+
+def find(lab: Lab, path: str | None, method: str, seed: float, progress: gr.Progress | None = None) -> Shown | None:
     """A clip in; a page of pictures, the clues behind them and what may be watched out."""
     if not path:
         warn("Choose a video first: upload one or take an example.")
-        return gr.skip(), gr.skip(), gr.skip()
+        return None
     try:
         with told():
             clip = lab.read(path, short_side=SIDE, stop=SECONDS)
@@ -65,8 +82,9 @@ def look(
         told_of = None if progress is None else partial(progress, desc=f"Optical flow by {NAMES[method]}.")
         clues = lab.clues(clip, method, int(seed or 0), told_of)
     except Refusal as reason:  # a clip that can be read, but in which there is nothing to see
-        return f'<p class="said nothing">{escape(str(reason))}</p>', None, gr.Radio([], value=None)
-    return page_of(clues), Watched(clip, clues), gr.Radio(list(clues), value="salience", interactive=True)
+        return Shown(f'<p class="said nothing">{escape(str(reason))}</p>', None, gr.Radio([], value=None))
+    which = gr.Radio(list(clues), value="salience", interactive=True)
+    return Shown(page_of(clues), Watched(clip, clues), which)
 
 
 def page_of(clues: dict[str, Clue]) -> str:
@@ -77,13 +95,13 @@ def page_of(clues: dict[str, Clue]) -> str:
     )
 
 
-def again(lab: Lab, watched: Watched | None, seed: float) -> tuple[str, Watched, int]:
+def again(lab: Lab, watched: Watched | None, seed: float) -> DrawnAgain:
     """Other frames for the three pathways; everything else stays."""
     if watched is None:
         raise refusal("Show the motion of a clip first.")
     seed = int(seed or 0) + 1
     watched = replace(watched, clues={**watched.clues, "variance_rate": lab.rate(watched.clip, seed)})
-    return page_of(watched.clues), watched, seed
+    return DrawnAgain(page_of(watched.clues), watched, seed)
 
 
 def watch(lab: Lab, name: str | None, watched: Watched | None) -> str | None:
@@ -228,18 +246,23 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             lambda now: (middle(now), None), watched, [at["picture"], spot], **QUICK
         ).then(pixel, course, at["course"], **QUICK).then(partial(watch, lab), [which, watched], film, **COMPUTE)
 
-    outputs = [shown, watched, which]
+    def finding(
+        path: str | None,
+        method: str,
+        seed: float,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Shown | None:
+        return find(lab, path, method, seed, progress)
 
-    def looking(path: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()):  # noqa: B008
-        return look(lab, path, method, seed, progress)
-
-    asked = button.click(looking, [video, method, seed], outputs, **COMPUTE)
+    handler, outputs = as_outputs(finding, {"pictures": shown, "watched": watched, "which": which})
+    asked = button.click(handler, [video, method, seed], outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)
     closer(asked)
-    for path, each in examples:
-        chosen = each.click(partial(str, path), None, video, api_visibility="private")
-        closer(chosen.then(looking, [video, method, seed], outputs, **COMPUTE))
-    redraw.click(partial(again, lab), [watched, seed], [shown, watched, seed], **COMPUTE)
+    for path, example in examples:
+        chosen = example.click(partial(str, path), None, video, api_visibility="private")
+        closer(chosen.then(handler, [video, method, seed], outputs, **COMPUTE))
+    handler, outputs = as_outputs(partial(again, lab), {"pictures": shown, "watched": watched, "seed": seed})
+    redraw.click(handler, [watched, seed], outputs, **COMPUTE)
     which.input(partial(watch, lab), [which, watched], film, **COMPUTE)
     at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "smoothing", "phase", "strength"):
