@@ -56,5 +56,7 @@ def copied(lab: Lab, path: str | Path) -> Path | None:
 
 def as_mp4(lab: Lab, path: str | Path, header: Header, name: str, short_side: int) -> Path:
     """A film's pictures as a file that browsers play."""
+    from actrec.video.write import write_mp4
+
     fps = min(header.fps or FPS, FPS)
-    return lab.write(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)
+    return write_mp4(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)

@@ -78,7 +78,7 @@ def classify(lab: Lab, path: str | None, weights: str | None, judged_by: str, ta
     with told():
         moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
         judged = asks.judge(prediction.code) if asks else None
-    salience = _timed(cost, "salience video", lambda: _salience(lab, clip))
+    salience = _timed(cost, "salience video", lambda: _salience(clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
     answer = answer_of(prediction, asks).html()
     return Shown(answer, strip(moments), _views(prediction), _facts(clip, cost), salience, result)
@@ -93,11 +93,13 @@ def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -
     return lab.say() if lab.failed else ""
 
 
-def _salience(lab: Lab, clip: Clip) -> str | None:
-    """The answer stands without its film, where there is no room for one."""
+def _salience(clip: Clip) -> str | None:
+    """The answer stands without this video, where there is no disk space for one."""
+    from actrec.explain.overlays import salience_video  # torch
+
     try:
         with told():
-            return lab.salience_video(clip, fresh_file("salience.mp4"))
+            return salience_video(clip, fresh_file("salience.mp4"), SHOWN_FPS)
     except gr.Error as error:
         warn(unescape(error.message))
         return None
@@ -119,7 +121,7 @@ def strip(moments: list[Moment]) -> str:
         f"{escape(each.label)}<small>{each.start:.1f}–{each.stop:.1f} s{_sure(each)}</small></button>"
         for each in moments
     )
-    return f'<p class="quiet">When: press a moment and the player goes there.</p><div class="moments">{parts}</div>'
+    return f'<p class="quiet">When: click a moment and the player goes there.</p><div class="moments">{parts}</div>'
 
 
 def _sure(moment: Moment) -> str:
@@ -150,10 +152,12 @@ def files(lab: Lab, result: Result | None) -> list[str]:
     """The last result as JSON, and the clip with its labels under the picture as mp4."""
     if result is None:
         raise refusal("Ask about a clip first.")
+    from actrec.video.write import write_mp4
+
     with told():
         clip = lab.read(result.path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
-        film = lab.write(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
+        film = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
         written = film.with_name("result.json")
         written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
     return [str(written), str(film)]
@@ -225,7 +229,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
 def _public() -> tuple[gr.Dropdown, gr.Markdown, gr.Button]:
     public = gr.Dropdown(
         [(each.title, each.key) for each in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
-        info="Real people. Nothing is fetched before you press the button.",
+        info="Real people. Nothing is fetched before you click the button.",
     )  # fmt: skip
     return public, gr.Markdown(elem_id="clip-terms"), gr.Button("Fetch this clip", size="sm", elem_id="clip-fetch")
 

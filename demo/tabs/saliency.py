@@ -142,13 +142,14 @@ def video(lab: Lab, asked: Asked | None, method: str) -> str:
     """One method as a video to take along."""
     from actrec.explain.over_time import film_of
     from actrec.figures import scales
+    from actrec.video.write import write_mp4
 
     if asked is None:
         raise refusal("Ask about a clip first.")
     with looking(lab, asked.weights):
         film = film_of(explainer(lab, asked.weights), asked.windows, asked.label, method)
         name = f"{method} of {asked.label}.mp4".replace(" ", "-")
-        return str(lab.write(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
+        return str(write_mp4(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
 
 
 def prove(lab: Lab, asked: Asked | None) -> str:

@@ -92,13 +92,15 @@ def answer(lab: Lab, visit: Visit | None, weights: str | None, boxed: str, eta: 
     return panels(found)
 
 
-def film(lab: Lab, visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
+def tailored(visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
     """The tailored clip as a video."""
     if visit is None:
         raise refusal("Choose a clip first.")
+    from actrec.video.write import write_mp4
+
     with told():
         made = visit.fitting.tailored(eta, xi, boxed == EACH)
-        return str(lab.write(fresh_file("tailored.mp4"), made.clip.frames, SHOWN_FPS))
+        return str(write_mp4(fresh_file("tailored.mp4"), made.clip.frames, SHOWN_FPS))
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -135,4 +137,4 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     for each in (eta, xi, boxed):
         each.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, lab), asks, said, **QUICK)
     weights.input(partial(answer, lab), asks, said, **COMPUTE)
-    button.click(lambda *now: gr.File(film(lab, *now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)
+    button.click(lambda *now: gr.File(tailored(*now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)
