@@ -24,6 +24,7 @@ lock:
 lint:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pylint --disable=all --enable=duplicate-code --min-similarity-lines=6 actrec demo benchmarks app.py
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 format:
