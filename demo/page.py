@@ -12,8 +12,10 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from demo import api
-from demo.server.access import Gate, close_gradio, is_loopback, login, names_for, warning
+from demo.server.access import Gate, is_loopback, login, names_for, warning
+from demo.server.gradio_patches import QUEUE, close_gradio, forget
 from demo.server.services import EXAMPLES, Lab
+from demo.server.session_gate import SessionGate
 from demo.server.visitor_files import Guests
 from demo.shared import status_strip
 from demo.shared.html import theme
@@ -54,30 +56,25 @@ def build(lab: Lab) -> gr.Blocks:
     return page
 
 
-def forget(page: gr.Blocks, session: str) -> None:
-    """Drop what a page kept in memory. Gradio would keep it for an hour, in case that the page comes back."""
-    kept = page.state_holder
-    with kept.lock:
-        kept.session_data.pop(session, None)
-        kept.time_last_used.pop(session, None)
-
-
 def serve(
     lab: Lab, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
 ) -> gr.Blocks:
     """The page behind its locks, being served."""
     close_gradio()
     page = build(lab)
-    guests.forget = partial(forget, page)
+    page.queue(default_concurrency_limit=4, max_size=QUEUE)
+    sessions = page._queue.sessions
+    sessions.on_forget = partial(forget, page)
+    guests.forget = sessions.forget
     gate = Middleware(Gate, names=names_for(host, list(names)), only_here=is_loopback(host), guests=guests)
-    page.queue(default_concurrency_limit=4)
+    own = Middleware(SessionGate, queue=page._queue, guests=guests)
     page.launch(
         server_name=host,
         server_port=port,
         share=False,
         auth=login(password) if password else None,
         auth_message="Any name, and the password that the page was started with.",
-        app_kwargs={"middleware": [gate], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs={"middleware": [gate, own], "docs_url": None, "redoc_url": None, "openapi_url": None},
         enable_monitoring=False,
         quiet=True,
         theme=theme(),
