@@ -64,7 +64,7 @@ def embed(lab: Lab, video: str, weights: str) -> dict:
         with told():
             name = chosen(lab, weights)
             code = lab.recognizer(name).embed(lab.read(video, short_side=teach.SHORT_SIDE))
-            return {"weights": name, "code": [float(each) for each in code]}
+            return {"weights": name, "code": [float(number) for number in code]}
     finally:
         discard(video)
 
@@ -96,12 +96,12 @@ def build(lab: Lab, taught: gr.State) -> None:
         video, videos = gr.File(label="video"), gr.File(label="videos", file_count="multiple")
         action, weights = gr.Textbox(label="action"), gr.Textbox("", label="weights")
         also = gr.Checkbox(False, label="taught")
-        answer, film = gr.JSON(label="answer"), gr.File(label="film")
+        answer, shown = gr.JSON(label="answer"), gr.File(label="film")
         ask = gr.Button()
     heavy = {**COMPUTE, "api_visibility": "public"}
     for endpoint, inputs, outputs in (
         (classify, [video, weights, also, taught], answer),
-        (motion, [video], film),
+        (motion, [video], shown),
         (embed, [video, weights], answer),
         (enrol, [videos, action, weights, taught], [answer, taught]),
     ):

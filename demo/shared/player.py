@@ -1,4 +1,4 @@
-"""Where a film is uploaded. What a browser does not play it shows as a copy; what is asked about is the film itself."""
+"""Where a video is uploaded. What a browser does not play it shows as a copy; what is asked about is the file itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COPY = "Your browser does not play this kind of file: you see a copy. What is as
 
 
 def player(lab: Lab, place: str, label: str = "Your clip", **look: object) -> gr.Video:
-    """A film of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
+    """A video of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
     video = gr.Video(label=label, elem_id=f"{place}-video", **{"sources": ["upload"], **look})
     note = gr.HTML(elem_id=f"{place}-player", padding=False)
     video.change(partial(_copy, lab), video, note, **COPYING).failure(_note, video, note, **QUIET)
@@ -44,7 +44,7 @@ def _note(path: str | None, copy: Path | None = None) -> str:
 
 
 def copied(lab: Lab, path: str | Path) -> Path | None:
-    """A copy of a film that browsers play; None where they play the film, or nobody can: who asks is told why."""
+    """A copy of a video that browsers play; None where they play the file, or nobody can: who asks reads why."""
     try:
         header = lab.probe(path)
         if header.codec in next((codecs for kind, codecs in PLAYED.items() if header.kind.startswith(kind)), ()):
@@ -55,7 +55,7 @@ def copied(lab: Lab, path: str | Path) -> Path | None:
 
 
 def as_mp4(lab: Lab, path: str | Path, header: Header, name: str, short_side: int) -> Path:
-    """A film's pictures as a file that browsers play."""
+    """A video's frames as a file that browsers play."""
     from actrec.video.write import write_mp4
 
     fps = min(header.fps or FPS, FPS)

@@ -126,16 +126,16 @@ class Trainings:
 
     def _sweep(self) -> None:
         """Remove what a program that was killed left half unpacked or half written."""
-        for each in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
+        for path in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
             with contextlib.suppress(OSError):
-                if time.time() - each.lstat().st_mtime > STALE:
-                    shutil.rmtree(each) if each.is_dir() else each.unlink()
+                if time.time() - path.lstat().st_mtime > STALE:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _allowed(self, part: str) -> str:
         if DRAWN.fullmatch(part):
             return part
         path = Path(part).resolve()
-        if self._own(path) or any(path.is_relative_to(Path(each).resolve()) for each in self.data):
+        if self._own(path) or any(path.is_relative_to(Path(folder).resolve()) for folder in self.data):
             return str(path)
         raise refusal(
             "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "

@@ -61,7 +61,7 @@ def build(lab: Lab, tab: gr.Tab, place: str, info: str = WHICH) -> gr.Dropdown:
         info=info,
         elem_id=f"{place}-weights",
     )
-    told = gr.HTML(about(lab, lab.default), elem_id=f"{place}-about")
-    chosen.change(partial(about, lab), chosen, told, **QUIET)
+    shown = gr.HTML(about(lab, lab.default), elem_id=f"{place}-about")
+    chosen.change(partial(about, lab), chosen, shown, **QUIET)
     tab.select(lambda now: gr.Dropdown(choices=choices(lab), value=now or lab.default), chosen, chosen, **QUIET)
     return chosen

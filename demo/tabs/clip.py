@@ -74,7 +74,7 @@ def classify(lab: Lab, path: str | None, weights: str | None, judged_by: str, ta
         discard(path)
         raise
     cost |= prediction.milliseconds
-    say = (lambda each: verdict_taught(asks.judge(each.code))) if asks else verdict_of
+    say = (lambda prediction: verdict_taught(asks.judge(prediction.code))) if asks else verdict_of
     with told():
         moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
         judged = asks.judge(prediction.code) if asks else None
@@ -114,12 +114,12 @@ def _timed(cost: dict[str, float], step: str, work):
 
 def strip(moments: list[Moment]) -> str:
     """When each label was seen, as buttons that the player follows; as wide as they last."""
-    labels = list(dict.fromkeys(each.label for each in moments if each.label != UNKNOWN))
+    labels = list(dict.fromkeys(moment.label for moment in moments if moment.label != UNKNOWN))
     parts = "".join(
-        f'<button type="button" class="moment" data-start="{each.start:.2f}" data-label="{escape(each.label)}" '
-        f'style="flex-grow:{max(each.stop - each.start, 0.01):.2f};background:{pale(each.label, labels)}">'
-        f"{escape(each.label)}<small>{each.start:.1f}–{each.stop:.1f} s{_sure(each)}</small></button>"
-        for each in moments
+        f'<button type="button" class="moment" data-start="{moment.start:.2f}" data-label="{escape(moment.label)}" '
+        f'style="flex-grow:{max(moment.stop - moment.start, 0.01):.2f};background:{pale(moment.label, labels)}">'
+        f"{escape(moment.label)}<small>{moment.start:.1f}–{moment.stop:.1f} s{_sure(moment)}</small></button>"
+        for moment in moments
     )
     return f'<p class="quiet">When: click a moment and the player goes there.</p><div class="moments">{parts}</div>'
 
@@ -157,10 +157,10 @@ def files(lab: Lab, result: Result | None) -> list[str]:
     with told():
         clip = lab.read(result.path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
-        film = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
-        written = film.with_name("result.json")
+        labelled = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
+        written = labelled.with_name("result.json")
         written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
-    return [str(written), str(film)]
+    return [str(written), str(labelled)]
 
 
 def licence(key: str | None) -> str:
@@ -217,8 +217,8 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     classifying, outputs = as_outputs(partial(classify, lab), shown)
     asked = button.click(classifying, inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
-    for path, each in examples:
-        each.click(partial(_take, path), None, video, api_visibility="private").then(
+    for path, example in examples:
+        example.click(partial(_take, path), None, video, api_visibility="private").then(
             classifying, inputs, outputs, **COMPUTE
         )
     take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **COMPUTE)
@@ -228,7 +228,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
 
 def _public() -> tuple[gr.Dropdown, gr.Markdown, gr.Button]:
     public = gr.Dropdown(
-        [(each.title, each.key) for each in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
+        [(public.title, public.key) for public in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
         info="Real people. Nothing is fetched before you click the button.",
     )  # fmt: skip
     return public, gr.Markdown(elem_id="clip-terms"), gr.Button("Fetch this clip", size="sm", elem_id="clip-fetch")

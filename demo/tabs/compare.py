@@ -178,8 +178,8 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
 
     asked = button.click(asking, [video, names], shown, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)
-    for path, each in examples:
-        each.click(partial(str, path), None, video, api_visibility="private").then(
+    for path, example in examples:
+        example.click(partial(str, path), None, video, api_visibility="private").then(
             asking, [video, names], shown, **COMPUTE
         )
     seen = gr.State(list(lab.cards))

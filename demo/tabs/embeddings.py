@@ -182,7 +182,7 @@ def _placed(lab: Lab, parts: list[Clip], now: Map) -> Placed:
     found = found_in(explainer(lab, now.weights), parts).mean()
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
-    near = [now.gallery.labels[each] for each in flat.nearest(found.codes[0])]
+    near = [now.gallery.labels[place] for place in flat.nearest(found.codes[0])]
     judged = lab.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."

@@ -215,10 +215,10 @@ def _clip(lab: Lab) -> tuple:
                 button = gr.Button("Show the motion", variant="primary", elem_id="motion-show")
                 redraw = gr.Button("Draw 7, 17 and 25 again", min_width=120, elem_id="motion-again")
             which = gr.Radio([], label="Watch as video", info="Pick a clue.", elem_id="motion-which")
-            film = gr.Video(
+            clue = gr.Video(
                 interactive=False, autoplay=True, loop=True, label="The clue over time", elem_id="motion-film"
             )
-    return video, examples, method, seed, button, redraw, which, film
+    return video, examples, method, seed, button, redraw, which, clue
 
 
 def _closer() -> dict:
@@ -255,7 +255,7 @@ def _closer() -> dict:
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(f"What moves in a clip, and how each paper sees it: the first {SECONDS:.0f} seconds of yours.")
-    video, examples, method, seed, button, redraw, which, film = _clip(lab)
+    video, examples, method, seed, button, redraw, which, clue = _clip(lab)
     shown = gr.HTML(elem_id="motion-figures")
     at = _closer()
     watched, spot = gr.State(None, time_to_live=600), gr.State(None)
@@ -266,7 +266,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         """What follows once a clip was looked at."""
         done.then(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK).then(
             lambda now: (middle(now), None), watched, [at["picture"], spot], **QUICK
-        ).then(pixel, course, at["course"], **QUICK).then(watch, [which, watched], film, **COMPUTE)
+        ).then(pixel, course, at["course"], **QUICK).then(watch, [which, watched], clue, **COMPUTE)
 
     def finding(
         path: str | None,
@@ -285,7 +285,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         closer(chosen.then(handler, [video, method, seed], outputs, **COMPUTE))
     handler, outputs = as_outputs(again, {"pictures": shown, "watched": watched, "seed": seed})
     redraw.click(handler, [watched, seed], outputs, **COMPUTE)
-    which.input(watch, [which, watched], film, **COMPUTE)
+    which.input(watch, [which, watched], clue, **COMPUTE)
     at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "smoothing", "phase", "strength"):
         at[name].input(tune, settings, at["tuned"], **QUICK)

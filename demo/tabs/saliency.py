@@ -289,8 +289,8 @@ def _taking(lab: Lab, asked: gr.State) -> None:
     with gr.Accordion("As a video, to take along", open=False):
         method = gr.Radio(list(CAPTIONS), value="class saliency", label="Method", elem_id="saliency-method")
         take = gr.Button("Make the video", size="sm", elem_id="saliency-take")
-        film = gr.Video(label="Overlay", interactive=False, loop=True, elem_id="saliency-film", height=300)
-    take.click(partial(video, lab), [asked, method], film, **COMPUTE)
+        overlay = gr.Video(label="Overlay", interactive=False, loop=True, elem_id="saliency-film", height=300)
+    take.click(partial(video, lab), [asked, method], overlay, **COMPUTE)
 
 
 def _proof(lab: Lab, asked: gr.State) -> list[gr.components.Component]:

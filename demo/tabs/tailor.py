@@ -131,10 +131,10 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     video.change(partial(take, lab), video, visit, **COMPUTE).then(draw, sights, [shown, drawn], **COMPUTE).then(
         partial(answer, lab), asks, said, **COMPUTE
     )
-    for path, each in examples:
-        each.click(partial(str, path), None, video, api_visibility="private")
+    for path, example in examples:
+        example.click(partial(str, path), None, video, api_visibility="private")
     moment.input(draw, sights, [shown, drawn], **QUICK)
-    for each in (eta, xi, boxed):
-        each.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, lab), asks, said, **QUICK)
+    for control in (eta, xi, boxed):
+        control.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, lab), asks, said, **QUICK)
     weights.input(partial(answer, lab), asks, said, **COMPUTE)
     button.click(lambda *now: gr.File(tailored(*now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)

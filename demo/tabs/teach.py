@@ -62,7 +62,7 @@ def learn(
             before = len(taught.lessons)
             for number, path in enumerate(paths, before + 1):
                 try:
-                    taught = taught.add(lesson(recognizer, label, film(lab, path), f"clip {number}"))
+                    taught = taught.add(lesson(recognizer, label, clip_of(lab, path), f"clip {number}"))
                 except VideoError as error:
                     if len(paths) == 1:
                         raise
@@ -80,7 +80,7 @@ def start(lab: Lab, weights: str | None) -> Taught:
     return Taught.on(name, lab.recognizer(name))
 
 
-def film(lab: Lab, path: str | Path) -> Clip:
+def clip_of(lab: Lab, path: str | Path) -> Clip:
     return lab.read(path, short_side=SHORT_SIDE)
 
 
@@ -89,7 +89,7 @@ def change_weights(lab: Lab, taught: Taught | None, weights: str) -> Taught | No
     if taught is None or taught.weights == weights:
         return taught
     with told():
-        return taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
+        return taught.recoded(weights, lab.recognizer(weights), partial(clip_of, lab))
 
 
 def remove(taught: Taught | None, label: str | None) -> Taught:
@@ -140,12 +140,12 @@ def delete_set(lab: Lab, name: str | None) -> None:
 
 
 def fitting(lab: Lab, taught: Taught) -> Taught:
-    """A set for weights that are here: its own, or its films seen again by those that are."""
+    """A set for weights that are here: its own, or its clips seen again by those that are."""
     card = lab.cards.get(taught.weights)
     if card is not None and card.sha256 == taught.sha256 and as_wide(taught, card):
         return taught
     weights = taught.weights if card is not None else lab.default
-    fresh = taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
+    fresh = taught.recoded(weights, lab.recognizer(weights), partial(clip_of, lab))
     warn(f"The set was made with other weights: its clips were looked at again with {weights}.")
     return fresh
 
@@ -153,7 +153,7 @@ def fitting(lab: Lab, taught: Taught) -> Taught:
 def as_wide(taught: Taught, card: Card) -> bool:
     """Whether the codes of a set can be those of the weights it names."""
     widths = {len(row) for row in (card.centres or {}).values()}
-    return not widths or {each.codes.shape[1] for each in taught.lessons} <= widths
+    return not widths or {lesson.codes.shape[1] for lesson in taught.lessons} <= widths
 
 
 def export(taught: Taught | None) -> str:
@@ -205,7 +205,7 @@ def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str]
         raise refusal("Nothing has been taught yet: give an action a name and a few clips first.")
     try:
         with told():
-            codes = codes_of(lab.recognizer(taught.weights), film(lab, path))
+            codes = codes_of(lab.recognizer(taught.weights), clip_of(lab, path))
     finally:
         discard(path)
     code = codes.mean(0)
