@@ -79,9 +79,9 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
         end = max(last, end)
     spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
     shares = {label: sum(last - first for name, first, last in runs if name == label) for label, _, _ in runs}
-    spoken = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
+    words = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
     return (
-        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(spoken)}">{spans}'
+        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(words)}">{spans}'
         f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span>{_keys(runs, labels)}'
         "<span>now</span></div>"
     )

@@ -25,10 +25,10 @@ from actrec.training import settings
 from actrec.training.run import LASTING, Run, RunError, runs
 from actrec.training.settings import AT_RANDOM, Settings
 from actrec.weights.folders import WEIGHTS
-from demo.server.services import ROOT, Lab
+from demo.server.services import ROOT, Services
 from demo.server.visitor_files import SPARE, bytes_in, current_guest, folder_for
 from demo.shared.files import discard
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 SECONDS = 20.0  # that one clip may take in the check
 KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
@@ -179,7 +179,7 @@ def start(trainings: Trainings, values: Mapping[str, object]) -> str:
     data = trainings.confined(str(values["data"]))
     if trainings.run(name):
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
-    with told():
+    with errors_as_toasts():
         trainings.begin(name, words(trainings, {**values, "name": name, "data": data}))
     return name
 
@@ -187,7 +187,7 @@ def start(trainings: Trainings, values: Mapping[str, object]) -> str:
 def resume(trainings: Trainings, name: str | None) -> None:
     """Let a paused run go on; start a process for one that was stopped or cut off."""
     run = chosen(trainings, name)
-    with told():
+    with errors_as_toasts():
         if run.status()["state"] == "paused":
             run.forget("pause")
             return
@@ -195,7 +195,7 @@ def resume(trainings: Trainings, name: str | None) -> None:
 
 
 def ask(trainings: Trainings, what: str, name: str | None) -> None:
-    with told():
+    with errors_as_toasts():
         chosen(trainings, name).ask_to(what)
 
 
@@ -212,7 +212,7 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
         raise refusal("Choose a zip first.")
     folder = trainings.fresh_data()
     try:
-        with told():
+        with errors_as_toasts():
             trainings.must_have_room()
             sentence = unpack(Path(path), folder)
     finally:
@@ -228,7 +228,7 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
     """What the visitor taught as a folder to learn from."""
     if taught is None:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
-    with told():
+    with errors_as_toasts():
         trainings.must_have_room()
         return str(write_films(taught, trainings.fresh_data()))
 
@@ -244,11 +244,11 @@ def examined(data: str | None) -> list[str]:
         raise refusal("Choose what to learn from first.")
     which = drawn(str(data))
     if isinstance(which, Path):
-        with told():
+        with errors_as_toasts():
             return recorded(which)
     if which:
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
-    with told(), Decoder(seconds=SECONDS) as decoder:
+    with errors_as_toasts(), Decoder(seconds=SECONDS) as decoder:
         found = open_set(data)
         found = found if found.reader else replace(found, reader=Guarded(decoder))
         return examine(found)[1].sentences()
@@ -260,9 +260,9 @@ def light_systems() -> list[str]:
     return [name for name, system in SYSTEMS.items() if system.size == "light"]
 
 
-def adopt(lab: Lab, trainings: Trainings, name: str | None) -> str:
+def adopt(services: Services, trainings: Trainings, name: str | None) -> str:
     """Put a finished run's weights beside the others, where every tab finds them."""
     from actrec.training import run_log
 
-    with told():
-        return run_log.adopt(chosen(trainings, name), lab.folder)
+    with errors_as_toasts():
+        return run_log.adopt(chosen(trainings, name), services.folder)

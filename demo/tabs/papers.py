@@ -12,12 +12,12 @@ import gradio as gr
 import numpy as np
 
 from actrec.core.errors import Refusal
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
 from demo.shared.html import panels
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 from demo.tours import TOURS
 from demo.tours.step import Again, Choice, Slider, Step, Tour, Words
 
@@ -39,37 +39,37 @@ class Visit:
     subjects: dict[str, Subject] = field(default_factory=dict)
 
 
-def take(lab: Lab, path: str | None) -> Visit | None:
+def take(services: Services, path: str | None) -> Visit | None:
     """A clip for the tours; None where the player was emptied."""
     if not path:
         return None
-    with told():
-        return Visit(lab.read(path, short_side=SIDE, stop=SECONDS))
+    with errors_as_toasts():
+        return Visit(services.read(path, short_side=SIDE, stop=SECONDS))
 
 
-def weights_of(lab: Lab, system: str) -> str | None:
+def weights_of(services: Services, system: str) -> str | None:
     """The weights that a tour looks through: the drawn ones where they are there."""
     named = f"{system}-synthetic"
-    cards = lab.cards
+    cards = services.cards
     return named if named in cards else next((name for name, card in cards.items() if card.system == system), None)
 
 
-def subject_of(lab: Lab, visit: Visit, system: str) -> Subject | str:
+def subject_of(services: Services, visit: Visit, system: str) -> Subject | str:
     """The visitor's clip before this system; a sentence where there are no weights for it."""
     from actrec.explain.subject import Subject
 
     if system not in visit.subjects:
-        name = weights_of(lab, system)
+        name = weights_of(services, system)
         if name is None:
             return (
                 f"There are no weights for {TOURS[system].title} here, so there is no network to look into. Train some "
                 "in the Train tab, or with: python -m actrec train --system " + system
             )
-        visit.subjects[system] = Subject(visit.clip, lab.recognizer(name))
+        visit.subjects[system] = Subject(visit.clip, services.recognizer(name))
     return visit.subjects[system]
 
 
-def drawn(lab: Lab, visit: Visit | None, key: str, number: int, values: dict) -> str:
+def drawn(services: Services, visit: Visit | None, key: str, number: int, values: dict) -> str:
     """A step's figure as HTML, or a sentence that says why there is none."""
     step = TOURS[key].steps[number]
     try:
@@ -82,7 +82,7 @@ def drawn(lab: Lab, visit: Visit | None, key: str, number: int, values: dict) ->
         elif visit is None:
             return WELCOME
         else:
-            subject = subject_of(lab, visit, key)
+            subject = subject_of(services, visit, key)
             if isinstance(subject, str):
                 return _sentence(subject)
             found = _named(step.figure)(subject, **values)
@@ -101,12 +101,12 @@ def _named(path: str):
     return getattr(importlib.import_module(f"actrec.{module}"), function)
 
 
-def starts(lab: Lab, visit: Visit | None, key: str, number: int) -> dict:
+def starts(services: Services, visit: Visit | None, key: str, number: int) -> dict:
     """The values that a step's controls begin with, on this clip."""
     step = TOURS[key].steps[number]
     values = {each.name: 0 if isinstance(each, Again) else each.start for each in step.controls}
     if step.start and visit is not None:
-        subject = subject_of(lab, visit, key)
+        subject = subject_of(services, visit, key)
         if not isinstance(subject, str):
             values |= _named(step.start)(subject)
     return values
@@ -128,14 +128,14 @@ def step_names(tour: Tour) -> list[tuple[str, int]]:
     return [(f"{number} · {step.title}", number - 1) for number, step in enumerate(tour.steps, 1)]
 
 
-def go(lab: Lab, visit: Visit | None, key: str, number: int, by: int = 0) -> list:
+def go(services: Services, visit: Visit | None, key: str, number: int, by: int = 0) -> list:
     """Open a step: its name in the list, its text, its controls with their first values, and its figure."""
     tour = TOURS[key]
     number = min(max(int(number) + by, 0), len(tour.steps) - 1)
     try:
-        values = starts(lab, visit, key, number)
+        values = starts(services, visit, key, number)
     except Refusal:
-        values = starts(lab, None, key, number)
+        values = starts(services, None, key, number)
     return [
         gr.Dropdown(choices=step_names(tour), value=number),
         gr.Button(interactive=number > 0),
@@ -143,7 +143,7 @@ def go(lab: Lab, visit: Visit | None, key: str, number: int, by: int = 0) -> lis
         text(key, number),
         0,
         *_controls(tour.steps[number], values),
-        drawn(lab, visit, key, number, values),
+        drawn(services, visit, key, number, values),
     ]
 
 
@@ -178,7 +178,7 @@ def _controls(step: Step, values: dict) -> list:
     return shown
 
 
-def redraw(lab: Lab, visit: Visit | None, key: str, number: int, presses: int, *pool: object) -> str:
+def redraw(services: Services, visit: Visit | None, key: str, number: int, presses: int, *pool: object) -> str:
     """The figure with the controls as they are now."""
     rest = {
         Slider: list(pool[:SLIDERS]),
@@ -189,15 +189,15 @@ def redraw(lab: Lab, visit: Visit | None, key: str, number: int, presses: int, *
     values = {each.name: rest[type(each)].pop(0) for each in TOURS[key].steps[int(number)].controls}
     if any(value is None for value in values.values()):
         raise refusal("Fill in the control that is empty first.")
-    return drawn(lab, visit, key, int(number), values)
+    return drawn(services, visit, key, int(number), values)
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     first = next(iter(TOURS.values()))
     with gr.Row():
         with gr.Column():
-            video = player(lab, "papers", height=220)
+            video = player(services, "papers", height=220)
             examples = buttons("papers")
         with gr.Column():
             which = gr.Radio(
@@ -218,21 +218,21 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     visit, presses = gr.State(None, time_to_live=1800), gr.State(0)
     opened = [number, back, onward, said, presses, *pool, again, shown]
     place = [visit, which, number]
-    video.change(partial(take, lab), video, visit, **COMPUTE).then(partial(go, lab), place, opened, **COMPUTE)
+    video.change(partial(take, services), video, visit, **COMPUTE).then(partial(go, services), place, opened, **COMPUTE)
     for path, each in examples:
         each.click(partial(str, path), None, video, api_visibility="private")
     which.input(lambda key: (about(TOURS[key]), 0), which, [intro, number], api_visibility="private").then(
-        partial(go, lab), place, opened, **COMPUTE
+        partial(go, services), place, opened, **COMPUTE
     )
-    number.input(partial(go, lab), place, opened, **COMPUTE)
-    back.click(partial(go, lab, by=-1), place, opened, **COMPUTE)
-    onward.click(partial(go, lab, by=1), place, opened, **COMPUTE)
+    number.input(partial(go, services), place, opened, **COMPUTE)
+    back.click(partial(go, services, by=-1), place, opened, **COMPUTE)
+    onward.click(partial(go, services, by=1), place, opened, **COMPUTE)
     now = [*place, presses, *pool]  # the controls by their places: their names change from step to step
     for each in pool:
         event = each.submit if isinstance(each, gr.Textbox) else each.input
-        event(partial(redraw, lab), now, shown, **QUICK)
+        event(partial(redraw, services), now, shown, **QUICK)
     again.click(lambda count: count + 1, presses, presses, trigger_mode="always_last", **QUIET).then(
-        partial(redraw, lab), now, shown, **QUICK
+        partial(redraw, services), now, shown, **QUICK
     )
 
 

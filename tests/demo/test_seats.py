@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from demo.server.live_queue import SILENT, TERM, Seats
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.tabs import live
 
 
@@ -47,21 +47,21 @@ def test_a_place_is_kept_while_nobody_waits_and_lost_by_silence():
 
 
 def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
-    lab, now = Lab(device="cpu"), [500.0]
+    services, now = Services(device="cpu"), [500.0]
     monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
-    lab.start()
-    lab.recognizer()
+    services.start()
+    services.recognizer()
     frame, visitors = np.zeros((240, 320, 3), np.uint8), [None] * 9
     try:
         for _ in range(2):
             answers = []
             for place, visitor in enumerate(visitors):
-                shown = live.on_frame(lab, frame, visitor, "nothing", 5, None, live.OWN, None)
+                shown = live.on_frame(services, frame, visitor, "nothing", 5, None, live.OWN, None)
                 visitors[place] = shown.visitor
                 answers.append(shown.answer)
             now[0] += 0.5
     finally:
-        lab.close()
+        services.close()
     assert all("Nearest to" in answer for answer in answers[:8])
     assert "please wait" in answers[8] and "in 120 seconds" in answers[8]
     assert len(visitors[8].buffer) == 0
