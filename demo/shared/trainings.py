@@ -160,7 +160,6 @@ def _from_root(folder: Path) -> str:
 def words(trainings: Trainings, values: Mapping[str, object]) -> list[str]:
     """The command line of a new training, after `python -m actrec`, by the values of the page's controls."""
     asked = {**values, "start_from": trainings.origin(str(values.get("start_from") or "")), "threads": 1}
-    asked = {name: int(value) if isinstance(value, float) else value for name, value in asked.items()}
     return ["train", *settings.words(asked, trainings.kind), "--out", trainings.path(str(values["name"]))]
 
 

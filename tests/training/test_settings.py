@@ -13,7 +13,7 @@ import pytest
 from actrec.cli import train
 from actrec.core.files import write_json
 from actrec.training.run import Run, RunError
-from actrec.training.settings import Control, Settings, add_options, command, given, option
+from actrec.training.settings import Control, Settings, add_options, command, given, option, words
 from demo.server.services import Services
 from demo.shared.trainings import Trainings, line
 from demo.tabs.train import _choices
@@ -72,7 +72,19 @@ def test_the_page_offers_what_it_offered_and_writes_the_command_that_it_wrote(tm
     assert places == ["name", "data", "system", "preset", "begin", "epochs", "clips"]
     values = {name: control.value for name, control in shown.items()}
     written = line(Trainings(Path("runs")), values)
-    for words in ("--system asym3d", "--data synthetic:six", "--preset scratch", "--threads 1", "--name my-first",
+    for asked in ("--system asym3d", "--data synthetic:six", "--preset scratch", "--threads 1", "--name my-first",
                   "--clips-per-class 60", "--epochs 12", "--out runs/my-first"):  # fmt: skip
-        assert words in written
+        assert asked in written
     assert "--start-from" not in written
+
+
+@pytest.mark.parametrize("values", [{"data": "--out=/tmp/x"}, {"start_from": "a:--out=/tmp/x"}, {"system": "--resume"}])
+def test_no_value_becomes_an_option_of_its_own(values):
+    parser = argparse.ArgumentParser()
+    train.add(parser)
+    args = parser.parse_args(words(values))
+    assert (args.out, args.resume) == (None, None) and given(args).items() >= values.items()
+
+
+def test_numbers_of_the_page_keep_their_kind():
+    assert words({"epochs": 12.0, "rate": 0.05}) == ["--epochs", "12", "--rate", "0.05"]
