@@ -38,26 +38,26 @@ MEGABYTES = 200
 ALONE = 3.0  # seconds after which the weights load though nobody has opened the page
 
 
-def build(lab: Lab) -> gr.Blocks:
+def build(services: Services) -> gr.Blocks:
     with gr.Blocks(title="Action recognition", analytics_enabled=False, delete_cache=(60, 3600)) as page:
         with gr.Row(elem_classes="header"):
             gr.Markdown(
                 "# What is this person doing?\nFive papers on recognising human actions, at work on your own video."
             )
             gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)  # page.js
-        status_strip.build(lab, page)
+        status_strip.build(services, page)
         taught = gr.State(
             None
         )  # this visitor's own actions, an `actrec.recognition.taught.Taught`; made in Teach, asked by other tabs
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
-                layout(lab, tab, taught)
-        api.build(lab, taught)
+                layout(services, tab, taught)
+        api.build(services, taught)
     return page
 
 
 def serve(
-    lab: Lab, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
+    services: Services, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
 ) -> gr.Blocks:
     """The page behind its locks, being served."""
     close_gradio()
@@ -92,15 +92,15 @@ def serve(
     return page
 
 
-def launch(lab: Lab, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
+def launch(services: Services, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
     """Serve the page until it is stopped. The weights load once the page is up."""
-    page = serve(lab, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
+    page = serve(services, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
     print(f"The page is at {page.local_url}\n{warning(host, names)}".strip(), flush=True)
-    later = threading.Timer(ALONE, lab.start)
+    later = threading.Timer(ALONE, services.start)
     later.daemon = True
     later.start()
     try:
         page.block_thread()
     finally:
         later.cancel()
-        lab.close()
+        services.close()

@@ -35,7 +35,7 @@ def name_of(example: Path) -> str:
     return example.stem.replace("-", " ")
 
 
-class Lab:
+class Services:
     """Loads torch and the weights in the background, so that the page is there first."""
 
     def __init__(

@@ -82,5 +82,5 @@ def page(tmp_path_factory) -> Iterator[Page]:
     lab.start()
     yield page
     blocks.close()
-    lab.close()
+    services.close()
     patched.undo()

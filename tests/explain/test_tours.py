@@ -51,7 +51,7 @@ CLIPS = {
 
 
 class OneRoom:
-    """As much of a `Lab` as the tours ask for."""
+    """As much of a `Services` as the tours ask for."""
 
     def __init__(self, subjects: dict[str, Subject]) -> None:
         self.subjects = subjects
@@ -68,8 +68,8 @@ def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
     for number, step in enumerate(tour_of(key).steps):
         if kind != "moving" and not step.needs_clip:
             continue
-        values = papers.starts(lab, visit, key, number)
-        html = papers.drawn(lab, visit, key, number, values)
+        values = papers.starts(services, visit, key, number)
+        html = papers.drawn(services, visit, key, number, values)
         said = re.search(r'<p class="said[^"]*">(.*?)</p>', html).group(1)
         assert said.endswith(".") and "nan" not in said.lower(), (step.title, said)
         if kind == "moving":
