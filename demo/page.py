@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from demo import api
 from demo.server.access import Gate, is_loopback, login, names_for, warning
 from demo.server.gradio_patches import QUEUE, close_gradio, forget
-from demo.server.services import EXAMPLES, Lab
+from demo.server.services import EXAMPLES, Services
 from demo.server.session_gate import SessionGate
 from demo.server.visitor_files import Guests
 from demo.shared import status_strip
@@ -61,7 +61,7 @@ def serve(
 ) -> gr.Blocks:
     """The page behind its locks, being served."""
     close_gradio()
-    page = build(lab)
+    page = build(services)
     page.queue(default_concurrency_limit=4, max_size=QUEUE)
     sessions = page._queue.sessions
     sessions.on_forget = partial(forget, page)

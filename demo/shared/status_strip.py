@@ -25,9 +25,9 @@ def training(services: Services) -> str:
     return ""
 
 
-def failed(lab: Lab) -> str:
+def failed(services: Services) -> str:
     """The newest run in words if it has failed: until it is resumed or removed, or another one starts."""
-    newest = max(((run.status(), run.name) for run in runs(lab.runs)), key=_time, default=({"state": "none"}, ""))
+    newest = max(((run.status(), run.name) for run in runs(services.runs)), key=_time, default=({"state": "none"}, ""))
     status, name = newest
     return f"{name} failed: see the Train tab" if status["state"] == "failed" else ""
 
@@ -37,23 +37,23 @@ def _time(read: tuple[dict, str]) -> float:
     return when if isinstance(when, int | float) else 0.0
 
 
-def strip(lab: Lab) -> str:
+def strip(services: Services) -> str:
     """All of it as one line of HTML."""
     held, whole = memory()
     loaded = services.loaded()
     loaded = ", ".join(loaded) if len(loaded) <= NAMED else f"{len(loaded)} in memory"
     parts = [
-        ("Device", lab.say(), "broken" if lab.failed else "" if lab.ready else "busy", ""),
+        ("Device", services.say(), "broken" if services.failed else "" if services.ready else "busy", ""),
         ("Weights", loaded or "none in memory yet", "", ""),
     ]
     if held:
         parts.append(("Memory", f"{held / 1e9:.1f} of {whole / 1e9:.0f} GB", "", ""))
-    busy = training(lab)
+    busy = training(services)
     if refused := refusals():
         names = (sentence.split(" is not used")[0].removesuffix(" channels-last") for sentence in refused)
         names = " and ".join(dict.fromkeys(names))
         parts.append(("Number format", f"float32 where {names} failed its check", "", " ".join(refused)))
-    broken = "" if busy else failed(lab)
+    broken = "" if busy else failed(services)
     parts.append(("Training", busy or broken or "none", "busy" if busy else "broken" if broken else "", ""))
     told = "".join(
         f'<span class="{kind}" title="{escape(title)}"><b>{name}</b>{escape(text)}</span>'

@@ -197,7 +197,7 @@ def resume(trainings: Trainings, name: str | None) -> None:
 def slower(trainings: Trainings, name: str | None) -> None:
     """Go on with a run whose loss was not finite any more, with the learning rate that its status names."""
     run = chosen(trainings, name)
-    with told():
+    with errors_as_toasts():
         rate = run.status().get("rate")
         if rate is None:
             raise RunError(f"The run '{run.name}' did not end because of its learning rate.")

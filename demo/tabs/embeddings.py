@@ -102,13 +102,13 @@ def page_of(services: Services, now: Map) -> str:
     first = list(now.atlases.values())[-1][0]
     return (
         f'<div class="atlases" data-weights="{escape(now.weights)}">{cells}</div>{first.legend()}'
-        f'<p class="quiet">{said(lab, now)}</p>{_tip(lab, now)}'
+        f'<p class="quiet">{said(services, now)}</p>{_tip(services, now)}'
     )
 
 
-def features_of(lab: Lab, weights: str) -> str:
+def features_of(services: Services, weights: str) -> str:
     """What the maps of these weights are made of, and where the paper shows it."""
-    system = lab.recognizer(weights).system
+    system = services.recognizer(weights).system
     return f"{system.title}, {system.features.figure}: {system.features.about}."
 
 
@@ -125,7 +125,7 @@ def several_maps() -> str:
     )
 
 
-def said(lab: Lab, now: Map) -> str:
+def said(services: Services, now: Map) -> str:
     """What the maps show, in words."""
     atlas = list(now.atlases.values())[-1][0]
     parts = [
@@ -134,7 +134,7 @@ def said(lab: Lab, now: Map) -> str:
     ]
     if len(now.atlases) > 1:
         parts.append(
-            f"{features_of(lab, now.weights)} The number under each "
+            f"{features_of(services, now.weights)} The number under each "
             "map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture. Every person and "
             "room appears once in each action, so what sees only the look of things groups those instead."
         )
@@ -204,7 +204,7 @@ def _placed(services: Services, parts: list[Clip], now: Map) -> Placed:
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
     near = [now.gallery.labels[number] for number in flat.nearest(found.codes[0])]
-    judged = lab.recognizer(now.weights).judge(found.codes[0])
+    judged = services.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
     if judged is not None:

@@ -13,12 +13,12 @@ import numpy as np
 from actrec.core.errors import Refusal
 from actrec.tours import titles, tour_of
 from actrec.tours.step import Again, Choice, Slider, Step, Tour, Words
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
 from demo.shared.html import panels
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 if TYPE_CHECKING:
     from actrec.explain.subject import Subject
@@ -76,7 +76,7 @@ def drawn(services: Services, visit: Visit | None, key: str, number: int, values
         if step.needs_clip:
             if visit is None:
                 return WELCOME
-            subject = subject_of(lab, visit, key)
+            subject = subject_of(services, visit, key)
             if isinstance(subject, str):
                 return _sentence(subject)
         figure = step.figure(subject, **values)
@@ -89,7 +89,7 @@ def _sentence(words: str) -> str:
     return f'<p class="said nothing">{escape(words)}</p>'
 
 
-def starts(lab: Lab, visit: Visit | None, key: str, number: int) -> dict:
+def starts(services: Services, visit: Visit | None, key: str, number: int) -> dict:
     """The values that a step's controls begin with, on this clip."""
     step = tour_of(key).steps[number]
     values = {control.name: 0 if isinstance(control, Again) else control.start for control in step.controls}
@@ -119,17 +119,17 @@ def step_names(tour: Tour) -> list[tuple[str, int]]:
     return [(f"{number} · {step.title}", number - 1) for number, step in enumerate(tour.steps, 1)]
 
 
-def arrive(lab: Lab, visit: Visit | None, key: str | None) -> list:
+def arrive(services: Services, visit: Visit | None, key: str | None) -> list:
     """The first visit of the tab opens the first tour; later ones leave everything as it is."""
     if key:
         return [gr.skip()] * OPENED
     papers = titles()
     key = next(iter(papers))
     choices = [(title, system) for system, title in papers.items()]
-    return [gr.Radio(choices=choices, value=key), about(key), *go(lab, visit, key, 0)]
+    return [gr.Radio(choices=choices, value=key), about(key), *go(services, visit, key, 0)]
 
 
-def go(lab: Lab, visit: Visit | None, key: str | None, number: int | None, by: int = 0) -> list:
+def go(services: Services, visit: Visit | None, key: str | None, number: int | None, by: int = 0) -> list:
     """Open a step: its name in the list, its text, its controls with their first values, and its figure."""
     key = key or next(iter(titles()))
     tour = tour_of(key)
@@ -218,12 +218,12 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     visit, presses = gr.State(None, time_to_live=1800), gr.State(0)
     opened = [number, back, onward, said, presses, *pool, again, shown]
     place = [visit, which, number]
-    tab.select(partial(arrive, lab), [visit, which], [which, intro, *opened], **COMPUTE)
-    video.change(partial(take, lab), video, visit, **COMPUTE).then(partial(go, lab), place, opened, **COMPUTE)
+    tab.select(partial(arrive, services), [visit, which], [which, intro, *opened], **COMPUTE)
+    video.change(partial(take, services), video, visit, **COMPUTE).then(partial(go, services), place, opened, **COMPUTE)
     for path, example in examples:
         example.click(partial(str, path), None, video, api_visibility="private")
     which.input(lambda key: (about(key), 0), which, [intro, number], api_visibility="private").then(
-        partial(go, lab), place, opened, **COMPUTE
+        partial(go, services), place, opened, **COMPUTE
     )
     number.input(partial(go, services), place, opened, **COMPUTE)
     back.click(partial(go, services, by=-1), place, opened, **COMPUTE)
@@ -231,7 +231,7 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     now = [*place, presses, *pool]  # the controls by their places: their names change from step to step
     for control in pool:
         event = control.submit if isinstance(control, gr.Textbox) else control.input
-        event(partial(redraw, lab), now, shown, **QUICK)
+        event(partial(redraw, services), now, shown, **QUICK)
     again.click(lambda count: count + 1, presses, presses, trigger_mode="always_last", **QUIET).then(
         partial(redraw, services), now, shown, **QUICK
     )

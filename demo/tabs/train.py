@@ -205,7 +205,7 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     for name, act in {**acts, "resume": partial(resume, trainings)}.items():
         buttons[name].click(act, run, None, **QUIET).then(now, [run, seen], outputs, **QUIET)
     shown["slower"].click(partial(slower, trainings), run, None, **QUIET).then(now, [run, seen], outputs, **QUIET)
-    shown["use"].click(partial(use, lab, trainings), run, adopted, **QUIET)
+    shown["use"].click(partial(use, services, trainings), run, adopted, **QUIET)
     run.input(now, [run, seen], outputs, **QUIET)
     ticks.tick(tick, [run, seen], outputs, **QUIET)  # also what a reloaded page finds the run with
     _wire_sources(services, tab, trainings, choices, sources, taught)

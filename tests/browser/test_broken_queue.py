@@ -29,7 +29,7 @@ class Slow:
 def own_page(tmp_path, monkeypatch) -> Iterator:
     """The page in this process, where its queue can be reached."""
     from demo.page import serve
-    from demo.server.services import Lab
+    from demo.server.services import Services
     from demo.server.visitor_files import Guests
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
@@ -38,12 +38,12 @@ def own_page(tmp_path, monkeypatch) -> Iterator:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path / "runs")
-    blocks = serve(lab, "127.0.0.1", port, Guests(tmp_path / "files"))
-    lab.start()
+    services = Services(ROOT / "weights", "cpu", runs=tmp_path / "runs")
+    blocks = serve(services, "127.0.0.1", port, Guests(tmp_path / "files"))
+    services.start()
     yield blocks
     blocks.close()
-    lab.close()
+    services.close()
 
 
 def test_a_loop_that_ends_in_the_middle_of_an_answer_is_a_sentence_and_the_next_click_works(
@@ -51,10 +51,10 @@ def test_a_loop_that_ends_in_the_middle_of_an_answer_is_a_sentence_and_the_next_
 ):
     from playwright.sync_api import sync_playwright
 
-    from demo.server.services import Lab
+    from actrec.explain import overlays
 
-    slow = Slow(Lab.salience_video)
-    monkeypatch.setattr(Lab, "salience_video", lambda *words: slow(*words))
+    slow = Slow(overlays.salience_video)
+    monkeypatch.setattr(overlays, "salience_video", lambda *words: slow(*words))
     queue = own_page._queue
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

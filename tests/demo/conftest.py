@@ -12,7 +12,7 @@ import pytest
 from demo.page import serve
 from demo.server import access
 from demo.server.gradio_patches import LivingQueue
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.server.visitor_files import Guests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,10 +76,10 @@ def page(tmp_path_factory) -> Iterator[Page]:
 
     patched.setattr(socket.socket, "connect", watched)
     patched.setattr(socket, "getaddrinfo", resolved)
-    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
-    blocks = serve(lab, "127.0.0.1", port, guests)
+    services = Services(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
+    blocks = serve(services, "127.0.0.1", port, guests)
     page.sessions, page.queue = blocks.state_holder.session_data, blocks._queue
-    lab.start()
+    services.start()
     yield page
     blocks.close()
     services.close()

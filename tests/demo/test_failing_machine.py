@@ -166,7 +166,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(services, t
 def test_a_gpu_that_fails_while_a_network_is_looked_into_is_told_and_the_next_press_does_without(
     on_gpu, services, monkeypatch
 ):
-    monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], on_gpu))
+    monkeypatch.setitem(services._recognizers, NAME, (services._recognizers[NAME][0], on_gpu))
     if not torch.cuda.is_available():  # the network is there, what it computes fails
         monkeypatch.setattr(Recognizer, "network", property(lambda self: for_inference(self._plain)))
     asked = saliency.Asked(NAME, Windows.of(on_gpu.system, read_clip(WAVE, short_side=120)), "wave")

@@ -33,7 +33,7 @@ class Held:
     def __init__(self) -> None:
         self.begun, self.go, self.working = threading.Semaphore(0), threading.Event(), True
 
-    def __call__(self, lab: object, clip: object, path: object) -> str:
+    def __call__(self, clip: object, path: object, fps: float) -> str:
         if self.working:
             self.begun.release()
             self.go.wait(60)
@@ -44,8 +44,8 @@ class Held:
 @pytest.fixture
 def held(monkeypatch) -> Iterator[Held]:
     held = Held()
-    monkeypatch.setattr("demo.server.services.Lab.salience_video", lambda *words: held(*words))
-    monkeypatch.setattr("demo.server.services.Lab.read", lambda *_, **__: None)
+    monkeypatch.setattr("actrec.explain.overlays.salience_video", lambda *words: held(*words))
+    monkeypatch.setattr("demo.server.services.Services.read", lambda *_, **__: None)
     yield held
     held.go.set()
 
@@ -325,8 +325,8 @@ def test_a_dead_loop_is_started_again_and_its_visitors_are_told(page, held, way,
     assert page.restarts() == restarts + 1
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
     held.working = False
-    monkeypatch.setattr("demo.server.services.Lab.salience_video", lambda *words: held(*words))
-    monkeypatch.setattr("demo.server.services.Lab.read", lambda *_, **__: None)
+    monkeypatch.setattr("actrec.explain.overlays.salience_video", lambda *words: held(*words))
+    monkeypatch.setattr("demo.server.services.Services.read", lambda *_, **__: None)
     again = [call(page).json()["event_id"] for _ in range(4)]  # all places are free
     assert all("event: complete" in answer(page, event) for event in again)
 

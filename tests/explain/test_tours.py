@@ -64,7 +64,7 @@ class OneRoom:
 @pytest.mark.parametrize("kind", CLIPS)
 @pytest.mark.parametrize("key", titles())
 def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
-    lab, visit = OneRoom(subjects), papers.Visit(CLIPS[kind](clip))
+    services, visit = OneRoom(subjects), papers.Visit(CLIPS[kind](clip))
     for number, step in enumerate(tour_of(key).steps):
         if kind != "moving" and not step.needs_clip:
             continue
@@ -77,10 +77,10 @@ def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
 
 
 def test_a_system_without_weights_is_said_in_words(clip):
-    lab = OneRoom({})
+    services = OneRoom({})
     for key, title in titles().items():
         number = next(place for place, step in enumerate(tour_of(key).steps) if step.needs_clip)
-        said = papers.drawn(lab, papers.Visit(clip), key, number, {})
+        said = papers.drawn(services, papers.Visit(clip), key, number, {})
         assert f"There are no weights for {title} here" in said
 
 
