@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from actrec.core.devices import DEVICE_FAILED, choose_device
@@ -126,7 +127,10 @@ class Recognizer:
             if self.settled:
                 return
             choice = self._choice
-            name = (choice.known() or choice.find()).chosen
+            try:
+                name = (choice.known() or choice.find()).chosen
+            except (OSError, SafetensorError):  # no room for what the child needs; the next time there may be
+                return
             try:
                 engine = choice.open(name)
                 for count in (1, 3):  # the first answer of every batch size takes longer

@@ -14,6 +14,7 @@ import pytest
 
 from actrec.training.run import Run
 from actrec.training.settings import Settings
+from actrec.video.read import read_clip
 from actrec.weights.cards import WeightsError
 from demo.server.services import EXAMPLES, FIRST, Services
 from demo.shared import status_strip
@@ -68,6 +69,25 @@ def test_memory_is_given_back_again_and_again_until_the_page_ends(monkeypatch, t
     until(lambda: len(given) > 2 or None)
     services.close()
     until(lambda: "tidier" not in {thread.name for thread in set(threading.enumerate()) - before} or None, 10)
+
+
+def test_answers_come_at_once_and_the_strip_names_the_engine_that_was_found_meanwhile(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("demo.server.services.SETTLED_AFTER", 0.2)
+    services = Services(folder, "cpu")
+    services.start()
+    recognizer = services.recognizer()
+    assert "PyTorch float32" in services.say(), "PyTorch answers until something was found"
+    clip = read_clip(EXAMPLES / "wave.mp4", short_side=120)
+    first = recognizer.predict(clip)
+    until(lambda: recognizer.settled or None)
+    services.close()
+    assert recognizer.engine.name in services.say() and first.label == recognizer.predict(clip).label
+    again = Services(folder, "cpu")
+    again.start()
+    again.recognizer()
+    assert recognizer.engine.name in again.say(), "it is remembered"
+    again.close()
 
 
 def test_without_weights_the_strip_says_what_to_do(tmp_path):
