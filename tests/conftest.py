@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +36,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real clips beside the repository; they may not be shipped, so a stranger's run skips."""
+    """Real clips beside the repository. We cannot redistribute them: without them these tests skip."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("needs the real clips of ../shared/data, which do not ship with the project")
@@ -46,12 +44,11 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_settles_behind_a_test() -> Iterator[None]:
-    """A page looks for the fastest engine only in the tests of that: the child would compute beside all others."""
-    with pytest.MonkeyPatch.context() as patch:
-        if services := sys.modules.get("demo.server.services"):
-            patch.setattr(services, "SETTLED_AFTER", 1e6)
-        yield
+def _engines_are_left_as_they_are() -> None:
+    """Services find the fastest engine for every set of weights in the background; the tests of that ask for it."""
+    from demo.server import services
+
+    services.SETTLED_AFTER = 1e6
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ except ImportError:  # Windows: two processes that remember at the same moment m
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a file that one process at a time may hold; the others wait."""
+def alone(path: Path) -> Iterator[None]:
+    """While no other process of this machine is in here with the same lock file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as lock:
         if fcntl is not None:
@@ -29,7 +29,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def remember(memory: Path, entry: str, value: object) -> None:
     """Add one entry to a JSON file that other processes add to as well: none of theirs is lost."""
-    with locked(memory.with_suffix(".lock")):
+    with alone(memory.with_suffix(".lock")):
         write_json(memory, _read_json(memory) | {entry: value})
 
 

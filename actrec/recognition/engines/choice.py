@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import tempfile
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import nn
 
 from actrec.core.devices import processor
 from actrec.core.dirty_memory import ChildError, in_child
-from actrec.core.files import cache_folder, locked
+from actrec.core.files import alone, cache_folder
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, code_version, known_finding, remember_finding
 from actrec.recognition.engines import openvino_engine, stored
 from actrec.recognition.engines.engine import Engine, Shares, thread_budget
@@ -33,7 +32,6 @@ from actrec.weights.cards import Card
 
 SECONDS = 600.0  # for the child, which gets little of a busy machine
 REFERENCE = f"PyTorch {FLOAT32}"
-ONE_AT_A_TIME = threading.Lock()
 
 
 class Choice:
@@ -51,15 +49,15 @@ class Choice:
         return known_finding(self.topic, thread_budget())
 
     def find(self) -> Finding:
-        """What is known, else what a child finds by checking and timing: seconds, at low priority, then remembered.
+        """Check and time the engines in a child, and remember what was found: seconds, at low priority.
 
-        One network is looked at at a time on a machine: who waited often finds it known.
+        One check at a time on a machine: two would spoil each other's timings, and take the cores from the answers.
         """
         if self.system.name not in SYSTEMS:  # the child could not build it
             return Finding(REFERENCE)
-        with ONE_AT_A_TIME, contextlib.ExitStack() as held:
-            with contextlib.suppress(OSError):  # a cache that cannot be written
-                held.enter_context(locked(cache_folder() / "engines.lock"))
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # a cache that cannot be written is no error
+                stack.enter_context(alone(cache_folder() / "engines.lock"))
             return self.known() or self._find()
 
     def _find(self) -> Finding:
