@@ -128,7 +128,7 @@ class Recognizer:
                 return
             choice = self._choice
             try:
-                name = choice.find().chosen
+                name = (choice.known() or choice.find()).chosen
             except (OSError, SafetensorError):  # no room for what the child needs; the next time there may be
                 return
             try:
