@@ -63,15 +63,15 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)
         from demo.page import launch
         from demo.server.access import others_get_in, password_for
-        from demo.server.services import Lab
+        from demo.server.services import Services
 
         try:
             password = password_for(args.host, args.password, args.name)
         except Refusal as error:
             sys.exit(str(error))
         confined = args.data if others_get_in(args.host, args.name) else None
-        lab = Lab(args.weights, args.device, runs=args.runs, data=confined)
-        launch(lab, args.host, args.port, password, args.name)
+        services = Services(args.weights, args.device, runs=args.runs, data=confined)
+        launch(services, args.host, args.port, password, args.name)
 
 
 if __name__ == "__main__":

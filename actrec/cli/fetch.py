@@ -11,15 +11,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from actrec.weights.catalogue import CATALOGUE, entry
+    from actrec.systems import public_file, public_files
     from actrec.weights.download import download, fetched, sha256_of
 
     if args.key is None:
-        for each in CATALOGUE.values():
-            here = "here" if fetched(each) else each.size
-            print(f"{each.key:20} {here:>10}  {each.title}. {each.licence}. sha256 {each.sha256}")
+        for entry in public_files().values():
+            here = "here" if fetched(entry) else entry.size
+            print(f"{entry.key:20} {here:>10}  {entry.title}. {entry.licence}. sha256 {entry.sha256}")
         return 0
-    wanted = entry(args.key)
+    wanted = public_file(args.key)
     print(f"{wanted.title}: {wanted.url}\nlicence: {wanted.licence}\nsha256: {wanted.sha256}")
     tell = _say if sys.stderr.isatty() else None
     path = download(wanted, progress=tell)

@@ -23,10 +23,10 @@ from actrec.core.devices import choose_device, cores_in_words, describe
 from actrec.core.files import cache_folder
 from actrec.core.memory import memory
 from actrec.core.number_formats import candidates, refusals
+from actrec.core.places import INSTALLED, PROJECT, SHIPPED
 
-ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = ROOT / "requirements.txt"
-EXAMPLE = ROOT / "assets" / "examples" / "wave.mp4"
+REQUIREMENTS = PROJECT / "requirements.txt"
+EXAMPLE = PROJECT / "assets" / "examples" / "wave.mp4"
 PYTHON = ((3, 11), (3, 13))  # the versions it is tested on
 ROOM = 2 << 30  # bytes that a training, its clips and its checkpoints want
 LEAST_MEMORY = 4 << 30
@@ -34,7 +34,7 @@ PORT = 7860
 DECODED = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")  # what cameras, phones and browsers record
 OPTIONAL = ("openvino",)  # its absence is the business of `engines`: all works without it
 GOOD, NOTE, PROBLEM = "good", "note", "problem"
-INSTALL = "Install what is asked for: pip install -r requirements.txt"
+INSTALL = f"Install what is asked for: pip install {'--upgrade actrec' if INSTALLED else '-r requirements.txt'}"
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,12 @@ def python() -> Iterator[Finding]:
         yield Finding("Python", GOOD, says)
 
 
-def packages(requirements: Path = REQUIREMENTS) -> Iterator[Finding]:
+def packages(requirements: Path | None = None) -> Iterator[Finding]:
     """Each required package, its version, and whether the two OpenCVs overwrite each other."""
-    for line in requirements.read_text().splitlines():
-        told = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", line.strip())
-        if told is None:  # a comment, another file
+    for line in _required(requirements):
+        requirement, _, marker = line.partition(";")
+        told = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", requirement.strip())
+        if told is None or (marker and not _applies(marker)):  # a comment, another file, another kind of machine
             continue
         name, bounds = told[1], [each for each in told[2].split(",") if each]
         try:
@@ -95,6 +96,20 @@ def packages(requirements: Path = REQUIREMENTS) -> Iterator[Finding]:
         yield Finding(
             "OpenCV", PROBLEM, says, f"pip uninstall {double[0]}; pip install --force-reinstall opencv-python"
         )
+
+
+def _required(requirements: Path | None) -> list[str]:
+    """Requirements one by one: those of a file; by default what an installed package asks for, else the project's."""
+    if requirements is None and INSTALLED:
+        return importlib.metadata.requires("actrec") or []
+    return (requirements or REQUIREMENTS).read_text().splitlines()
+
+
+def _applies(marker: str) -> bool:
+    """Whether a requirement's marker ("sys_platform == 'linux'") names this machine."""
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate({"extra": ""})
 
 
 def _installed(name: str) -> bool:
@@ -173,10 +188,10 @@ def codecs() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder, Decoder(seconds=30) as decoder:
         frames = np.random.default_rng(0).integers(0, 255, (12, 64, 64, 3), np.uint8)
         back = decoder.read(write_mp4(Path(folder) / "film.mp4", frames, 12.0))
-        shown = decoder.read(EXAMPLE)
+        shown = f"; the example has {len(decoder.read(EXAMPLE))} frames" if EXAMPLE.is_file() else ""
     yield Finding(
         "video", GOOD if len(back) == 12 else PROBLEM,
-        f"a film was written and {len(back)} of its 12 frames read back; the example has {len(shown)} frames",
+        f"a film was written and {len(back)} of its 12 frames read back{shown}",
         "" if len(back) == 12 else "Install PyAV's own build: pip install --force-reinstall av",
     )  # fmt: skip
 
@@ -228,11 +243,11 @@ def _sum_on(card: Path) -> str:
 
 def fetched() -> Iterator[Finding]:
     """Public files that were fetched before, compared with the catalogue."""
-    from actrec.weights.catalogue import CATALOGUE
+    from actrec.systems import public_files
     from actrec.weights.download import DownloadError, verified
 
     here = []
-    for entry in CATALOGUE.values():
+    for entry in public_files().values():
         try:
             if verified(entry) is not None:
                 here.append(entry.key)
@@ -250,6 +265,8 @@ def folders(weights: Path, runs: Path) -> Iterator[Finding]:
         "cache": cache_folder(),
         "temporary": Path(tempfile.gettempdir()),
     }
+    if Path(weights) == SHIPPED:  # an installed package's own: read, never written
+        del places["weights"]
     for name, place in places.items():
         there = next(each for each in (place.absolute(), *place.absolute().parents) if each.is_dir())
         try:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from actrec.core.devices import DEVICE_FAILED, choose_device
 from actrec.core.errors import BadValue
+from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
 from actrec.recognition.calibrated import centres_of, gaps, shares, unit
@@ -27,10 +29,9 @@ from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
-from actrec.weights.folders import settled
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
 
 BATCH = 16
-DEFAULT = "asym3d"  # the system where none is named
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,10 @@ class Recognizer:
             if self.settled:
                 return
             choice = self._choice
-            name = (choice.known() or choice.find()).chosen
+            try:
+                name = (choice.known() or choice.find()).chosen
+            except (OSError, SafetensorError):  # no room for what the child needs; the next time there may be
+                return
             try:
                 engine = choice.open(name)
                 for count in (1, 3):  # the first answer of every batch size takes longer
@@ -169,10 +173,15 @@ class Recognizer:
 
     @classmethod
     def load(
-        cls, folder: Path, device: str = "auto", *, temperature: float | None = None, only_torch: bool = False
+        cls,
+        weights: str | Path = DEFAULT_WEIGHTS,
+        device: str = "auto",
+        *,
+        temperature: float | None = None,
+        only_torch: bool = False,
     ) -> Recognizer:
-        """A recognizer from a checkpoint folder; `temperature` stands in for the card's."""
-        card, tensors = read_checkpoint(folder)
+        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's."""
+        card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
         if card.system not in SYSTEMS:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
@@ -353,10 +362,10 @@ def _number(value: object) -> bool:
 
 
 def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
-    """The recognizer that a system, weights or both name; without weights `SYSTEM-synthetic` is taken."""
-    if system is None and weights is not None:
-        return Recognizer.load(find_weights(weights, folder), device)
-    system = system or DEFAULT
+    """The recognizer that a system, weights or both name. For a system alone `SYSTEM-synthetic` is taken, and the
+    default weights where neither is named."""
+    if system is None:
+        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device)
     chosen = named(system)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry
@@ -385,4 +394,5 @@ def find_weights(name: str, folder: Path) -> Path:
         if (settled(candidate) / "card.json").is_file():
             return candidate
     known = ", ".join(cards(folder)) or "none"
-    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.")
+    more = " Other weights are in the project's repository, not in the installed package." if folder == SHIPPED else ""
+    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.{more}")

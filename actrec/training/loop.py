@@ -100,7 +100,7 @@ class Training:
         self.network = self.objective.build(classes)
         if settings.start_from and not world.from_first(run.checkpoint.exists):
             build, labels = self.objective.build, self.source.labels
-            self.hear(start_from(settings.start_from, self.network, build, self.system.name, labels))
+            self.hear(start_from(settings.start_from, self.network, build, self.system, labels))
         rows = Rows()
         self.network = see_whole_batch(self.network, rows, world, self.device).to(self.device)
         arrange_weights(self.network, self.objective.numbers)

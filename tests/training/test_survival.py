@@ -210,18 +210,18 @@ def test_fine_tuning_starts_from_weights_with_a_new_classifier_for_new_classes(f
         torch.manual_seed(7)
         network = system.network(3)
         fresh = {name: value.clone() for name, value in network.state_dict().items()}
-        start_from(str(first.weights), network, system.network, "asym3d", labels)
+        start_from(str(first.weights), network, system.network, system, labels)
         for name, value in network.state_dict().items():
             new = labels[0] == "a" and name in of_classes
             assert value.equal(fresh[name] if new else stored[name].to(value.dtype)), name
     network = system.network(4)
     fresh = {name: value.clone() for name, value in network.state_dict().items()}
-    start_from(str(first.weights), network, system.network, "asym3d", ["right", "a", "b", "down"])
+    start_from(str(first.weights), network, system.network, system, ["right", "a", "b", "down"])
     for name in of_classes:
         known = [fresh[name][row] if old is None else stored[name][old] for row, old in enumerate((2, None, None, 0))]
         assert network.state_dict()[name].equal(torch.stack(known).to(fresh[name].dtype)), name
     with pytest.raises(RunError, match="for the system 'asym3d', not for 'fstcn'"):
-        start_from(str(first.weights), network, system.network, "fstcn", labels)
+        start_from(str(first.weights), network, system.network, named("fstcn"), labels)
     run = train_here(tmp_path / "tuned", small(films, epochs=1, preset="fine-tune", start_from=str(first.weights)))
     assert "same classes" in events(run, "note")[-1]["sentence"]
     assert f"--start-from {first.weights}" in (run.weights / "card.json").read_text()
