@@ -19,9 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from actrec.machine import processor
-
-from actrec.core.devices import cores
+from actrec.core.devices import cores, processor
 from benchmarks.live import CORES, FLAGS, app, chromium, open_page
 
 RESULTS = Path(__file__).parent / "results" / "start.json"
@@ -80,14 +78,9 @@ def main() -> None:
                 f"{name:12} {goal:15} {row[goal]:5.2f} s, longest {row['longest'][goal]:.2f} "
                 f"(target {most} s): {verdict}"
             )
+    facts = {"processor": processor(), "cores": cores(), "load_before": round(load, 2), "goals": GOALS}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        json.dumps(
-            {"processor": processor(), "cores": cores(), "load_before": round(load, 2), "goals": GOALS, **found},
-            indent=1,
-        )
-        + "\n"
-    )
+    RESULTS.write_text(json.dumps({**facts, **found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
