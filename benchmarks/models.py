@@ -1,6 +1,6 @@
 """How fast every network answers here, against the same network as PyTorch runs it as it comes.
 
-    python -m benchmarks.models [--busy] [--only NAME ...] [--repeats N]
+    python -m benchmarks.models [--busy] [--parts PART ...] [--only NAME ...] [--repeats N]
 
 The networks that ship and I3D: as they come, as they answered before OpenVINO did, and with the engine that this
 machine chose (`benchmarks.networks`), with `--busy` also while one other process computes on all cores. All take turns
@@ -34,6 +34,7 @@ from benchmarks.answers import agreement, light_view, videos_per_second
 from benchmarks.networks import BEFORE, OURS, PLAIN, SHIPPED, i3d, in_turns, mean, shipped_row, untrained_row
 
 RESULTS = Path(__file__).parent / "results" / "models.json"
+PARTS = ("shipped", "i3d", "answers", "networks", "training")
 EACH, MEAN, MEAN_WITHOUT, SLOWS = 2.0, 4.0, 2.0, 2.5  # times faster, with and without bfloat16 instructions; when busy
 I3D_SIZES = ((64, 224), (32, 160))  # frames and their side
 I3D_GOALS = {"float32": 1.8, "bfloat16": 3.5}
@@ -217,28 +218,43 @@ def show_answers(report: dict, clips: int) -> None:
         print("videos per second on a GPU: there is none here")
 
 
+def kept(machine: str) -> dict:
+    """What an earlier run wrote about this machine."""
+    try:
+        report = json.loads(RESULTS.read_text())
+    except (OSError, ValueError):
+        return {}
+    return report if report.get("machine") == machine else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--busy", action="store_true", help="also while one other process computes on all cores")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="the results of others are kept")
     parser.add_argument("--rounds", type=int, default=30, help="of the networks that ship")
     parser.add_argument("--only", nargs="*", default=list(GOALS), help="networks without weights")
     parser.add_argument("--repeats", type=int, default=7, help="rounds of I3D and of networks without weights")
-    parser.add_argument("--training-repeats", type=int, default=2, help="0 leaves the training iterations out")
-    parser.add_argument("--clips", type=int, default=50, help="to compare the answers of trained weights on; 0: none")
+    parser.add_argument("--training-repeats", type=int, default=2, help="rounds of training iterations")
+    parser.add_argument("--clips", type=int, default=50, help="to compare the answers of trained weights on")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further round begins")
     args = parser.parse_args()
     end = time.perf_counter() + 60 * args.minutes
     machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, OpenVINO {version()}"
-    print(f"{machine}, load before {os.getloadavg()[0]:.1f}")
-    report = {"machine": machine, "load_before": os.getloadavg()[0]}
-    report |= {name: [] for name in ("shipped", "i3d", "inference", "agreement", "one_view", "training", "left_out")}
-    show_shipped(report, args.rounds, end, args.busy)
-    show_i3d(report, args.repeats, end)
-    if args.clips:
-        show_answers(report, args.clips)
-    show_inference(report, args.only, args.repeats, end)
-    if args.training_repeats:
-        show_training(report, args.training_repeats, end)
+    load = round(os.getloadavg()[0], 2)
+    print(f"{machine}, load before {load}")
+    report = {"machine": machine, "load_before": {}, "left_out": []} | kept(machine)
+    shows = {
+        "shipped": (["shipped"], lambda: show_shipped(report, args.rounds, end, args.busy)),
+        "i3d": (["i3d"], lambda: show_i3d(report, args.repeats, end)),
+        "answers": (["agreement", "one_view"], lambda: show_answers(report, args.clips)),
+        "networks": (["inference"], lambda: show_inference(report, args.only, args.repeats, end)),
+        "training": (["training"], lambda: show_training(report, args.training_repeats, end)),
+    }
+    for part in args.parts:
+        sections, show = shows[part]
+        report |= {section: [] for section in sections}
+        report["load_before"][part] = load
+        show()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
