@@ -26,6 +26,11 @@ class Trunk:
     tensors: Mapping[str, torch.Tensor]
     into: str = ""
 
+    @classmethod
+    def read(cls, folder: Path, into: str = "") -> Trunk:
+        """The weights of a folder as a trunk."""
+        return cls(Path(folder).name, _whole(Path(folder)), into)
+
 
 def write_checkpoint(
     folder: Path,
@@ -98,6 +103,14 @@ def _beside(trunk: Trunk, tensors: Mapping[str, torch.Tensor], card: Card) -> tu
     return own, Card(**{**asdict(card), "trunk": about})
 
 
+def _whole(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of weights that are no branch themselves."""
+    card, tensors = _read_alone(folder)
+    if card.trunk is not None:
+        raise WeightsError(f"The weights '{card.name}' go on from others and are no trunk themselves.")
+    return tensors
+
+
 def _same(value: torch.Tensor, of_trunk: torch.Tensor) -> bool:
     return value.shape == of_trunk.shape and torch.equal(value.detach().cpu(), of_trunk.detach().cpu().to(value.dtype))
 
@@ -110,7 +123,7 @@ def _of_trunk(card: Card, folder: Path) -> dict[str, torch.Tensor]:
     if place is None:
         what = STARTS[name].to_fetch if name in STARTS else f"Put the folder '{name}' beside it."
         raise WeightsError(f"The weights '{card.name}' go on from '{name}', which is not on this machine. {what}")
-    _, tensors = _read_alone(place)
+    tensors = _whole(place)
     if tensors_sum(tensors) != card.trunk["sha256"]:
         raise WeightsError(
             f"The weights '{card.name}' go on from other weights '{name}' than those in '{place}': the checksum "

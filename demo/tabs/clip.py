@@ -17,7 +17,7 @@ from actrec.recognition.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
 from demo.server.services import SHOWN_FPS, Lab
-from demo.shared import weights_picker
+from demo.shared import everyday, weights_picker
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
@@ -202,6 +202,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
             examples = buttons("clip")
             weights = weights_picker.build(lab, tab, "clip")
+            everyday.build(lab, weights, "clip")
             judged_by = gr.Radio(
                 [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
                 elem_id="clip-judged-by",
