@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from actrec.machine import processor
 
+from actrec.core.devices import processor
 from actrec.data.drawn import SETS, judging_source
 from actrec.metrics.accuracy import softmax
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
