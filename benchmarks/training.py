@@ -3,7 +3,8 @@
     python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
 
 The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
-of its own; ours has bfloat16, unless the processor is known to lack instructions for it, and the allocator settings.
+of its own; ours has the allocator settings and the fastest format of those that are right on this machine: a training's
+own check finds it.
 Clips come from memory, so that both see the same; views are made while the network learns, and `waiting` is the share
 of the time it stood still for them. Where there is a GPU the same systems are timed there too, float32 against
 bfloat16.
@@ -21,11 +22,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.core.devices import cores
-from actrec.core.number_formats import candidates
+from actrec.core.devices import cores, processor
+from actrec.core.number_formats import CANDIDATES, candidates
 from actrec.core.processes import ALLOCATOR, environment
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     import numpy as np
     import torch
 
-    from actrec.core.number_formats import CANDIDATES, FLOAT32
+    from actrec.core.number_formats import FLOAT32, format_named
     from actrec.data.sources import Split
     from actrec.systems import named
     from actrec.training.distributed import World
@@ -59,7 +61,7 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     world, device = World.join(device)
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
-    chosen = FLOAT32 if numbers == "baseline" else next(each for each in CANDIDATES if each.dtype == numbers)
+    chosen = FLOAT32 if numbers == "baseline" else format_named(numbers)
     system, rows = named(name), Rows()
     frames = np.random.default_rng(0).integers(0, 256, (4, 48, 128, 170, 3), np.uint8)
     targets = np.tile(np.arange(CLASSES), steps * batch // CLASSES + 2)
@@ -120,6 +122,19 @@ def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int =
     return json.loads(next(line for line in made.stdout.splitlines() if line.startswith("{")))
 
 
+def right_format(name: str, batch: int) -> str:
+    """The fastest number format that computes a training step of a system rightly here, as a training finds it."""
+    from actrec.systems import named
+    from actrec.training.number_format import fastest
+
+    facts = {
+        "system": name, "options": {}, "schedule": asdict(named(name).schedules["scratch"]),
+        "targets": [number % CLASSES for number in range(batch)], "most": batch, "classes": CLASSES, "epochs": [0],
+        "started": False, "judged": [batch], "device": "cpu", "threads": cores(),
+    }  # fmt: skip
+    return str(fastest(candidates(), f"the training benchmark of {name}, {batch} clips", facts, print))
+
+
 def table(args: argparse.Namespace) -> list[dict]:
     rows, end = [], time.perf_counter() + 60 * args.minutes
     devices = ["cpu", "cuda"] if gpu() else ["cpu"]
@@ -127,7 +142,7 @@ def table(args: argparse.Namespace) -> list[dict]:
         if time.perf_counter() > end:
             print(f"{name} on {device}: left out, the {args.minutes:g} minutes are over", flush=True)
             continue
-        best = args.numbers if device == "cpu" else "bfloat16"
+        best = str(CANDIDATES[1]) if device == "cuda" else args.numbers or right_format(name, args.batch)
         baseline, ours = child(name, "baseline", args, device=device), child(name, best, args, device=device)
         row = {
             "system": name,
@@ -148,6 +163,15 @@ def table(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
+def kept() -> list[dict]:
+    """The rows that an earlier run wrote about this machine: one with `--only` replaces its own."""
+    try:
+        report = json.loads(RESULTS.read_text())
+    except (OSError, ValueError):
+        return []
+    return report["rows"] if report.get("processor") == processor() else []
+
+
 def gpu() -> bool:
     import torch
 
@@ -159,8 +183,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=12)
-    fast = "bfloat16" if any(each.dtype == "bfloat16" for each in candidates()) else "float32"
-    parser.add_argument("--numbers", default=fast, choices=["float32", "bfloat16", "baseline"], help="ours")
+    formats = ["baseline", *map(str, CANDIDATES)]
+    parser.add_argument("--numbers", choices=formats, help="ours; by default the fastest that is right here")
     parser.add_argument("--processes", action="store_true", help="also two processes of half the threads")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further system begins")
     parser.add_argument("--work", help=argparse.SUPPRESS)
@@ -181,7 +205,9 @@ def main() -> None:
         f"Goal missed: {', '.join(short) or 'none'}."
     )
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"cores": cores(), "load": os.getloadavg()[0], "rows": rows}, indent=1) + "\n")
+    others = [row for row in kept() if row["system"] not in {each["system"] for each in rows}]
+    report = {"processor": processor(), "cores": cores(), "load": os.getloadavg()[0], "rows": [*others, *rows]}
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
