@@ -62,7 +62,7 @@ def timeline(
             moments[-1] = Moment(before.start, stop, label, max(before.sure, sure))
         else:
             moments.append(Moment(start, stop, label, sure))
-    return [Moment(each.start - first, each.stop - first, each.label, each.sure) for each in moments]
+    return [Moment(moment.start - first, moment.stop - first, moment.label, moment.sure) for moment in moments]
 
 
 def stretches(said: Sequence[tuple[float, str]], lasts: float = 1.0) -> list[tuple[str, float, float]]:
@@ -130,7 +130,7 @@ def captioned(clip: Clip, moments: Sequence[Moment]) -> Iterator[np.ndarray]:
     height, width = clip.size
     band = max(24, int(height * BAND))
     for frame, second in zip(clip.frames, clip.times - clip.times[0], strict=True):
-        now = next((each for each in moments if each.start <= second < each.stop), moments[-1])
+        now = next((moment for moment in moments if moment.start <= second < moment.stop), moments[-1])
         text = now.label if now.label == UNKNOWN else f"{now.label}  {now.sure:.0%}"
         yield np.concatenate([frame, _label(text, width, band)])
 

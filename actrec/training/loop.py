@@ -359,7 +359,7 @@ class Training:
         for views in self._tested(split, mine):
             outputs.append(self.learner.outputs(views).cpu().numpy())
         parts = self.world.gather(np.concatenate(outputs) if outputs else None)
-        return torch.from_numpy(np.concatenate([each for each in parts if each is not None]))
+        return torch.from_numpy(np.concatenate([part for part in parts if part is not None]))
 
     def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
         return tested(self.system, split, index, self.loading, self._judged_at_once(self.learner.pieces.most))

@@ -47,7 +47,7 @@ def planned(run: Run, topic: str, facts: Mapping[str, object], hear: Hear) -> Nu
     if asked == "auto":
         best = fastest(_formats(facts), topic, facts, hear)
     else:
-        best = next(each for each in CANDIDATES if each.dtype == asked)
+        best = next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
         if best.dtype != "float32" and (instead := allowed(best, topic, facts, hear)) != best:
             raise RunError(
                 f"{best.dtype} computes {topic} wrongly on this machine. Leave --numbers out: then {instead.dtype} is "
@@ -116,7 +116,9 @@ def _formats(facts: Mapping[str, object]) -> tuple[NumberFormat, ...]:
     """What may be chosen from on the training's device."""
     if str(facts["device"]) == "cpu":
         return candidates()
-    return tuple(each for each in CANDIDATES if each.dtype == "float32" or torch.cuda.is_bf16_supported())
+    return tuple(
+        candidate for candidate in CANDIDATES if candidate.dtype == "float32" or torch.cuda.is_bf16_supported()
+    )
 
 
 def arrange_weights(network: nn.Module, numbers: NumberFormat) -> None:

@@ -55,7 +55,7 @@ def updated(system_name: str, rank: int, size: int) -> dict[str, torch.Tensor]:
         if isinstance(module, nn.Dropout):
             module.p = 0.5  # light sizes drop little or nothing: here it has to show
     # SGD: where a gradient is zero but for rounding, Adam turns the rounding into a whole step.
-    optimiser = torch.optim.SGD([each for each in network.parameters() if each.requires_grad], lr=0.05)
+    optimiser = torch.optim.SGD([parameter for parameter in network.parameters() if parameter.requires_grad], lr=0.05)
     learner = Learner(
         system, network, goal, optimiser, FLOAT32, world, torch.device("cpu"), rows, Pieces(6, lambda *_: None)
     )
