@@ -1,15 +1,30 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint format test run examples bench screens gpu-pack weights detector
+.PHONY: check check-all package lock lint format test run examples bench screens gpu-pack weights detector
 
 run:
 	$(PYTHON) app.py
 
-check: lint test
+check: lint test package
+
+# The tests on every Python that the project is for and this machine has. PYTHONS names interpreters, TESTS narrows
+# what runs: make check-all TESTS="-m 'not browser'"
+check-all: lint
+	$(PYTHON) .ci/pythons.py $(TESTS)
+	$(PYTHON) .ci/wheel.py
+
+package:
+	$(PYTHON) .ci/wheel.py
+
+# Exact versions and hashes for all Pythons and systems. What is locked and still fits stays; UPGRADE=1 takes the newest.
+lock:
+	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -q -o requirements.lock requirements-dev.txt
 
 lint:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pylint --disable=all --enable=duplicate-code --min-similarity-lines=6 actrec demo benchmarks app.py
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 format:

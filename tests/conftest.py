@@ -43,6 +43,14 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _engines_are_left_as_they_are() -> None:
+    """Services find the fastest engine for every set of weights in the background; the tests of that ask for it."""
+    from demo.server import services
+
+    services.SETTLED_AFTER = 1e6
+
+
 @pytest.fixture
 def published_i3d() -> Path:
     """The published I3D, fetched by the README's first command. It does not ship: without it these tests skip."""

@@ -17,13 +17,14 @@ import pytest
 
 from actrec.core.files import read_small
 from actrec.evaluation.compare import Point
+from actrec.figures.cost_chart import accuracy_against_cost
 from actrec.recognition.recognizer import Recognizer, find_weights
 from actrec.training import run_log
-from actrec.training.run import Run, RunError, Settings, runs
+from actrec.training.run import Run, RunError, runs
+from actrec.training.settings import Settings
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
-from demo.server.services import Lab
-from demo.shared.chart import accuracy_against_cost
+from demo.server.services import Services
 from demo.shared.status_strip import training
 from demo.shared.trainings import Trainings
 from demo.tabs.train import pictures
@@ -60,9 +61,9 @@ def put(home: Path, change: dict) -> None:
 
 
 def lists_only_mine(folder: Path) -> bool:
-    lab = Lab(folder, "cpu")
-    orjson.dumps([asdict(card) for card in lab.cards.values()])  # as the page sends them
-    return list(cards(folder)) == list(lab.cards) == ["mine"]
+    services = Services(folder, "cpu")
+    orjson.dumps([asdict(card) for card in services.cards.values()])  # as the page sends them
+    return list(cards(folder)) == list(services.cards) == ["mine"]
 
 
 @pipes
@@ -183,8 +184,8 @@ def test_pipes_in_a_run_hang_nobody(run):
     for name in ("settings.json", "status.json", "events.jsonl"):
         (run.folder / name).unlink(missing_ok=True)
         os.mkfifo(run.folder / name)
-    lab = Lab(run.folder.parent, "cpu", runs=run.folder.parent)
-    assert training(lab) == "" and run.status()["state"] == "new" and run.events() == []
+    services = Services(run.folder.parent, "cpu", runs=run.folder.parent)
+    assert training(services) == "" and run.status()["state"] == "new" and run.events() == []
     with pytest.raises(RunError, match="missing or broken"):
         run.settings()
 
@@ -203,8 +204,8 @@ def test_curves_end_whatever_the_log_says(run, total):
     run.log("started", steps=1, labels=["a"])
     for at in (total, total, 0.0):
         run.log("step", total=at, loss=1, accuracy=1, rate=1, clips_per_second=1, waiting=0)
-    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]))
-    assert all(len(each) < 50_000 for each in pictures(run.events()))
+    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]).values())
+    assert all(len(each) < 50_000 for each in pictures(run.events()).values())
 
 
 def test_half_a_character_in_a_run_is_no_text(run):

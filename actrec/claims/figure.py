@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from actrec.claims.claims import ASYM, CLAIMS, CROSS, FST, MDT, NOT_YET, OURS
+from actrec.claims.claims import NOT_YET, SUFFIX
+from actrec.core.places import PROJECT
 from actrec.figures.drawing import Figure, Panel, Table
+from actrec.systems import named
+from actrec.systems.claim import OURS
 
-REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "claims.json"
-PAPERS = {"asym3d": ASYM, "fstcn": FST, "ms3d": OURS, "mdtnet": MDT, "crossenh": CROSS}
-OUR_QUESTIONS = " These are this project's own questions about MS3D's ideas: its paper has no such comparison."
+REPORT = PROJECT / "benchmarks" / "results" / "claims.json"
+OUR_QUESTIONS = " These are this project's own questions about {}'s ideas: its paper has no such comparison."
 
 
 def reported(system: str, report: Path | None = None) -> list[dict] | None:
     """What the report says of a paper's claims, those that were measured; None where no report can be read."""
+    stated = {claim.id for claim in named(system).claims}
     try:
         rows = json.loads((report or REPORT).read_text(encoding="utf-8"))["claims"]
-        return [row for row in rows if row["paper"] == PAPERS[system] and row["verdict"] != NOT_YET]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [row for row in rows if row["id"].removesuffix(SUFFIX) in stated and row["verdict"] != NOT_YET]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -26,12 +29,10 @@ def verdict(system: str, report: Path | None = None) -> Figure:
     """What is claimed, and what was found here."""
     rows = reported(system, report)
     known = {row["id"] for row in rows or ()}
-    waiting = tuple(
-        (claim.claim, NOT_YET, "", "", "")
-        for claim in CLAIMS
-        if claim.paper == PAPERS[system] and claim.id not in known
-    )
-    ours = OUR_QUESTIONS if system == "ms3d" else ""
+    stated = named(system).claims
+    waiting = tuple((claim.claim, NOT_YET, "", "", "") for claim in stated if claim.id not in known)
+    own = any(claim.paper == OURS for claim in stated)
+    ours = OUR_QUESTIONS.format(named(system).title) if own else ""
     if not rows:
         why = "no claims report on this machine" if rows is None else "nothing on this paper in the claims report"
         said = f"This has not been measured yet: there is {why}."

@@ -15,14 +15,15 @@ import torch
 from torch import nn
 
 from actrec.core.devices import choose_device
-from actrec.core.number_formats import CANDIDATES, Numbers
+from actrec.core.number_formats import CANDIDATES, NumberFormat
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.systems import System, Views
+from actrec.systems.claim import Budget
 from actrec.training.distributed import World
 from actrec.training.loader import Feed, tested, workers
 from actrec.training.number_format import arrange_weights
-from actrec.training.objective import Objective, objective
+from actrec.training.objective import objective
 from actrec.training.publish import class_centres, gallery_of, unit
 from actrec.training.schedule import make_optimiser, rate
 from actrec.training.start import start_from
@@ -33,40 +34,33 @@ NOMINAL = 10  # epochs that the cosine thinks there are: its warm-up is half of 
 GALLERY = 20  # training clips of each class behind its centre
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What every arm of a claim gets alike."""
-
-    steps: int
-    batch: int = 16
-
-    def __str__(self) -> str:
-        return f"{self.steps} steps of {self.batch} clips"
-
-
 @dataclass
 class Pupil:
-    """A network while it learns; it may go on with another objective."""
+    """A network while it learns; it may go on."""
 
     system: System
     network: nn.Module
     source: Source
     seed: int
     device: torch.device
-    numbers: Numbers
+    numbers: NumberFormat
     milliseconds: list[float] = field(default_factory=list)
 
-    def learn(self, made: Objective, budget: Budget, epoch: int = 0) -> Pupil:
-        """So many steps more. `epoch` counts up where a pupil goes on, so that it sees other views."""
+    def learn(self, budget: Budget, *, stage: str = "", epoch: int = 0) -> Pupil:
+        """So many steps more; with `stage` only that stage of the recipe's objective. `epoch` counts up where a pupil
+        goes on, so that it sees other views."""
         world, rows = World(), Rows()
-        schedule = replace(made.schedule, epochs=NOMINAL, batch=budget.batch)
+        aim = objective(self.system, self.system.schedules["scratch"], self.numbers)
+        if stage:
+            aim.stage = lambda epoch: stage
+        schedule = replace(aim.schedule, epochs=NOMINAL, batch=budget.batch)
         see_whole_batch(self.network, rows, world, self.device)
         learner = Learner(
-            self.system, self.network, made, make_optimiser(self.network, schedule), self.numbers, world, self.device,
+            self.system, self.network, aim, make_optimiser(self.network, schedule), self.numbers, world, self.device,
             rows, Pieces(budget.batch, lambda before, now: None),
         )  # fmt: skip
-        made.begin(self.network, epoch)
-        feed = Feed(self.system, made, self.source.train, self.seed, world, workers(self.device, world))
+        aim.begin(self.network, epoch)
+        feed = Feed(self.system, aim, self.source.train, self.seed, world, workers(self.device, world))
         with contextlib.closing(_endless(feed, budget.batch, epoch)) as batches:
             for step in range(budget.steps):
                 views, targets, whole = next(batches)
@@ -92,7 +86,7 @@ class Pupil:
 
     @torch.inference_mode()
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and codes of views that are made already, as a recogniser gives them."""
+        """Scores and codes of views that are made already, as a recognizer gives them."""
         self.network.eval()
         inputs = self.system.tensors(views, self.device)
         codes = self.network.code(**{name: self.numbers.lay_out(value) for name, value in inputs.items()})
@@ -133,22 +127,17 @@ def enrol(system: System, source: Source, seed: int, build: Callable[[int], nn.M
 def started(system: System, weights: str, source: Source, seed: int) -> Pupil:
     """A network that starts from a checkpoint."""
     pupil = enrol(system, source, seed)
-    start_from(weights, pupil.network, system.network, system.name, source.labels)
+    start_from(weights, pupil.network, system.network, system, source.labels)
     return pupil
 
 
 def taught(system: System, source: Source, seed: int, budget: Budget) -> Pupil:
     """A network trained by the recipe's own objective."""
-    pupil = enrol(system, source, seed)
-    return pupil.learn(objective_of(system, pupil), budget)
+    return enrol(system, source, seed).learn(budget)
 
 
-def objective_of(system: System, pupil: Pupil) -> Objective:
-    return objective(system, system.schedules["scratch"], pupil.numbers)
-
-
-def best_numbers(device: torch.device) -> Numbers:
-    """One format for all arms, never timed: bfloat16 on a GPU that has it, float32 on a processor."""
+def best_numbers(device: torch.device) -> NumberFormat:
+    """One format for all experiments, never timed: bfloat16 on a GPU that has it, float32 on a processor."""
     gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return CANDIDATES[1] if gpu else CANDIDATES[0]
 

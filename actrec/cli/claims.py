@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from actrec.cli import aloud
+from actrec.core.places import PROJECT
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+RESULTS = PROJECT / "benchmarks" / "results"
 ORDER = ("holds", "does not", "unclear", "not measured yet")
 
 
@@ -26,18 +27,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from actrec.claims import claims, experiments, workspace
+    from actrec import systems
+    from actrec.claims import claims, workspace
 
-    log = claims.Log(args.out / "claims.jsonl")
-    settings = {name: arm.settings for name, arm in experiments.ARMS.items()}
+    log, experiments = claims.Log(args.out / "claims.jsonl"), systems.experiments()
+    settings = {name: experiment.settings for name, experiment in experiments.items()}
     wanted = claims.chosen(args.only, args.data is not None)
     if args.list:
         found = claims.summary(log, settings)
     else:
         with drawing_in_one_thread():
             claims.measure_all(
-                claims.plan(wanted, args.seeds), experiments.ARMS, log, workspace.Bench(args.data, aloud),
-                minutes=args.minutes, told=aloud, after=lambda: claims.write_summary(args.out, log, settings),
+                claims.plan(wanted, args.seeds), experiments, log, workspace.Workspaces(args.data, aloud).open,
+                minutes=args.minutes, report=aloud, after=lambda: claims.write_summary(args.out, log, settings),
             )  # fmt: skip
         found = claims.write_summary(args.out, log, settings)
     if args.json:

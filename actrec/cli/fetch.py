@@ -29,10 +29,10 @@ def run(args: argparse.Namespace) -> int:
         return _set_up(args.key)
     if args.key in STARTS:
         return _start(args.key)
-    from actrec.weights.catalogue import entry
+    from actrec.systems import public_file
     from actrec.weights.download import download, sha256_of
 
-    wanted = entry(args.key)
+    wanted = public_file(args.key)
     print(f"{wanted.title}: {wanted.url}\nlicence: {wanted.licence}\nsha256: {wanted.sha256}")
     on_progress = _show if sys.stderr.isatty() else None
     path = download(wanted, progress=on_progress)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list() -> int:
-    from actrec.weights.catalogue import CATALOGUE
+    from actrec.systems import public_files
     from actrec.weights.download import fetched
     from actrec.weights.starts import SETS, STARTS, fetched_start
 
@@ -54,7 +54,7 @@ def _list() -> int:
     for start in STARTS.values():
         here = "here" if fetched_start(start.key) else start.size
         print(f"{start.key:20} {here:>10}  {start.title}. {start.licence}. sha256 {start.sha256}")
-    for entry in CATALOGUE.values():
+    for entry in public_files().values():
         here = "here" if fetched(entry) else entry.size
         print(f"{entry.key:20} {here:>10}  {entry.title}. {entry.licence}. sha256 {entry.sha256}")
     return 0

@@ -16,6 +16,7 @@ from actrec.data.check import ready_to_train
 from actrec.data.datasets import DataSet, by_camera
 from actrec.data.open import open_set
 from actrec.data.protocols import Fold
+from actrec.data.published import between_two
 from actrec.data.reading import FILES, ClipSettings, reason
 from actrec.data.samples import DataError
 from actrec.data.sources import Source, Split
@@ -171,7 +172,7 @@ def clips_source(
         f"{len(fold.validation)} to validate, {len(fold.test)} not looked at",
         licence="unknown: the clips' own",
         intended_for="Research and teaching, unless the clips it learned from may be used otherwise.",
-        people="two people" if "handshake" in dataset.labels else "as many as in those clips",
+        people="two people" if between_two(dataset.labels) else "as many as in those clips",
     )
 
 

@@ -19,9 +19,10 @@ from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
 from actrec.data.datasets import DataSet, by_camera
 from actrec.data.drawn import drawn, drawn_source
-from actrec.data.mixed import BETWEEN_TWO, SAME
+from actrec.data.mixed import SAME
 from actrec.data.open import open_set
 from actrec.data.protocols import Fold
+from actrec.data.published import BETWEEN_TWO, between_two
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.samples import DataError, some
 from actrec.evaluation.result import judge, judge_unknown
@@ -97,7 +98,7 @@ def match(labels: Sequence[str], card: Card) -> np.ndarray:
     """
     known = {plain_name(label): number for number, label in enumerate(card.labels)}
     same = {plain_name(label): plain_name(drawn_as) for label, drawn_as in SAME.items()}
-    two = "handshake" in map(plain_name, labels)
+    two = between_two(map(plain_name, labels))
 
     def number(name: str) -> int:
         meant = known.get(same.get(name, name), -1)

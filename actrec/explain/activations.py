@@ -1,4 +1,4 @@
-"""A network over a gallery, once: the code of every clip, FstCN's three features, and what fires every neuron.
+"""A network over a gallery, once: the embedding of every clip, its other features, and what fires every neuron.
 
 A neuron of a convolution fires where it fires most: its peak over all positions and frames of a clip (Asymmetric
 3D-CNN, sec. 4.8, sorts the clips of a data set by it; fig. 8b shows the ten at the top).
@@ -18,7 +18,6 @@ from actrec.explain.gallery import Gallery
 from actrec.explain.layers import NotListed, layer_named, layers_of, recorded
 from actrec.explain.over_time import Film, Windows, laid_out
 from actrec.explain.saliency import ClassSaliency
-from actrec.models.fstcn import FstCN
 from actrec.recognition.recognizer import unit
 from actrec.systems.system import Views
 from actrec.video import Clip
@@ -28,26 +27,23 @@ BATCH, TOP = 8, 10
 
 @dataclass(frozen=True)
 class Found:
-    """What one network makes of some clips: codes of length one, features of FstCN's paths, peaks by layer."""
+    """What one network makes of some clips: embeddings of length one, the features its recipe names, peaks by layer."""
 
     codes: np.ndarray  # [n, D]
-    features: dict[str, np.ndarray]  # spatial, temporal, spatiotemporal: [n, D]; empty but for FstCN
+    features: dict[str, np.ndarray]  # name → [n, D]; empty where the recipe names none
     peaks: dict[str, np.ndarray]  # layer → [n, C]
 
     @property
     def spaces(self) -> dict[str, np.ndarray]:
-        """What a map can be made of, of length one: FstCN's three features (fig. 4), or the code alone."""
-        if not self.features:
-            return {"code": self.codes}
-        names = {"spatiotemporal": "spatio-temporal"}
-        return {names.get(name, name): unit(value) for name, value in self.features.items()}
+        """What a map can be made of, of length one: the features that the recipe names, or the embedding alone."""
+        return {name: unit(value) for name, value in self.features.items()} or {"code": self.codes}
 
     @classmethod
     def joined(cls, parts: list[Found]) -> Found:
-        def each(pick: Callable[[Found], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        def join(pick: Callable[[Found], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             return {name: np.concatenate([pick(part)[name] for part in parts]) for name in pick(parts[0])}
 
-        return cls(np.concatenate([part.codes for part in parts]), each(lambda f: f.features), each(lambda f: f.peaks))
+        return cls(np.concatenate([part.codes for part in parts]), join(lambda f: f.features), join(lambda f: f.peaks))
 
     def mean(self) -> Found:
         """All clips as one: the mean of their codes and features, and the highest peaks."""
@@ -81,7 +77,7 @@ class Found:
         for neuron, order in enumerate(np.argsort(-peaks, axis=0, kind="stable")[:count].T):
             shown, often = np.unique(names[order], return_counts=True)
             found.append((neuron, str(shown[often.argmax()]), int(often.max()) if lift[neuron] > 0 else 0))
-        return sorted(found, key=lambda each: (-each[2], -lift[each[0]]))
+        return sorted(found, key=lambda row: (-row[2], -lift[row[0]]))
 
     def rank(self, layer: str, neuron: int, peak: float) -> int:
         """Which place a clip with this peak would take among these, 1 for the strongest."""
@@ -110,17 +106,17 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
     recognizer, network = saliency.recognizer, saliency.network
     inputs = recognizer.system.tensors(views, saliency.device)
     try:
-        layers = layers_of(network)
+        layers = layers_of(recognizer.system, network)
     except NotListed:
         layers = []
     with saliency.lock, ExitStack() as stack:
         kept = {layer.name: stack.enter_context(recorded(network, layer, len(views))) for layer in layers}
-        features = network.features(**inputs) if isinstance(network, FstCN) else {}
+        features = recognizer.system.features.of(network, **inputs) if recognizer.system.features else {}
         codes = list(features.values())[-1] if features else network.code(**inputs)
     # Two paths of one layer have neurons of their own.
     peaks = {
-        name: np.concatenate([maps.amax((2, 3, 4)).cpu().numpy() for maps in each.maps().values()], axis=1)
-        for name, each in kept.items()
+        name: np.concatenate([maps.amax((2, 3, 4)).cpu().numpy() for maps in record.maps().values()], axis=1)
+        for name, record in kept.items()
     }
     return Found(unit(codes.cpu().numpy()), {name: value.cpu().numpy() for name, value in features.items()}, peaks)
 
@@ -129,18 +125,18 @@ def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron:
     """One neuron's maps of some views, spread over the frames of its input: `[B, T, S, S]` by input."""
     recognizer = saliency.recognizer
     inputs = recognizer.system.tensors(views, saliency.device)
-    chosen = layer_named(saliency.network, layer)
+    chosen = layer_named(recognizer.system, saliency.network, layer)
     with torch.no_grad(), saliency.lock, recorded(saliency.network, chosen, len(views)) as kept:
         saliency.network.code(**inputs)
     first, shown = 0, {}
     maps = kept.maps()
-    _inside(neuron, sum(each.shape[1] for each in maps.values()))
-    for name, each in maps.items():
-        if first <= neuron < first + each.shape[1]:
-            one = each[:, neuron - first, None]
+    _inside(neuron, sum(of_input.shape[1] for of_input in maps.values()))
+    for name, of_input in maps.items():
+        if first <= neuron < first + of_input.shape[1]:
+            one = of_input[:, neuron - first, None]
             size = inputs[name].shape[2:]
             shown[name] = torch.nn.functional.interpolate(one, size=size, mode="trilinear")[:, 0].cpu().numpy()
-        first += each.shape[1]
+        first += of_input.shape[1]
     return {name: np.maximum(value, 0) for name, value in shown.items()}
 
 

@@ -1,4 +1,4 @@
-"""Figures on cross-enhancement: two streams, the nine bridges, the loss, a lesson over a bridge, the last layer.
+"""The guided tour of cross-enhancement: two streams, nine bridges, the loss, a lesson over a bridge, the last layer.
 
 Cao, Xu and Zhang, "Cross-enhancement transform two-stream 3D ConvNets for action recognition": eq. 1 and 2.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from actrec.claims.figure import verdict
 from actrec.explain.subject import Subject, place
 from actrec.figures import colour_maps
 from actrec.figures.charts import lines
@@ -17,6 +18,7 @@ from actrec.models.crossenh import BRIDGES, POSITIONS, VARIANTS, Bridge
 from actrec.motion.flow import decode
 from actrec.systems.crossenh import REACH, SCRATCH
 from actrec.systems.losses import bridge_distillation
+from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour
 
 STREAMS = ("rgb", "flow")
 NAMES = dict(zip(POSITIONS, ("front", "middle", "rear"), strict=True))
@@ -76,7 +78,7 @@ def alone(subject: Subject) -> Figure:
         code = torch.cat([found[name][0] for name in STREAMS], dim=1)
         raw = {f"{name} alone": network.streams[name].scores(found[name][0]) for name in STREAMS}
         raw["both, fused"] = network.scores(code)
-    says = {name: softmax(each.numpy(), heat)[0] for name, each in raw.items()}
+    says = {name: softmax(logits.numpy(), heat)[0] for name, logits in raw.items()}
     order = np.argsort(-says["both, fused"])
     panels = [
         Panel(bars([(subject.labels[i], float(share[i]), f"{share[i]:.0%}") for i in order], name, most=1.0,
@@ -103,7 +105,7 @@ def positions(subject: Subject, *, moment: float = 0.5) -> Figure:
             shown.append(coloured(maps[:, place(moment, maps.shape[1])].mean(0).numpy(), "strength"))
             names.append(f"{NAMES[at]}: {maps.shape[0]} × {maps.shape[1]}×{maps.shape[2]}×{maps.shape[3]}")
             kept[f"{stream} {NAMES[at]}"] = list(maps.shape)
-        shown = [_as_large(each, 96) for each in shown]
+        shown = [_as_large(image, 96) for image in shown]
         panels.append(Panel(strip(shown, names, stream, cells=True, each=180), _words(stream), wide=True))
     return Figure(
         "Front, middle and rear of a stream: the farther back, the fewer places and moments, and the more channels. "
@@ -135,15 +137,15 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
     with torch.inference_mode():
         adapted, target = made(mine, theirs)
         gap = float((adapted - target).square().mean())
-    apart = {each: _gap(found[student][1][s], found[teacher][1][t]) for each, (t, s) in BRIDGES.items()}
+    apart = {choice: _gap(found[student][1][s], found[teacher][1][t]) for choice, (t, s) in BRIDGES.items()}
     picker = _picker(letter, teacher, student)
     shown = [theirs, target, adapted, mine]
     names = ["teacher's map", "teacher, on the bridge", "student, on the bridge", "student's map"]
-    names = [f"{name}: {'×'.join(map(str, each.shape[1:]))}" for name, each in zip(names, shown, strict=True)]
+    names = [f"{name}: {'×'.join(map(str, maps.shape[1:]))}" for name, maps in zip(names, shown, strict=True)]
     signed = [False, False, made.weight is not None, False]
     drawn = [
-        _as_large(coloured(each[0, :, place(moment, each.shape[2])].mean(0).numpy(), ("strength", "signed")[own]), 96)
-        for each, own in zip(shown, signed, strict=True)
+        _as_large(coloured(maps[0, :, place(moment, maps.shape[2])].mean(0).numpy(), ("strength", "signed")[own]), 96)
+        for maps, own in zip(shown, signed, strict=True)
     ]
     adapter = (
         "a 1×1×1 convolution gives the student's map the teacher's channels"
@@ -155,8 +157,8 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
         f"({student}). Both are averaged to the smaller size; {adapter}. Mean squared gap: {gap:.3f}.",
         (
             Panel(picker, "The nine connections. Rows: where the teacher is asked, columns: where the student learns."),
-            Panel(bars([(f"{each}: {NAMES[t]} → {NAMES[s]}", apart[each], f"{apart[each]:.3f}") for each, (t, s) in
-                        BRIDGES.items()], "gaps", marked=[list(BRIDGES).index(letter)], left=150),
+            Panel(bars([(f"{choice}: {NAMES[t]} → {NAMES[s]}", apart[choice], f"{apart[choice]:.3f}")
+                        for choice, (t, s) in BRIDGES.items()], "gaps", marked=[list(BRIDGES).index(letter)], left=150),
                   "The gap over each bridge on this clip. Adapters here are as they start, not yet trained, so gaps "
                   "say how different the maps are and not which bridge is best: that is chosen by validation."),
             Panel(strip(drawn, names, "maps on both sides", cells=True, each=210), "From the teacher's map over the "
@@ -176,15 +178,15 @@ def _picker(letter: str, teacher: str, student: str) -> str:
     canvas = Canvas(360, 200, "the nine bridges")
     canvas.text(60, 18, f"teacher: {teacher}", "middle", bold=True)
     canvas.text(300, 18, f"student: {student}", "middle", bold=True)
-    rows = {each: 50 + 60 * n for n, each in enumerate(POSITIONS)}
-    for each, (t, s) in BRIDGES.items():
-        on = each == letter
+    rows = {position: 50 + 60 * n for n, position in enumerate(POSITIONS)}
+    for choice, (t, s) in BRIDGES.items():
+        on = choice == letter
         canvas.line(100, rows[t], 260, rows[s], stroke=SECOND if on else "currentColor", thick=4 if on else 1,
                     opacity=1 if on else 0.3)  # fmt: skip
-    for each, y in rows.items():
+    for position, y in rows.items():
         for x in (60, 300):
             canvas.rect(x - 40, y - 16, 80, 32, fill=ACCENT)
-            canvas.text(x, y + 4, NAMES[each], "middle", colour="#ffffff", bold=True)
+            canvas.text(x, y + 4, NAMES[position], "middle", colour="#ffffff", bold=True)
     t, s = BRIDGES[letter]
     canvas.text(180, (rows[t] + rows[s]) / 2 - 8, letter, "middle", size=16, bold=True)
     return canvas.svg()
@@ -197,16 +199,16 @@ def ends(subject: Subject, *, direction: str = "flow teaches RGB") -> Figure:
     codes = {name: found[name][0][0].numpy() for name in (teacher, student)}
     gap = float(np.square(codes[student] - codes[teacher]).mean())
     alike = float(np.corrcoef(codes[student], codes[teacher])[0, 1])
-    most = max(float(each.max()) for each in codes.values()) or 1.0
+    most = max(float(code.max()) for code in codes.values()) or 1.0
     panels = []
     for role, name in (("Teacher", teacher), ("Student", student)):
-        canvas, each = Canvas(900, 92, f"the code of the {name} stream"), codes[name]
-        unit = 880 / len(each)
-        for number, value in enumerate(each):
+        canvas, code = Canvas(900, 92, f"the code of the {name} stream"), codes[name]
+        unit = 880 / len(code)
+        for number, value in enumerate(code):
             canvas.rect(10 + number * unit, 70 - 62 * float(value) / most, max(unit - 1, 0.8), 62 * float(value) / most,
                         fill=ACCENT if role == "Teacher" else SECOND)  # fmt: skip
         canvas.line(10, 70, 890, 70, opacity=0.4)
-        canvas.text(10, 86, f"{len(each)} numbers, each the mean of a channel", size=11)
+        canvas.text(10, 86, f"{len(code)} numbers, each the mean of a channel", size=11)
         panels.append(Panel(canvas.svg(), f"{role}, {name}: its code for this clip.", wide=True))
     return Figure(
         f"The codes of teacher and student have a mean squared gap of {gap:.3f} and correlate with {alike:+.2f}. The "
@@ -242,7 +244,7 @@ def _lesson(subject: Subject, letter: str, direction: str, steps: int) -> dict:
         while len(state["terms"]) <= steps:
             made = state["network"].distil(**clips)
             loss = bridge_distillation(made.student, made.teacher, made.scores, target)
-            state["terms"].append(tuple(float(each.detach()) for each in (loss.first, loss.end, loss.entropy)))
+            state["terms"].append(tuple(float(term.detach()) for term in (loss.first, loss.end, loss.entropy)))
             state["maps"].append((made.student[0].detach()[0], made.teacher[0].detach()[0]))
             state["optimiser"].zero_grad()
             loss.loss.backward()
@@ -257,11 +259,11 @@ def lesson(subject: Subject, *, steps: float = 4, letter: str = "e", direction: 
     state = _lesson(subject, letter, direction, count)
     before, after, target = state["maps"][0][0], state["maps"][count][0], state["maps"][0][1]
     t = place(moment, target.shape[1])
-    most = max(float(each[:, t].mean(0).abs().max()) for each in (target, before, after)) or 1.0
-    shown = [_as_large(coloured(each[:, t].mean(0).numpy(), "signed", most), 96) for each in (target, before, after)]
+    most = max(float(maps[:, t].mean(0).abs().max()) for maps in (target, before, after)) or 1.0
+    shown = [_as_large(coloured(maps[:, t].mean(0).numpy(), "signed", most), 96) for maps in (target, before, after)]
     names = ("teacher", "student before", f"student after {count}")
     terms = {
-        name: [(n, each[k]) for n, each in enumerate(state["terms"])]
+        name: [(n, terms[k]) for n, terms in enumerate(state["terms"])]
         for k, name in enumerate(("first bridge", "second bridge", "cross-entropy"))
     }
     first, now = state["terms"][0], state["terms"][count]
@@ -331,3 +333,81 @@ def last_layer(subject: Subject) -> Figure:
             "class, blue against it.", wide=True),),
         {"own": own},
     )  # fmt: skip
+
+
+# --- the tour -------------------------------------------------------------------------------------
+
+BRIDGE = Choice("letter", "Bridge", tuple("abcdefghi"), "e", "Row by row: teacher's front, middle, rear.")
+DIRECTION = Choice("direction", "Who teaches", ("flow teaches RGB", "RGB teaches flow"), "flow teaches RGB")
+
+TOUR = Tour(
+    about="One network sees pictures, another sees motion, and usually they meet only at the very end. Here the better "
+    "one teaches the other while it learns, over two bridges; afterwards the bridges are taken down.",
+    steps=(
+        Step(
+            "Two streams", "sec. 3",
+            "The same two seconds twice: as pictures, and as optical flow, which says for every pixel where it goes. "
+            "Clothes, walls and light are in the first and not in the second; what stands still is in neither the "
+            "second nor, much, in an action.",
+            inputs,
+        ),
+        Step(
+            "Each for itself", "sec. 3",
+            "Both streams are 3-D networks of the same shape (I3D) with their own weights, and each gives an answer of "
+            "its own. They make different mistakes; that is why two are better than one, and why one can teach the "
+            "other.",
+            alone,
+        ),
+        Step(
+            "Front, middle, rear", "sec. 3.1",
+            "What could the better stream show the other? Its maps: early ones still look like the picture, late ones "
+            "are coarse and close to the answer. The paper chooses three positions in each stream.",
+            positions, (MOMENT,),
+        ),
+        Step(
+            "Nine bridges", "sec. 3.1, fig. 1",
+            "Three positions in the teacher times three in the student make nine possible first bridges, a to i. A "
+            "bridge asks the student's map to resemble the teacher's; where their shapes differ an adapter helps. Pick "
+            "one and see what meets on it.",
+            bridge, (BRIDGE, DIRECTION, MOMENT),
+        ),
+        Step(
+            "The second bridge", "sec. 3.1",
+            "A second bridge always joins the ends: the short codes that the answers are made from. It tells the "
+            "student not how to look but what to conclude.",
+            ends, (DIRECTION,),
+        ),
+        Step(
+            "Three wishes in one loss", "eq. 1 and 2",
+            "The student is asked for three things at once: resemble the teacher's map (α), resemble its code (β), and "
+            "give the right answer (γ). Set α and β to zero and nothing is left of the method; set only α to zero and "
+            "it resembles an older one, MARS.",
+            loss,
+            (
+                BRIDGE, DIRECTION, Slider("alpha", "α", 0, 4, 0.25, 1), Slider("beta", "β", 0, 4, 0.25, 1),
+                Slider("gamma", "γ", 0, 4, 0.25, 1),
+            ),
+        ),
+        Step(
+            "A lesson", "sec. 3.1",
+            "Watch it happen. A student that has learned nothing stands under the trained teacher of these weights and "
+            "learns from your clip alone. Take more steps: its map begins to look like the teacher's, and the three "
+            "terms fall. Each new step takes a moment to compute.",
+            lesson,
+            (Slider("steps", "Steps", 0, 12, 1, 2), MOMENT, BRIDGE, DIRECTION),
+        ),
+        Step(
+            "Without bridges", "sec. 3.1, last step",
+            "When the student has learned, the bridges are removed and both streams are frozen. One last layer learns "
+            "how much to trust whom, for each class. It starts as the plain average; look how far it has moved.",
+            last_layer,
+        ),
+        Step(
+            "Does the claim hold here?", "table 3",
+            "Is a taught student better than one that learned alone, and do the bridges do it? What has been found "
+            "with this project's networks stands here.",
+            lambda _: verdict("crossenh"),
+            needs_clip=False,
+        ),
+    ),
+)  # fmt: skip

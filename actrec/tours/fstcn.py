@@ -1,6 +1,6 @@
-"""Figures on FstCN: a kernel as an outer product, pairs of a clip and its differences, the T-P operator.
+"""The guided tour of FstCN: a kernel as an outer product, a clip with its differences, the T-P operator, fusion.
 
-Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015: eq. 1–4.
+Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015: eq. 1–7.
 """
 
 from __future__ import annotations
@@ -10,11 +10,30 @@ import torch
 from torch import nn
 
 from actrec import sampling
+from actrec.claims.figure import verdict
 from actrec.core.errors import BadValue
 from actrec.explain.subject import Subject, place
-from actrec.figures.drawing import ACCENT, SECOND, Canvas, Figure, Panel, coloured, draw_grid, strip
+from actrec.figures.drawing import (
+    ACCENT,
+    SECOND,
+    Canvas,
+    Figure,
+    Panel,
+    Table,
+    bars,
+    coloured,
+    draw_grid,
+    million,
+    strip,
+)
+from actrec.metrics.accuracy import softmax
+from actrec.models import fstcn
+from actrec.models.counting import weights
 from actrec.motion.salience import grey
-from actrec.systems.fstcn import LENGTH, view
+from actrec.systems.fstcn import CROPS, LENGTH, LIGHT_DISTANCE, LIGHT_STRIDE, chosen_frames, view
+from actrec.systems.fusion import average, maximum, sci, sci_fusion
+from actrec.systems.views import newest
+from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour, Words
 
 RATE, LONGEST = 12.5, 9  # frames a second in the figures; numbers in a typed kernel
 
@@ -25,7 +44,7 @@ RATE, LONGEST = 12.5, 9  # frames a second in the figures; numbers in a typed ke
 def numbers(typed: str, rows: int) -> np.ndarray:
     """Numbers as a visitor types them: columns apart by spaces or commas, rows by semicolons."""
     try:
-        found = [[float(each) for each in row.replace(",", " ").split()] for row in typed.split(";") if row.strip()]
+        found = [[float(number) for number in row.replace(",", " ").split()] for row in typed.split(";") if row.strip()]
         kernel = np.array(found, np.float32)
     except ValueError:
         raise BadValue(
@@ -61,7 +80,7 @@ def outer(subject: Subject, *, flat: str, along: str, moment: float = 0.5) -> Fi
         draw_grid(slices, slice_, x, 4, most=most, cell=cell, written=".3g")
         slices.text(x + columns * cell / 2, rows * cell + 22, f"time {number - half:+d}", "middle", size=11)
     factored, full = space.size + time.size, cube.size
-    shown = [coloured(each.numpy(), "signed", float(whole.abs().max()) or 1.0) for each in (whole, both)]
+    shown = [coloured(answer.numpy(), "signed", float(whole.abs().max()) or 1.0) for answer in (whole, both)]
     return Figure(
         f"The cube has {full} numbers, made of {space.size} + {time.size} = {factored}. Convolving with the cube and "
         f"convolving twice differ by at most {off:.1e}: they are the same.",
@@ -147,16 +166,16 @@ def _lower(subject: Subject) -> dict[str, list[torch.Tensor]]:
 def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Figure:
     """The four spatial layers, which both paths share, on one picture."""
     answers, t = _lower(subject)[fed], int(which) - 1
-    maps = [each[t].mean(0) for each in answers[:4]]
-    shown = [coloured(each.numpy(), "strength") for each in maps]
-    names = [f"layer {n}: {each.shape[1]} × {each.shape[2]}²" for n, each in enumerate(answers[:4], 1)]
-    silent = [float((each[t] == 0).float().mean()) for each in answers[:4]]
+    maps = [answer[t].mean(0) for answer in answers[:4]]
+    shown = [coloured(mean.numpy(), "strength") for mean in maps]
+    names = [f"layer {n}: {answer.shape[1]} × {answer.shape[2]}²" for n, answer in enumerate(answers[:4], 1)]
+    silent = [float((answer[t] == 0).float().mean()) for answer in answers[:4]]
     picture = subject.picture(fed, t)
     if fed == "difference":
         picture = np.minimum(picture.astype(np.float32) * 3, 255).astype(np.uint8)
     return Figure(
         f"Picture {t + 1} of {'V' if fed == 'frames' else 'V_diff'} through the four layers. "
-        + ", ".join(f"{each:.0%}" for each in silent)
+        + ", ".join(f"{share:.0%}" for share in silent)
         + " of their numbers are zero: there a layer found nothing of what it looks for.",
         (
             Panel(strip([picture], ["what goes in"], "the picture", each=200), "One picture; no layer here looks at "
@@ -244,15 +263,245 @@ def columns(subject: Subject, *, position: float = 5, which: float = 1) -> Figur
 
     panels = [Panel(picture(vectors[0, at], "signed", "what goes in", None), f"What goes in: place {at + 1}, time "
                     "downwards, channels across.")]  # fmt: skip
-    for kernel, each in zip(kernels, found, strict=True):
+    for kernel, answer in zip(kernels, found, strict=True):
         panels.append(
-            Panel(picture(each[number], "strength", "what comes out", kernel), f"Map {number + 1} of the "
+            Panel(picture(answer[number], "strength", "what comes out", kernel), f"Map {number + 1} of the "
                   f"{kernel[0]}×{kernel[1]} kernel; the orange frame is how much of time and channels it sees at once.")
         )  # fmt: skip
-    lively = [float((each > 0).float().mean()) for each in found]
+    lively = [float((answer > 0).float().mean()) for answer in found]
     return Figure(
         "The small kernel sees three times at once and can follow what is quick; the large one sees all five. "
         f"{lively[0]:.0%} and {lively[-1]:.0%} of their answers to this clip are not zero.",
         tuple(panels),
         {"lively": lively, "kernels": kernels},
     )
+
+
+SIDE, SIZE, PLACES = 136, 112, 18
+
+
+def paths(subject: Subject) -> Figure:
+    """What the fused network says, and what is left of it when one path is silent."""
+    network, inputs = subject.network, {name: value.cpu() for name, value in subject.inputs.items()}
+    with torch.inference_mode():
+        found = network.features(**inputs)
+        spatial, temporal = found["spatial"], found["temporal"]
+
+        def scores(*parts: torch.Tensor) -> np.ndarray:
+            code = network.fusion(torch.cat(parts, dim=1))
+            return softmax(network.scores(code).numpy(), subject.recognizer.card.temperature or 1.0)[0]
+
+        says = {
+            "both paths": scores(spatial, temporal),
+            "spatial path alone": scores(spatial, torch.zeros_like(temporal)),
+            "temporal path alone": scores(torch.zeros_like(spatial), temporal),
+        }
+    order = np.argsort(-says["both paths"])
+    panels = []
+    for name, share in says.items():
+        rows = [(subject.labels[i], float(share[i]), f"{share[i]:.0%}") for i in order]
+        panels.append(Panel(bars(rows, name, most=1.0, marked=[int(np.argmax(share[order]))]), f"{name.capitalize()}."))
+    best = {name: subject.labels[int(share.argmax())] for name, share in says.items()}
+    return Figure(
+        f"Together they say '{best['both paths']}'; the spatial path alone '{best['spatial path alone']}', the "
+        f"temporal path alone '{best['temporal path alone']}'. A silent path is one whose numbers are set to zero, "
+        "ours: the paper trains a network for each.",
+        tuple(panels),
+        {name: share.tolist() for name, share in says.items()},
+    )
+
+
+def _crops(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """The middle picture of each of 18 crops of the newest pair, and what the network says of the crops."""
+
+    def make() -> tuple:
+        span = sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE)
+        frames = newest(subject.clip, span, 12.5)
+        frames = sampling.short_side(frames[chosen_frames(frames, None)], SIDE)
+        crops = sampling.test_crops(*frames.shape[1:3], SIZE, PLACES)
+        views = [view(crop.of(frames)) for crop in crops]
+        logits = subject.recognizer.run(views)[0]
+        pictures = np.stack([crop["frames"][:, LENGTH // 2].transpose(1, 2, 0) for crop in views])
+        return pictures, softmax(logits, subject.recognizer.card.temperature or 1.0)
+
+    return subject.keep("crops", make)
+
+
+def crops(subject: Subject) -> Figure:
+    """Eq. 5 and 6: the 18 crops of a pair, each with its SCI, its weight and what it says."""
+    pictures, scores = _crops(subject)
+    index, fused, plain = sci(scores), sci_fusion(scores), average(scores)
+    canvas, wide = Canvas(1060, 3 * 152 + 4, "18 crops with their weights"), 96
+    most = float(fused.weights.max())
+    for number, (picture, score) in enumerate(zip(pictures, scores, strict=True)):
+        half, row, column = number // 9, number % 9 // 3, number % 3
+        x, y = 6 + (half * 3 + column) * 176, 6 + row * 152
+        canvas.image(np.ascontiguousarray(picture), x, y, wide)
+        canvas.rect(x + wide + 6, y, 10, wide, fill="currentColor", opacity=0.12)
+        tall = wide * float(fused.weights[place]) / most
+        canvas.rect(x + wide + 6, y + wide - tall, 10, tall, fill=SECOND)
+        canvas.text(x, y + wide + 16, f"{subject.labels[int(score.argmax())]} {score.max():.0%}", size=12)
+        canvas.text(x, y + wide + 32, f"SCI {index[place]:.2f}, weight {fused.weights[place]:.3f}", size=11)
+    best, other = subject.labels[int(fused.scores.argmax())], subject.labels[int(plain.scores.argmax())]
+    return Figure(
+        f"SCI runs from {index.min():.2f} to {index.max():.2f}: the surest crop counts "
+        f"{fused.weights.max() / max(fused.weights.min(), 1e-9):.1f} times as much as the least sure one. Weighted, "
+        f"the answer is '{best}' with {fused.scores.max():.0%}; plainly averaged '{other}' with "
+        f"{plain.scores.max():.0%}.",
+        (Panel(canvas.svg(), "Nine places (left) and the same mirrored (right). Under each crop what it says and its "
+            "SCI; the orange bar is its weight. The light network is otherwise tested with two zooms and their mirror "
+            "images.", wide=True),),
+        {"sci": index.tolist(), "weights": fused.weights.tolist(), "scores": scores.tolist()},
+    )  # fmt: skip
+
+
+def fused(subject: Subject, *, pairs: float = 5) -> Figure:
+    """Eq. 6 and 7 against averaging: pairs spread over the clip."""
+
+    def make() -> np.ndarray:
+        views = subject.recognizer.system.protocols["clip"].views(subject.clip)
+        logits = subject.recognizer.run(views)[0]
+        scores = softmax(logits, subject.recognizer.card.temperature or 1.0)
+        return scores.reshape(-1, len(CROPS), scores.shape[-1])
+
+    every = subject.keep("every pair", make)
+    count = min(int(pairs), len(every))
+    kept = every[np.unique(np.linspace(0, len(every) - 1, count).round().astype(int))]
+    ways = {"SCI, then maximum": sci_fusion(kept), "plain average": average(kept), "maximum of all": maximum(kept)}
+    parts = ways["SCI, then maximum"].parts
+    rows = [
+        (f"pair {n}", subject.labels[int(part.argmax())], f"{part.max():.2f}", ", ".join(f"{w:.2f}" for w in own))
+        for n, (part, own) in enumerate(zip(parts, ways["SCI, then maximum"].weights, strict=True), 1)
+    ]
+    panels = [Panel(Table(("pair", "says", "score", "weights of its crops"), tuple(rows)), f"Each pair with its "
+                    f"{len(CROPS)} crops weighted by their SCI.", wide=True)]  # fmt: skip
+    for name, way in ways.items():
+        order = np.argsort(-way.shares)
+        lengths = [(subject.labels[i], float(way.shares[i]), f"{way.shares[i]:.0%}") for i in order]
+        panels.append(Panel(bars(lengths, name, most=1.0, marked=(0,)), f"{name.capitalize()}, made to sum to one."))
+    best = {name: subject.labels[int(way.scores.argmax())] for name, way in ways.items()}
+    short = "" if len(every) >= int(pairs) else f" The clip holds {len(every)} of the {int(pairs)} pairs asked for."
+    return Figure(
+        f"{count} pairs: SCI and maximum say '{best['SCI, then maximum']}', the plain average "
+        f"'{best['plain average']}'.{short} Before it is scaled the maximum sums to "
+        f"{ways['SCI, then maximum'].scores.sum():.2f}, not to one.",
+        tuple(panels),
+        {name: way.scores.tolist() for name, way in ways.items()},
+    )
+
+
+def sizes(subject: Subject | None) -> Figure:
+    """Where the weights of the paper's network and of the light one lie."""
+    panels, said = [], {}
+    for name, build in (("the paper's network", fstcn.FstCN), ("the light network", fstcn.light)):
+        with torch.device("meta"):
+            network = build(101)
+        parts = {
+            "shared layers": weights(network.lower),
+            "T-P, temporal layer": weights(network.temporal) - weights(network.temporal.fc),
+            "temporal FC": weights(network.temporal.fc),
+            "spatial layer": weights(network.spatial) - weights(network.spatial.fc),
+            "spatial FC": weights(network.spatial.fc),
+            "fusion, classifier": weights(network.fusion) + weights(network.classifier),
+        }
+        said[name] = weights(network)
+        rows = [(part, count, million(count)) for part, count in parts.items()]
+        panels.append(Panel(bars(rows, name, left=140), f"{name.capitalize()}: {million(weights(network))} weights."))
+    share = said["the paper's network"]
+    return Figure(
+        f"The paper's network has {million(share)} weights, nearly all of them in the two fully connected pairs; "
+        f"the convolutions, which the factorisation is about, are small. The light one has "
+        f"{million(said['the light network'])}.",
+        tuple(panels),
+        said,
+    )
+
+
+# --- the tour -------------------------------------------------------------------------------------
+
+WHICH = Slider("which", "Picture", 1, 5, 1, 3, "Of the five in the pair.")
+POSITION = Slider("position", "Place", 1, 9, 1, 5, "Of the 3×3, row by row.")
+
+TOUR = Tour(
+    about="Learn space first, picture by picture, and time afterwards, on what space has made of the pictures. That "
+    "needs far fewer weights than learning both at once, and the part for space can be learned from single pictures.",
+    steps=(
+        Step(
+            "A cube made of a plate and a rod", "eq. 1 to 3",
+            "Some cubes of weights are a flat kernel repeated along time, each copy times one number. For such a cube, "
+            "convolving once with the cube is the same as convolving every picture with the plate and then every pixel "
+            "along time with the rod. Type other kernels and compare; press Enter to try them.",
+            outer,
+            (
+                Words("flat", "Flat kernel, rows apart by ;", "1 0 -1; 2 0 -2; 1 0 -1"),
+                Words("along", "Kernel along time", "-1 0 1"), MOMENT,
+            ),
+        ),
+        Step(
+            "Pictures and their partners", "eq. 4, fig. 2",
+            "A pair of clips: five pictures, and how each of them differs from a picture d_t later. The pictures are "
+            "s_t apart, so that a few of them span a long stretch. Move both numbers: small distances show only edges "
+            "of what moves, large ones show where it was and where it is.",
+            pair,
+            (
+                Slider("distance", "d_t", 1, 12, 1, 4, "The light network takes 4."),
+                Slider("stride", "s_t", 1, 8, 1, 3, "The light network takes 3."),
+                Slider("which", "Pair", 1, 5, 1, 3, "Five pairs, spread over the clip."),
+            ),
+        ),
+        Step(
+            "Four layers for space", "sec. 2.1",
+            "The first four layers look at each picture on its own and are shared by both paths. They see no time at "
+            "all. Compare what they find in a picture with what they find in a difference.",
+            shared,
+            (Choice("fed", "Look at", (("a difference", "difference"), ("a picture", "frames")), "difference"), WHICH),
+        ),
+        Step(
+            "Turning time into a direction", "sec. 2.1, T-P operator",
+            "Now the trick. Take one place of the small maps and write down all its channels, time after time: a "
+            "picture with time downwards and channels across. On that picture an ordinary 2-D convolution runs along "
+            "time. Channels have no natural order, so a learned matrix P first puts them into one.",
+            rearranged, (POSITION, Slider("channel", "Channel", 0, 63, 1, 0)),
+        ),
+        Step(
+            "Two kernels for time", "sec. 2.1, TCL",
+            "Some actions are quick, some are slow. A small kernel and a large one look at the same picture of time "
+            "and channels side by side, and both answers are kept. Nothing is pooled afterwards, since that would blur "
+            "when something happened.",
+            columns, (POSITION, Slider("which", "Map", 1, 8, 1, 1)),
+        ),
+        Step(
+            "Two paths, one answer", "fig. 1",
+            "A second, spatial path looks at one picture only. Both end in a short vector, and the two vectors "
+            "together are classified. Silence one path and see what the other says of your clip.",
+            paths,
+        ),
+        Step(
+            "Eighteen looks at one pair", "eq. 5 and 6, fig. 3",
+            "For a test the pair is cropped at nine places, each also mirrored. A crop that shows the action well "
+            "gives one class nearly all of its score; a crop that missed it hesitates. The sparsity concentration "
+            "index tells the two apart, and the crops are averaged with it as their weight.",
+            crops,
+        ),
+        Step(
+            "Many pairs, one answer", "eq. 6 and 7",
+            "Several pairs are spread over the clip. Crops are averaged within a pair, but across pairs the largest "
+            "score of each class wins: an action need only be seen once. Compare with plain averaging.",
+            fused, (Slider("pairs", "Pairs", 1, 5, 1, 5),),
+        ),
+        Step(
+            "Where the weights are", "sec. 2.5",
+            "Factorising makes convolutions small. It does nothing for the fully connected layers behind them, and "
+            "that is where the paper's network keeps nearly all of its weights. Counted on both networks.",
+            sizes,
+            needs_clip=False,
+        ),
+        Step(
+            "Does the claim hold here?", "tables 1 and 2",
+            "Two kernels better than one, SCI better than averaging, both paths better than either: what has been "
+            "found with this project's networks stands here.",
+            lambda _: verdict("fstcn"),
+            needs_clip=False,
+        ),
+    ),
+)  # fmt: skip

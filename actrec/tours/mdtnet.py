@@ -1,4 +1,4 @@
-"""Figures on MDT-Net: segments, motion salience, coarse and fine differences, deformable offsets, excitation.
+"""The guided tour of MDT-Net: segments, motion salience, coarse and fine differences, deformable offsets, excitation.
 
 Xu, Cao and Yi, "Video human action recognition by the fusion of significant motion and coarse-fine temporal
 granularity features". What happens inside the modules is this project's reading; the paper prints no equations.
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from actrec import sampling
+from actrec.claims.figure import verdict
 from actrec.evaluation.cost import Cost, counted
 from actrec.explain import pixel
 from actrec.explain.subject import Subject, captured, place
@@ -20,6 +21,7 @@ from actrec.figures.drawing import ACCENT, SECOND, Canvas, Figure, Panel, Table,
 from actrec.models.mdtnet import FRAMES, KEY, coarse_differences, fine_differences
 from actrec.motion.salience import enhance, salience
 from actrec.systems import SYSTEMS
+from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
 
 RATE, SEGMENTS, SIDE = 12.5, 8, 96
 EXCITED = {"after layer3": 0, "after layer4": 1}
@@ -125,7 +127,7 @@ def _tinted(values: torch.Tensor, most: float) -> np.ndarray:
 
 def _gap_strip(maps: torch.Tensor, names: list[str], keys: list[np.ndarray], key_names: list[str], said: str) -> Panel:
     most = float(maps.abs().mean(1).max()) or 1.0
-    shown = [*keys, *(_tinted(each, most) for each in maps)]
+    shown = [*keys, *(_tinted(change, most) for change in maps)]
     return Panel(strip(shown, [*key_names, *names], "differences", row=4, each=170), said, wide=True)
 
 
@@ -133,7 +135,7 @@ def fine(subject: Subject, *, segment: float = 4) -> Figure:
     """Fine granularity: the four differences between the five frames of one segment."""
     number = int(segment) - 1
     found = fine_differences(_motion(subject))[number].unflatten(0, (FRAMES - 1, 3))
-    strength = [float(each.abs().mean()) for each in fine_differences(_motion(subject))]
+    strength = [float(change.abs().mean()) for change in fine_differences(_motion(subject))]
     most = int(np.argmax(strength)) + 1
     said = "All segments are still." if max(strength) == 0 else f"Segment {most} has the strongest fine differences."
     names = [f"{i + 1} → {i + 2}" for i in range(FRAMES - 1)]
@@ -155,7 +157,7 @@ def coarse(subject: Subject, *, segment: float = 4) -> Figure:
     number = int(segment) - 1
     found = coarse_differences(_motion(subject))[number].unflatten(0, (2, 3))
     every = coarse_differences(_motion(subject)).unflatten(1, (2, 3))
-    strength = [float(each.abs().mean()) for each in every[:, 0]][:-1]
+    strength = [float(change.abs().mean()) for change in every[:, 0]][:-1]
     keys = _raw(subject)[KEY::FRAMES]
     return Figure(
         f"From key frame {number + 1} to the next one a number changes by "
@@ -224,8 +226,8 @@ def offsets(subject: Subject, *, segment: float = 4, where: str = "after layer3"
 def _taps(found: torch.Tensor, row: int, column: int, kernel: str) -> str:
     size = int(kernel[0])
     canvas, unit = Canvas(300, 300, "the taps of one place"), 300 / (size + 1.5)
-    each = found[:, row, column].unflatten(0, (-1, 2))
-    for tap, (down, right) in enumerate(each.tolist()):
+    moved = found[:, row, column].unflatten(0, (-1, 2))
+    for tap, (down, right) in enumerate(moved.tolist()):
         x, y = 150 + (tap % size - size // 2) * unit, 150 + (tap // size - size // 2) * unit
         canvas.rect(x - 6, y - 6, 12, 12, fill="currentColor", opacity=0.25)
         canvas.line(x, y, x + right * unit, y + down * unit, stroke=SECOND, thick=1.5)
@@ -240,7 +242,7 @@ def gates(subject: Subject, *, segment: float = 4, where: str = "after layer3") 
     place_ = gate.mean(1)
     most = float(place_.abs().max()) or 1.0
     keys = _raw(subject)[KEY::FRAMES]
-    shown = [coloured(each.numpy(), "signed", most) for each in place_]
+    shown = [coloured(gate.numpy(), "signed", most) for gate in place_]
     names = [f"key frame {i}" for i in range(1, SEGMENTS + 1)]
     return Figure(
         f"Features are multiplied by one plus a gate between −½ and ½; on this clip its mean runs from "
@@ -294,14 +296,14 @@ def cost(subject: Subject | None) -> Figure:
     names = ("tsn-light", "tsm-light", "mdtnet", "tsn", "tsm", "mdtnet-paper")
     found = _counts(names)
     rows = tuple(
-        (name, each.size, f"{each.weights / 1e6:.2f}", f"{each.multiplications / 1e9:.2f}")
-        for name, each in found.items()
+        (name, network.size, f"{network.weights / 1e6:.2f}", f"{network.multiplications / 1e9:.2f}")
+        for name, network in found.items()
     )
     more = found["mdtnet-paper"].multiplications / found["tsn"].multiplications
     lengths = [
-        (name, each.multiplications, million(each.multiplications))
-        for name, each in found.items()
-        if each.size == "paper"
+        (name, network.multiplications, million(network.multiplications))
+        for name, network in found.items()
+        if network.size == "paper"
     ]
     return Figure(
         f"In the paper's size MDT-Net takes {more:.2f} times the multiplications of TSN, since it is TSN and modules. "
@@ -312,5 +314,101 @@ def cost(subject: Subject | None) -> Figure:
                 "paper's.", wide=True),
             Panel(bars(lengths, "multiplications"), "Multiplications in the paper's size."),
         ),
-        {name: [each.weights, each.multiplications] for name, each in found.items()},
+        {name: [network.weights, network.multiplications] for name, network in found.items()},
     )  # fmt: skip
+
+
+# --- the tour -------------------------------------------------------------------------------------
+
+SEGMENT = Slider("segment", "Segment", 1, 8, 1, 4)
+WHERE = Choice("where", "In the network", ("after layer3", "after layer4"), "after layer3")
+VARIANT = Choice("variant", "Spectrum", (("amplitude", "amplitude"), ("phase only", "phase")), "amplitude")
+CUTOFF = Slider("cutoff", "Cut-off", 1, 12, 1, 1, "How many of the lowest frequencies go.")
+
+TOUR = Tour(
+    about="Look at a long clip through a few key frames, but tell the network what moved between them, finely and "
+    "coarsely, on pictures in which everything that stands still has been darkened first.",
+    steps=(
+        Step(
+            "Segments and key frames", "methods, step 1",
+            "The clip is cut into segments of equal length, so that nothing of it is missed. From each segment five "
+            "pictures are drawn, and the fourth of them is its key frame. The draw is new in every training step; draw "
+            "again and watch the key frames change.",
+            segments,
+            (
+                Choice("t", "Segments", ("4", "8", "16"), "8"),
+                Choice("kind", "Five pictures", ("at random", "neighbours"), "at random"), Again("again", "Draw again"),
+            ),
+        ),
+        Step(
+            "One pixel over time", "methods, step 2",
+            "Follow a single pixel through the clip: its brightness is a signal, like a sound. A Fourier transform "
+            "takes it apart into frequencies. What is constant is the scenery and goes; what is left is motion. You "
+            "start at the pixel that changes most. Raise the cut-off and slow changes go, too.",
+            one_pixel,
+            (Slider("row", "Row", 0, 1, 0.005, 0.5), Slider("column", "Column", 0, 1, 0.005, 0.5), CUTOFF, VARIANT),
+            start=one_pixel_start,
+        ),
+        Step(
+            "Pictures times their salience", "methods, step 2",
+            "Do that for every pixel, square what is left, smooth it over the neighbours and scale it from 0 to 1: the "
+            "salience map. The pictures are multiplied by it. A cluttered but quiet background goes dark before the "
+            "network ever sees it; how dark is the strength.",
+            enhanced,
+            (
+                Slider("strength", "Strength", 0, 1, 0.05, 1),
+                Slider("smoothing", "Smoothing σ", 0, 6, 0.5, 2, "Pixels."),
+                CUTOFF, MOMENT, VARIANT,
+            ),
+        ),
+        Step(
+            "Fine differences", "methods, step 3",
+            "Within a segment the five pictures are close together, and their differences show how something moves "
+            "right now: the edge of an arm, its direction. Go through the segments and find the one where most "
+            "happens.",
+            fine, (SEGMENT,),
+        ),
+        Step(
+            "Coarse differences", "methods, step 3",
+            "Between the key frames of neighbouring segments lies more time, and their differences show what has come "
+            "of the movement: the arm was down and is up. Fine and coarse differences together go into the motion "
+            "path.",
+            coarse, (SEGMENT,),
+        ),
+        Step(
+            "A kernel that bends", "methods, step 5",
+            "From one key frame to the next things have moved, so comparing the same place in both compares different "
+            "things. A deformable convolution may fetch its inputs from somewhere else: it learns, for each place, an "
+            "offset for each of its taps. Whether it has learned to use that, the arrows show.",
+            offsets,
+            (SEGMENT, WHERE, Choice("kernel", "Kernel", ("3×3", "5×5"), "3×3")),
+        ),
+        Step(
+            "Raised where it moves", "methods, step 5",
+            "The bent features of the next key frame, minus the present ones, pass a sigmoid and become a gate. Where "
+            "something moves, features are raised or lowered; everywhere else they pass unchanged.",
+            gates, (SEGMENT, WHERE),
+        ),
+        Step(
+            "Channels over time", "methods, step 6",
+            "A second gate asks which channels matter at which time. Each channel's mean is followed over the segments "
+            "by a small convolution along time, and its picture by one in space. Shown are the channels whose gate "
+            "changes most on your clip.",
+            course, (WHERE, Slider("count", "Channels", 3, 16, 1, 8)),
+        ),
+        Step(
+            "What it costs", "table 2",
+            "The paper compares itself with TSN and TSM on the same backbone but prints no multiplications. They can "
+            "be counted: all three are one network here, with and without the modules.",
+            cost,
+            needs_clip=False,
+        ),
+        Step(
+            "Does the claim hold here?", "tables 1 and 2",
+            "Salience should help where the background is busy and do little where it is plain. What has been found "
+            "with this project's networks stands here.",
+            lambda _: verdict("mdtnet"),
+            needs_clip=False,
+        ),
+    ),
+)  # fmt: skip

@@ -1,22 +1,31 @@
-"""Figures on MS3D: convolution over time, frames drawn where something happens, wiring, N-pair loss, repository.
+"""The guided tour of MS3D: convolution over time, frames drawn where something happens, sparse connections, embeddings.
 
 Man et al., "The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks": eq. 1–6.
 """
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 from torch import nn
 
 from actrec import sampling
+from actrec.claims.figure import verdict
+from actrec.core.errors import BadValue
 from actrec.explain.subject import Subject, place
+from actrec.figures.charts import lines, plane
 from actrec.figures.drawing import ACCENT, SECOND, THIRD, Canvas, Figure, Panel, coloured, draw_grid, strip
 from actrec.models.counting import weights
 from actrec.models.ms3d import PATHWAYS, SparseBlock, extend_time, kept, temporal_start
 from actrec.motion.difference import variance_rate
+from actrec.recognition.recognizer import Recognizer, unit
+from actrec.recognition.repository import Repository
+from actrec.systems.losses import n_pair
 from actrec.systems.views import newest
 from actrec.systems.views import place as letterboxed
+from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
 
 INKS = dict(zip(PATHWAYS, (ACCENT, SECOND, THIRD), strict=True))
 WINDOW, FPS, SIDE = 37, 12.5, 96  # frames that the light recipe draws from
@@ -55,7 +64,7 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
             value = _floats(subject, clip)
             answers["2-D", name] = _flat(subject, value)[0, channel, 1]
             answers["3-D", name] = subject.network.shared(value)[0, channel, 1]
-    most = max(float(each.abs().max()) for each in answers.values())
+    most = max(float(answer.abs().max()) for answer in answers.values())
     gap = {kind: float((answers[kind, "with its neighbours"] - answers[kind, "held still"]).abs().mean())
            for kind in ("2-D", "3-D")}  # fmt: skip
     shown = [coloured(answers[key].numpy(), "signed", most) for key in answers]
@@ -163,10 +172,10 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
     sizes = {name: "×".join(map(str, network.pathways[name][0].kernel_size)) for name in PATHWAYS}
     canvas = Canvas(760, 70, "the pile of the three pathways")
     at, unit = 10.0, 740 / pile.shape[2]
-    for name, each in zip(PATHWAYS, blocks, strict=True):
-        wide = each.shape[2] * unit
+    for name, block in zip(PATHWAYS, blocks, strict=True):
+        wide = block.shape[2] * unit
         canvas.rect(at, 8, wide - 3, 30, fill=INKS[name], opacity=1 if name == pathway else 0.35)
-        canvas.text(at + wide / 2, 56, f"{name}: {each.shape[2]}, kernel {sizes[name]}", "middle", size=11)
+        canvas.text(at + wide / 2, 56, f"{name}: {block.shape[2]}, kernel {sizes[name]}", "middle", size=11)
         at += wide
     return Figure(
         f"{'' if network.sizes.ground else 'Each pathway first takes the mean of its pictures away. '}"
@@ -203,12 +212,12 @@ def start(subject: Subject, *, d: str = "3", slice_: str = "first", moment: floa
         moving = answer(frames)[t]
     off = float((still - flat).abs().max())
     apart = float((moving - flat).abs().mean())
-    most = max(float(each.abs().max()) for each in (flat, still, moving))
+    most = max(float(answer.abs().max()) for answer in (flat, still, moving))
     canvas = Canvas(max(220, 66 * depth + 12), 96, "the factors of eq. 4")
     draw_grid(canvas, factors[None], 4, 4, most=2, cell=64)
     canvas.text(4, 86, "earliest", size=11)
     canvas.text(66 * depth - 6, 86, "latest", "end", size=11)
-    maps = [coloured(each.numpy(), "signed", most) for each in (flat, still[4], moving)]
+    maps = [coloured(answer.numpy(), "signed", most) for answer in (flat, still[4], moving)]
     return Figure(
         f"The {depth} factors sum to {factors.sum():.2f}. On a still clip the 3-D answer differs from the 2-D one by "
         f"at most {off:.1e}; on your clip by {apart:.3f} on average: what is new is what moved.",
@@ -257,3 +266,228 @@ def wiring(subject: Subject | None, *, alpha: float = 0.7, layers: float = 8, ag
             "given; in the trained network the lot is kept with the weights.", wide=True),),
         {"links": links, "heard": heard, "weights": weights(mine), "dense": weights(dense)},
     )  # fmt: skip
+
+
+SEEDS, STEPS, RATE = (31, 32), 40, 0.5  # two clips of each class; gradient steps
+CLASS_INKS = ("#0d9488", "#d97706", "#8b5cf6", "#e11d48", "#0284c7", "#65a30d", "#c026d3", "#a16207")
+
+
+_PAIRS: WeakKeyDictionary[Recognizer, np.ndarray] = WeakKeyDictionary()  # the same for every visitor
+
+
+def _pairs(subject: Subject) -> np.ndarray:
+    """Codes of two drawn clips of each class, `[2, classes, D]`."""
+    from actrec import synthetic
+
+    if subject.recognizer not in _PAIRS:
+        views = []
+        for seed in SEEDS:
+            for label in subject.labels:
+                try:
+                    clip = synthetic.render(label, seed, frames=40, size=(96, 128), fps=12.5)
+                except (KeyError, ValueError):
+                    raise BadValue(f"'{label}' cannot be drawn; this figure needs two clips of each class.") from None
+                views += subject.recognizer.system.protocols["one"].views(clip)
+        codes = subject.recognizer.run(views)[1]
+        _PAIRS[subject.recognizer] = codes.reshape(len(SEEDS), len(subject.labels), -1)
+    return _PAIRS[subject.recognizer]
+
+
+def _lesson(subject: Subject) -> tuple[list[np.ndarray], list[float]]:
+    """The codes after each step down the N-pair loss, and the loss."""
+
+    def make() -> tuple:
+        codes = torch.tensor(_pairs(subject))
+        course, losses = [codes.numpy().copy()], []
+        for _ in range(STEPS + 1):
+            codes = codes.detach().requires_grad_()
+            loss = n_pair(codes[0], codes[1])
+            (slope,) = torch.autograd.grad(loss, codes)
+            losses.append(float(loss.detach()))
+            codes = codes.detach() - RATE * slope
+            course.append(codes.numpy().copy())
+        return course, losses
+
+    return subject.keep("lesson", make)
+
+
+def pull_and_push(subject: Subject, *, steps: float = 0) -> Figure:
+    """Eq. 5 on two clips of each class: the codes move down the loss, as free points."""
+    course, losses = _lesson(subject)
+    steps = int(steps)
+    before, now, following = course[0], course[steps], course[steps + 1]
+    flat = np.concatenate([before.reshape(-1, before.shape[-1]), course[-1].reshape(-1, before.shape[-1])])
+    mean, axes, share = plane(flat)
+    everything = (flat - mean) @ axes.T
+    reach = np.abs(everything).max(0) * 1.12 + 1e-6
+
+    def at(code: np.ndarray) -> np.ndarray:
+        return np.array([280, 190]) + ((code - mean) @ axes.T) / reach * np.array([270, -178])
+
+    canvas = Canvas(560, 400, "codes of two clips of each class")
+    for number, label in enumerate(subject.labels):
+        ink = CLASS_INKS[number % len(CLASS_INKS)]
+        one, two = at(now[0, number]), at(now[1, number])
+        canvas.line(*one, *two, stroke=ink, thick=1, dashed=True)
+        for clip in (0, 1):
+            was, here, there = (at(codes[clip, number]) for codes in (before, now, following))
+            canvas.line(*was, *here, stroke=ink, thick=1, opacity=0.5)
+            canvas.arrow(*here, *(here + 12 * (there - here)), stroke=ink)
+            canvas.dot(*here, 5, fill=ink, stroke="currentColor", hint=f"{label}, clip {clip + 1}")
+        canvas.text((one[0] + two[0]) / 2, (one[1] + two[1]) / 2 - 9, label, "middle", colour=ink, bold=True)
+    apart = _apart(now)
+    return Figure(
+        f"After {steps} steps the loss is {losses[steps]:.3f} (at first {losses[0]:.3f}). Two clips of one class are "
+        f"{apart[0]:.2f} apart on average, clips of different classes {apart[1]:.2f}.",
+        (
+            Panel(canvas.svg(), "Each class has two clips (dots of one colour, joined by a dashed line). Arrows: where "
+                f"the loss moves them next, twelve times as long. The map shows {share:.0%} of all differences.",
+                  wide=False),
+            Panel(lines({"N-pair loss": list(enumerate(losses))}, "N-pair loss", "step", mark=(steps, "now")),
+                  "The loss falls as a clip comes nearer to its partner than to the other classes' second clips."),
+        ),
+        {"loss": losses[steps], "first": losses[0], "same": apart[0], "other": apart[1]},
+    )  # fmt: skip
+
+
+def _apart(codes: np.ndarray) -> tuple[float, float]:
+    """Mean distance within pairs and between classes."""
+    gaps = np.linalg.norm(codes[0][:, None] - codes[1][None], axis=-1)
+    own = np.eye(len(gaps), dtype=bool)
+    return float(gaps[own].mean()), float(gaps[~own].mean())
+
+
+def judged_start(subject: Subject) -> dict[str, float]:
+    return {"gamma": round(float(subject.recognizer.card.threshold or 1.0), 3)}
+
+
+def judged(subject: Subject, *, gamma: float = 0.5) -> Figure:
+    """Eq. 6 and the threshold: the clip's code among the class centres, and what γ makes of it."""
+    card = subject.recognizer.card
+    if not card.centres:
+        raise BadValue(f"The weights '{card.name}' carry no class centres, so nothing can be judged by them.")
+    repository = Repository.from_card(card.centres, float(gamma))
+
+    def make() -> np.ndarray:
+        return unit(subject.recognizer.run(subject.recognizer.system.protocols["paper"].views(subject.clip))[1])
+
+    passes = subject.keep("passes", make)
+    found = repository.judge(unit(passes.mean(0)), top=len(card.centres))
+    singles = [repository.judge(code, top=len(card.centres)) for code in passes]
+    most = max(max(gap for _, gap in found.nearest), gamma) * 1.08
+    canvas = Canvas(620, 34 * len(found.nearest) + 46, "distances to the class centres")
+    left, room = 130, 420
+    for row, (label, gap) in enumerate(found.nearest):
+        y = 8 + 34 * row
+        fill, opacity = (ACCENT, 0.8) if gap < gamma else ("currentColor", 0.3)
+        canvas.text(left - 8, y + 16, label, "end", bold=row == 0)
+        canvas.rect(left, y, room * gap / most, 22, fill=fill, opacity=opacity)
+        canvas.text(left + room * gap / most + 6, y + 16, f"{gap:.3f}")
+        for one in singles:
+            x = left + room * dict(one.nearest)[label] / most
+            canvas.line(x, y + 2, x, y + 20, stroke=SECOND, thick=2)
+    x, bottom = left + room * gamma / most, 34 * len(found.nearest) + 8
+    canvas.line(x, 2, x, bottom + 8, thick=2, dashed=True)
+    canvas.text(x, bottom + 26, f"γ = {gamma:.3f}", "middle", bold=True)
+    verdict = "unknown" if found.unknown else f"'{found.label}'"
+    return Figure(
+        f"The answer is {verdict}: the nearest centre, '{found.nearest[0][0]}', is {found.distance:.3f} away, and γ is "
+        f"{gamma:.3f}. These weights ship with γ = {card.threshold or 0:.3f}.",
+        (Panel(canvas.svg(), "Distances from the clip's code to each class centre. Bars: the mean code of "
+            f"{len(passes)} draws of its frames; orange marks: each draw alone. Left of the dashed line a clip counts "
+            "as known.",
+               wide=True),),
+        {"label": found.label, "distance": found.distance, "passes": len(passes)},
+    )  # fmt: skip
+
+
+# --- the tour -------------------------------------------------------------------------------------
+
+KERNEL = Slider("channel", "Kernel", 0, 7, 1, 0, "The fixed layer has 8.")
+PATHWAY = Choice("pathway", "Pathway", ("slow", "mid", "fast"), "slow")
+DRAW = Again("again", "Draw again")
+
+TOUR = Tour(
+    about="Not every picture of a clip says something. This paper draws pictures where something happens, at three "
+    "densities, wires its layers sparsely and by lot, and decides by distance: what is near to no known class is "
+    "unknown.",
+    steps=(
+        Step(
+            "With time and without", "sec. II",
+            "A 2-D kernel looks at one picture: what came before or after cannot change its answer. A 3-D kernel "
+            "reaches into the neighbouring pictures as well. The proof is simple: exchange the neighbours for copies "
+            "and see whose answer changes.",
+            with_time, (MOMENT, KERNEL),
+        ),
+        Step(
+            "Where something happens", "eq. 1",
+            "Add up how much every pixel changes from one picture to the next, and divide by the sum over the clip: "
+            "that is the variance rate. It is a lottery wheel. A pair of pictures between which much happens gets a "
+            "wide field. Draw again and see where the pictures fall.",
+            rate, (DRAW,),
+        ),
+        Step(
+            "Three pathways", "sec. III-A",
+            "The wheel is spun for three pathways on their own: 7 pictures for the slow one, 17 for the mid one, 25 "
+            "for the fast one. The slow pathway sees the outline of an action, the fast one its detail. Each keeps the "
+            "order of time.",
+            pathways, (PATHWAY, DRAW),
+        ),
+        Step(
+            "One kernel for all, then one of its own", "eq. 3, sec. III-A",
+            "All pathways pass the same kernel first, and that one is never trained: what it says of a slow picture "
+            "and of a fast one can be compared. Then each pathway has its own kernel, wider where there are more "
+            "pictures, and the three results are piled up to one block.",
+            stems, (PATHWAY, MOMENT, KERNEL),
+        ),
+        Step(
+            "From a flat kernel to a deep one", "eq. 4",
+            "Good 2-D kernels are known; 3-D kernels need a start. Copy the flat kernel into every slice of time, with "
+            "a large factor once and small negative ones elsewhere, such that the factors add up to one. Where nothing "
+            "moves the deep kernel then answers as the flat one does; where something moves it says more.",
+            start,
+            (
+                Choice("d", "Depth d", ("1", "3", "5", "7"), "3"),
+                Choice("slice_", "The large factor is on the", (("first slice", "first"), ("middle slice", "middle")),
+                       "first"),
+                MOMENT, KERNEL,
+            ),
+        ),
+        Step(
+            "Wired by lot", "eq. 2",
+            "In a DenseNet every layer hears all earlier ones, which is dear and repeats itself. Here each hears its "
+            "predecessor and only a share α of the others, given by lot. The text of the paper calls α a rate of "
+            "dropping, its equation a rate of keeping; this project follows the equation.",
+            wiring,
+            (
+                Slider("alpha", "α, the share kept", 0, 1, 0.05, 0.7), Slider("layers", "Layers", 3, 14, 1, 8),
+                DRAW,
+            ),
+            needs_clip=False,
+        ),
+        Step(
+            "Pull together, push apart", "eq. 5",
+            "The network is trained on pairs. Two clips of one class should get codes that point the same way; the "
+            "second clips of all other classes should point elsewhere. Here the codes of two drawn clips of each class "
+            "are let loose and follow the slope of the loss. Take more steps and watch the classes part.",
+            pull_and_push,
+            (Slider("steps", "Steps down the loss", 0, 40, 1, 0),),
+        ),
+        Step(
+            "Known or unknown", "eq. 6, sec. III-D",
+            "There is no classifier. The mean of a class's codes is its centre, kept in a repository, and a clip is "
+            "what the nearest centre is, unless even that is farther away than γ. Then the honest answer is 'unknown'. "
+            "Move γ and see when your clip stops being known.",
+            judged,
+            (Slider("gamma", "γ", 0, 1.5, 0.005, 0.3, "Farther than this is unknown."),),
+            start=judged_start,
+        ),
+        Step(
+            "Does the claim hold here?", "tables I to III",
+            "The paper reports whole systems on other data. What has been found here about its single ideas, on clips "
+            "that were not used for training, stands below.",
+            lambda _: verdict("ms3d"),
+            needs_clip=False,
+        ),
+    ),
+)  # fmt: skip

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import gradio as gr
 import numpy as np
 
+from actrec.figures.data_uri import jpeg_uri
 from actrec.recognition.results import stretches
 
 if TYPE_CHECKING:
@@ -42,32 +40,31 @@ def theme() -> gr.themes.Base:
     )
 
 
+QUALITY = 80  # of the JPEG of a frame
 LONG = 44  # letters of a cell; more stand in smaller letters on several lines
-STYLE = Path(__file__).resolve().parents[1] / "static" / "page.css"
-SCRIPT = Path(__file__).resolve().parents[1] / "static" / "page.js"
 
 
 def bars(scores: list[tuple[str, float]]) -> str:
     """Labels with their scores as bars; the widths are the scores."""
-    rows = "".join(
-        f"<span>{escape(label)}</span>"
-        f'<span class="track"><span class="fill" style="width:{score * 100:.1f}%"></span></span>'
-        f'<span class="share">{score:.0%}</span>'
-        for label, score in scores
-    )
-    return f'<div class="bars">{rows}</div>'
+    return _bars((label, score, f"{score:.0%}") for label, score in scores)
 
 
 def gaps(distances: Iterable[tuple[str, float]], limit: float | None) -> str:
     """Labels with their distances as bars, the nearest first; a full bar is twice the limit away."""
     distances = list(distances)
     whole = 2 * limit if limit else max(gap for _, gap in distances) or 1.0
-    rows = "".join(
-        f'<span>{escape(label)}</span><span class="track"><span class="fill" '
-        f'style="width:{min(gap / whole, 1) * 100:.1f}%"></span></span><span class="share">{gap:.2f}</span>'
-        for label, gap in distances
+    rows = _bars((label, min(gap / whole, 1), f"{gap:.2f}") for label, gap in distances)
+    return f'{rows}<p class="quiet">Distances: the shorter the bar, the nearer.</p>'
+
+
+def _bars(rows: Iterable[tuple[str, float, str]]) -> str:
+    """A label, a bar that fills a part of its track, and what is written behind it."""
+    cells = "".join(
+        f'<span>{escape(label)}</span><span class="track"><span class="fill" style="width:{filled * 100:.1f}%"></span>'
+        f'</span><span class="share">{written}</span>'
+        for label, filled, written in rows
     )
-    return f'<div class="bars">{rows}</div><p class="quiet">Distances: the shorter the bar, the nearer.</p>'
+    return f'<div class="bars">{cells}</div>'
 
 
 def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: list[str]) -> str:
@@ -81,10 +78,10 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
         cells.append((last - max(first, end), label))
         end = max(last, end)
     spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
-    shares = {label: sum(last - first for each, first, last in runs if each == label) for label, _, _ in runs}
-    told = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
+    shares = {label: sum(last - first for name, first, last in runs if name == label) for label, _, _ in runs}
+    words = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
     return (
-        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(told)}">{spans}'
+        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(words)}">{spans}'
         f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span>{_keys(runs, labels)}'
         "<span>now</span></div>"
     )
@@ -109,8 +106,8 @@ def _keys(runs: list[tuple[str, float, float]], labels: list[str]) -> str:
     """Which colour is which label, in an order that does not change while they come and go."""
     known = {label: place for place, label in enumerate(labels)}
     seen = sorted({label for label, _, _ in runs}, key=lambda label: known.get(label, len(known)))
-    each = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in seen)
-    return f'<span class="keys" aria-hidden="true">{"".join(each)}</span>'
+    keys = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in seen)
+    return f'<span class="keys" aria-hidden="true">{"".join(keys)}</span>'
 
 
 def _span(share: float, label: str | None, labels: list[str]) -> str:
@@ -129,16 +126,10 @@ def verdict(text: str, unsure: bool, sentence: str) -> str:
     )
 
 
-def encoded(frame: np.ndarray, quality: int = 80) -> str:
-    """A frame as the address of a picture: no file is written for it."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
-
-
 def picture(frame: np.ndarray, caption: str) -> str:
     """A frame inside the page itself."""
     return (
-        f'<figure class="view"><img src="{encoded(frame)}" alt="{escape(caption)}">'
+        f'<figure class="view"><img src="{jpeg_uri(frame, QUALITY)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -149,14 +140,14 @@ def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """A table whose heads sort it (see page.js); what looks like a number stands to the right."""
+    """A table whose column headers sort it (see page.js); what looks like a number stands to the right."""
     rows = [list(map(_cell, row)) for row in rows]
     heads = list(heads)
     right = [bool(rows) and any('class="number"' in row[place] for row in rows) for place in range(len(heads))]
     head = "".join(
-        f'<th scope="col" aria-sort="none"{" class=number" if number else ""}><button type="button">{escape(each)}'
+        f'<th scope="col" aria-sort="none"{" class=number" if number else ""}><button type="button">{escape(text)}'
         "</button></th>"
-        for each, number in zip(heads, right, strict=True)
+        for text, number in zip(heads, right, strict=True)
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     title = f'<caption class="quiet">{escape(caption)}</caption>' if caption else ""
@@ -166,10 +157,10 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = ""
 def panels(figure: Figure) -> str:
     """A figure that explains: what is found, then its panels side by side where there is room."""
     made = "".join(
-        f'<figure class="view panel{" wide" if each.wide else ""}"{" tabindex=0" if each.wide else ""}>'
-        f"{each.body if isinstance(each.body, str) else table(each.body.heads, each.body.rows)}"
-        f"<figcaption>{escape(each.caption)}</figcaption></figure>"
-        for each in figure.panels
+        f'<figure class="view panel{" wide" if panel.wide else ""}"{" tabindex=0" if panel.wide else ""}>'
+        f"{panel.body if isinstance(panel.body, str) else table(panel.body.heads, panel.body.rows)}"
+        f"<figcaption>{escape(panel.caption)}</figcaption></figure>"
+        for panel in figure.panels
     )
     return f'<p class="said">{escape(figure.said)}</p><div class="panels">{made}</div>'
 

@@ -33,7 +33,7 @@ def warn(sentence: object) -> None:
 
 
 @contextlib.contextmanager
-def told(recognizer: Recognizer | None = None) -> Iterator[None]:
+def errors_as_toasts(recognizer: Recognizer | None = None) -> Iterator[None]:
     """Turn what the core foresees, and what the system does not let happen, into toasts; and a GPU that fails where its
     recognizer's network is used, whose work then goes on without it."""
     try:
@@ -43,7 +43,7 @@ def told(recognizer: Recognizer | None = None) -> Iterator[None]:
     except DEVICE_FAILED as error:
         if recognizer is None:
             raise
-        raise refusal(f"{recognizer.without_gpu(error)} Press again.") from None
+        raise refusal(f"{recognizer.without_gpu(error)} Try again.") from None
     except OSError as error:
         if error.errno in FULL:
             raise refusal(NO_ROOM) from None

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +21,16 @@ from actrec.data.archive import unpack
 from actrec.data.drawn import drawn, recorded
 from actrec.recognition.taught import Taught
 from actrec.recognition.taught_file import write_films
+from actrec.training import settings
 from actrec.training.run import LASTING, Run, RunError, runs
+from actrec.training.settings import AT_RANDOM, Settings
 from actrec.weights.folders import WEIGHTS
-from demo.server.services import ROOT, Lab
+from demo.server.services import ROOT, Services
 from demo.server.visitor_files import SPARE, bytes_in, current_guest, folder_for
 from demo.shared.files import discard
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 SECONDS = 20.0  # that one clip may take in the check
-AT_RANDOM = "at random"
 KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
 STALE = 3600.0  # seconds after which what is half done is taken for what someone left
 NAME = re.compile(r"\w[\w.-]{0,59}")  # what a training started here is called
@@ -36,7 +38,9 @@ DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothin
 
 
 class Trainings:
-    """The run folders of this machine. However many visitors press Start, one training runs at a time."""
+    """The run folders of this machine. However many visitors click Start, one training runs at a time."""
+
+    kind: type[Settings] = Settings  # what a training may be asked for
 
     def __init__(self, folder: Path, data: list[Path] | None = None, weights: Path = WEIGHTS) -> None:
         self.folder, self.data, self.weights = Path(folder).resolve(), data, Path(weights).resolve()
@@ -54,7 +58,7 @@ class Trainings:
 
     def origin(self, name: str) -> str:
         """Weights as the command line names them: by their folder, for a name may mean others elsewhere."""
-        return name if not name or name == AT_RANDOM else _from_root(self.weights / name)
+        return "" if not name or name == AT_RANDOM else _from_root(self.weights / name)
 
     def run(self, name: str | None) -> Run | None:
         return Run(self.folder / name) if name in self.names() else None
@@ -122,16 +126,16 @@ class Trainings:
 
     def _sweep(self) -> None:
         """Remove what a program that was killed left half unpacked or half written."""
-        for each in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
+        for path in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
             with contextlib.suppress(OSError):
-                if time.time() - each.lstat().st_mtime > STALE:
-                    shutil.rmtree(each) if each.is_dir() else each.unlink()
+                if time.time() - path.lstat().st_mtime > STALE:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _allowed(self, part: str) -> str:
         if DRAWN.fullmatch(part):
             return part
         path = Path(part).resolve()
-        if self._own(path) or any(path.is_relative_to(Path(each).resolve()) for each in self.data):
+        if self._own(path) or any(path.is_relative_to(Path(folder).resolve()) for folder in self.data):
             return str(path)
         raise refusal(
             "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "
@@ -153,55 +157,55 @@ def _from_root(folder: Path) -> str:
     return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
 
 
-def words(
-    name: str, data: str, system: str, preset: str, start: str, epochs: float | None, clips: float | None
-) -> list[str]:
-    """The command line of a new training, after `python -m actrec`, without the folder."""
-    said = ["train", f"--data={data}", "--system", system, "--preset", preset, "--threads", "1", "--name", name]
-    if drawn(data) and clips:
-        said += ["--clips-per-class", str(int(clips))]
-    if epochs:
-        said += ["--epochs", str(int(epochs))]
-    if start and start != AT_RANDOM:
-        said += ["--start-from", start]
-    return said
+def words(trainings: Trainings, values: Mapping[str, object]) -> list[str]:
+    """The command line of a new training, after `python -m actrec`, by the values of the page's controls."""
+    asked = {**values, "start_from": trainings.origin(str(values.get("start_from") or "")), "threads": 1}
+    return ["train", *settings.words(asked, trainings.kind), "--out", trainings.path(str(values["name"]))]
 
 
-def line(trainings: Trainings, name: str, data: str, system: str, preset: str, begin: str, *choices: object) -> str:
+def line(trainings: Trainings, values: Mapping[str, object]) -> str:
     """The same as a line to type."""
-    name = str(name or "NAME")
-    told = words(name, data, system, preset, trainings.origin(begin), *choices)
-    return shlex.join(["python", "-m", "actrec", *told, "--out", trainings.path(name)])
+    return shlex.join(["python", "-m", "actrec", *words(trainings, {**values, "name": values["name"] or "NAME"})])
 
 
-def start(trainings: Trainings, name: str, data: str, system: str, preset: str, begin: str, *choices: object) -> str:
+def start(trainings: Trainings, values: Mapping[str, object]) -> str:
     """Start a new run; the name under which it is found."""
-    name = re.sub(r"[^\w.-]+", "-", name or "").strip("-.")[:60]
+    name = re.sub(r"[^\w.-]+", "-", str(values["name"] or "")).strip("-.")[:60]
     if not name or name == "data" or name == "taught":
         raise refusal("Give the training a name first, other than 'data' and 'taught'.")
-    if not data:
+    if not values["data"]:
         raise refusal("Choose what to learn from first.")
-    data = trainings.confined(data)
-    if trainings.run(name):
+    data = trainings.confined(str(values["data"]))
+    there = trainings.run(name)
+    if there and there.status()["state"] != "failed":
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
-    with told():
-        told_to = words(name, str(data), system, preset, trainings.origin(begin), *choices)
-        trainings.begin(name, [*told_to, "--out", trainings.path(name)])
+    with errors_as_toasts():
+        trainings.begin(name, words(trainings, {**values, "name": name, "data": data}))
     return name
 
 
 def resume(trainings: Trainings, name: str | None) -> None:
     """Let a paused run go on; start a process for one that was stopped or cut off."""
     run = chosen(trainings, name)
-    with told():
+    with errors_as_toasts():
         if run.status()["state"] == "paused":
             run.forget("pause")
             return
         trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
 
 
+def slower(trainings: Trainings, name: str | None) -> None:
+    """Go on with a run whose loss was not finite any more, with the learning rate that its status names."""
+    run = chosen(trainings, name)
+    with errors_as_toasts():
+        rate = run.status().get("rate")
+        if rate is None:
+            raise RunError(f"The run '{run.name}' did not end because of its learning rate.")
+        trainings.begin(run.name, ["train", "--resume", trainings.path(run.name), "--rate", f"{rate:g}"])
+
+
 def ask(trainings: Trainings, what: str, name: str | None) -> None:
-    with told():
+    with errors_as_toasts():
         chosen(trainings, name).ask_to(what)
 
 
@@ -218,7 +222,7 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
         raise refusal("Choose a zip first.")
     folder = trainings.fresh_data()
     try:
-        with told():
+        with errors_as_toasts():
             trainings.must_have_room()
             sentence = unpack(Path(path), folder)
     finally:
@@ -234,7 +238,7 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
     """What the visitor taught as a folder to learn from."""
     if taught is None:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
-    with told():
+    with errors_as_toasts():
         trainings.must_have_room()
         return str(write_films(taught, trainings.fresh_data()))
 
@@ -250,11 +254,11 @@ def examined(data: str | None) -> list[str]:
         raise refusal("Choose what to learn from first.")
     which = drawn(str(data))
     if isinstance(which, Path):
-        with told():
+        with errors_as_toasts():
             return recorded(which)
     if which:
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
-    with told(), Decoder(seconds=SECONDS) as decoder:
+    with errors_as_toasts(), Decoder(seconds=SECONDS) as decoder:
         found = open_set(data)
         found = found if found.reader else replace(found, reader=Guarded(decoder))
         return examine(found)[1].sentences()
@@ -266,9 +270,9 @@ def light_systems() -> list[str]:
     return [name for name, system in SYSTEMS.items() if system.size == "light"]
 
 
-def adopt(lab: Lab, trainings: Trainings, name: str | None) -> str:
+def adopt(services: Services, trainings: Trainings, name: str | None) -> str:
     """Put a finished run's weights beside the others, where every tab finds them."""
     from actrec.training import run_log
 
-    with told():
-        return run_log.adopt(chosen(trainings, name), lab.folder)
+    with errors_as_toasts():
+        return run_log.adopt(chosen(trainings, name), services.folder)

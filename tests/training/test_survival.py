@@ -40,7 +40,7 @@ def test_out_of_memory_halves_the_pieces_and_gives_the_same_gradients(films, tmp
             patched.setattr(updates.Learner, "_accumulated", accumulated)
             learner = a_learner(6)
             views, targets = some_views(learner.system, 6)
-            learner._gradients(views, targets, 6, seed=3)
+            learner.gradients(views, targets, 6, seed=3)
             gradients[name] = [each.grad.clone() for each in learner.network.parameters()]
             assert learner.pieces.most == (6 if name == "roomy" else 1)
     assert refused == [1, 2]  # six at once, then three, then one
@@ -110,7 +110,7 @@ def test_when_not_even_one_clip_fits_a_sentence_says_so(monkeypatch):
     learner = a_learner(2)
     views, targets = some_views(learner.system, 2)
     with pytest.raises(RunError, match="more memory"):
-        learner._gradients(views, targets, 2, seed=0)
+        learner.gradients(views, targets, 2, seed=0)
 
 
 def test_a_full_disk_and_a_loss_that_is_no_number_keep_the_last_good_checkpoint(films, tmp_path, monkeypatch, capsys):
@@ -131,7 +131,7 @@ def test_a_full_disk_and_a_loss_that_is_no_number_keep_the_last_good_checkpoint(
 
     assert main(["train", "--resume", str(folder), "--rate", "1e30"]) == 2
     status = run.status()
-    assert status["state"] == "failed" and "lower --rate" in status["sentence"]
+    assert status["state"] == "failed" and "third of the learning rate" in status["sentence"]
     assert unchanged(good, run)
     assert main(["train", "--resume", str(folder), "--rate", "0.001"]) == 0
     assert run.status()["state"] == "finished"
@@ -210,18 +210,18 @@ def test_fine_tuning_starts_from_weights_with_a_new_classifier_for_new_classes(f
         torch.manual_seed(7)
         network = system.network(3)
         fresh = {name: value.clone() for name, value in network.state_dict().items()}
-        start_from(str(first.weights), network, system.network, "asym3d", labels)
+        start_from(str(first.weights), network, system.network, system, labels)
         for name, value in network.state_dict().items():
             new = labels[0] == "a" and name in of_classes
             assert value.equal(fresh[name] if new else stored[name].to(value.dtype)), name
     network = system.network(4)
     fresh = {name: value.clone() for name, value in network.state_dict().items()}
-    start_from(str(first.weights), network, system.network, "asym3d", ["right", "a", "b", "down"])
+    start_from(str(first.weights), network, system.network, system, ["right", "a", "b", "down"])
     for name in of_classes:
         known = [fresh[name][row] if old is None else stored[name][old] for row, old in enumerate((2, None, None, 0))]
         assert network.state_dict()[name].equal(torch.stack(known).to(fresh[name].dtype)), name
     with pytest.raises(RunError, match="for the system 'asym3d', not for 'fstcn'"):
-        start_from(str(first.weights), network, system.network, "fstcn", labels)
+        start_from(str(first.weights), network, system.network, named("fstcn"), labels)
     run = train_here(tmp_path / "tuned", small(films, epochs=1, preset="fine-tune", start_from=str(first.weights)))
     assert "same classes" in events(run, "note")[-1]["sentence"]
     assert f"--start-from {first.weights}" in (run.weights / "card.json").read_text()

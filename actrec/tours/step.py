@@ -1,8 +1,13 @@
-"""What a guided tour is made of: steps with a text, the controls they offer, and the name of the figure they show."""
+"""What a guided tour is made of: steps with a text, the controls they offer, and the figure they show."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actrec.figures.drawing import Figure
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Again:
-    """A button; the figure is told how often it was pressed."""
+    """A button; the figure receives how often it was clicked."""
 
     name: str
     label: str
@@ -51,24 +56,21 @@ MOMENT = Slider("moment", "Moment", 0, 1, 0.01, 0.5, "From the first picture to 
 
 @dataclass(frozen=True)
 class Step:
-    """`figure` and `start` are "module:function" of `actrec`; they are imported when the step is opened.
+    """`figure(subject, **values)` draws what the step shows; a step that needs no clip receives None as its subject.
 
-    `start` gives the controls values that suit the clip. A step that needs no clip says so.
+    `start(subject)` gives the controls values that suit the clip.
     """
 
     title: str
     equation: str
     text: str
-    figure: str
+    figure: Callable[..., Figure]
     controls: tuple[Control, ...] = ()
-    start: str = ""
+    start: Callable[..., dict[str, float]] | None = None
     needs_clip: bool = True
 
 
 @dataclass(frozen=True)
 class Tour:
-    key: str
-    title: str
-    paper: str
     about: str
     steps: tuple[Step, ...]
