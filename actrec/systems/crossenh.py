@@ -236,8 +236,6 @@ def _plain() -> System:
     return light("crossenh", crossenh.VARIANTS["multiple-enhanced-rgb-light"])
 
 
-# --- the published weights ------------------------------------------------------------------------
-
 # What an answer of the published I3D sees, as (frames, short side, centre): in full what it was trained with, or enough
 # to name most everyday actions at a sixth of the work.
 SEEN = {"full": (64, 256, 224), "live": (32, 160, 160)}

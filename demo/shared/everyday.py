@@ -1,4 +1,4 @@
-"""A button for the owner of the page: the published weights that name everyday actions, fetched when it is pressed."""
+"""A button for the owner of the page: the published weights that name everyday actions, fetched when it is clicked."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build(services: Services, weights: gr.Dropdown, place: str) -> None:
     button = gr.Button(LABEL.format(size=size), size="sm", visible=bool(keys), elem_id=f"{place}-fetch-everyday")
     said = gr.HTML(elem_id=f"{place}-fetched-everyday")
 
-    def pressed(chosen: str | None, progress: gr.Progress = gr.Progress()) -> tuple:  # noqa: B008 - Gradio's way
+    def clicked(chosen: str | None, progress: gr.Progress = gr.Progress()) -> tuple:  # noqa: B008 - Gradio's way
         return fetch(services, chosen, progress)
 
-    button.click(pressed, weights, [button, said, weights], api_visibility="private", concurrency_limit=1)
+    button.click(clicked, weights, [button, said, weights], api_visibility="private", concurrency_limit=1)
