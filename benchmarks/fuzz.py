@@ -195,8 +195,9 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
     import torch
 
     from actrec.training import run_log
-    from actrec.training.run import Run, Settings
+    from actrec.training.run import Run
     from actrec.training.run import runs as found_runs
+    from actrec.training.settings import Settings
     from actrec.training.state import load_state, write_whole
     from demo.shared.trainings import Trainings
     from demo.tabs.train import pictures, summary

@@ -56,7 +56,7 @@ for n in range(10**6):
 """,
     "json": """
 from pathlib import Path
-from actrec.machine import write_json
+from actrec.core.files import write_json
 for n in range(10**6):
     write_json(Path("home/a.json"), [n] * 50_000)
 """,

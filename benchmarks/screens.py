@@ -34,7 +34,7 @@ def clip(page) -> None:
 
 
 def live(page) -> None:
-    page.click("#live-film input")
+    page.click("#live-loop input")
     page.click("[role=option]:has-text('jumping jack')")
     page.click("#live-play")
     page.wait_for_selector("#live-answer .share", timeout=2 * MINUTE)

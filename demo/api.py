@@ -9,7 +9,7 @@ import gradio as gr
 
 from actrec.recognition.results import as_dict
 from actrec.recognition.taught import Taught
-from demo.server.services import Lab
+from demo.server.services import SHOWN_FPS, Lab
 from demo.shared.event_options import COMPUTE
 from demo.shared.files import discard, fresh_file
 from demo.shared.toasts import refusal, told
@@ -44,10 +44,12 @@ def motion(lab: Lab, video: str) -> str:
 
     Args: video, a file. Returns an mp4 file.
     """
+    from actrec.explain.overlays import salience_video  # torch
+
     try:
         with told():
             clip = lab.read(video, short_side=teach.SHORT_SIDE)
-            return lab.salience_video(clip, fresh_file("salience.mp4"))
+            return salience_video(clip, fresh_file("salience.mp4"), SHOWN_FPS)
     finally:
         discard(video)
 

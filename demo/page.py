@@ -16,7 +16,8 @@ from demo.server.access import Gate, close_gradio, is_loopback, login, names_for
 from demo.server.services import EXAMPLES, Lab
 from demo.server.visitor_files import Guests
 from demo.shared import status_strip
-from demo.shared.html import SCRIPT, STYLE, theme
+from demo.shared.html import theme
+from demo.shared.scripts import STYLE, page_script
 from demo.tabs import clip, compare, embeddings, live, motion, papers, saliency, tailor, teach, train
 
 TABS = {
@@ -33,10 +34,6 @@ TABS = {
 }
 MEGABYTES = 200
 ALONE = 3.0  # seconds after which the weights load though nobody has opened the page
-SWITCH = """() => {
-  const dark = document.body.classList.toggle("dark");
-  localStorage.setItem("actrec-theme", dark ? "dark" : "light");
-}"""
 
 
 def build(lab: Lab) -> gr.Blocks:
@@ -45,8 +42,7 @@ def build(lab: Lab) -> gr.Blocks:
             gr.Markdown(
                 "# What is this person doing?\nFive papers on recognising human actions, at work on your own video."
             )
-            switch = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)
-        switch.click(None, None, None, js=SWITCH, api_visibility="private")
+            gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)  # page.js
         status_strip.build(lab, page)
         taught = gr.State(
             None
@@ -86,7 +82,7 @@ def serve(
         quiet=True,
         theme=theme(),
         css_paths=STYLE,
-        js=SCRIPT.read_text(),
+        js=page_script(),
         footer_links=[],
         run_history=False,
         ssr_mode=False,

@@ -36,7 +36,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real clips beside the repository; they may not be shipped, so a stranger's run skips."""
+    """Real clips beside the repository. We cannot redistribute them: without them these tests skip."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("needs the real clips of ../shared/data, which do not ship with the project")

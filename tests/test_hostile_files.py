@@ -12,7 +12,8 @@ import pytest
 from actrec.recognition.recognizer import Recognizer
 from actrec.recognition.repository import Repository, RepositoryError
 from actrec.training import run_log
-from actrec.training.run import Run, RunError, Settings
+from actrec.training.run import Run, RunError
+from actrec.training.settings import Settings
 from actrec.weights.cards import WeightsError, cards, read_card
 from benchmarks import fuzz
 from demo.shared.trainings import Trainings
@@ -109,7 +110,7 @@ def test_a_damaged_line_of_the_log_is_read_past(run, line):
     with open(run.folder / "events.jsonl", "ab") as file:
         file.write(line + b"\n")
     assert run.events() == whole
-    assert run_log.confusion(run.events())[2] == 1 and "svg" in pictures(run.events())[3]
+    assert run_log.confusion(run.events())[2] == 1 and "svg" in pictures(run.events())["confusion"]
 
 
 def test_a_start_without_labels_shows_no_confusion(run):

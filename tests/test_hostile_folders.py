@@ -17,13 +17,14 @@ import pytest
 
 from actrec.core.files import read_small
 from actrec.evaluation.compare import Point
+from actrec.figures.cost_chart import accuracy_against_cost
 from actrec.recognition.recognizer import Recognizer, find_weights
 from actrec.training import run_log
-from actrec.training.run import Run, RunError, Settings, runs
+from actrec.training.run import Run, RunError, runs
+from actrec.training.settings import Settings
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
 from demo.server.services import Lab
-from demo.shared.chart import accuracy_against_cost
 from demo.shared.status_strip import training
 from demo.shared.trainings import Trainings
 from demo.tabs.train import pictures
@@ -203,8 +204,8 @@ def test_curves_end_whatever_the_log_says(run, total):
     run.log("started", steps=1, labels=["a"])
     for at in (total, total, 0.0):
         run.log("step", total=at, loss=1, accuracy=1, rate=1, clips_per_second=1, waiting=0)
-    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]))
-    assert all(len(each) < 50_000 for each in pictures(run.events()))
+    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]).values())
+    assert all(len(each) < 50_000 for each in pictures(run.events()).values())
 
 
 def test_half_a_character_in_a_run_is_no_text(run):

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from actrec.claims.claims import NOT_YET, SUFFIX
+from actrec.core.places import PROJECT
 from actrec.figures.drawing import Figure, Panel, Table
 from actrec.systems import named
 from actrec.systems.claim import OURS
 
-REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "claims.json"
+REPORT = PROJECT / "benchmarks" / "results" / "claims.json"
 OUR_QUESTIONS = " These are this project's own questions about {}'s ideas: its paper has no such comparison."
 
 

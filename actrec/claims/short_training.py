@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from actrec.core.devices import choose_device
-from actrec.core.number_formats import CANDIDATES, Numbers
+from actrec.core.number_formats import CANDIDATES, NumberFormat
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.systems import System, Views
@@ -43,7 +43,7 @@ class Pupil:
     source: Source
     seed: int
     device: torch.device
-    numbers: Numbers
+    numbers: NumberFormat
     milliseconds: list[float] = field(default_factory=list)
 
     def learn(self, budget: Budget, *, stage: str = "", epoch: int = 0) -> Pupil:
@@ -136,7 +136,7 @@ def taught(system: System, source: Source, seed: int, budget: Budget) -> Pupil:
     return enrol(system, source, seed).learn(budget)
 
 
-def best_numbers(device: torch.device) -> Numbers:
+def best_numbers(device: torch.device) -> NumberFormat:
     """One format for all experiments, never timed: bfloat16 on a GPU that has it, float32 on a processor."""
     gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return CANDIDATES[1] if gpu else CANDIDATES[0]

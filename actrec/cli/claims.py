@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from actrec.cli import aloud
+from actrec.core.places import PROJECT
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+RESULTS = PROJECT / "benchmarks" / "results"
 ORDER = ("holds", "does not", "unclear", "not measured yet")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from actrec.cli import aloud
 from actrec.core.errors import BadValue
+from actrec.core.places import PROJECT
 
-ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "weights" / "person-detector"
+SHIPPED = PROJECT / "weights" / "person-detector"
 INTENDED_FOR = "finding where people are for the tailor; research and teaching only"
 LICENCE = "weights of this project; architecture and code of ultralytics AGPL-3.0"
 

@@ -1,4 +1,4 @@
-"""`doctor`: versions, devices, codecs, camera, weights, permissions and room; each problem with its remedy."""
+"""`doctor`: versions, devices, codecs, camera, weights, permissions and disk space; each problem with its remedy."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from actrec.core.places import PROJECT
 from actrec.weights.folders import WEIGHTS
 
 MARKS = {"good": "  ok", "note": "note", "problem": "  !!"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    from actrec.cli.machine_report import ROOT
-
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder with checkpoint folders")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder for trainings")
+    parser.add_argument("--runs", type=Path, default=PROJECT / "runs", help="folder for trainings")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from actrec.training.distributed import World
     from actrec.weights.cards import Card
 
+MANY = 200  # clips for which it is worth finding the fastest engine first
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", nargs="+", required=True, help="checkpoint folders, or their names in weights/")
@@ -123,6 +125,8 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
         needed = needs(recognizer.system)
         trial, others = opened(args.data, card, kind, lessons=False, **needed)
         lessons = opened(args.svm, card, kind, lessons=True, **needed)[0] if args.svm else None
+        if len(trial) > MANY:
+            world.one_after_another(recognizer.settle)
         members.append(Member(recognizer, trial, lessons))
     trails = None
     if args.trajectories:
@@ -156,13 +160,15 @@ def _of_weights(
         seed=args.seed, **needs(recognizer.system),
     )  # fmt: skip
     trial, others = world.one_after_another(made)
+    if len(trial) > MANY:
+        world.one_after_another(recognizer.settle)
     results = {}
     for part, held in evaluate.folds(trial, wanted, args.seed):
         results[part.name] = evaluate.judged(recognizer, card, part, held, args.protocol, world, told, args.among_data)
     about = {
         "system": card.system, "trained on": card.trained_on, "data": args.data, "protocol": args.protocol,
         "among": "the data's classes" if args.among_data else "all classes of the weights",
-        "numbers": recognizer.numbers.dtype, "device": device, "processes": world.size,
+        "numbers": recognizer.engine.dtype, "device": device, "processes": world.size,
     }  # fmt: skip
     return results, about, others
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+from actrec.core.places import PROJECT
+
+FOLDER = PROJECT / "assets" / "examples"
 SECONDS, FPS = 6, 12.0
 # Which draw of each action: one in which the person is easy to see.
 NUMBERS = {"idle": 1, "wave": 5, "clap": 5, "raise arms": 6, "squat": 1, "jumping jack": 0}

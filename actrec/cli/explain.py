@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from actrec.core.errors import BadValue
-from actrec.weights.folders import WEIGHTS
+from actrec.figures.svg import standing_alone
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.explain.over_time import Film, Windows
@@ -26,7 +27,9 @@ PARTS = ("saliency", "truth", "layers", "neurons", "map")
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
-    parser.add_argument("--weights", help="a checkpoint folder, or its name in weights/")
+    parser.add_argument(
+        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into; made if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
@@ -161,13 +164,13 @@ WRITERS = {"saliency": _saliency, "truth": _truth, "layers": _layers, "neurons":
 
 def _row(path: Path, film: Film, shown: list[np.ndarray], scale, least: str, most: str) -> str:
     """Even moments of a film side by side, over the scale's legend."""
-    from actrec.figures import scales
+    from actrec.figures import colour_maps
 
     places = np.unique(np.linspace(0, len(shown) - 1, min(COLUMNS, len(shown))).round().astype(int))
     height, width = shown[0].shape[:2]
     size = (THUMB, max(1, round(THUMB * height / width)))
     row = np.hstack([cv2.resize(shown[place], size, interpolation=cv2.INTER_AREA) for place in places])
-    below = scales.legend(scale, least, most, row.shape[1])
+    below = colour_maps.scale_legend(scale, least, most, row.shape[1])
     return _picture(path, np.vstack([row, below]))
 
 
@@ -178,16 +181,8 @@ def _picture(path: Path, picture: np.ndarray) -> str:
 
 
 def _svg(path: Path, html: str) -> str:
-    """A chart of the page as a file that stands alone: black on white."""
-    inside = html[html.index("<svg") : html.index("</svg>") + 6]
-    inside = inside.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    inside = inside.replace('style="width:100%;height:auto;color:var(--body-text-color)"', 'color="#111"')
-    style = (
-        "<style>svg{background:#fff;font-family:sans-serif}text{font-size:13px}.class-centre path{stroke:#111;"
-        "stroke-width:2;fill:none}.reach{fill:none;stroke-dasharray:4 4}.here circle,.here path{fill:none;"
-        "stroke:#e11d48;stroke-width:3}[hidden]{display:none}</style>"
-    )
-    path.write_text(inside.replace(">", f">{style}", 1))
+    """A chart of the page as a file that stands alone."""
+    path.write_text(standing_alone(html))
     return str(path)
 
 

@@ -22,18 +22,19 @@ from pathlib import Path
 from actrec.core.devices import choose_device, cores_in_words, describe
 from actrec.core.files import cache_folder
 from actrec.core.memory import memory
-from actrec.core.number_formats import candidates
+from actrec.core.number_formats import candidates, refusals
+from actrec.core.places import INSTALLED, PROJECT, SHIPPED
 
-ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = ROOT / "requirements.txt"
-EXAMPLE = ROOT / "assets" / "examples" / "wave.mp4"
+REQUIREMENTS = PROJECT / "requirements.txt"
+EXAMPLE = PROJECT / "assets" / "examples" / "wave.mp4"
 PYTHON = ((3, 11), (3, 13))  # the versions it is tested on
 ROOM = 2 << 30  # bytes that a training, its clips and its checkpoints want
 LEAST_MEMORY = 4 << 30
 PORT = 7860
 DECODED = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")  # what cameras, phones and browsers record
+OPTIONAL = ("openvino",)  # its absence is the business of `engines`: all works without it
 GOOD, NOTE, PROBLEM = "good", "note", "problem"
-INSTALL = "Install what is asked for: pip install -r requirements.txt"
+INSTALL = f"Install what is asked for: pip install {'--upgrade actrec' if INSTALLED else '-r requirements.txt'}"
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Finding:
 def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, codecs, camera, lambda: checkpoints(weights), fetched, lambda: folders(weights, runs),
-        machine, port,
+        python, packages, device, engines, number_formats, codecs, camera, lambda: checkpoints(weights), fetched,
+        lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
     found: list[Finding] = []
     for check in checks:
@@ -73,17 +74,19 @@ def python() -> Iterator[Finding]:
         yield Finding("Python", GOOD, says)
 
 
-def packages(requirements: Path = REQUIREMENTS) -> Iterator[Finding]:
+def packages(requirements: Path | None = None) -> Iterator[Finding]:
     """Each required package, its version, and whether the two OpenCVs overwrite each other."""
-    for line in requirements.read_text().splitlines():
-        told = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", line.strip())
-        if told is None:  # a comment, another file
+    for line in _required(requirements):
+        requirement, _, marker = line.partition(";")
+        told = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", requirement.strip())
+        if told is None or (marker and not _applies(marker)):  # a comment, another file, another kind of machine
             continue
         name, bounds = told[1], [each for each in told[2].split(",") if each]
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, PROBLEM, "not installed", INSTALL)
+            if name not in OPTIONAL:
+                yield Finding(name, PROBLEM, "not installed", INSTALL)
             continue
         fits = all(_within(version, each) for each in bounds)
         yield Finding(name, GOOD if fits else PROBLEM, version, "" if fits else f"Wanted {','.join(bounds)}. {INSTALL}")
@@ -93,6 +96,20 @@ def packages(requirements: Path = REQUIREMENTS) -> Iterator[Finding]:
         yield Finding(
             "OpenCV", PROBLEM, says, f"pip uninstall {double[0]}; pip install --force-reinstall opencv-python"
         )
+
+
+def _required(requirements: Path | None) -> list[str]:
+    """Requirements one by one: those of a file; by default what an installed package asks for, else the project's."""
+    if requirements is None and INSTALLED:
+        return importlib.metadata.requires("actrec") or []
+    return (requirements or REQUIREMENTS).read_text().splitlines()
+
+
+def _applies(marker: str) -> bool:
+    """Whether a requirement's marker ("sys_platform == 'linux'") names this machine."""
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate({"extra": ""})
 
 
 def _installed(name: str) -> bool:
@@ -129,8 +146,31 @@ def device() -> Iterator[Finding]:
         yield Finding("device", GOOD, f"{describe(chosen)}, {free / 1e9:.1f} of {whole / 1e9:.1f} GB free")
         return
     quick = any(each.dtype == "bfloat16" for each in candidates())
-    numbers = "bfloat16 and float32 are timed for each network" if quick else "float32; no bfloat16 instructions"
+    numbers = (
+        "bfloat16 is checked against float32 and timed for each network"
+        if quick
+        else "float32; no bfloat16 instructions"
+    )
     yield Finding("device", GOOD, f"{describe(chosen)}; {numbers}")
+
+
+def engines() -> Iterator[Finding]:
+    """Whether OpenVINO answers, tried in a child that it may end."""
+    from actrec.core.dirty_memory import ChildError, in_child
+
+    try:
+        says = in_child("actrec.recognition.engines.openvino_engine:tried", {}, threads=1, seconds=60)["says"]
+        yield Finding("engine", GOOD, f"{says}; for each network it is compared with PyTorch, then timed")
+    except ChildError as error:
+        says = f"PyTorch; OpenVINO, which is quicker on a busy machine, does not work: {error}"
+        yield Finding("engine", NOTE, says, "Install it anew: pip install --force-reinstall openvino")
+
+
+def number_formats() -> Iterator[Finding]:
+    """Formats and engines that failed their check here: others are used in their place."""
+    for sentence in refusals():
+        remedy = "Nothing to do: what passed the check is used, float32 at least. A later version is checked anew."
+        yield Finding("number format", NOTE, sentence, remedy)
 
 
 def codecs() -> Iterator[Finding]:
@@ -148,10 +188,10 @@ def codecs() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder, Decoder(seconds=30) as decoder:
         frames = np.random.default_rng(0).integers(0, 255, (12, 64, 64, 3), np.uint8)
         back = decoder.read(write_mp4(Path(folder) / "film.mp4", frames, 12.0))
-        shown = decoder.read(EXAMPLE)
+        shown = f"; the example has {len(decoder.read(EXAMPLE))} frames" if EXAMPLE.is_file() else ""
     yield Finding(
         "video", GOOD if len(back) == 12 else PROBLEM,
-        f"a film was written and {len(back)} of its 12 frames read back; the example has {len(shown)} frames",
+        f"a film was written and {len(back)} of its 12 frames read back{shown}",
         "" if len(back) == 12 else "Install PyAV's own build: pip install --force-reinstall av",
     )  # fmt: skip
 
@@ -225,6 +265,8 @@ def folders(weights: Path, runs: Path) -> Iterator[Finding]:
         "cache": cache_folder(),
         "temporary": Path(tempfile.gettempdir()),
     }
+    if Path(weights) == SHIPPED:  # an installed package's own: read, never written
+        del places["weights"]
     for name, place in places.items():
         there = next(each for each in (place.absolute(), *place.absolute().parents) if each.is_dir())
         try:

@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from actrec.weights.folders import WEIGHTS
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 SIDE = 240  # pixels of the shorter side, as on the page
 
@@ -15,7 +15,9 @@ SIDE = 240  # pixels of the shorter side, as on the page
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
-    parser.add_argument("--weights", help="a checkpoint folder, or its name in weights/")
+    parser.add_argument(
+        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--beside", type=Path, nargs="+", default=[], metavar="CLIP", help="the same by other cameras")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")

@@ -16,46 +16,12 @@ from pathlib import Path
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
-from actrec.training.run import KEPT, Run, RunError, Settings, Silent
-from actrec.weights.folders import DEFAULT_SYSTEM
-
-CHANGEABLE = ("epochs", "batch", "rate", "threads", "numbers", "micro_batch", "patience", "device")
+from actrec.training.run import NotFiniteError, Run, RunError, Silent
+from actrec.training.settings import Settings, add_options, changeable, given
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--system", default=DEFAULT_SYSTEM, help="which system (see `list`)")
-    parser.add_argument(
-        "--data", default="synthetic:six",
-        help="synthetic:six, a folder with one folder per class, a pack, or recorded:FOLDER for recorded movements "
-        "that drawn figures repeat; several are joined by +, drawn ones first",
-    )  # fmt: skip
-    parser.add_argument("--fold", help="which published split or which group to leave out; all: judge nobody")
-    parser.add_argument(
-        "--leave-out", nargs="+", metavar="LABEL", help="classes that are not learned, as weights name them"
-    )
-    parser.add_argument("--name", help="name of the weights; SYSTEM-DATA by default")
-    parser.add_argument("--preset", help="which of the system's schedules; scratch by default, fine-tune after weights")
-    parser.add_argument(
-        "--start-from", nargs="+", metavar="WEIGHTS", help="a checkpoint or its name in weights/; or files that others "
-        "published: ImageNet weights for the 2-D backbone, I3D weights (one file for each stream)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the system (see `list`)"
-    )
-    parser.add_argument("--clips-per-class", type=int, default=250, help="how many synthetic clips of each class")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch", type=int, help="clips per update, of all processes together")
-    parser.add_argument("--micro-batch", type=int, help="clips computed at once; gradients are added up")
-    parser.add_argument("--rate", type=float, help="learning rate at the start")
-    parser.add_argument("--patience", type=int, help="epochs without a better validation that end it; 0: never")
-    parser.add_argument(
-        "--keep", choices=KEPT, help="the weights of the epoch that validates best (so by default), or of the last "
-        "epoch, where too few clips validate to choose by",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, help="computing threads; part of what makes a run exact")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
-    parser.add_argument("--numbers", choices=["auto", "float32", "bfloat16"], help="auto: the faster")
+    add_options(parser)
     parser.add_argument("--out", type=Path, help="run folder; runs/NAME by default")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
 
@@ -78,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
             with contextlib.suppress(OSError):  # the disk may be full: the error itself matters more
                 job.log("failed", error=f"{type(error).__name__}: {error}")
             with contextlib.suppress(OSError):
-                job.set_status("failed", str(error) or type(error).__name__)
+                slower = {"rate": error.rate} if isinstance(error, NotFiniteError) else {}
+                job.set_status("failed", str(error) or type(error).__name__, **slower)
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -98,7 +65,7 @@ def _job(args: argparse.Namespace) -> Run:
             raise BadValue("What is learned is decided when a training begins: --leave-out does not go with --resume.")
         job = Run(args.resume)
         job.settings()
-        wanted = {name: getattr(args, name) for name in CHANGEABLE if getattr(args, name) is not None}
+        wanted = {name: getattr(args, name) for name in changeable() if getattr(args, name) is not None}
         if wanted:
             job.change(**wanted)
         return job
@@ -113,16 +80,12 @@ def _job(args: argparse.Namespace) -> Run:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    data = args.data if drawn(args.data) else str(Path(args.data).expanduser())
+    values = given(args)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    return Settings(
-        system=args.system, data=data, name=args.name or _name(args.system, args.data),
-        preset=args.preset or _preset(args), options=_options(args),
-        clips_per_class=args.clips_per_class, epochs=args.epochs, batch=args.batch, rate=args.rate, seed=args.seed,
-        threads=args.threads or max(1, cores() // here), device=args.device or "auto", numbers=args.numbers or "auto",
-        start_from=os.pathsep.join(args.start_from or ()), fold=args.fold or "", leave_out=args.leave_out or [],
-        patience=args.patience, keep=args.keep or KEPT[0], micro_batch=args.micro_batch,
-    )  # fmt: skip
+    values["data"] = args.data if drawn(args.data) else str(Path(args.data).expanduser())
+    values["options"] = _options(args)
+    values["threads"] = args.threads or max(1, cores() // here)
+    return Settings(**{"name": _name(args.system, args.data), "preset": _preset(args), **values})
 
 
 def _preset(args: argparse.Namespace) -> str:
@@ -138,10 +101,10 @@ def _options(args: argparse.Namespace) -> dict[str, str | float]:
     from actrec.systems import named
 
     wanted = {}
-    for each in args.option:
-        name, equals, value = each.partition("=")
+    for words in args.options or ():
+        name, equals, value = words.partition("=")
         if not equals:
-            raise BadValue(f"--option is NAME=VALUE, not '{each}'.")
+            raise BadValue(f"--option is NAME=VALUE, not '{words}'.")
         wanted[name] = value
     return dict(named(args.system, wanted).chosen)
 

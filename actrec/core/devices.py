@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actrec.core.errors import BadValue
@@ -21,6 +24,23 @@ def cores() -> int:
 
 def cores_in_words() -> str:
     return "1 core" if cores() == 1 else f"{cores()} cores"
+
+
+def processor() -> str:
+    """The processor and how many of its cores there are: what a finding about speed or numbers holds for."""
+    facts = processor_facts()
+    kind = "-".join(facts[name] for name in ("cpu family", "model", "stepping") if name in facts)
+    return f"{facts.get('model name', platform.processor())} {kind} x{cores()}"
+
+
+@functools.cache
+def processor_facts() -> dict[str, str]:
+    """What Linux says of the processor; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return {}
+    return {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
 
 
 def choose_device(wanted: str = "auto") -> torch.device:

@@ -1,28 +1,40 @@
-"""How a network's numbers are stored while it runs, and which format is fastest here."""
+"""In which number format a network runs on this machine: what there is, what was checked, timed and remembered.
+
+A format is used for a network only after its results were compared with float32 (`dirty_memory` runs such a check),
+then timed. What was found is kept in the cache and read here without PyTorch.
+"""
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from actrec.core.devices import processor, processor_facts
+from actrec.core.files import cache_folder, parsed, read_small, remember
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-from actrec.core.devices import cores
-from actrec.core.files import _read_json, cache_folder, remember
+PACKAGE = Path(__file__).resolve().parents[1]
+MOST_BYTES = 16 << 20  # of what is remembered
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberFormat:
     """How a network's numbers are stored while it runs."""
 
     dtype: str
     channels_last: bool
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {'channels-last' if self.channels_last else 'contiguous'}"
 
     def convert(self, network: nn.Module) -> nn.Module:
         """The network in this format; five-dimensional weights channels-last in 3-D, four-dimensional in 2-D."""
@@ -52,55 +64,111 @@ def _layout(dimensions: int) -> torch.memory_format:
     return torch.channels_last_3d if dimensions == 5 else torch.channels_last
 
 
-FLOAT32 = Numbers("float32", channels_last=False)
-CANDIDATES = (Numbers("float32", channels_last=True), Numbers("bfloat16", channels_last=True), FLOAT32)
+FLOAT32 = NumberFormat("float32", channels_last=False)  # what every other format is compared with
+CANDIDATES = (NumberFormat("float32", channels_last=True), NumberFormat("bfloat16", channels_last=True), FLOAT32)
 
 
-def candidates() -> tuple[Numbers, ...]:
+def candidates() -> tuple[NumberFormat, ...]:
     """The formats worth timing on this processor: bfloat16 without its own instructions only costs time."""
-    flags = _processor_facts().get("flags", "")
+    flags = processor_facts().get("flags", "")
     if flags and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
         return tuple(each for each in CANDIDATES if each.dtype != "bfloat16")
     return CANDIDATES
 
 
-def choose_numbers(key: str, device: torch.device, run: Callable[[Numbers], object]) -> Numbers:
-    """The fastest format for a network on this machine, found by a short timing once and remembered.
+def format_named(name: str) -> NumberFormat:
+    """The candidate that goes by `str(format)`."""
+    return next(each for each in CANDIDATES if str(each) == name)
 
-    `run` computes the network once in the given format. On a GPU with bfloat16 there is nothing to time.
+
+# --- what was found on this machine ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found for one topic: what was chosen, how long each choice takes, which were refused and why.
+
+    The names are those of number formats (`str(format)`), or whatever else the topic chooses from. A reason is half a
+    sentence: what differs most from float32, and where.
     """
-    import torch
 
-    if device.type == "cuda":
-        return CANDIDATES[1] if torch.cuda.is_bf16_supported() else CANDIDATES[0]
-    memory = cache_folder() / "numbers.json"
-    entry = f"{_processor()} {torch.__version__} {torch.get_num_threads()} threads: {key}"
-    known = _read_json(memory)
-    if entry in known:
-        return Numbers(**known[entry])
-    best = min(candidates(), key=lambda numbers: _seconds(run, numbers))
-    remember(memory, entry, vars(best))
-    return best
+    chosen: str
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, name: str, reason: str, instead: str) -> Finding:
+        """The same after a choice has failed when it was used: the fastest of the others is chosen, or `instead`."""
+        refused = {**self.refused, name: reason}
+        left = {each: taken for each, taken in self.milliseconds.items() if each not in refused}
+        return Finding(min(left, key=left.get, default=instead), left, refused)
 
 
-def _seconds(run: Callable[[Numbers], object], numbers: Numbers) -> float:
-    run(numbers)  # the first call compiles primitives and converts weights
-    taken = []
-    for _ in range(2):
-        start = time.perf_counter()
-        run(numbers)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+def known_finding(topic: str, threads: int) -> Finding | None:
+    """What is remembered for a topic, unless the processor, PyTorch or the code has changed since."""
+    return next((each for each, where in _remembered() if where == _place(topic, threads)), None)
 
 
-def _processor() -> str:
-    return f"{_processor_facts().get('model name', platform.processor())} x{cores()}"
+def remember_finding(topic: str, threads: int, finding: Finding) -> None:
+    """Keep what was found. A cache that cannot be written is no error: it is found again the next time."""
+    with contextlib.suppress(OSError):
+        entry = f"{processor()}, {threads} threads: {topic}"  # of an older PyTorch or code it is replaced
+        remember(_memory(), entry, {**_place(topic, threads), **asdict(finding)})
 
 
-def _processor_facts() -> dict[str, str]:
-    """What Linux says of the processor; empty elsewhere."""
+def refusals() -> list[str]:
+    """One sentence for each format that failed its check on this machine."""
+    here = _place("", 0)
+    sentences = []
+    for finding, place in _remembered():
+        if all(place[name] == here[name] for name in ("processor", "torch", "code")):
+            sentences += [f"{name} is not used for {place['topic']}: {why}." for name, why in finding.refused.items()]
+    return list(dict.fromkeys(sentences))
+
+
+@functools.cache
+def code_version() -> str:
+    """A short word that changes with the code of the networks, their losses, engines and checks."""
+    digest = hashlib.sha256()
+    for folder in ("core", "models", "systems", "training", "recognition/engines"):
+        for path in sorted((PACKAGE / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _place(topic: str, threads: int) -> dict[str, str | int]:
+    """What a finding holds for."""
+    return {
+        "topic": topic, "threads": threads, "processor": processor(), "torch": _torch_version(), "code": code_version()
+    }  # fmt: skip
+
+
+@functools.cache
+def _torch_version() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return {}
-    return {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def _memory() -> Path:
+    return cache_folder() / "number_formats.json"
+
+
+def _remembered() -> list[tuple[Finding, dict]]:
+    """Every finding in the cache with what it holds for; what is damaged is left out."""
+    try:
+        entries = parsed(read_small(_memory(), MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return []
+    read = [_read(entry) for entry in entries.values()] if isinstance(entries, dict) else []
+    return [each for each in read if each is not None]
+
+
+def _read(entry: object) -> tuple[Finding, dict] | None:
+    try:
+        place = {name: entry[name] for name in ("topic", "threads", "processor", "torch", "code")}
+        taken = {str(name): float(value) for name, value in entry["milliseconds"].items()}
+        refused = {str(name): str(why) for name, why in entry["refused"].items()}
+        return Finding(str(entry["chosen"]), taken, refused), place
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None

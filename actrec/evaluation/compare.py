@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from actrec.evaluation.cost import counted
 from actrec.recognition.recognizer import Recognizer
+from actrec.recognition.results import UNKNOWN
 from actrec.systems import SYSTEMS, System
 from actrec.video import Clip
 
@@ -36,7 +37,7 @@ class Compared:
 
     @property
     def says(self) -> str:
-        return "unknown" if self.unknown else self.label
+        return UNKNOWN if self.unknown else self.label
 
 
 def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:

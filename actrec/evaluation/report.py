@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from actrec.evaluation.result import most_confused, plain
+from actrec.figures.data_uri import data_uri
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2430;--quiet:#5b6475;--line:#d9dde5;--bar:#1d4ed8;--ground:#fff}
@@ -182,6 +182,5 @@ def _picture(alt: str, draw: Callable[[ModuleType], bytes], *, fits: bool = True
         from actrec.evaluation import plots
     except ImportError:
         return f'<p class="quiet">{escape(alt)}: no picture, because matplotlib is not installed here.</p>'
-    data = base64.b64encode(draw(plots)).decode()
     size = ' class="fits"' if fits else ""
-    return f'<div class="wide"><img{size} alt="{escape(alt)}" src="data:image/png;base64,{data}"></div>'
+    return f'<div class="wide"><img{size} alt="{escape(alt)}" src="{data_uri(draw(plots), "png")}"></div>'

@@ -14,6 +14,7 @@ import numpy as np
 
 from actrec.explain.activations import Found
 from actrec.explain.embedding import Flat, Separability, flat, separability
+from actrec.figures import svg
 from actrec.figures.charts import COLOURS, colour
 from actrec.recognition.repository import distances
 from actrec.weights.cards import Card
@@ -62,29 +63,27 @@ class Atlas:
         parts = [self._reach(name, code, names) for name, code in self.centres.items()]
         for number, (label, place) in enumerate(zip(self.labels, self.flat.places, strict=True)):
             x, y = self.spot(place)
-            said = f"{label}, clip {number + 1}" + (", unknown to the weights" if self.unknown[number] else "")
+            hollow = bool(self.unknown[number])
+            name = f"{label}, clip {number + 1}" + (", unknown to the weights" if hollow else "")
             parts.append(
-                f'<g class="dot" data-index="{number}" data-label="{escape(label)}" tabindex="0" role="button" '
-                f'aria-label="{escape(said)}" transform="translate({x:.1f} {y:.1f})">'
-                f"{_mark(names.index(label), bool(self.unknown[number]))}</g>"
-            )
+                svg.element(
+                    "g", _mark(names.index(label), hollow), class_="dot", data_index=number, data_label=label,
+                    tabindex=0, role="button", aria_label=name, transform=f"translate({x:.1f} {y:.1f})",
+                )
+            )  # fmt: skip
         parts += self._centres()  # over the dots
         x, y = (0.0, 0.0) if here is None else self.spot_of(here)
-        parts.append(
-            f'<g class="here" transform="translate({x:.1f} {y:.1f})"{"" if here is not None else " hidden"}>'
-            '<circle r="11"/><path d="M-15 0h30M0 -15v30"/></g>'
-        )
-        return (
-            f'<svg class="atlas-map" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="{escape(title)}">'
-            f"{''.join(parts)}</svg>"
-        )
+        cross = svg.element("circle", r=11) + svg.path("M-15 0h30M0 -15v30")
+        hidden = "hidden" if here is None else None
+        parts.append(svg.element("g", cross, class_="here", transform=f"translate({x:.1f} {y:.1f})", hidden=hidden))
+        return svg.drawing("".join(parts), WIDTH, HEIGHT, title, "group", class_="atlas-map")
 
     def legend(self) -> str:
         """The actions with their marks."""
         names = dict.fromkeys(self.labels)
+        frame = {"viewBox": "-9 -9 18 18", "width": 16, "height": 16, "aria_hidden": "true"}
         marks = "".join(
-            f'<span class="key"><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">'
-            f"{_mark(place, False)}</svg>{escape(name)}</span>"
+            f'<span class="key">{svg.element("svg", _mark(place, False), **frame)}{escape(name)}</span>'
             for place, name in enumerate(names)
         )
         return f'<p class="keys quiet">{marks}</p>'
@@ -95,7 +94,7 @@ class Atlas:
             return ""
         x, y = self.spot_of(code)
         ink = colour(names.index(name)) if name in names else "currentColor"
-        return f'<circle class="reach" cx="{x:.1f}" cy="{y:.1f}" r="{self.threshold * self.scale:.1f}" stroke="{ink}"/>'
+        return svg.circle(x, y, self.threshold * self.scale, class_="reach", stroke=ink)
 
     def _centres(self) -> list[str]:
         """The class centres with their names; a name stands above its cross, or where it covers no other name."""
@@ -105,11 +104,9 @@ class Atlas:
             reach = LETTER * len(name) / 2
             height = next((y + off for off in NAME_AT if _free(x, y + off, reach, taken)), y + NAME_AT[0])
             taken.append((x, height, reach))
-            parts.append(
-                f'<g class="class-centre" data-centre="{escape(name)}">'
-                f'<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
-                f'<text x="{x:.1f}" y="{height:.1f}" text-anchor="middle">{escape(name)}</text></g>'
-            )
+            cross = svg.path(f"M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12")
+            words = svg.text(x, height, name, "middle")
+            parts.append(svg.element("g", cross + words, class_="class-centre", data_centre=name))
         return parts
 
 
@@ -143,8 +140,9 @@ def atlases(
 def _mark(place: int, hollow: bool) -> str:
     """An action's colour and shape."""
     shape = place // len(COLOURS) % len(SHAPES)
-    fill = f'fill="none" stroke="{colour(place)}" stroke-width="2"' if hollow else f'fill="{colour(place)}"'
-    return f'<path d="{SHAPES[shape].format(**SIZES[shape])}" {fill}/>'
+    ink = colour(place)
+    filled = {"fill": "none", "stroke": ink, "stroke_width": 2} if hollow else {"fill": ink}
+    return svg.path(SHAPES[shape].format(**SIZES[shape]), **filled)
 
 
 def unknown_to(centres: Mapping[str, Sequence[float]], threshold: float | None, codes: np.ndarray) -> np.ndarray:

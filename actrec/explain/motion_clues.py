@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Clue:
-    """One clue that was computed: a sentence, its numbers, its picture, and what is shown at each of `count` "
-    "moments."""
+    """One computed clue: a sentence, its numbers, its picture, and what is shown at each of `count` moments."""
 
     found: str
     numbers: dict

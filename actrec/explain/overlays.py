@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -23,6 +24,7 @@ from actrec.people import find_people
 from actrec.sampling import short_side
 from actrec.tailor.geometry import enhance
 from actrec.video import Clip
+from actrec.video.write import write_mp4
 
 if TYPE_CHECKING:
     from actrec.people.detector import PersonDetector
@@ -120,3 +122,10 @@ OVERLAYS: dict[str, Callable] = {
     "tailor": Overlays.tailor,
     "class saliency": Overlays.class_saliency,
 }
+
+
+def salience_video(clip: Clip, path: Path, fps: float) -> str:
+    """The clip with its motion salience over it, at most `fps` frames a second, as a file that browsers play."""
+    clip = clip.at_rate(min(clip.fps or fps, fps))
+    pairs = zip(clip.frames, salience(clip.frames), strict=True)
+    return str(write_mp4(path, (colour_maps.overlay(frame, moving) for frame, moving in pairs), fps))

@@ -1,6 +1,6 @@
 """One pixel over time: its signal, its spectrum, and what motion salience takes away from it.
 
-MDT-Net, sec. 3.1; computed by the functions of `actrec.motion.salience`.
+MDT-Net, step 2 of its methods; computed by the functions of `actrec.motion.salience`.
 """
 
 from __future__ import annotations

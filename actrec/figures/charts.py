@@ -11,6 +11,8 @@ from html import escape
 
 import numpy as np
 
+from actrec.figures import svg
+
 WIDTH, HEIGHT = 440, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 30, 38
 MANY_NUMBERS = 1 << 19  # in codes, from which all their directions take too long
@@ -63,18 +65,15 @@ def lines(
     for number, each in enumerate(series.values()):
         dots = [place(*point) for point in each if math.isfinite(point[1])]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
-        parts.append(
-            f'<polyline class="curve" points="{path}" fill="none" stroke="{colour(number)}" stroke-width="2"/>'
-        )
+        ink = colour(number)
+        parts.append(svg.element("polyline", class_="curve", points=path, fill="none", stroke=ink, stroke_width=2))
         if len(dots) < 40:
-            parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.4" fill="{colour(number)}"/>' for a, b in dots]
+            parts += [svg.circle(a, b, 2.4, fill=ink) for a, b in dots]
     if mark:
         a = place(mark[0], low)[0]
         end = "end" if a > WIDTH * 0.7 else "start"
-        parts.append(
-            f'<line x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="currentColor" '
-            f'stroke-dasharray="4 3"/>' + _text(a + (-4 if end == "end" else 4), TOP + 10, mark[1], end)
-        )
+        parts.append(svg.line(a, TOP, a, HEIGHT - BOTTOM, stroke="currentColor", stroke_dasharray="4 3"))
+        parts.append(_text(a + (-4 if end == "end" else 4), TOP + 10, mark[1], end))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x, "middle"))
     parts.append(_legend(list(series)))
     return figure(title, "".join(parts), WIDTH, HEIGHT)
@@ -89,9 +88,7 @@ def _grid(across: list[float], up: list[float], place, percent: bool) -> str:
     parts = []
     for value in up:
         b = place(0, value)[1]
-        parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{b:.1f}" y2="{b:.1f}" stroke="currentColor" opacity=".16"/>'
-        )
+        parts.append(svg.line(LEFT, b, WIDTH - RIGHT, b, stroke="currentColor", opacity=0.16))
         parts.append(_text(LEFT - 6, b + 4, f"{value:.0%}" if percent else short(value), "end"))
     for value in across:
         parts.append(_text(place(value, 0)[0], HEIGHT - BOTTOM + 16, short(value), "middle"))
@@ -106,24 +103,21 @@ def short(value: float) -> str:
 def _legend(names: list[str]) -> str:
     parts, at = [], float(LEFT)
     for number, name in enumerate(names):
-        parts.append(f'<rect x="{at:.0f}" y="8" width="14" height="4" rx="2" fill="{colour(number)}"/>')
+        parts.append(svg.rect(round(at), 8, 14, 4, rx=2, fill=colour(number)))
         parts.append(_text(at + 19, 15, name, "start"))
         at += 34 + 6.6 * len(name)
     return "".join(parts)
 
 
 def _text(a: float, b: float, text: str, anchor: str) -> str:
-    return (
-        f'<text x="{a:.1f}" y="{b:.1f}" text-anchor="{anchor}" font-size="12" fill="currentColor">{escape(text)}</text>'
-    )
+    return svg.text(a, b, text, anchor, font_size=12, fill="currentColor")
 
 
 def figure(title: str, inside: str, width: int, height: int) -> str:
     """A picture with its title, for eyes and for screen readers."""
     return (
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
-        f'style="width:100%;height:auto;color:var(--body-text-color)">{inside}</svg></figure>'
+        f"{svg.drawing(inside, width, height, title, style=f'width:100%;height:auto;{svg.INK}')}</figure>"
     )
 
 
@@ -176,26 +170,19 @@ def atlas(
     parts = []
     for name, code in rest.items():
         a, b = place(code)
-        parts.append(f'<path d="M{a - 4:.1f} {b:.1f}h8M{a:.1f} {b - 4:.1f}v8" stroke="currentColor" opacity=".6"/>')
-        parts.append(f'<g opacity=".7">{_text(a, b - 7, name, "middle")}</g>')
+        cross = f"M{a - 4:.1f} {b:.1f}h8M{a:.1f} {b - 4:.1f}v8"
+        parts.append(svg.path(cross, stroke="currentColor", opacity=0.6))
+        parts.append(svg.element("g", _text(a, b - 7, name, "middle"), opacity=0.7))
     for number, (name, codes) in enumerate(flat.items()):
-        a, b = place(codes.mean(0))
-        parts += [
-            f'<circle class="seen" cx="{c:.1f}" cy="{d:.1f}" r="3" fill="{colour(number)}" opacity=".55"/>'
-            for c, d in map(place, codes)
-        ]
-        parts.append(
-            f'<circle class="spread" cx="{a:.1f}" cy="{b:.1f}" r="{spreads[name] / size:.1f}" fill="{colour(number)}" '
-            f'fill-opacity=".1" stroke="{colour(number)}"/>'
-            f'<circle class="centre" cx="{a:.1f}" cy="{b:.1f}" r="5.5" fill="{colour(number)}" stroke="currentColor"/>'
-        )
-        parts.append(f'<g font-weight="650">{_text(a, b - 10, name, "middle")}</g>')
+        (a, b), ink = place(codes.mean(0)), colour(number)
+        parts += [svg.circle(*place(code), 3, class_="seen", fill=ink, opacity=0.55) for code in codes]
+        parts.append(svg.circle(a, b, spreads[name] / size, class_="spread", fill=ink, fill_opacity=0.1, stroke=ink))
+        parts.append(svg.circle(a, b, 5.5, class_="centre", fill=ink, stroke="currentColor"))
+        parts.append(svg.element("g", _text(a, b - 10, name, "middle"), font_weight="650"))
     if point is not None:
         a, b = place(point)
-        parts.append(
-            f'<path class="here" d="M{a:.1f} {b - 8:.1f}l8 8l-8 8l-8 -8z" fill="none" stroke="currentColor" '
-            'stroke-width="2"/>'
-        )
+        diamond = f"M{a:.1f} {b - 8:.1f}l8 8l-8 8l-8 -8z"
+        parts.append(svg.path(diamond, class_="here", fill="none", stroke="currentColor", stroke_width=2))
     title = f"Map of the codes: the two directions in which they differ most, {share:.0%} of their variance"
     title += ". Dots are views of clips, a ring is the spread around a centre, crosses are classes of the weights"
     return figure(title, "".join(parts), WIDTH, HEIGHT)
@@ -212,18 +199,14 @@ def matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> str:
         total = max(1, int(counts[row].sum()))
         middle = margin + row * cell + cell / 2
         parts.append(_text(margin - 5, middle + 4, label[:18], "end"))
-        parts.append(
-            f'<g transform="rotate(-90 {middle + 4:.1f} {margin - 5})">'
-            f"{_text(middle + 4, margin - 5, label[:18], 'start')}</g>"
-        )
+        turned = f"rotate(-90 {middle + 4:.1f} {margin - 5})"
+        parts.append(svg.element("g", _text(middle + 4, margin - 5, label[:18], "start"), transform=turned))
         for column in range(len(labels)):
             share = counts[row, column] / total
             a, b = margin + column * cell, margin + row * cell
             hint = f"{labels[row]} taken for {labels[column]}: {int(counts[row, column])} of {total}"
-            parts.append(
-                f'<rect x="{a}" y="{b}" width="{cell - 1}" height="{cell - 1}" fill="{colour(row != column)}" '
-                f'fill-opacity="{0.06 + 0.74 * share:.2f}"><title>{escape(hint)}</title></rect>'
-            )
+            shade = {"fill": colour(row != column), "fill_opacity": round(0.06 + 0.74 * share, 2)}
+            parts.append(svg.rect(a, b, cell - 1, cell - 1, svg.title(hint), **shade))
             if counts[row, column] and cell >= 22:
                 parts.append(_text(a + cell / 2, b + cell / 2 + 4, str(int(counts[row, column])), "middle"))
     return figure(title, "".join(parts), margin + side + 8, margin + side + 8)

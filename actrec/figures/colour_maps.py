@@ -13,7 +13,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-INFERNO = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)[:, :, ::-1].copy()
+from actrec.figures.scales import INFERNO, Scale, in_colours, laid_over
+
 INK, FAINT, PAPER = (35, 38, 47), (205, 208, 214), (255, 255, 255)
 PATHWAY_INKS = (
     (0, 114, 178),
@@ -35,15 +36,12 @@ def say(picture: np.ndarray, text: str, at: tuple[int, int], size: float = 0.42,
 
 def heat(salience_map: np.ndarray) -> np.ndarray:
     """A map `[H, W]` in [0, 1] in the salience colours, `uint8 [H, W, 3]`."""
-    return cv2.applyColorMap(cv2.convertScaleAbs(salience_map, alpha=255), INFERNO)
+    return in_colours(salience_map, INFERNO)
 
 
 def overlay(frame: np.ndarray, salience_map: np.ndarray, strength: float = 0.65) -> np.ndarray:
     """One frame with its map over it: salient pixels take the map's colour, still ones stay as they are."""
-    if salience_map.shape != frame.shape[:2]:
-        salience_map = cv2.resize(salience_map, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    weight = np.multiply(salience_map, strength, dtype=np.float32)
-    return cv2.blendLinear(heat(salience_map), np.ascontiguousarray(frame), weight, 1 - weight)
+    return laid_over(frame, salience_map, INFERNO, strength, power=1)
 
 
 def heat_legend(height: int = 110) -> np.ndarray:
@@ -52,6 +50,17 @@ def heat_legend(height: int = 110) -> np.ndarray:
     picture[20 : height - 20, 22:40] = heat(np.linspace(1, 0, height - 40, dtype=np.float32)[:, None].repeat(18, 1))
     say(picture, "moving", (10, 13), 0.36)
     say(picture, "still", (19, height - 7), 0.36)
+    return picture
+
+
+def scale_legend(scale: Scale, least: str, most: str, width: int = 320) -> np.ndarray:
+    """A scale as a strip with a word at both ends, for pictures that leave the page."""
+    picture = np.full((30, width, 3), PAPER, np.uint8)
+    left, right = 10 + 7 * len(least), width - 10 - 7 * len(most)
+    ramp = in_colours(np.linspace(0, 1, max(2, right - left), dtype=np.float32)[None].repeat(12, 0), scale)
+    picture[9:21, left : left + ramp.shape[1]] = ramp
+    say(picture, least, (4, 19), 0.38, INK)
+    say(picture, most, (right + 6, 19), 0.38, INK)
     return picture
 
 

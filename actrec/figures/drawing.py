@@ -1,36 +1,21 @@
 """Figures that explain: pictures, arrows and words in one SVG, in the page's own colours, light or dark.
 
-One scale per meaning: salience is `pictures.INFERNO`, flow the colour wheel, how strongly a layer answers `STRENGTH`
-(dark to bright), what has a sign `SIGNED` (blue below zero, pale at zero, red above).
+A value's colour comes from the scale of its meaning (`actrec.figures.scales`).
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-import cv2
 import numpy as np
 
-from actrec.core.errors import BadValue
-from actrec.figures.colour_maps import INFERNO
+from actrec.figures import svg
+from actrec.figures.data_uri import jpeg_uri, png_uri
+from actrec.figures.scales import SCALES, in_colours
 
-STRENGTH = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, :, ::-1].copy()
 ACCENT, SECOND, THIRD = "#0d9488", "#d97706", "#8b5cf6"  # told apart on light and on dark ground
-
-
-def _signed_scale() -> np.ndarray:
-    """256 colours from blue over a pale grey to red."""
-    ends = np.array([[33, 102, 172], [146, 197, 222], [240, 240, 240], [244, 165, 130], [178, 24, 43]], np.float64)
-    at = np.linspace(0, 4, 256)
-    columns = [np.interp(at, np.arange(5), ends[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(columns, 1)).astype(np.uint8)[:, None]
-
-
-SIGNED = _signed_scale()
-SCALES = {"strength": STRENGTH, "signed": SIGNED, "salience": INFERNO}
 
 
 @dataclass(frozen=True)
@@ -64,16 +49,7 @@ def coloured(values: np.ndarray, scale: str, most: float | None = None) -> np.nd
     most = float(np.abs(values).max() if most is None else most) or 1.0
     share = values / most
     place = (share + 1) / 2 if scale == "signed" else share
-    return cv2.applyColorMap(np.rint(np.clip(place, 0, 1) * 255).astype(np.uint8), SCALES[scale])
-
-
-def data_uri(picture: np.ndarray, *, photo: bool) -> str:
-    """A picture inside a page: JPEG for what a camera saw, PNG where every pixel counts."""
-    kind, options = ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, 85]) if photo else ("png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
-    done, data = cv2.imencode(f".{kind}", cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR), options)
-    if not done:
-        raise BadValue(f"The picture could not be written as {kind}.")
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return in_colours(np.clip(place, 0, 1), SCALES[scale])
 
 
 class Canvas:
@@ -88,49 +64,43 @@ class Canvas:
     ) -> float:
         """A picture `uint8 [H, W, 3]` at (x, y); `cells` keeps every pixel a square. Answers with its height."""
         height = width * picture.shape[0] / picture.shape[1] if height is None else height
-        style = ' style="image-rendering:pixelated"' if cells else ""
         self._parts.append(
-            f'<image href="{data_uri(picture, photo=not cells)}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
-            f'height="{height:.1f}" preserveAspectRatio="none"{style}/>'
-        )
+            svg.element(
+                "image", href=png_uri(picture) if cells else jpeg_uri(picture), x=x, y=y, width=width, height=height,
+                preserveAspectRatio="none", style="image-rendering:pixelated" if cells else None,
+            )
+        )  # fmt: skip
         return height
 
     def text(
         self, x: float, y: float, words: str, anchor: str = "start", *, size: float = 12, bold: bool = False,
         colour: str = "currentColor",
     ) -> None:  # fmt: skip
-        weight = ' font-weight="650"' if bold else ""
-        self._parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{colour}"{weight}>'
-            f"{escape(words)}</text>"
-        )
+        weight = "650" if bold else None
+        self._parts.append(svg.text(x, y, words, anchor, font_size=size, fill=colour, font_weight=weight))
 
     def upright(self, x: float, y: float, words: str, size: float = 11) -> None:
         """Words that run downwards from (x, y)."""
-        self._parts.append(
-            f'<text transform="translate({x:.1f} {y:.1f}) rotate(60)" font-size="{size:g}" fill="currentColor">'
-            f"{escape(words)}</text>"
-        )
+        turned = f"translate({x:.1f} {y:.1f}) rotate(60)"
+        self._parts.append(svg.element("text", escape(words), transform=turned, font_size=size, fill="currentColor"))
 
     def rect(
         self, x: float, y: float, width: float, height: float, *, stroke: str = "none", fill: str = "none",
         thick: float = 1.5, opacity: float = 1.0, hint: str = "",
     ) -> None:  # fmt: skip
-        title = f"<title>{escape(hint)}</title>" if hint else ""
         self._parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" '
-            f'stroke="{stroke}" stroke-width="{thick:g}" fill="{fill}" opacity="{opacity:.2f}">{title}</rect>'
-        )
+            svg.rect(x, y, width, height, svg.title(hint), stroke=stroke, stroke_width=thick, fill=fill,
+                     opacity=round(opacity, 2))
+        )  # fmt: skip
 
     def line(
         self, x: float, y: float, to_x: float, to_y: float, *, stroke: str = "currentColor", thick: float = 1.2,
         dashed: bool = False, opacity: float = 1.0,
     ) -> None:  # fmt: skip
-        dash = ' stroke-dasharray="4 3"' if dashed else ""
         self._parts.append(
-            f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" stroke="{stroke}" '
-            f'stroke-width="{thick:g}" opacity="{opacity:.2f}"{dash}/>'
-        )
+            svg.line(x, y, to_x, to_y, stroke=stroke, stroke_width=thick, opacity=round(opacity, 2),
+                     stroke_dasharray="4 3" if dashed else None)
+        )  # fmt: skip
 
     def arrow(self, x: float, y: float, to_x: float, to_y: float, *, stroke: str = ACCENT, thick: float = 1.6) -> None:
         """A line with a head at its end; shorter than a head it is a dot."""
@@ -142,21 +112,16 @@ class Canvas:
         head = min(6.0, 0.6 * length)
         left = np.array([to_x, to_y]) - head * along + head * 0.5 * np.array([-along[1], along[0]])
         right = np.array([to_x, to_y]) - head * along - head * 0.5 * np.array([-along[1], along[0]])
-        self._parts.append(
-            f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}M{left[0]:.1f} {left[1]:.1f}L{to_x:.1f} {to_y:.1f}'
-            f'L{right[0]:.1f} {right[1]:.1f}" stroke="{stroke}" stroke-width="{thick:g}" fill="none"/>'
-        )
+        head = f"M{left[0]:.1f} {left[1]:.1f}L{to_x:.1f} {to_y:.1f}L{right[0]:.1f} {right[1]:.1f}"
+        self.path(f"M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}{head}", stroke=stroke, thick=thick)
 
     def dot(
         self, x: float, y: float, radius: float = 4, *, fill: str = ACCENT, stroke: str = "none", hint: str = ""
     ) -> None:
-        title = f"<title>{escape(hint)}</title>" if hint else ""
-        self._parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}" stroke="{stroke}">{title}</circle>'
-        )
+        self._parts.append(svg.circle(x, y, radius, svg.title(hint), fill=fill, stroke=stroke))
 
     def path(self, d: str, *, stroke: str = "currentColor", thick: float = 1.4, fill: str = "none") -> None:
-        self._parts.append(f'<path d="{d}" stroke="{stroke}" stroke-width="{thick:g}" fill="{fill}"/>')
+        self._parts.append(svg.path(d, stroke=stroke, stroke_width=thick, fill=fill))
 
     def scale(self, kind: str, x: float, y: float, low: str, high: str, width: float = 90) -> None:
         """The legend of a scale: its colours with the words for both ends."""
@@ -166,11 +131,8 @@ class Canvas:
         self.text(x + width, y + 21, high, "end", size=11)
 
     def svg(self) -> str:
-        return (
-            f'<svg viewBox="0 0 {self.width:.0f} {self.height:.0f}" role="img" aria-label="{escape(self.label)}" '
-            f'style="width:100%;max-width:{1.4 * self.width:.0f}px;height:auto;color:var(--body-text-color)">'
-            f"{''.join(self._parts)}</svg>"
-        )
+        widest = f"width:100%;max-width:{1.4 * self.width:.0f}px;height:auto;{svg.INK}"
+        return svg.drawing("".join(self._parts), self.width, self.height, self.label, style=widest)
 
 
 def strip(

@@ -2,7 +2,7 @@
 in torch.
 
 Also the two ways flow is kept as pictures: flow frames with horizontal part, vertical part and magnitude
-(Asymmetric 3D-CNN, sec. 3.3), and two bytes per pixel that can be turned back into flow.
+(Asymmetric 3D-CNN, sec. 3.4), and two bytes per pixel that can be turned back into flow.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ import numpy as np
 from actrec.motion.salience import salience
 from actrec.people.boxes import smooth, unions, within
 from actrec.video import Clip
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.people.detector import PersonDetector
 
-SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "person-detector"
+SHIPPED = WEIGHTS / "person-detector"
 EVERY = 3  # frames; a person hardly leaves a smoothed box in a tenth of a second
 
 
@@ -46,11 +47,12 @@ def open_detector(
     fetched before, or is fetched now when `download` asks for it (into `folder`, by default the user's
     cache).
     """
-    from actrec.people.detector import WEIGHTS, PersonDetector
+    from actrec.people.detector import WEIGHTS as TENSORS
+    from actrec.people.detector import PersonDetector
 
     if path is not None:
         return PersonDetector.load(Path(path), device)
-    if (SHIPPED / WEIGHTS).is_file():
+    if (SHIPPED / TENSORS).is_file():
         return PersonDetector.load(SHIPPED, device)
     from actrec.people.public import fetched, public_detector
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,19 @@ from torch import nn
 
 from actrec.core.devices import DEVICE_FAILED, choose_device
 from actrec.core.errors import BadValue
-from actrec.core.number_formats import FLOAT32, Numbers, choose_numbers
-from actrec.metrics.accuracy import softmax
+from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
+from actrec.recognition.calibrated import centres_of, gaps, shares, unit
+from actrec.recognition.engines.choice import Choice, gpu_engine
+from actrec.recognition.engines.engine import Answer, Engine
+from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.repository import Judgement
 from actrec.systems import SYSTEMS, System, Views, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
-from actrec.weights.folders import DEFAULT_SYSTEM, settled
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
 
 BATCH = 16
 
@@ -77,33 +80,103 @@ def steadied(lately: Sequence[Prediction]) -> Prediction:
 
 
 class Recognizer:
-    """`predict`, `predict_many` and `embed` may be called from any thread; one computes at a time."""
+    """`predict`, `predict_many` and `embed` may be called from any thread; one computes at a time.
 
-    def __init__(self, system: System, network: nn.Module, card: Card, device: str = "auto") -> None:
+    The network is the recognizer's from then on. On a processor the engine that was found fastest earlier answers, or
+    PyTorch in float32 until `settle` has found it. With `only_torch` OpenVINO is left alone.
+    """
+
+    def __init__(
+        self, system: System, network: nn.Module, card: Card, device: str = "auto", *, only_torch: bool = False
+    ) -> None:
         self.system, self.card, self.labels = system, card, tuple(card.labels)
         self.device, self.notice = choose_device(device), ""
-        self._lock = threading.Lock()
-        self._spare = copy.deepcopy(network.eval()) if self.device.type == "cuda" else None  # for when the GPU is gone
-        try:
-            self.numbers, self._network = _fastest(system, network.eval(), self.device, len(self.labels))
-        except DEVICE_FAILED as error:
-            self._to_processor(error)
         if system.decides == "centres" and set(card.centres or self.labels) != set(self.labels):
             raise WeightsError(f"The weights '{card.name}' need one class centre for each of their labels.")
-        kept = card.centres or {}
-        order = self.labels if set(kept) == set(self.labels) else tuple(kept)
-        self.centre_names = order
-        self._centres = np.array([kept[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
+        self.centre_names, self._centres = centres_of(card)
+        self._lock, self._settling, self._settled = threading.Lock(), threading.Lock(), False
+        self._plain, self._only_torch = network.eval().cpu(), only_torch
+        try:
+            self._engine = self._first_engine()
+        except DEVICE_FAILED as error:
+            if self.device.type != "cuda":
+                raise
+            self._leave_gpu(error)
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the answers now."""
+        return self._engine
 
     @property
     def network(self) -> nn.Module:
-        """The network that answers, in `numbers`; who wants to change it takes a copy."""
-        return self._network
+        """A copy of the network for PyTorch, in float32, with its batch norms folded: for gradients and inner layers.
+        Whoever asks may change it."""
+        return for_inference(self._plain).to(self.device)
+
+    @property
+    def settled(self) -> bool:
+        """Whether `settle` has nothing left to do."""
+        return self._settled or self.device.type == "cuda"
+
+    def settle(self) -> None:
+        """Change to the engine that is fastest here. Where that is not remembered it takes seconds, in a child at low
+        priority; answers go on meanwhile."""
+        with self._settling:
+            if self.settled:
+                return
+            choice = self._choice
+            name = (choice.known() or choice.find()).chosen
+            try:
+                engine = choice.open(name)
+                for count in (1, 3):  # the first answer of every batch size takes longer
+                    engine.answer([self._blank()] * count)
+            except DEVICE_FAILED as error:
+                self._report_failure(name, error)
+            else:
+                self._engine = engine
+            self._settled = True
+
+    def _first_engine(self) -> Engine:
+        """What answers from the start, without a wait."""
+        if self.device.type == "cuda":
+            return gpu_engine(self.system, self._plain, self.device, self.shares)
+        choice = self._choice
+        finding = choice.known()
+        if finding is not None and choice.opens_at_once(finding.chosen):
+            try:
+                engine = choice.open(finding.chosen)
+                self._settled = True
+                return engine
+            except DEVICE_FAILED as error:
+                self._report_failure(finding.chosen, error)
+        return TorchEngine(self.system, self._plain, self.device)
+
+    @cached_property
+    def _choice(self) -> Choice:
+        return Choice(self.system, self._plain, self.card, only_torch=self._only_torch)
+
+    def _blank(self) -> Views:
+        return {
+            name: np.zeros((each.channels, each.frames, each.size, each.size), np.uint8)
+            for name, each in self.system.inputs.items()
+        }
+
+    def _report_failure(self, engine: str, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:200]
+        self.notice = f"'{self.card.name}' is computed by PyTorch: {engine} fails here ({reason})."
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto", *, temperature: float | None = None) -> Recognizer:
-        """A recognizer from a checkpoint folder; `temperature` stands in for the card's."""
-        card, tensors = read_checkpoint(folder)
+    def load(
+        cls,
+        weights: str | Path = DEFAULT_WEIGHTS,
+        device: str = "auto",
+        *,
+        temperature: float | None = None,
+        only_torch: bool = False,
+    ) -> Recognizer:
+        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's."""
+        card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
         if card.system not in SYSTEMS:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
@@ -112,7 +185,8 @@ class Recognizer:
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)
-        return cls(system, network, card if temperature is None else replace(card, temperature=temperature), device)
+        card = card if temperature is None else replace(card, temperature=temperature)
+        return cls(system, network, card, device, only_torch=only_torch)
 
     @classmethod
     def public(cls, name: str, file: Path, device: str = "auto") -> Recognizer:
@@ -161,17 +235,11 @@ class Recognizer:
         """The clip's code: the mean over its views, of length one."""
         return self._code(self.run(self.system.protocols[views].views(clip))[1])
 
-    @torch.inference_mode()
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
         """Scores before the softmax and codes of each view."""
         scores, codes = [], []
         for start in range(0, len(views), BATCH):
-            batch = views[start : start + BATCH]
-            try:
-                score, code = self._compute(batch)
-            except DEVICE_FAILED as error:
-                self._to_processor(error)
-                score, code = self._compute(batch)
+            score, code = self._compute(views[start : start + BATCH])
             scores.append(score)
             codes.append(code)
         scores, codes = np.concatenate(scores), np.concatenate(codes)
@@ -187,37 +255,48 @@ class Recognizer:
 
     def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
-        if self.system.decides == "centres":
-            logits = -np.square(self._gaps(unit(codes)))
-        return softmax(logits, self.card.temperature or 1.0)
+        return shares(self.system, self.card, logits, codes)
 
-    def _compute(self, batch: list[Views]) -> tuple[np.ndarray, np.ndarray]:
-        inputs = self.system.tensors(batch, self.device)
+    def _compute(self, batch: list[Views]) -> Answer:
+        engine = self._engine
+        try:
+            return engine.answer(batch)
+        except DEVICE_FAILED as error:
+            self._replace(engine, error)
+            return self._engine.answer(batch)
+
+    def _replace(self, engine: Engine, error: Exception) -> None:
+        """Go on without an engine that failed; what is wrong with the network itself is raised."""
         with self._lock:
-            code = self._network.code(**{name: self.numbers.arrange(value) for name, value in inputs.items()})
-            score = self._network.scores(code) if self.system.decides == "scores" else code[:, :0]
-            return score.float().cpu().numpy(), code.float().cpu().numpy()
+            if engine is not self._engine:  # another thread has replaced it meanwhile
+                return
+            if self.device.type == "cuda":
+                self._leave_gpu(error)
+            elif engine.name.startswith("OpenVINO"):
+                self._report_failure(engine.name, error)
+                self._engine = TorchEngine(self.system, self._plain, self.device)
+            else:
+                raise error
 
     def without_gpu(self, error: Exception) -> str:
         """Go on without a GPU that failed someone who used the network himself, and what to say of it; any other error
         is raised again."""
-        self._to_processor(error)
+        with self._lock:
+            if self.device.type == "cuda":
+                self._leave_gpu(error)
+            elif not self.notice:
+                raise error
         return self.notice
 
-    def _to_processor(self, error: Exception) -> None:
-        """Go on without the GPU, from the copy beside it; what is wrong with the network itself is raised."""
-        with self._lock:
-            if self._spare is None:
-                if self.notice:  # another thread has gone there meanwhile
-                    return
-                raise error
-            device, full = self.device, isinstance(error, torch.OutOfMemoryError)
-            self.numbers, self._network = _fastest(self.system, self._spare, torch.device("cpu"), len(self.labels))
-            self.device, self._spare = torch.device("cpu"), None
-            self.notice = (
-                f"'{self.card.name}' computes on the processor now: {device} "
-                f"{'has no memory left' if full else 'does not answer'}. Start the program again to go back."
-            )
+    def _leave_gpu(self, error: Exception) -> None:
+        """Go on without the GPU, which has no memory left or is gone."""
+        device, full = self.device, isinstance(error, torch.OutOfMemoryError)
+        self.device = torch.device("cpu")
+        self._engine = self._first_engine()
+        self.notice = (
+            f"'{self.card.name}' computes on the processor now: {device} "
+            f"{'has no memory left' if full else 'does not answer'}. Start the program again to go back."
+        )
 
     def distances(self, code: np.ndarray) -> dict[str, float]:
         """Euclidean distance from a code to every class centre."""
@@ -235,25 +314,19 @@ class Recognizer:
         return Judgement(label if known else None, distance, threshold, tuple(nearest))
 
     def _gaps(self, codes: np.ndarray) -> np.ndarray:
-        """Euclidean distances [codes, centres]."""
-        if len(self._centres) and self._centres.shape[1] != codes.shape[1]:
-            raise WeightsError(
-                f"The class centres of the weights '{self.card.name}' have {self._centres.shape[1]} numbers each, its "
-                f"codes {codes.shape[1]}. They are damaged."
-            )
-        return np.linalg.norm(codes[:, None] - self._centres[None], axis=2)
+        return gaps(codes, self._centres, self.card)
 
     def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
         began = time.perf_counter()
         scores = self.shares(logits, codes)
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
-        gaps = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
-        nearest = min(gaps, key=gaps.get) if gaps else None
+        far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
+        nearest = min(far, key=far.get) if far else None
         cost["fusion"] = (time.perf_counter() - began) * 1000
         return Prediction(
             self.labels, fused.shares, scores, fused.weights, code, nearest,
-            gaps[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
+            far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
         )  # fmt: skip
 
     @staticmethod
@@ -279,33 +352,11 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def unit(codes: np.ndarray) -> np.ndarray:
-    """Codes of length one."""
-    return codes / np.linalg.norm(codes, axis=-1, keepdims=True).clip(1e-12)
-
-
-def _fastest(system: System, network: nn.Module, device: torch.device, classes: int) -> tuple[Numbers, nn.Module]:
-    """The network in the number format that runs fastest here."""
-    network = for_inference(network).to(device)
-    copies: dict[Numbers, nn.Module] = {}
-    blank = {name: value.to(device) for name, value in system.blank().items()}
-
-    @torch.inference_mode()
-    def run(numbers: Numbers) -> object:
-        if numbers not in copies:
-            copies[numbers] = numbers.convert(copy.deepcopy(network))
-        return copies[numbers](**{name: numbers.arrange(value) for name, value in blank.items()})
-
-    chosen = "".join(f" {name}={value}" for name, value in system.chosen.items())
-    numbers = choose_numbers(f"{system.name}{chosen} {classes} classes", device, run)
-    return numbers, copies.get(numbers) or (network if numbers == FLOAT32 else numbers.convert(network))
-
-
 def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
-    """The recognizer that a system, weights or both name; without weights `SYSTEM-synthetic` is taken."""
-    if system is None and weights is not None:
-        return Recognizer.load(find_weights(weights, folder), device)
-    system = system or DEFAULT_SYSTEM
+    """The recognizer that a system, weights or both name. For a system alone `SYSTEM-synthetic` is taken, and the
+    default weights where neither is named."""
+    if system is None:
+        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device)
     chosen = named(system)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry
@@ -334,4 +385,5 @@ def find_weights(name: str, folder: Path) -> Path:
         if (settled(candidate) / "card.json").is_file():
             return candidate
     known = ", ".join(cards(folder)) or "none"
-    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.")
+    more = " Other weights are in the project's repository, not in the installed package." if folder == SHIPPED else ""
+    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.{more}")

@@ -35,7 +35,7 @@ REACH = {"light": 8.0, "paper": 20.0}  # pixels of flow that become the largest 
 
 SCRATCH = Schedule("adamw", rate=1e-3, epochs=12, batch=16, weight_decay=0.03, cosine=True, label_smoothing=0.05)
 FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
-# Sec. 4.1 gives rate, momentum, decay and batch; the number of epochs is not given in the paper.
+# Sec. 4.3 gives rate, momentum, decay and batch; the number of epochs is not given in the paper.
 IN_PAPER = Schedule("sgd", rate=1e-3, epochs=40, batch=6, at=(20, 30))
 
 

@@ -37,7 +37,7 @@ CROPS = (PLAIN, Placing(flip=True), Placing(zoom=1.2), Placing(zoom=1.2, flip=Tr
 
 SCRATCH = Schedule("adamw", rate=1e-3, epochs=16, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05)
 FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
-# Sec. 3.3 gives batch, momentum and decay; the rate and its steps are not given in the paper.
+# Sec. 2.5 gives batch, momentum and decay; the rate and its steps are not given in the paper.
 IN_PAPER = Schedule("sgd", rate=1e-2, epochs=60, batch=32, at=(30, 50))
 
 

@@ -36,7 +36,7 @@ PASSES = 4  # p of eq. 6; not given in the paper
 
 SCRATCH = Schedule("adamw", rate=1e-3, epochs=14, batch=24, weight_decay=0.02, cosine=True)
 FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True)
-# Sec. IV: Adam, batch 64, 500 epochs; the rate is not given in the paper.
+# Sec. IV-B: Adam, batch 64, 500 epochs; the rate is not given in the paper.
 IN_PAPER = Schedule("adamw", rate=1e-3, epochs=500, batch=64, weight_decay=0.0)
 
 

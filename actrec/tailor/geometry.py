@@ -1,6 +1,6 @@
 """MS3D's tailor: cut close to the person, brighten the inside of the box, let the outside decay.
 
-Tailor strategy of "Multi-clue sparse 3-D convolutional networks" (MS3D), sec. 4-B, eq. 7 and 8.
+Tailor strategy of "Multi-clue sparse 3-D convolutional networks" (MS3D), sec. IV-B, eq. 7 and 8.
 Ours, not the paper's: rings are counted in the larger of the horizontal and vertical distance, so that
 they are rectangles like the box; with several boxes the nearest one counts; one union box over the clip is
 the default (the option is a box per frame); the values of η and ξ; products are rounded and clipped at 255.

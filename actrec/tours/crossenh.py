@@ -365,7 +365,7 @@ TOUR = Tour(
             positions, (MOMENT,),
         ),
         Step(
-            "Nine bridges", "sec. 3.1, fig. 2",
+            "Nine bridges", "sec. 3.1, fig. 1",
             "Three positions in the teacher times three in the student make nine possible first bridges, a to i. A "
             "bridge asks the student's map to resemble the teacher's; where their shapes differ an adapter helps. Pick "
             "one and see what meets on it.",
@@ -403,7 +403,7 @@ TOUR = Tour(
             last_layer,
         ),
         Step(
-            "Does the claim hold here?", "tables 2 to 5",
+            "Does the claim hold here?", "table 3",
             "Is a taught student better than one that learned alone, and do the bridges do it? What has been found "
             "with this project's networks stands here.",
             lambda _: verdict("crossenh"),

@@ -330,7 +330,7 @@ TOUR = Tour(
     "coarsely, on pictures in which everything that stands still has been darkened first.",
     steps=(
         Step(
-            "Segments and key frames", "sec. 3, sampling",
+            "Segments and key frames", "methods, step 1",
             "The clip is cut into segments of equal length, so that nothing of it is missed. From each segment five "
             "pictures are drawn, and the fourth of them is its key frame. The draw is new in every training step; draw "
             "again and watch the key frames change.",
@@ -341,7 +341,7 @@ TOUR = Tour(
             ),
         ),
         Step(
-            "One pixel over time", "sec. 3.1",
+            "One pixel over time", "methods, step 2",
             "Follow a single pixel through the clip: its brightness is a signal, like a sound. A Fourier transform "
             "takes it apart into frequencies. What is constant is the scenery and goes; what is left is motion. You "
             "start at the pixel that changes most. Raise the cut-off and slow changes go, too.",
@@ -350,7 +350,7 @@ TOUR = Tour(
             start=one_pixel_start,
         ),
         Step(
-            "Pictures times their salience", "sec. 3.1",
+            "Pictures times their salience", "methods, step 2",
             "Do that for every pixel, square what is left, smooth it over the neighbours and scale it from 0 to 1: the "
             "salience map. The pictures are multiplied by it. A cluttered but quiet background goes dark before the "
             "network ever sees it; how dark is the strength.",
@@ -362,21 +362,21 @@ TOUR = Tour(
             ),
         ),
         Step(
-            "Fine differences", "sec. 3.2",
+            "Fine differences", "methods, step 3",
             "Within a segment the five pictures are close together, and their differences show how something moves "
             "right now: the edge of an arm, its direction. Go through the segments and find the one where most "
             "happens.",
             fine, (SEGMENT,),
         ),
         Step(
-            "Coarse differences", "sec. 3.2",
+            "Coarse differences", "methods, step 3",
             "Between the key frames of neighbouring segments lies more time, and their differences show what has come "
             "of the movement: the arm was down and is up. Fine and coarse differences together go into the motion "
             "path.",
             coarse, (SEGMENT,),
         ),
         Step(
-            "A kernel that bends", "sec. 3.3, DCME",
+            "A kernel that bends", "methods, step 5",
             "From one key frame to the next things have moved, so comparing the same place in both compares different "
             "things. A deformable convolution may fetch its inputs from somewhere else: it learns, for each place, an "
             "offset for each of its taps. Whether it has learned to use that, the arrows show.",
@@ -384,27 +384,27 @@ TOUR = Tour(
             (SEGMENT, WHERE, Choice("kernel", "Kernel", ("3×3", "5×5"), "3×3")),
         ),
         Step(
-            "Raised where it moves", "sec. 3.3, DCME",
+            "Raised where it moves", "methods, step 5",
             "The bent features of the next key frame, minus the present ones, pass a sigmoid and become a gate. Where "
             "something moves, features are raised or lowered; everywhere else they pass unchanged.",
             gates, (SEGMENT, WHERE),
         ),
         Step(
-            "Channels over time", "sec. 3.3, channel excitation",
+            "Channels over time", "methods, step 6",
             "A second gate asks which channels matter at which time. Each channel's mean is followed over the segments "
             "by a small convolution along time, and its picture by one in space. Shown are the channels whose gate "
             "changes most on your clip.",
             course, (WHERE, Slider("count", "Channels", 3, 16, 1, 8)),
         ),
         Step(
-            "What it costs", "sec. 4",
+            "What it costs", "table 2",
             "The paper compares itself with TSN and TSM on the same backbone but prints no multiplications. They can "
             "be counted: all three are one network here, with and without the modules.",
             cost,
             needs_clip=False,
         ),
         Step(
-            "Does the claim hold here?", "tables 1 to 5",
+            "Does the claim hold here?", "tables 1 and 2",
             "Salience should help where the background is busy and do little where it is plain. What has been found "
             "with this project's networks stands here.",
             lambda _: verdict("mdtnet"),

@@ -483,7 +483,7 @@ TOUR = Tour(
             start=judged_start,
         ),
         Step(
-            "Does the claim hold here?", "table I to IV",
+            "Does the claim hold here?", "tables I to III",
             "The paper reports whole systems on other data. What has been found here about its single ideas, on clips "
             "that were not used for training, stands below.",
             lambda _: verdict("ms3d"),

@@ -53,4 +53,8 @@ def status_of(text: str) -> dict | None:
     status.setdefault("mark", "")
     if not all(isinstance(status.get(name), str) for name in ("state", "sentence", "mark")):
         return None
-    return status if all(status.get(name) is None or is_number(status[name]) for name in ("done", "left")) else None
+    return (
+        status
+        if all(status.get(name) is None or is_number(status[name]) for name in ("done", "left", "rate"))
+        else None
+    )

@@ -17,8 +17,9 @@ from actrec.data.reading import ClipSettings
 from actrec.data.samples import some
 from actrec.data.sources import Source, Split
 from actrec.systems import Schedule, System, named
-from actrec.training.run import RunError, Settings
+from actrec.training.run import RunError
 from actrec.training.schedule import chosen
+from actrec.training.settings import Settings
 from actrec.training.start import try_start
 
 

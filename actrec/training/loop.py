@@ -17,6 +17,7 @@ from torch import nn
 
 from actrec.core.devices import choose_device
 from actrec.core.files import write_json
+from actrec.core.number_formats import FLOAT32, NumberFormat
 from actrec.data.sources import Split
 from actrec.metrics.accuracy import confusion
 from actrec.systems import Schedule, named
@@ -24,16 +25,16 @@ from actrec.training.distributed import World
 from actrec.training.load_data import open_material, too_few
 from actrec.training.loader import Feed, tested, workers
 from actrec.training.meter import Meter
-from actrec.training.number_format import arrange_weights, planned
+from actrec.training.number_format import arrange_weights, change_format, planned
 from actrec.training.objective import objective
 from actrec.training.publish import class_centres, finish, gallery_of, unit
 from actrec.training.reproducibility import Conditions, fingerprint
-from actrec.training.run import Run, RunError
+from actrec.training.run import NotFiniteError, Run, RunError
 from actrec.training.schedule import chosen, make_optimiser, patience, rate
 from actrec.training.start import start_from
 from actrec.training.state import load_state, put_state, write_state, write_whole
 from actrec.training.tensorboard import Board
-from actrec.training.updates import Learner, Pieces
+from actrec.training.updates import DivergedError, Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
 
 QUICK_GALLERY = 6  # clips of each class behind its centre while it still learns
@@ -88,11 +89,13 @@ class Training:
     def prepare(self) -> None:
         """Network, objective, optimiser and clips' feed, before the first step."""
         run, world, settings, classes = self.run, self.world, self.settings, len(self.source.labels)
-        blank = self.system.network(classes).to(self.device)
-        self.numbers = world.from_first(lambda: planned(run, self.system, blank, self.device, self.schedule.batch))
         started = bool(settings.start_from)
-        self.objective = objective(self.system, self.schedule, self.numbers, world, started)
+        self.objective = objective(self.system, self.schedule, FLOAT32, world, started)
         self.schedule, self.steps = self.fitting_batch()
+        self.judging = self.source.validation.moments(self.system.seconds)
+        self.gallery = gallery_of(self.source.train, QUICK_GALLERY, self.system)
+        pieces = Pieces(self._micro_batch(), self.short_of_memory)
+        self.objective.numbers = self.number_format(pieces.most)
         torch.manual_seed(settings.seed)
         self.network = self.objective.build(classes)
         if settings.start_from and not world.from_first(run.checkpoint.exists):
@@ -100,15 +103,13 @@ class Training:
             self.hear(start_from(settings.start_from, self.network, build, self.system, labels))
         rows = Rows()
         self.network = see_whole_batch(self.network, rows, world, self.device).to(self.device)
-        arrange_weights(self.network, self.numbers)
+        arrange_weights(self.network, self.objective.numbers)
         self.learner = Learner(
-            self.system, self.network, self.objective, make_optimiser(self.network, self.schedule), self.numbers,
-            world, self.device, rows, Pieces(self._micro_batch(), self.short_of_memory),
+            self.system, self.network, self.objective, make_optimiser(self.network, self.schedule),
+            self.objective.numbers, world, self.device, rows, pieces,
         )  # fmt: skip
         self.loading = workers(self.device, world)
         self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
-        self.judging = self.source.validation.moments(self.system.seconds)
-        self.gallery = gallery_of(self.source.train, QUICK_GALLERY, self.system)
         self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
         self.clips = fingerprint(self.source)
 
@@ -132,6 +133,27 @@ class Training:
             )
         return schedule, steps
 
+    def number_format(self, most: int) -> NumberFormat:
+        """The format to compute in, `most` clips at once: of those that are right on this machine the fastest."""
+        goal, schedule, world, classes = self.objective, self.schedule, self.world, len(self.source.labels)
+        first = next(goal.batches(self.source.train, schedule.batch, np.random.default_rng(0)))
+        targets = self.source.train.targets[first]
+        if world.size > 1:  # in any order that a loss of pairs takes, too
+            targets = np.tile(np.arange(len(first) // world.size // 2), 2)
+        stages = {goal.stage(epoch): epoch for epoch in reversed(range(schedule.epochs))}
+        judged = sorted({size for split in (self.judging, self.gallery) for size in self._pieces(len(split), most)})
+        facts = {
+            "system": self.system.name, "options": dict(self.system.chosen), "schedule": asdict(schedule),
+            "targets": targets.tolist(), "most": most, "classes": classes, "epochs": sorted(stages.values()),
+            "started": goal.started, "judged": judged, "device": str(self.device), "threads": self.settings.threads,
+        }  # fmt: skip
+        options = "".join(f" {name}={value}" for name, value in self.system.chosen.items())
+        topic = (
+            f"training {self.system.name}{options} ({classes} classes, {len(targets)} clips, {most} at once, "
+            f"{', '.join(map(str, judged))} to judge, {'+'.join(sorted(stages))}, {self.device})"
+        )
+        return world.from_first(lambda: planned(self.run, topic, facts, self.hear))
+
     def hear(self, sentence: str) -> None:
         """Something worth knowing about the clips or the start."""
         self.run.log("note", sentence=sentence)
@@ -139,20 +161,23 @@ class Training:
 
     def conditions(self) -> Conditions:
         return Conditions.here(
-            self.numbers, self.schedule, self.learner.pieces.most, self.world, self.device, self.clips
+            self.learner.numbers, self.schedule, self.learner.pieces.most, self.world, self.device, self.clips
         )
 
     def go_on(self) -> None:
         """From the checkpoint, or from the start, to the end of the schedule."""
         self.restore()
         self.run.log(
-            "started", numbers=vars(self.numbers), labels=self.source.labels,
+            "started", numbers=vars(self.learner.numbers), labels=self.source.labels,
             steps=self.steps, training=len(self.source.train), validation=len(self.source.validation),
             **asdict(self.conditions()),
         )  # fmt: skip
         while not self.over():
-            if not self.epoch():
-                return self.stopped()
+            try:
+                if not self.epoch():
+                    return self.stopped()
+            except DivergedError as error:
+                raise self.not_finite(error) from error
         self.board.close()
         return self.ship()
 
@@ -200,8 +225,11 @@ class Training:
                 views, targets, whole = meter.timed(feed)
                 seed = settings.seed * 1_000_003 + progress.epoch * 10_007 + step
                 now = rate(self.schedule, progress.epoch + step / self.steps, span)
+                before = self.learner.numbers
                 loss, right = self.learner.update(views, targets, whole, seed, now)
                 progress.step = step + 1
+                if self.learner.numbers != before:
+                    self._changed_format(before, "gave a loss or a gradient that is not finite", step)
                 asked = self._together(meter, loss, right, len(targets))
                 if step % 10 == 9 or progress.step == self.steps or asked:
                     self._tell(meter)
@@ -210,7 +238,7 @@ class Training:
                 if time.perf_counter() - saved > SAVED_EVERY:
                     self.save()
                     saved = time.perf_counter()
-        accuracy, loss, mistaken = self.validate()
+        accuracy, loss, mistaken = self._validated()
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.seconds += time.perf_counter() - began
         self._keep_best(accuracy, loss)
@@ -249,6 +277,35 @@ class Training:
         self.run.forget("stop", "pause")
         self.run.log("stopped", epoch=self.progress.epoch, step=self.progress.step)
         self.run.set_status("stopped", f"Stopped in {where}. Resume goes on from there.", done=self._done())
+
+    def _validated(self) -> tuple[float, float, list[list[int]]]:
+        """`validate`, in float32 where another format gives scores that are not finite."""
+        before = self.learner.numbers
+        try:
+            return self.validate()
+        except DivergedError:
+            if before == FLOAT32:
+                raise
+        self.learner.compute_in(FLOAT32)
+        answer = self.validate()
+        self._changed_format(before, "gave scores that are not finite", self.progress.step)
+        return answer
+
+    def _changed_format(self, before: NumberFormat, reason: str, step: int) -> None:
+        """The run goes on in another format: written down beside a checkpoint from which it is resumed in that."""
+        if self.world.first:
+            change_format(self.run, before, self.learner.numbers, reason, self.progress.epoch, step)
+        self.save()
+
+    def not_finite(self, error: DivergedError) -> NotFiniteError:
+        """What a person is told when float32 has failed too."""
+        rate, run = float(f"{self.schedule.rate / 3:.2g}"), self.run
+        again = "Go on from the last good checkpoint" if run.checkpoint.exists() else "Begin anew"
+        return NotFiniteError(
+            f"{error} {again} with a third of the learning rate: python -m actrec train --resume {run.folder} "
+            f"--rate {rate:g}",
+            rate,
+        )
 
     def _keep_best(self, accuracy: float, loss: float) -> None:
         """The best epoch's network is what ships, unless the last one's is; patience ends a training that gets no
@@ -291,10 +348,7 @@ class Training:
         targets = torch.from_numpy(split.targets)
         loss = float(nn.functional.cross_entropy(scores, targets))
         if not math.isfinite(loss):
-            raise RunError(
-                f"In epoch {self.progress.epoch + 1} the network's scores are not numbers any more. The last good "
-                "checkpoint is kept: resume from it with a lower --rate."
-            )
+            raise DivergedError(loss)
         mistaken = confusion(scores.numpy(), split.targets).tolist() if scores.shape[1] <= SHOWN_CLASSES else []
         return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4), mistaken
 
@@ -303,14 +357,24 @@ class Training:
         mine = np.array_split(np.arange(len(split)), self.world.size)[self.world.rank]
         outputs: list[np.ndarray] = []
         for views in self._tested(split, mine):
-            inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
-                outputs.append(self.objective.outputs(self.network, inputs).float().cpu().numpy())
+            outputs.append(self.learner.outputs(views).cpu().numpy())
         parts = self.world.gather(np.concatenate(outputs) if outputs else None)
         return torch.from_numpy(np.concatenate([each for each in parts if each is not None]))
 
     def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
-        return tested(self.system, split, index, self.loading, max(1, min(32, self.learner.pieces.most)))
+        return tested(self.system, split, index, self.loading, self._judged_at_once(self.learner.pieces.most))
+
+    @staticmethod
+    def _judged_at_once(most: int) -> int:
+        return max(1, min(32, most))
+
+    def _pieces(self, clips: int, most: int) -> set[int]:
+        """How many clips are judged at once, the last few included."""
+        parts, each = (
+            {len(part) for part in np.array_split(np.arange(clips), self.world.size)},
+            self._judged_at_once(most),
+        )
+        return {size for part in parts for size in (min(each, part), part % each) if size}
 
     def _micro_batch(self) -> int:
         """How many clips are computed at once: as asked for, or as what fitted last time, or the whole batch."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.data.sources import Split
 from actrec.systems.losses import bridge_distillation, n_pair_of_batch, pair_batches
 from actrec.systems.system import Schedule, System
@@ -21,7 +21,12 @@ class Objective:
     """Cross-entropy on a network's scores. `loss` answers with the loss and how many of the batch were right."""
 
     def __init__(
-        self, system: System, schedule: Schedule, numbers: Numbers, world: World | None = None, started: bool = False
+        self,
+        system: System,
+        schedule: Schedule,
+        numbers: NumberFormat,
+        world: World | None = None,
+        started: bool = False,
     ) -> None:
         self.system, self.schedule, self.numbers, self.world = system, schedule, numbers, world or World()
         self.started = started  # from weights that were learned elsewhere
@@ -229,7 +234,7 @@ OBJECTIVES = {
 
 
 def objective(
-    system: System, schedule: Schedule, numbers: Numbers, world: World | None = None, started: bool = False
+    system: System, schedule: Schedule, numbers: NumberFormat, world: World | None = None, started: bool = False
 ) -> Objective:
     """The objective that a recipe names."""
     return OBJECTIVES[system.loss](system, schedule, numbers, world, started)

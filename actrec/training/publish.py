@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from actrec.data.drawn import drawn
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.metrics.calibration import calibration_error, cautious_temperature
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.loader import tested
-from actrec.training.run import Run, Settings
+from actrec.training.run import Run
 from actrec.training.schedule import patience
+from actrec.training.settings import Settings, command
 from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
 
@@ -45,7 +43,7 @@ def finish(
     )
     tensors = network.state_dict()
     write_checkpoint(run.weights, card, tensors)
-    recognizer = Recognizer.load(run.weights, str(device))
+    recognizer = Recognizer.load(run.weights, str(device), only_torch=True)
     gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
     centres = class_centres(torch.from_numpy(_outputs(recognizer, gallery)[1]), gallery.targets)
     logits, codes = _outputs(recognizer, judging)
@@ -78,29 +76,6 @@ def judged(
     return replace(
         card, temperature=round(temperature, 4), centres=rounded, threshold=round(threshold, 4), measured=measured
     )
-
-
-def command(settings: Settings) -> str:
-    """The command line that makes these weights again: bit for bit on a machine like this one (`Conditions`)."""
-    words = ["python", "-m", "actrec", "train", "--system", settings.system, "--data", settings.data]
-    words += ["--name", settings.name]
-    if drawn(settings.data):
-        words += ["--clips-per-class", str(settings.clips_per_class)]
-    words += ["--preset", settings.preset, "--seed", str(settings.seed)]
-    for name in ("epochs", "batch", "micro_batch", "rate", "patience", "fold", "threads"):
-        if getattr(settings, name) not in (None, ""):
-            words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
-    if settings.keep != "best":
-        words += ["--keep", settings.keep]
-    if settings.numbers != "auto":
-        words += ["--numbers", settings.numbers]
-    if settings.leave_out:
-        words += ["--leave-out", *settings.leave_out]
-    for name, value in settings.options.items():
-        words += ["--option", f"{name}={value}"]
-    if settings.start_from:
-        words += ["--start-from", *settings.start_from.split(os.pathsep)]
-    return shlex.join(words)
 
 
 def gallery_of(split: Split, most: int, system: System) -> Split:

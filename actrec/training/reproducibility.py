@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.data.sources import Source
 from actrec.systems import Schedule
 from actrec.training.distributed import World
@@ -34,7 +34,7 @@ class Conditions:
 
     @classmethod
     def here(
-        cls, numbers: Numbers, schedule: Schedule, micro_batch: int, world: World, device: torch.device, clips: str
+        cls, numbers: NumberFormat, schedule: Schedule, micro_batch: int, world: World, device: torch.device, clips: str
     ) -> Conditions:
         return cls(
             threads=torch.get_num_threads(),

@@ -10,13 +10,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, asdict, fields, replace
 from pathlib import Path
 
 from actrec.core.errors import Refusal
 from actrec.core.files import parsed, read_small, write_json
 from actrec.core.processes import alive, has_open, mark
 from actrec.training.event_log import event_of, status_of
+from actrec.training.settings import FORMAT, Settings
 from actrec.weights.folders import is_name
 
 try:
@@ -24,9 +25,8 @@ try:
 except ImportError:  # Windows: two trainings in one folder are not noticed there
     fcntl = None
 
-FORMAT = 2
 LASTING = ("running", "paused")  # states in which a process is at work
-KEPT = ("best", "last")  # the epoch whose network ships
+NUMBER_FORMAT = "number_format.json"  # of the run; earlier versions wrote numbers.json
 MOST_EVENTS = 256 << 20  # bytes of a log: a million steps
 
 
@@ -34,34 +34,18 @@ class RunError(Refusal):
     """A run that cannot be started or gone on with; the sentence says why."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides what a training computes; fixed for the life of the run."""
+class NotFiniteError(RunError):
+    """A loss or a gradient in float32 that is not finite; `rate` is a learning rate to go on with."""
 
-    system: str
-    data: str
-    name: str
-    preset: str = "scratch"
-    clips_per_class: int = 250
-    epochs: int | None = None
-    batch: int | None = None
-    rate: float | None = None
-    seed: int = 0
-    threads: int = 2
-    device: str = "auto"
-    numbers: str = "auto"
-    start_from: str = ""
-    fold: str = ""
-    leave_out: list = field(default_factory=list)  # labels that are not learned
-    patience: int | None = None
-    keep: str = KEPT[0]
-    micro_batch: int | None = None
-    options: dict = field(default_factory=dict)
-    format: int = FORMAT
+    def __init__(self, sentence: str, rate: float) -> None:
+        super().__init__(sentence)
+        self.rate = rate
 
 
 class Run:
     """A run folder, for the process that trains and for those who watch."""
+
+    kind: type[Settings] = Settings  # what its settings are read as
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -86,11 +70,10 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Run:
-        """A new run folder. One in which a training failed before its first checkpoint gives its place."""
+        """A new run folder. One in which a training failed gives its place; what it had finished moves aside."""
         run = cls(folder)
-        if run.status()["state"] == "failed" and not run.checkpoint.exists():
-            for name in ("events.jsonl", "status.json", "numbers.json", "micro_batch.json", "best.safetensors"):
-                (run.folder / name).unlink(missing_ok=True)
+        if run.status()["state"] == "failed":
+            run.give_way()
         elif (run.folder / "settings.json").exists():
             raise RunError(f"There is a run in '{folder}' already. Resume it with --resume or choose another --out.")
         try:
@@ -102,11 +85,28 @@ class Run:
             ) from None
         return run
 
+    def give_way(self) -> None:
+        """Make room for a new run of this name: a checkpoint or weights move to NAME-failed, anything else goes."""
+        if not self.checkpoint.exists() and not self.weights.exists():
+            names = ("events.jsonl", "status.json", NUMBER_FORMAT, "numbers.json", "micro_batch.json", self.best.name)
+            for name in names:
+                (self.folder / name).unlink(missing_ok=True)
+            return
+        numbers = ("", *(f"-{number}" for number in range(2, 1000)))
+        places = (self.folder.with_name(f"{self.name}-failed{number}") for number in numbers)
+        try:
+            self.folder.rename(next(place for place in places if not place.exists()))
+        except (OSError, StopIteration) as error:
+            raise RunError(
+                f"The failed run '{self.folder}' cannot be moved aside: {error}. Choose another --out."
+            ) from None
+
     def change(self, **wanted: object) -> None:
         """Other settings from here on; how that breaks exactness is logged when the training goes on."""
         write_json(self.folder / "settings.json", asdict(replace(self.settings(), **wanted)))
         if "numbers" in wanted:
-            (self.folder / "numbers.json").unlink(missing_ok=True)
+            for name in (NUMBER_FORMAT, "numbers.json"):
+                (self.folder / name).unlink(missing_ok=True)
         if "micro_batch" in wanted or "batch" in wanted:
             (self.folder / "micro_batch.json").unlink(missing_ok=True)
 
@@ -134,12 +134,12 @@ class Run:
                 f"The run '{self.name}' is from another version (format {values.get('format')}, here {FORMAT}). "
                 "Start it anew."
             )
-        known = {each.name for each in fields(Settings)}
-        if unknown := set(values) - known:
+        known = {setting.name: setting for setting in fields(self.kind)}
+        if unknown := set(values) - set(known):
             raise RunError(f"The run '{self.name}' comes from another version: it sets {', '.join(sorted(unknown))}.")
-        if odd := [each.name for each in fields(Settings) if not _fits(values, each)]:
+        if odd := [name for name, setting in known.items() if not _fits(values, setting)]:
             raise RunError(f"The settings of the run '{self.name}' are broken ({', '.join(odd)}). Start it anew.")
-        return Settings(**values)
+        return self.kind(**values)
 
     def log(self, event: str, **facts: object) -> None:
         """Append one event; a line is written whole."""

@@ -58,6 +58,11 @@ def facts(status: dict, events: Sequence[dict]) -> list[str]:
     return told
 
 
+def changed_format(events: Sequence[dict]) -> str:
+    """The sentence on the number format that failed and what has been used since; empty where none did."""
+    return next((each.get("sentence", "") for each in reversed(events) if each["event"] == "number_format"), "")
+
+
 def confusion(events: Sequence[dict]) -> tuple[list[list[int]], list[str], int] | None:
     """The newest validation confusion (row = the true class), the labels and the epoch; None where none was kept."""
     labels = next((event.get("labels") for event in reversed(events) if event["event"] == "started"), None)

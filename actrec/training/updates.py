@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import FLOAT32, NumberFormat
 from actrec.systems import System, Views
 from actrec.training.distributed import World
+from actrec.training.number_format import arrange_weights
 from actrec.training.objective import Lesson, Objective
 from actrec.training.run import RunError
 from actrec.training.whole_batch import Rows
@@ -29,6 +30,13 @@ class Pieces:
     told: Callable[[int, int], None]
 
 
+class DivergedError(RunError):
+    """A loss or a gradient that is not finite in float32 either."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(f"The loss or its gradient is not a number any more (loss {loss:.3g}).")
+
+
 class Learner:
     """A network, its objective and its optimiser, across the processes of a world."""
 
@@ -38,7 +46,7 @@ class Learner:
         network: nn.Module,
         objective: Objective,
         optimiser: torch.optim.Optimizer,
-        numbers: Numbers,
+        numbers: NumberFormat,
         world: World,
         device: torch.device,
         rows: Rows,
@@ -54,30 +62,70 @@ class Learner:
         stage = self.objective.begin(self.network, epoch)
         changed = before != [each.requires_grad for each in self.network.parameters()]
         if self.world.size > 1 and (changed or isinstance(self.lesson, Lesson)):
-            self.lesson = nn.parallel.DistributedDataParallel(
-                Lesson(self.network, self.objective),
-                device_ids=[self.device] if self.device.type == "cuda" else None,
-                broadcast_buffers=False,  # batch norms see all processes' clips, so their buffers agree already
-                find_unused_parameters=True,  # a stage may leave parts of the network aside
-            )
+            self.lesson = self._shared()
         return stage
 
+    def _shared(self) -> nn.Module:
+        """The lesson in all processes at once, whose gradients are averaged."""
+        return nn.parallel.DistributedDataParallel(
+            Lesson(self.network, self.objective),
+            device_ids=[self.device] if self.device.type == "cuda" else None,
+            broadcast_buffers=False,  # batch norms see all processes' clips, so their buffers agree already
+            find_unused_parameters=True,  # a stage may leave parts of the network aside
+        )
+
     def update(self, views: list[Views], targets: np.ndarray, whole: int, seed: int, rate: float) -> tuple[float, int]:
-        """Learn from one batch; mean loss and number of right answers of this process's clips."""
+        """Learn from one batch; mean loss and number of right answers of this process's clips.
+
+        Where the number format gives what is not finite, the step is computed anew in float32, and so are all later
+        ones; `numbers` says so.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group.get("times", 1.0)
-        loss, right = self._gradients(views, targets, whole, seed)
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT))
-        if not math.isfinite(norm):  # the same in every process: gradients have been averaged
-            raise RunError(
-                f"The loss or its gradient is not a number any more (loss {loss:.3g}). The last good checkpoint is "
-                "kept: resume from it with a lower --rate."
-            )
+        statistics = self._statistics() if self.numbers != FLOAT32 else []
+        loss, right = self.gradients(views, targets, whole, seed)
+        while not self._all_finite(loss):
+            if self.numbers == FLOAT32:
+                raise DivergedError(loss)
+            self._put_back(statistics)
+            self.compute_in(FLOAT32)
+            loss, right = self.gradients(views, targets, whole, seed)
         self.optimiser.step()
         return loss, right
 
-    def _gradients(self, views: list[Views], targets: np.ndarray, whole: int, seed: int) -> tuple[float, int]:
-        statistics = [each.clone() for each in self.network.buffers()] if self.pieces.most > 1 else []
+    def _all_finite(self, loss: float) -> bool:
+        """Shorten the gradient; whether it and the loss are finite in every process."""
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT))
+        odd = torch.tensor(float(not math.isfinite(norm) or not math.isfinite(loss)))
+        return not self.world.total(odd)
+
+    def compute_in(self, numbers: NumberFormat) -> None:
+        """Go on in another format; weights and the optimiser's sums are what they were, in its memory order."""
+        self.numbers = self.objective.numbers = numbers
+        arrange_weights(self.network, numbers)
+        for parameter, values in self.optimiser.state.items():
+            for name, value in values.items():
+                if torch.is_tensor(value) and value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter).copy_(value)
+        if not isinstance(self.lesson, Lesson):  # its buckets are laid out for the old memory order
+            self.lesson = self._shared()
+
+    def outputs(self, views: list[Views]) -> torch.Tensor:
+        """What is judged on validation clips, scores or codes, in float32."""
+        inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
+            return self.objective.outputs(self.network, inputs).float()
+
+    def _statistics(self) -> list[torch.Tensor]:
+        return [each.clone() for each in self.network.buffers()]
+
+    def _put_back(self, statistics: list[torch.Tensor]) -> None:
+        for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+            buffer.copy_(before)
+
+    def gradients(self, views: list[Views], targets: np.ndarray, whole: int, seed: int) -> tuple[float, int]:
+        """The gradients of one batch, left in the network; mean loss and number of right answers."""
+        statistics = self._statistics() if self.pieces.most > 1 else []
         while True:
             parts = self.objective.parts(targets, self.pieces.most)
             try:
@@ -87,8 +135,7 @@ class Learner:
                     raise
             # Outside of the handler: there the error would still hold what did not fit.
             self._halve(targets, max(part.stop - part.start for part in parts))
-            for buffer, before in zip(self.network.buffers(), statistics, strict=True):
-                buffer.copy_(before)
+            self._put_back(statistics)
 
     def _accumulated(
         self, views: list[Views], targets: np.ndarray, whole: int, seed: int, parts: list[slice]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,11 +12,7 @@ from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 from demo.server.live_queue import Seats
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from actrec.evaluation.compare import Compared, Point
-    from actrec.evaluation.cost import Cost, Pace
-    from actrec.explain.motion_clues import Clue
+    from actrec.evaluation.cost import Pace
     from actrec.people.detector import PersonDetector
     from actrec.recognition.recognizer import Recognizer
     from actrec.video import Clip
@@ -28,6 +24,7 @@ EXAMPLES = ROOT / "assets" / "examples"
 FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
+SETTLED_AFTER = 3.0  # seconds between looks at recognizers that have not found their fastest engine yet
 SHARED = 24  # things made for all visitors that are kept
 NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
 Shared = TypeVar("Shared")
@@ -53,16 +50,16 @@ class Lab:
         self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
         self.seats = Seats()
         self.progress = "Loading the network library."
-        self.paces: dict[str, Pace] = {}
+        self._ready: tuple[Recognizer, str] | None = None  # what answers first, and which weights it stands in for
+        self.paces: dict[str, Pace] = {}  # how long one view of a system takes here, once somebody asked
         self._cards: tuple[tuple, dict[str, Card]] = ((), {})
-        self._costs: list[Cost] = []
         self._recognizers: dict[str, tuple[str, Recognizer]] = {}
         self._failures: dict[tuple[str, str], str] = {}
         self._films: dict[str, Clip] = {}
         self._shared: dict[Hashable, object] = {}
         self._making: dict[Hashable, threading.Lock] = {}
         self._shelf = threading.Lock()
-        self._lock, self._counting, self._opening = threading.Lock(), threading.Lock(), threading.Lock()
+        self._lock, self._opening = threading.Lock(), threading.Lock()
         self._decoder = None
         self._detector: tuple[PersonDetector | None] | None = None
         self._loaded, self._started, self._closed = threading.Event(), threading.Event(), threading.Event()
@@ -76,6 +73,7 @@ class Lab:
             self._started.set()
         threading.Thread(target=self._load, name="loader", daemon=True).start()
         threading.Thread(target=self._tidy, name="tidier", daemon=True).start()
+        threading.Thread(target=self._settle, name="settler", daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
@@ -164,95 +162,6 @@ class Lab:
                 self._making.pop(oldest, None)
         return found
 
-    def costs(self) -> list[Cost]:
-        """Every system's counts; made once, kept."""
-        from actrec.evaluation.cost import counted
-        from actrec.systems import SYSTEMS
-
-        with self._counting:
-            if not self._costs:
-                self._costs = [counted(system) for system in SYSTEMS.values()]
-        return self._costs
-
-    def time(self, name: str) -> Pace:
-        """How long one view of a system takes here."""
-        from actrec.evaluation.cost import timed
-        from actrec.systems import named
-
-        if name not in self.paces:
-            self.paces[name] = timed(named(name), self.device)
-        return self.paces[name]
-
-    def compare(self, clip: Clip, names: list[str], report: Callable[[int, str], None]) -> list[Compared]:
-        """One clip through several weights, one after the other."""
-        from actrec.evaluation.compare import compared, with_agreement
-
-        asked = []
-        for place, name in enumerate(names):
-            report(place, name)
-            asked.append(compared(self.recognizer(name), name, clip))
-        return with_agreement(asked)
-
-    def points(self) -> list[Point]:
-        """Accuracy against cost: the weights here, and the papers' headlines."""
-        from actrec.evaluation.compare import Point, papers_points
-
-        costs = {cost.name: cost.multiplications for cost in self.costs()}
-        measured = [
-            Point(name, costs[card.system], card.measured["top1"], False)
-            for name, card in self.cards.items()
-            if card.measured.get("top1") is not None and card.system in costs
-        ]
-        return measured + papers_points(costs)
-
-    def machine(self) -> str:
-        """What computes here, in words."""
-        from actrec.core.devices import DEVICE_FAILED, choose_device, describe
-
-        try:
-            return describe(choose_device(self.device))
-        except DEVICE_FAILED:  # lost since
-            return "a GPU that does not answer"
-
-    def clues(self, clip: Clip, method: str, seed: int, told: Callable[[float], None] | None = None) -> dict[str, Clue]:
-        """Every motion clue of a clip; `told` hears how much of a slow flow is done."""
-        from actrec.explain.motion_clues import look
-
-        return look(clip, method=method, seed=seed, detector=self.detector, told=told)
-
-    def rate(self, clip: Clip, seed: int) -> Clue:
-        """The variance rate of a clip with the frames of another draw."""
-        from actrec.explain.motion_clues import Look, variance_rate
-
-        return variance_rate(Look(clip, seed, "dis", "cpu"))
-
-    def clue_files(self, clues: Mapping[str, Clue], folder: Path) -> list[str]:
-        """A picture and a video of every clue; the files' names."""
-        from actrec.explain.motion_clues import write
-
-        return [file for name, clue in clues.items() for file in write(clue, name, folder, SHOWN_FPS)]
-
-    def clue_video(self, clue: Clue, path: Path) -> str:
-        from actrec.video.write import write_mp4
-
-        return str(write_mp4(path, clue.film(), SHOWN_FPS))
-
-    def write(self, path: Path, frames: Iterable[np.ndarray], fps: float) -> Path:
-        """Frames as a file that browsers play."""
-        from actrec.video.write import write_mp4
-
-        return write_mp4(path, frames, fps)
-
-    def salience_video(self, clip: Clip, path: Path) -> str:
-        """The clip with its motion salience over it, as a file that browsers play."""
-        from actrec.figures.colour_maps import overlay
-        from actrec.motion.salience import salience
-        from actrec.video.write import write_mp4
-
-        clip = clip.at_rate(min(clip.fps or SHOWN_FPS, SHOWN_FPS))
-        pairs = zip(clip.frames, salience(clip.frames), strict=True)
-        return str(write_mp4(path, (overlay(frame, moving) for frame, moving in pairs), SHOWN_FPS))
-
     def _child(self) -> Decoder:
         from actrec.video.sandbox.decoder import Decoder
 
@@ -265,7 +174,12 @@ class Lab:
         if self.failed:
             return f"The weights could not be loaded: {self._failed}"
         notices = [found.notice for _, found in list(self._recognizers.values()) if found.notice]
-        return notices[0] if notices else self.progress
+        if notices or self._ready is None:
+            return notices[0] if notices else self.progress
+        from actrec.core.devices import describe
+
+        recognizer, left = self._ready
+        return f"Ready: {describe(recognizer.device)}, {recognizer.engine.name}{left}"
 
     def _have(self, name: str | None) -> Recognizer | None:
         """What is in memory, unless its file was replaced since."""
@@ -300,8 +214,6 @@ class Lab:
         """Open the default weights; where they are damaged, the first of the others that can be opened."""
         left = ""
         try:
-            from actrec.core.devices import describe
-
             for name in dict.fromkeys([self.default, *self.cards]):
                 self.progress = f"Loading the weights {name}." if name else "Looking for weights."
                 try:
@@ -311,12 +223,19 @@ class Lab:
                     left = left or f". '{name}' could not be loaded: {error}"
                     continue
                 self._first = name if left else self._first
-                self.progress = f"Ready: {describe(recognizer.device)}, {recognizer.numbers.dtype}{left}"
+                self._ready = recognizer, left
                 break
         except Exception as error:
             self._failed = error
         finally:
             self._loaded.set()
+
+    def _settle(self) -> None:
+        """Let every recognizer find its fastest engine, one after the other."""
+        while not self._closed.wait(SETTLED_AFTER):
+            for _, recognizer in list(self._recognizers.values()):
+                if not (recognizer.settled or self._closed.is_set()):
+                    recognizer.settle()
 
     def _tidy(self) -> None:
         """What a large clip or network needed for a moment is not kept for the day."""

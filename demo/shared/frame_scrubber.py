@@ -1,11 +1,11 @@
 """Pictures over time that move together: one slider for all panels, and a curve that the slider runs along.
 
-Every panel is one tall JPEG inside the page; the browser shows one picture of it. No server is asked while scrubbing.
+Every panel is one tall JPEG inside the page; the browser shows one picture of it (`frame_scrubber.js`). No server is
+asked while scrubbing.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,38 +13,11 @@ from html import escape
 import cv2
 import numpy as np
 
+from actrec.figures import svg
+from actrec.figures.data_uri import jpeg_uri
+
 WIDEST, MOST, TALLEST = 320, 96, 65_000  # pixels of a picture's width, pictures, pixels that a JPEG may be tall
 PLAYED = 8  # pictures a second
-
-# The slider sets --at, from 0 to 1; panels and cursor take their place from it. Listeners sit on the element itself,
-# which stays when its contents are replaced.
-SCRUB = """
-const move = (root, place) => {
-  const slider = root.querySelector('input');
-  const last = Number(slider.max);
-  slider.value = place;
-  root.style.setProperty('--at', last ? place / last : 0);
-  root.querySelector('output').textContent = JSON.parse(root.dataset.seconds)[place].toFixed(1) + ' s';
-};
-element.addEventListener('input', (event) => {
-  const root = event.target.closest('.scrub');
-  if (root && event.target.type === 'range') { root.dataset.playing = ''; move(root, Number(event.target.value)); }
-});
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('.scrub-play');
-  if (!button) return;
-  const root = button.closest('.scrub');
-  root.dataset.playing = root.dataset.playing ? '' : 'yes';
-  const step = () => {
-    if (!root.isConnected || !root.dataset.playing) { button.textContent = '▶ Play'; return; }
-    button.textContent = '❚❚ Stop';
-    const slider = root.querySelector('input');
-    move(root, (Number(slider.value) + 1) % (Number(slider.max) + 1));
-    setTimeout(step, 1000 / Number(root.dataset.rate));
-  };
-  step();
-});
-"""
 
 
 @dataclass(frozen=True)
@@ -91,11 +64,9 @@ def _panel(panel: Panel, kept: np.ndarray) -> str:
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         frames = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]
-    strip = cv2.cvtColor(np.concatenate(frames), cv2.COLOR_RGB2BGR)
-    data = base64.b64encode(cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, 82])[1]).decode()
     return (
         f'<figure class="view"><div class="strip-frame" role="img" aria-label="{escape(panel.title)}" '
-        f'style="aspect-ratio:{width}/{height};background-image:url(data:image/jpeg;base64,{data});'
+        f'style="aspect-ratio:{width}/{height};background-image:url({jpeg_uri(np.concatenate(frames), 82)});'
         f'background-size:100% {len(frames) * 100}%"></div>'
         f"<figcaption><b>{escape(panel.title)}</b> {escape(panel.caption)}</figcaption></figure>"
     )
@@ -107,7 +78,6 @@ def _curve(values: Sequence[float], says: str) -> str:
         return ""
     top = max(max(values), 1e-12)
     points = " ".join(f"{100 * n / (len(values) - 1):.2f},{30 - 28 * v / top:.2f}" for n, v in enumerate(values))
-    return (
-        f'<div class="scrub-curve" title="{escape(says)}"><svg viewBox="0 0 100 30" preserveAspectRatio="none" '
-        f'role="img" aria-label="{escape(says)}"><polygon points="0,30 {points} 100,30"/></svg><i></i></div>'
-    )
+    area = svg.element("polygon", points=f"0,30 {points} 100,30")
+    chart = svg.drawing(area, 100, 30, says, preserveAspectRatio="none")
+    return f'<div class="scrub-curve" title="{escape(says)}">{chart}<i></i></div>'

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import gradio as gr
 import numpy as np
 
+from actrec.figures.data_uri import jpeg_uri
 from actrec.recognition.results import stretches
 
 if TYPE_CHECKING:
@@ -42,32 +40,31 @@ def theme() -> gr.themes.Base:
     )
 
 
+QUALITY = 80  # of the JPEG of a frame
 LONG = 44  # letters of a cell; more stand in smaller letters on several lines
-STYLE = Path(__file__).resolve().parents[1] / "static" / "page.css"
-SCRIPT = Path(__file__).resolve().parents[1] / "static" / "page.js"
 
 
 def bars(scores: list[tuple[str, float]]) -> str:
     """Labels with their scores as bars; the widths are the scores."""
-    rows = "".join(
-        f"<span>{escape(label)}</span>"
-        f'<span class="track"><span class="fill" style="width:{score * 100:.1f}%"></span></span>'
-        f'<span class="share">{score:.0%}</span>'
-        for label, score in scores
-    )
-    return f'<div class="bars">{rows}</div>'
+    return _bars((label, score, f"{score:.0%}") for label, score in scores)
 
 
 def gaps(distances: Iterable[tuple[str, float]], limit: float | None) -> str:
     """Labels with their distances as bars, the nearest first; a full bar is twice the limit away."""
     distances = list(distances)
     whole = 2 * limit if limit else max(gap for _, gap in distances) or 1.0
-    rows = "".join(
-        f'<span>{escape(label)}</span><span class="track"><span class="fill" '
-        f'style="width:{min(gap / whole, 1) * 100:.1f}%"></span></span><span class="share">{gap:.2f}</span>'
-        for label, gap in distances
+    rows = _bars((label, min(gap / whole, 1), f"{gap:.2f}") for label, gap in distances)
+    return f'{rows}<p class="quiet">Distances: the shorter the bar, the nearer.</p>'
+
+
+def _bars(rows: Iterable[tuple[str, float, str]]) -> str:
+    """A label, a bar that fills a part of its track, and what is written behind it."""
+    cells = "".join(
+        f'<span>{escape(label)}</span><span class="track"><span class="fill" style="width:{filled * 100:.1f}%"></span>'
+        f'</span><span class="share">{written}</span>'
+        for label, filled, written in rows
     )
-    return f'<div class="bars">{rows}</div><p class="quiet">Distances: the shorter the bar, the nearer.</p>'
+    return f'<div class="bars">{cells}</div>'
 
 
 def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: list[str]) -> str:
@@ -129,16 +126,10 @@ def verdict(text: str, unsure: bool, sentence: str) -> str:
     )
 
 
-def encoded(frame: np.ndarray, quality: int = 80) -> str:
-    """A frame as the address of a picture: no file is written for it."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
-
-
 def picture(frame: np.ndarray, caption: str) -> str:
     """A frame inside the page itself."""
     return (
-        f'<figure class="view"><img src="{encoded(frame)}" alt="{escape(caption)}">'
+        f'<figure class="view"><img src="{jpeg_uri(frame, QUALITY)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

@@ -21,40 +21,12 @@ SIDE, FPS = 320, 25.0
 COPYING = {**QUIET, "concurrency_id": "copy", "concurrency_limit": 1}  # nobody's answer waits for a copy's turn
 PLAYED = {"mov": ("h264", "vp9", "av1", "libdav1d"), "matroska": ("vp8", "vp9", "av1", "libdav1d")}
 COPY = "Your browser does not play this kind of file: you see a copy. What is asked about is the file itself."
-# The note names the folder of its film, and the copy where there is one. A film that fails waits for its note: then it
-# is the copy, or the player hears of the failure after all, as it does where the copy fails.
-SWAP = """
-const place = '#' + element.closest('[id$=-player]').id.replace('-player', '-video');
-let failed = null, heard = null;
-const settle = () => {
-  const film = document.querySelector(place + ' video'), note = element.querySelector('[data-of]');
-  if (!film || !note || film.src !== failed || !failed.includes(note.dataset.of)) return;
-  failed = null;
-  const copy = note.dataset.copy?.split('/').map(encodeURIComponent).join('/');
-  heard = copy ? film.src.replace(/file=.*/, 'file=' + copy) : film.src;
-  if (!copy) return film.dispatchEvent(new Event('error'));
-  film.src = heard;
-  film.load();
-  note.hidden = false;
-};
-const fails = (event) => {
-  const film = event.target;
-  if (!element.isConnected || film.tagName !== 'VIDEO' || !film.closest(place) || film.src === heard) return;
-  event.stopPropagation();
-  failed = film.src;
-  settle();
-};
-document.addEventListener('error', fails, true);
-document.addEventListener('loadedmetadata', (event) => event.target.videoWidth === 0 && fails(event), true);
-const asked = { childList: true, subtree: true, attributes: true, attributeFilter: ['data-of', 'data-copy'] };
-new MutationObserver(settle).observe(element, asked);
-"""
 
 
 def player(lab: Lab, place: str, label: str = "Your clip", **look: object) -> gr.Video:
     """A film of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
     video = gr.Video(label=label, elem_id=f"{place}-video", **{"sources": ["upload"], **look})
-    note = gr.HTML(elem_id=f"{place}-player", js_on_load=SWAP, padding=False)
+    note = gr.HTML(elem_id=f"{place}-player", padding=False)
     video.change(partial(_copy, lab), video, note, **COPYING).failure(_note, video, note, **QUIET)
     return video
 
@@ -64,7 +36,7 @@ def _copy(lab: Lab, path: str | None) -> str:
 
 
 def _note(path: str | None, copy: Path | None = None) -> str:
-    """For the script, which shows it once the copy is seen."""
+    """For `player.js`, which shows it once the copy is seen."""
     if not path:
         return ""
     of, where = escape(Path(path).parent.name), f' data-copy="{escape(copy.as_posix())}"' if copy else ""
@@ -84,5 +56,7 @@ def copied(lab: Lab, path: str | Path) -> Path | None:
 
 def as_mp4(lab: Lab, path: str | Path, header: Header, name: str, short_side: int) -> Path:
     """A film's pictures as a file that browsers play."""
+    from actrec.video.write import write_mp4
+
     fps = min(header.fps or FPS, FPS)
-    return lab.write(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)
+    return write_mp4(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)

@@ -7,6 +7,7 @@ from html import escape
 import gradio as gr
 
 from actrec.core.memory import memory
+from actrec.core.number_formats import refusals
 from actrec.training.run import LASTING, runs
 from demo.server.services import Lab
 from demo.shared.event_options import QUIET
@@ -24,20 +25,40 @@ def training(lab: Lab) -> str:
     return ""
 
 
+def failed(lab: Lab) -> str:
+    """The newest run in words if it has failed: until it is resumed or removed, or another one starts."""
+    newest = max(((run.status(), run.name) for run in runs(lab.runs)), key=_time, default=({"state": "none"}, ""))
+    status, name = newest
+    return f"{name} failed: see the Train tab" if status["state"] == "failed" else ""
+
+
+def _time(read: tuple[dict, str]) -> float:
+    when = read[0].get("time")
+    return when if isinstance(when, int | float) else 0.0
+
+
 def strip(lab: Lab) -> str:
     """All of it as one line of HTML."""
     held, whole = memory()
     loaded = lab.loaded()
     loaded = ", ".join(loaded) if len(loaded) <= NAMED else f"{len(loaded)} in memory"
     parts = [
-        ("Device", lab.say(), "broken" if lab.failed else "" if lab.ready else "busy"),
-        ("Weights", loaded or "none in memory yet", ""),
+        ("Device", lab.say(), "broken" if lab.failed else "" if lab.ready else "busy", ""),
+        ("Weights", loaded or "none in memory yet", "", ""),
     ]
     if held:
-        parts.append(("Memory", f"{held / 1e9:.1f} of {whole / 1e9:.0f} GB", ""))
+        parts.append(("Memory", f"{held / 1e9:.1f} of {whole / 1e9:.0f} GB", "", ""))
     busy = training(lab)
-    parts.append(("Training", busy or "none", "busy" if busy else ""))
-    told = "".join(f'<span class="{kind}"><b>{name}</b>{escape(text)}</span>' for name, text, kind in parts)
+    if refused := refusals():
+        names = (sentence.split(" is not used")[0].removesuffix(" channels-last") for sentence in refused)
+        names = " and ".join(dict.fromkeys(names))
+        parts.append(("Number format", f"float32 where {names} failed its check", "", " ".join(refused)))
+    broken = "" if busy else failed(lab)
+    parts.append(("Training", busy or broken or "none", "busy" if busy else "broken" if broken else "", ""))
+    told = "".join(
+        f'<span class="{kind}" title="{escape(title)}"><b>{name}</b>{escape(text)}</span>'
+        for name, text, kind, title in parts
+    )
     return f'<div class="strip">{told}</div>'
 
 

@@ -43,7 +43,7 @@ def told(recognizer: Recognizer | None = None) -> Iterator[None]:
     except DEVICE_FAILED as error:
         if recognizer is None:
             raise
-        raise refusal(f"{recognizer.without_gpu(error)} Press again.") from None
+        raise refusal(f"{recognizer.without_gpu(error)} Try again.") from None
     except OSError as error:
         if error.errno in FULL:
             raise refusal(NO_ROOM) from None

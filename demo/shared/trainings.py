@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from actrec.data.archive import unpack
 from actrec.data.drawn import drawn, recorded
 from actrec.recognition.taught import Taught
 from actrec.recognition.taught_file import write_films
+from actrec.training import settings
 from actrec.training.run import LASTING, Run, RunError, runs
+from actrec.training.settings import AT_RANDOM, Settings
 from actrec.weights.folders import WEIGHTS
 from demo.server.services import ROOT, Lab
 from demo.server.visitor_files import SPARE, bytes_in, current_guest, folder_for
@@ -28,7 +31,6 @@ from demo.shared.files import discard
 from demo.shared.toasts import refusal, told
 
 SECONDS = 20.0  # that one clip may take in the check
-AT_RANDOM = "at random"
 KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
 STALE = 3600.0  # seconds after which what is half done is taken for what someone left
 NAME = re.compile(r"\w[\w.-]{0,59}")  # what a training started here is called
@@ -36,7 +38,9 @@ DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothin
 
 
 class Trainings:
-    """The run folders of this machine. However many visitors press Start, one training runs at a time."""
+    """The run folders of this machine. However many visitors click Start, one training runs at a time."""
+
+    kind: type[Settings] = Settings  # what a training may be asked for
 
     def __init__(self, folder: Path, data: list[Path] | None = None, weights: Path = WEIGHTS) -> None:
         self.folder, self.data, self.weights = Path(folder).resolve(), data, Path(weights).resolve()
@@ -54,7 +58,7 @@ class Trainings:
 
     def origin(self, name: str) -> str:
         """Weights as the command line names them: by their folder, for a name may mean others elsewhere."""
-        return name if not name or name == AT_RANDOM else _from_root(self.weights / name)
+        return "" if not name or name == AT_RANDOM else _from_root(self.weights / name)
 
     def run(self, name: str | None) -> Run | None:
         return Run(self.folder / name) if name in self.names() else None
@@ -153,40 +157,31 @@ def _from_root(folder: Path) -> str:
     return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
 
 
-def words(
-    name: str, data: str, system: str, preset: str, start: str, epochs: float | None, clips: float | None
-) -> list[str]:
-    """The command line of a new training, after `python -m actrec`, without the folder."""
-    said = ["train", f"--data={data}", "--system", system, "--preset", preset, "--threads", "1", "--name", name]
-    if drawn(data) and clips:
-        said += ["--clips-per-class", str(int(clips))]
-    if epochs:
-        said += ["--epochs", str(int(epochs))]
-    if start and start != AT_RANDOM:
-        said += ["--start-from", start]
-    return said
+def words(trainings: Trainings, values: Mapping[str, object]) -> list[str]:
+    """The command line of a new training, after `python -m actrec`, by the values of the page's controls."""
+    asked = {**values, "start_from": trainings.origin(str(values.get("start_from") or "")), "threads": 1}
+    asked = {name: int(value) if isinstance(value, float) else value for name, value in asked.items()}
+    return ["train", *settings.words(asked, trainings.kind), "--out", trainings.path(str(values["name"]))]
 
 
-def line(trainings: Trainings, name: str, data: str, system: str, preset: str, begin: str, *choices: object) -> str:
+def line(trainings: Trainings, values: Mapping[str, object]) -> str:
     """The same as a line to type."""
-    name = str(name or "NAME")
-    told = words(name, data, system, preset, trainings.origin(begin), *choices)
-    return shlex.join(["python", "-m", "actrec", *told, "--out", trainings.path(name)])
+    return shlex.join(["python", "-m", "actrec", *words(trainings, {**values, "name": values["name"] or "NAME"})])
 
 
-def start(trainings: Trainings, name: str, data: str, system: str, preset: str, begin: str, *choices: object) -> str:
+def start(trainings: Trainings, values: Mapping[str, object]) -> str:
     """Start a new run; the name under which it is found."""
-    name = re.sub(r"[^\w.-]+", "-", name or "").strip("-.")[:60]
+    name = re.sub(r"[^\w.-]+", "-", str(values["name"] or "")).strip("-.")[:60]
     if not name or name == "data" or name == "taught":
         raise refusal("Give the training a name first, other than 'data' and 'taught'.")
-    if not data:
+    if not values["data"]:
         raise refusal("Choose what to learn from first.")
-    data = trainings.confined(data)
-    if trainings.run(name):
+    data = trainings.confined(str(values["data"]))
+    there = trainings.run(name)
+    if there and there.status()["state"] != "failed":
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
     with told():
-        told_to = words(name, str(data), system, preset, trainings.origin(begin), *choices)
-        trainings.begin(name, [*told_to, "--out", trainings.path(name)])
+        trainings.begin(name, words(trainings, {**values, "name": name, "data": data}))
     return name
 
 
@@ -198,6 +193,16 @@ def resume(trainings: Trainings, name: str | None) -> None:
             run.forget("pause")
             return
         trainings.begin(run.name, ["train", "--resume", trainings.path(run.name)])
+
+
+def slower(trainings: Trainings, name: str | None) -> None:
+    """Go on with a run whose loss was not finite any more, with the learning rate that its status names."""
+    run = chosen(trainings, name)
+    with told():
+        rate = run.status().get("rate")
+        if rate is None:
+            raise RunError(f"The run '{run.name}' did not end because of its learning rate.")
+        trainings.begin(run.name, ["train", "--resume", trainings.path(run.name), "--rate", f"{rate:g}"])
 
 
 def ask(trainings: Trainings, what: str, name: str | None) -> None:

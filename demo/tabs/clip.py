@@ -18,29 +18,33 @@ from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
 from demo.server.services import SHOWN_FPS, Lab
 from demo.shared import weights_picker
+from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
-from demo.shared.html import bars, pale, table, verdict
+from demo.shared.html import pale, table
+from demo.shared.outputs import as_outputs
 from demo.shared.player import as_mp4, player
 from demo.shared.toasts import refusal, told, warn
 from demo.shared.weights_picker import OWN, TAUGHT
-from demo.tabs.teach import answer as taught_answer
 
 if TYPE_CHECKING:
-    from actrec.recognition.recognizer import Prediction
     from actrec.video import Clip
 
 SHORT_SIDE = 240
 EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
-# A moment of the timeline was chosen: the player above goes there. No server is asked.
-JUMP = """
-element.addEventListener('click', (event) => {
-  const moment = event.target.closest('[data-start]');
-  const film = document.querySelector('#clip-video video');
-  if (moment && film) { film.currentTime = Number(moment.dataset.start) + 0.01; film.play(); }
-});
-"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All that is shown of a clip, and what may be taken along as files."""
+
+    answer: str
+    timeline: str
+    views: str
+    facts: str
+    salience: str | None
+    result: Result
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,11 @@ class Result:
     moments: tuple[Moment, ...]
 
 
-def classify(
-    lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None
-) -> tuple[str, str, str, str, str | None, Result]:
+def classify(lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None) -> Shown | None:
     """A video file in; answer, timeline, views, facts and a video of its motion salience out."""
     if why := missing(lab, path, judged_by, taught):
         warn(why)
-        return (gr.skip(),) * 6
+        return None
     asks = taught if judged_by == TAUGHT else None
     name = asks.weights if asks else weights or lab.default
     cost: dict[str, float] = {}
@@ -76,10 +78,10 @@ def classify(
     with told():
         moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
         judged = asks.judge(prediction.code) if asks else None
-    shown = _timed(cost, "salience video", lambda: _salience(lab, clip))
+    salience = _timed(cost, "salience video", lambda: _salience(clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
-    said = taught_answer(asks, prediction.code) if asks else _answer(prediction)
-    return said, strip(moments), _views(prediction), _facts(clip, cost), shown, result
+    answer = answer_of(prediction, asks).html()
+    return Shown(answer, strip(moments), _views(prediction), _facts(clip, cost), salience, result)
 
 
 def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -> str:
@@ -91,11 +93,13 @@ def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -
     return lab.say() if lab.failed else ""
 
 
-def _salience(lab: Lab, clip: Clip) -> str | None:
-    """The answer stands without its film, where there is no room for one."""
+def _salience(clip: Clip) -> str | None:
+    """The answer stands without this video, where there is no disk space for one."""
+    from actrec.explain.overlays import salience_video  # torch
+
     try:
         with told():
-            return lab.salience_video(clip, fresh_file("salience.mp4"))
+            return salience_video(clip, fresh_file("salience.mp4"), SHOWN_FPS)
     except gr.Error as error:
         warn(unescape(error.message))
         return None
@@ -108,22 +112,6 @@ def _timed(cost: dict[str, float], step: str, work):
     return done
 
 
-def _answer(prediction: Prediction) -> str:
-    label = "unknown" if prediction.unknown else prediction.label
-    return verdict(label, bool(prediction.unknown), distance_sentence(prediction)) + bars(prediction.top(5))
-
-
-def distance_sentence(prediction: Prediction) -> str:
-    """How far the clip is from what the weights know, in words."""
-    if prediction.threshold is None:
-        return "These weights cannot tell what they do not know."
-    relation = "more than" if prediction.unknown else "within"
-    return (
-        f"Nearest to '{prediction.nearest}' at distance {prediction.distance:.2f}, "
-        f"{relation} the {prediction.threshold:.2f} at which a clip counts as unknown."
-    )
-
-
 def strip(moments: list[Moment]) -> str:
     """When each label was seen, as buttons that the player follows; as wide as they last."""
     labels = list(dict.fromkeys(each.label for each in moments if each.label != UNKNOWN))
@@ -133,7 +121,7 @@ def strip(moments: list[Moment]) -> str:
         f"{escape(each.label)}<small>{each.start:.1f}–{each.stop:.1f} s{_sure(each)}</small></button>"
         for each in moments
     )
-    return f'<p class="quiet">When: press a moment and the player goes there.</p><div class="moments">{parts}</div>'
+    return f'<p class="quiet">When: click a moment and the player goes there.</p><div class="moments">{parts}</div>'
 
 
 def _sure(moment: Moment) -> str:
@@ -164,10 +152,12 @@ def files(lab: Lab, result: Result | None) -> list[str]:
     """The last result as JSON, and the clip with its labels under the picture as mp4."""
     if result is None:
         raise refusal("Ask about a clip first.")
+    from actrec.video.write import write_mp4
+
     with told():
         clip = lab.read(result.path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
-        film = lab.write(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
+        film = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
         written = film.with_name("result.json")
         written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
     return [str(written), str(film)]
@@ -210,7 +200,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 public, terms, ask = _public()
         with gr.Column():
             answer = gr.HTML(f'<p class="quiet">{EMPTY}</p>', elem_id="clip-answer")
-            when = gr.HTML(elem_id="clip-timeline", js_on_load=JUMP)
+            when = gr.HTML(elem_id="clip-timeline")
             facts = gr.HTML(elem_id="clip-facts")
             with gr.Accordion("What each view said", open=False):
                 said = gr.HTML(elem_id="clip-views")
@@ -223,12 +213,13 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                             visible=False, elem_id="clip-files")  # fmt: skip
     result = gr.State(None)
     inputs = [video, weights, judged_by, taught]
-    outputs = [answer, when, said, facts, salience, result]
-    asked = button.click(partial(classify, lab), inputs, outputs, **COMPUTE)
+    shown = {"answer": answer, "timeline": when, "views": said, "facts": facts, "salience": salience, "result": result}
+    classifying, outputs = as_outputs(partial(classify, lab), shown)
+    asked = button.click(classifying, inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
     for path, each in examples:
         each.click(partial(_take, path), None, video, api_visibility="private").then(
-            partial(classify, lab), inputs, outputs, **COMPUTE
+            classifying, inputs, outputs, **COMPUTE
         )
     take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **COMPUTE)
     public.change(licence, public, terms, **QUIET)
@@ -238,7 +229,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
 def _public() -> tuple[gr.Dropdown, gr.Markdown, gr.Button]:
     public = gr.Dropdown(
         [(each.title, each.key) for each in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
-        info="Real people. Nothing is fetched before you press the button.",
+        info="Real people. Nothing is fetched before you click the button.",
     )  # fmt: skip
     return public, gr.Markdown(elem_id="clip-terms"), gr.Button("Fetch this clip", size="sm", elem_id="clip-fetch")
 

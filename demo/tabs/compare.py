@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from actrec.figures.cost_chart import accuracy_against_cost
 from demo.server.services import Lab
 from demo.shared import weights_picker
-from demo.shared.chart import accuracy_against_cost
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard
@@ -18,7 +18,11 @@ from demo.shared.player import player
 from demo.shared.toasts import told, warn
 
 if TYPE_CHECKING:
-    from actrec.evaluation.compare import Compared
+    from collections.abc import Callable
+
+    from actrec.evaluation.compare import Compared, Point
+    from actrec.evaluation.cost import Cost, Pace
+    from actrec.video import Clip
 
 ASKED = (
     "weights", "says", "confidence", "agree", "weights, M", "multiplications, G", "time, ms",
@@ -49,7 +53,7 @@ def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | No
     try:
         with told():
             clip = lab.read(path, short_side=SIDE, stop=FIRST_SECONDS)
-            rows = lab.compare(clip, names, report)
+            rows = compare(lab, clip, names, report)
     except gr.Error:
         discard(path)
         raise
@@ -63,8 +67,60 @@ def ask(lab: Lab, path: str | None, names: list[str], progress: gr.Progress | No
             )
             for row in rows
         ],
-        caption=f"{clip.duration:.1f} seconds of video on {lab.machine()}; cost of all views of the clip.",
+        caption=f"{clip.duration:.1f} seconds of video on {machine(lab)}; cost of all views of the clip.",
     )  # fmt: skip
+
+
+def compare(lab: Lab, clip: Clip, names: list[str], report: Callable[[int, str], None]) -> list[Compared]:
+    """One clip through several weights, one after the other."""
+    from actrec.evaluation.compare import compared, with_agreement
+
+    asked = []
+    for place, name in enumerate(names):
+        report(place, name)
+        asked.append(compared(lab.recognizer(name), name, clip))
+    return with_agreement(asked)
+
+
+def costs(lab: Lab) -> list[Cost]:
+    """Every system's counts; made once for all visitors."""
+    from actrec.evaluation.cost import counted
+    from actrec.systems import SYSTEMS
+
+    return lab.shared("costs", lambda: [counted(system) for system in SYSTEMS.values()])
+
+
+def pace_of(lab: Lab, name: str) -> Pace:
+    """How long one view of a system takes here; measured once for all visitors."""
+    from actrec.evaluation.cost import timed
+    from actrec.systems import named
+
+    if name not in lab.paces:
+        lab.paces[name] = timed(named(name), lab.device)
+    return lab.paces[name]
+
+
+def points(lab: Lab) -> list[Point]:
+    """Accuracy against cost: the weights here, and the papers' headlines."""
+    from actrec.evaluation.compare import Point, papers_points
+
+    counts = {cost.name: cost.multiplications for cost in costs(lab)}
+    measured = [
+        Point(name, counts[card.system], card.measured["top1"], False)
+        for name, card in lab.cards.items()
+        if card.measured.get("top1") is not None and card.system in counts
+    ]
+    return measured + papers_points(counts)
+
+
+def machine(lab: Lab) -> str:
+    """What computes here, in words."""
+    from actrec.core.devices import DEVICE_FAILED, choose_device, describe
+
+    try:
+        return describe(choose_device(lab.device))
+    except DEVICE_FAILED:  # lost since
+        return "a GPU that does not answer"
 
 
 def _agreement(row: Compared) -> str:
@@ -74,7 +130,7 @@ def _agreement(row: Compared) -> str:
 def rows(lab: Lab, sizes: list[str]) -> str:
     """One row per system of the chosen sizes; times stay empty until they are measured."""
     lines = []
-    for cost in lab.costs():
+    for cost in costs(lab):
         if cost.size in sizes:
             pace = lab.paces.get(cost.name)
             times = (pace.views, pace.network) if pace else (None, None)
@@ -85,12 +141,12 @@ def rows(lab: Lab, sizes: list[str]) -> str:
 
 def measure(lab: Lab, sizes: list[str], progress: gr.Progress | None = None) -> tuple[str, str]:
     """Time the light systems on this machine, one after the other."""
-    names = [cost.name for cost in lab.costs() if cost.size == "light"]
+    names = [cost.name for cost in costs(lab) if cost.size == "light"]
     for place, name in enumerate(names):
         if progress:
             progress((place, len(names)), desc=f"Timing {name}")
-        pace = lab.time(name)
-    return rows(lab, sizes), f"Medians of one view with {pace.dtype} numbers on {lab.machine()}."
+        pace = pace_of(lab, name)
+    return rows(lab, sizes), f"Medians of one view with {pace.dtype} numbers on {machine(lab)}."
 
 
 def _number(value: float | None) -> str:
@@ -110,7 +166,7 @@ def _clip(lab: Lab, tab: gr.Tab) -> None:
             )  # fmt: skip
             button = gr.Button("Ask them all", variant="primary", elem_id="compare-ask")
     shown = gr.HTML(
-        '<p class="quiet">What each says of one clip, who agrees, and what it costs. Press a head to sort by it.</p>',
+        '<p class="quiet">What each says of one clip, who agrees, and what it costs. Column headers sort.</p>',
         elem_id="compare-rows",
     )
 
@@ -147,7 +203,7 @@ def _networks(lab: Lab, tab: gr.Tab) -> None:
     """Every network of the papers and the baselines."""
     gr.Markdown(
         "### Every network\n**Weights** are counted without biases, as the papers do, for 101 classes; "
-        "**multiplications** are those of one view. Press a head to sort by it."
+        "**multiplications** are those of one view. Click a column header to sort by it."
     )
     sizes = gr.CheckboxGroup(
         [(text, size) for size, text in SIZES.items()],
@@ -179,5 +235,5 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     _clip(lab, tab)
     picture = gr.HTML('<p class="quiet">Counting …</p>', elem_id="compare-picture")
-    tab.select(lambda: accuracy_against_cost(lab.points()), None, picture, **QUIET)
+    tab.select(lambda: accuracy_against_cost(points(lab)), None, picture, **QUIET)
     _networks(lab, tab)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
 import numpy as np
 
-from actrec.video.camera import CameraBuffer
+from actrec.figures.data_uri import jpeg_uri
 from demo.server.services import Lab
-from demo.shared import demo_loop, weights_picker
+from demo.shared import weights_picker
+from demo.shared.answer import judgement_sentence
+from demo.shared.camera import Camera, CameraControls, camera_controls, stream, watch
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.explaining import explainer, gallery, looking, reading, survey
 from demo.shared.files import fresh_file
-from demo.shared.html import encoded
+from demo.shared.outputs import as_outputs
 from demo.shared.player import player
+from demo.shared.scripts import script
 from demo.shared.toasts import refusal, told
 
 if TYPE_CHECKING:
@@ -30,53 +33,8 @@ if TYPE_CHECKING:
 
 METHODS = ("t-SNE", "PCA")
 WHERE = '<p class="quiet">Where is your own clip? Choose one below, or let the camera move the point.</p>'
-SHORT_SIDE, COLUMNS, EVERY, KEPT_SECONDS = 180, 12, 0.5, 6.0
-# Dots are chosen by mouse or keyboard; a small picture is shown beside the one that is pointed at.
-CHOOSE = """
-const dot = (event) => event.target.closest('[data-index]');
-const choose = (event) => {
-  const found = dot(event);
-  if (!found) return;
-  element.querySelectorAll('.chosen').forEach((each) => each.classList.remove('chosen'));
-  element.querySelectorAll(`[data-index="${found.dataset.index}"]`).forEach((each) => each.classList.add('chosen'));
-  trigger('select', { index: Number(found.dataset.index), value: found.dataset.label });
-};
-element.addEventListener('click', choose);
-element.addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(event); }
-});
-// A dot that has the keyboard's focus keeps its picture when the page scrolls under the mouse.
-const focused = () => element.contains(document.activeElement) && document.activeElement.closest('[data-index]');
-const point = (event) => {
-  const found = event.type === 'focusout' ? null : dot(event) ?? focused();
-  const tip = element.querySelector('.atlas-tip');
-  if (!tip) return;
-  tip.hidden = !found;
-  if (!found) return;
-  const columns = Number(tip.dataset.columns), index = Number(found.dataset.index), side = 64;
-  const across = (index % columns) * side, down = Math.floor(index / columns) * side;
-  tip.firstElementChild.style.backgroundPosition = `-${across}px -${down}px`;
-  tip.lastElementChild.textContent = found.getAttribute('aria-label');
-  const box = element.getBoundingClientRect(), at = found.getBoundingClientRect();
-  tip.style.left = Math.max(0, Math.min(at.right - box.left + 8, box.width - 160)) + 'px';
-  tip.style.top = (at.bottom - box.top + 6) + 'px';
-};
-element.addEventListener('mouseover', point);
-element.addEventListener('focusin', point);
-element.addEventListener('focusout', point);
-"""
-# The moving point: its spots arrive in a small element of their own, so that the maps are not drawn again.
-MOVE = """
-const place = () => {
-  const spots = JSON.parse(element.querySelector('[data-spots]')?.dataset.spots ?? '[]');
-  document.querySelectorAll('#embeddings-map .here').forEach((each, number) => {
-    each.toggleAttribute('hidden', !spots[number]);
-    if (spots[number]) each.setAttribute('transform', `translate(${spots[number][0]} ${spots[number][1]})`);
-  });
-};
-new MutationObserver(place).observe(element, { childList: true, subtree: true, attributes: true });
-place();
-"""
+SHORT_SIDE, COLUMNS = 180, 12
+EVERY = 0.5  # seconds between two places of the camera's point
 
 
 @dataclass(frozen=True)
@@ -88,16 +46,34 @@ class Map:
     gallery: Gallery
 
 
-@dataclass
-class Camera:
-    """A visitor's camera on the map."""
+@dataclass(frozen=True)
+class Drawn:
+    """Fresh maps, with no point of the visitor's own on them yet."""
 
-    buffer: CameraBuffer = field(default_factory=lambda: CameraBuffer(KEPT_SECONDS))
+    maps: str
+    now: Map
+    here: str
+    near: str
 
 
-def draw(
-    lab: Lab, weights: str | None, method: str, seed: float, progress: gr.Progress | None = None
-) -> tuple[str, Map]:
+@dataclass(frozen=True)
+class Placed:
+    """Where a visitor's own clip lies on the maps, and what it is near to."""
+
+    here: str
+    near: str
+
+
+@dataclass(frozen=True)
+class CameraPlaced:
+    """The same of a camera's last seconds; the visitor's camera with it."""
+
+    here: object
+    near: object
+    camera: Camera
+
+
+def draw(lab: Lab, weights: str | None, method: str, seed: float, progress: gr.Progress | None = None) -> Drawn:
     """The maps of some weights over the gallery."""
     from actrec.explain.embedding_map import atlases
 
@@ -109,7 +85,7 @@ def draw(
         key = ("atlas", weights, card.sha256, method, int(seed or 0))
         made = lab.shared(key, lambda: atlases(found, shown.labels, card, method, int(seed or 0)))
     now = Map(weights, made, shown)
-    return page_of(lab, now), now
+    return Drawn(page_of(lab, now), now, _spots([]), WHERE)
 
 
 def page_of(lab: Lab, now: Map) -> str:
@@ -176,14 +152,22 @@ def said(lab: Lab, now: Map) -> str:
 
 def _tip(lab: Lab, now: Map) -> str:
     """All clips' small pictures in one, of which the page shows the one that is pointed at."""
-    data = lab.shared(("thumbs", now.gallery.labels), lambda: encoded(now.gallery.sheet(COLUMNS), 75))
+    data = lab.shared(("thumbs", now.gallery.labels), lambda: jpeg_uri(now.gallery.sheet(COLUMNS), 75))
     return (
         f'<div class="atlas-tip" data-columns="{COLUMNS}" hidden>'
         f'<div style="background-image:url({data})"></div><span></span></div>'
     )
 
 
-def play(lab: Lab, now: Map | None, number: int) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Played:
+    """The clip of a dot, and what it is."""
+
+    clip: str
+    about: str
+
+
+def play(lab: Lab, now: Map | None, number: int) -> Played:
     """The clip of the dot that was chosen."""
     from actrec.video.write import write_mp4
 
@@ -193,10 +177,11 @@ def play(lab: Lab, now: Map | None, number: int) -> tuple[str, str]:
     with told():
         path = write_mp4(fresh_file(f"gallery-{number + 1}.mp4"), clip.frames, clip.fps or 12.5)
     label = now.gallery.labels[number]
-    return str(path), f'<p data-clip="{number}"><b>{escape(label)}</b>, clip {number + 1} of the gallery.</p>'
+    about = f'<p data-clip="{number}"><b>{escape(label)}</b>, clip {number + 1} of the gallery.</p>'
+    return Played(str(path), about)
 
 
-def place(lab: Lab, path: str | None, now: Map | None) -> tuple[str, str]:
+def place(lab: Lab, path: str | None, now: Map | None) -> Placed:
     """A visitor's own clip as a point on the finished maps, and what it is near to."""
     if not path:
         raise refusal("Choose a video first: upload one or take an example.")
@@ -209,7 +194,7 @@ def place(lab: Lab, path: str | None, now: Map | None) -> tuple[str, str]:
         return _placed(lab, parts_of(clip, lab.recognizer(now.weights).system.seconds), now)
 
 
-def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
+def _placed(lab: Lab, parts: list[Clip], now: Map) -> Placed:
     """The mean of some windows on every map."""
     from actrec.explain.activations import found_in
 
@@ -221,10 +206,9 @@ def _placed(lab: Lab, parts: list[Clip], now: Map) -> tuple[str, str]:
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
     if judged is not None:
-        limit = judged.threshold
-        known = "" if limit is None else f" ({'beyond' if judged.unknown else 'within'} γ = {limit:.2f})"
-        words += f" Nearest class centre: {judged.nearest[0][0]} at {judged.distance:.2f}{known}."
-    return _spots(spots), f'<p data-near="{escape(near[0])}">{escape(words)}</p><p class="quiet">{escape(flat.how)}</p>'
+        words += f" Of the class centres: {judgement_sentence(judged)}"
+    text = f'<p data-near="{escape(near[0])}">{escape(words)}</p><p class="quiet">{escape(flat.how)}</p>'
+    return Placed(_spots(spots), text)
 
 
 def _spots(spots: list[tuple[float, float]]) -> str:
@@ -232,31 +216,18 @@ def _spots(spots: list[tuple[float, float]]) -> str:
     return f'<span data-spots="{written}"></span>'
 
 
-def on_frame(
-    lab: Lab, frame: np.ndarray | None, camera: Camera | None, now: Map | None
-) -> tuple[object, object, Camera]:
+def on_frame(lab: Lab, frame: np.ndarray | None, camera: Camera | None, now: Map | None) -> CameraPlaced:
     """One camera frame in; the point moves once there are enough of them."""
     camera = camera or Camera()
     if frame is None or now is None:
-        return gr.skip(), gr.skip(), camera
-    camera.buffer.add(frame, time.monotonic())
-    seconds = lab.recognizer(now.weights).system.seconds
-    clip = camera.buffer.clip(seconds + 0.5)
-    if clip is None or clip.duration < 0.5 * seconds:
-        return gr.skip(), f'<p class="quiet">Watching: the point needs {seconds:.1f} seconds of video.</p>', camera
+        return CameraPlaced(gr.skip(), gr.skip(), camera)
+    seen = watch(lab, camera, frame, now.weights)
+    if seen.wait:
+        word, sentence = seen.wait
+        return CameraPlaced(gr.skip(), f'<p class="quiet">{word.capitalize()}. {escape(sentence)}</p>', camera)
     with looking(lab, now.weights):
-        return *_placed(lab, [clip], now), camera
-
-
-def on_tick(lab: Lab, since: float, film: str, *rest: object) -> tuple[object, object, Camera]:
-    """The demo loop's frame of this moment, taken as if a camera had sent it."""
-    return on_frame(lab, demo_loop.frame(lab, film, time.monotonic() - since), *rest)
-
-
-def loop(since: float) -> tuple[float, gr.Timer, gr.Button, None]:
-    """Start the demo loop, or stop it."""
-    started = 0.0 if since else time.monotonic()
-    return started, gr.Timer(active=bool(started)), gr.Button(demo_loop.STOP if started else demo_loop.PLAY), None
+        placed = _placed(lab, [seen.clip], now)
+    return CameraPlaced(placed.here, placed.near, camera)
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -278,67 +249,69 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 info="t-SNE starts by chance: the same number gives the same map.",
             )  # fmt: skip
             button = gr.Button("Draw the map", variant="primary", elem_id="embeddings-draw")
-    shown = gr.HTML(
+    maps = gr.HTML(
         '<p class="quiet">The first map takes a few seconds: the gallery is drawn and looked at once.</p>',
-        elem_id="embeddings-map", js_on_load=CHOOSE,
+        elem_id="embeddings-map", js_on_load=script("embedding_map"),
     )  # fmt: skip
-    here = gr.HTML(_spots([]), elem_id="embeddings-here", js_on_load=MOVE)
+    here = gr.HTML(_spots([]), elem_id="embeddings-here", js_on_load=script("embedding_point"))
     with gr.Row():
         with gr.Column():
-            film = gr.Video(
+            clip = gr.Video(
                 label="The clip you clicked", interactive=False, autoplay=True, loop=True, height=240,
                 elem_id="embeddings-film",
             )  # fmt: skip
-            what = gr.HTML(elem_id="embeddings-what")
+            about = gr.HTML(elem_id="embeddings-what")
         with gr.Column():
             near = gr.HTML(WHERE, elem_id="embeddings-near")
-            own, camera, examples, loops = _own(lab)
-    _wire(lab, tab, [weights, method, seed], button, (shown, here, film, what, near), own, camera, examples, loops)
+            own, examples, camera = _own(lab)
+    shown = {"maps": maps, "here": here, "clip": clip, "about": about, "near": near}
+    _wire(lab, tab, [weights, method, seed], button, shown, own, examples, camera)
 
 
-def _own(lab: Lab) -> tuple:
+def _own(lab: Lab) -> tuple[gr.Video, list[tuple[Path, gr.Button]], CameraControls]:
     """Where a visitor's own point comes from: a file, an example, the camera, or the demo loop."""
     with gr.Tabs():
         with gr.Tab("A clip"):
             own = player(lab, "embeddings", height=200)
             examples = buttons("embeddings")
         with gr.Tab("The camera"):
-            camera = gr.Image(
-                sources=["webcam"], streaming=True, label="Camera: press 'Access Webcam', then 'Record'",
-                elem_id="embeddings-camera", height=200,
-                webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
-            )  # fmt: skip
-            with gr.Row():
-                film = gr.Dropdown(
-                    demo_loop.names(), value=demo_loop.ALL, label="Demo loop", elem_id="embeddings-loop", scale=2
-                )
-                button = gr.Button(demo_loop.PLAY, elem_id="embeddings-play", min_width=120, scale=1)
-    return own, camera, examples, (film, button)
+            camera = camera_controls("embeddings", height=200)
+    return own, examples, camera
 
 
-def _wire(lab: Lab, tab: gr.Tab, asked: list, button: gr.Button, shown: tuple, own, camera, examples, loops) -> None:
-    maps, here, film, what, near = shown
-    now, seen, since = gr.State(None), gr.State(None, time_to_live=600), gr.State(0.0)
+def _wire(
+    lab: Lab,
+    tab: gr.Tab,
+    asked: list[gr.components.Component],
+    button: gr.Button,
+    shown: dict[str, gr.components.Component],
+    own: gr.Video,
+    examples: list[tuple[Path, gr.Button]],
+    camera: CameraControls,
+) -> None:
+    now, seen = gr.State(None), gr.State(None, time_to_live=600)
 
-    def drawing(weights, method, seed, progress: gr.Progress = gr.Progress()):  # noqa: B008
-        return *draw(lab, weights, method, seed, progress), _spots([]), WHERE
+    def drawing(weights: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()) -> Drawn:  # noqa: B008
+        return draw(lab, weights, method, seed, progress)
 
-    def chosen(now: Map | None, event: gr.EventData) -> tuple[str, str]:
+    def chosen(now: Map | None, event: gr.EventData) -> Played:
         return play(lab, now, int(event.index))
 
-    gr.on([button.click, asked[1].input, asked[2].release], drawing, asked, [maps, now, here, near], **COMPUTE)
-    tab.select(lambda w, m, s, had: drawing(w, m, s) if had is None else (gr.skip(),) * 4, [*asked, now],
-               [maps, now, here, near], **COMPUTE)  # fmt: skip
-    maps.select(chosen, now, [film, what], **QUIET)
-    own.upload(partial(place, lab), [own, now], [here, near], **COMPUTE)
+    def drawing_first(weights: str | None, method: str, seed: float, now: Map | None) -> Drawn | None:
+        return drawing(weights, method, seed) if now is None else None
+
+    fresh = {"maps": shown["maps"], "now": now, "here": shown["here"], "near": shown["near"]}
+    handler, outputs = as_outputs(drawing, fresh)
+    gr.on([button.click, asked[1].input, asked[2].release], handler, asked, outputs, **COMPUTE)
+    handler, outputs = as_outputs(drawing_first, fresh)
+    tab.select(handler, [*asked, now], outputs, **COMPUTE)
+    handler, outputs = as_outputs(chosen, {"clip": shown["clip"], "about": shown["about"]})
+    shown["maps"].select(handler, now, outputs, **QUIET)
+    point = {"here": shown["here"], "near": shown["near"]}
+    placing, outputs = as_outputs(partial(place, lab), point)
+    own.upload(placing, [own, now], outputs, **COMPUTE)
     for path, example in examples:
         example.click(partial(str, path), None, own, api_visibility="private").then(
-            partial(place, lab), [own, now], [here, near], **COMPUTE
+            placing, [own, now], outputs, **COMPUTE
         )
-    loop_film, loop_button = loops
-    ticks = gr.Timer(EVERY, active=False)
-    camera.stream(partial(on_frame, lab), [camera, seen, now], [here, near, seen], stream_every=EVERY / 2,
-                  concurrency_limit=4, **QUIET)  # fmt: skip
-    ticks.tick(partial(on_tick, lab), [since, loop_film, seen, now], [here, near, seen], trigger_mode="once",
-               concurrency_limit=4, **QUIET)  # fmt: skip
-    loop_button.click(loop, since, [since, ticks, loop_button, seen], **QUIET)
+    stream(lab, tab, camera, on_frame, seen, [now], {**point, "camera": seen}, sent=EVERY / 2, every=EVERY, places=4)

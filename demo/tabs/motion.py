@@ -11,15 +11,18 @@ import gradio as gr
 from PIL import Image
 
 from actrec.core.errors import Refusal
-from demo.server.services import Lab
+from demo.server.services import SHOWN_FPS, Lab
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
 from demo.shared.html import figures, panels
+from demo.shared.outputs import as_outputs
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actrec.explain.motion_clues import Clue
     from actrec.video import Clip
 
@@ -47,13 +50,29 @@ class Watched:
     clues: dict[str, Clue]
 
 
-def look(
-    lab: Lab, path: str | None, method: str, seed: float, progress: gr.Progress | None = None
-) -> tuple[str, Watched | None, object]:
+@dataclass(frozen=True)
+class Shown:
+    """A page of pictures, the clues behind them, and those that may be watched as a video."""
+
+    pictures: str
+    watched: Watched | None
+    which: gr.Radio
+
+
+@dataclass(frozen=True)
+class DrawnAgain:
+    """The same with other frames for the pathways, and the draw's number."""
+
+    pictures: str
+    watched: Watched
+    seed: int
+
+
+def find(lab: Lab, path: str | None, method: str, seed: float, progress: gr.Progress | None = None) -> Shown | None:
     """A clip in; a page of pictures, the clues behind them and what may be watched out."""
     if not path:
         warn("Choose a video first: upload one or take an example.")
-        return gr.skip(), gr.skip(), gr.skip()
+        return None
     try:
         with told():
             clip = lab.read(path, short_side=SIDE, stop=SECONDS)
@@ -62,11 +81,28 @@ def look(
         raise
     try:
         clip = clip.at_rate(min(clip.fps or FPS, FPS)) if len(clip) > 1 else clip
-        told_of = None if progress is None else partial(progress, desc=f"Optical flow by {NAMES[method]}.")
-        clues = lab.clues(clip, method, int(seed or 0), told_of)
+        report = None if progress is None else partial(progress, desc=f"Optical flow by {NAMES[method]}.")
+        clues = clues_of(lab, clip, method, int(seed or 0), report)
     except Refusal as reason:  # a clip that can be read, but in which there is nothing to see
-        return f'<p class="said nothing">{escape(str(reason))}</p>', None, gr.Radio([], value=None)
-    return page_of(clues), Watched(clip, clues), gr.Radio(list(clues), value="salience", interactive=True)
+        return Shown(f'<p class="said nothing">{escape(str(reason))}</p>', None, gr.Radio([], value=None))
+    which = gr.Radio(list(clues), value="salience", interactive=True)
+    return Shown(page_of(clues), Watched(clip, clues), which)
+
+
+def clues_of(
+    lab: Lab, clip: Clip, method: str, seed: int, report: Callable[[float], None] | None = None
+) -> dict[str, Clue]:
+    """Every motion clue of a clip; `report` hears how much of a slow flow is done."""
+    from actrec.explain.motion_clues import look
+
+    return look(clip, method=method, seed=seed, detector=lab.detector, told=report)
+
+
+def _rate(clip: Clip, seed: int) -> Clue:
+    """The variance rate of a clip with the frames of another draw."""
+    from actrec.explain.motion_clues import Look, variance_rate
+
+    return variance_rate(Look(clip, seed, "dis", "cpu"))
 
 
 def page_of(clues: dict[str, Clue]) -> str:
@@ -77,21 +113,23 @@ def page_of(clues: dict[str, Clue]) -> str:
     )
 
 
-def again(lab: Lab, watched: Watched | None, seed: float) -> tuple[str, Watched, int]:
+def again(watched: Watched | None, seed: float) -> DrawnAgain:
     """Other frames for the three pathways; everything else stays."""
     if watched is None:
         raise refusal("Show the motion of a clip first.")
     seed = int(seed or 0) + 1
-    watched = replace(watched, clues={**watched.clues, "variance_rate": lab.rate(watched.clip, seed)})
-    return page_of(watched.clues), watched, seed
+    watched = replace(watched, clues={**watched.clues, "variance_rate": _rate(watched.clip, seed)})
+    return DrawnAgain(page_of(watched.clues), watched, seed)
 
 
-def watch(lab: Lab, name: str | None, watched: Watched | None) -> str | None:
+def watch(name: str | None, watched: Watched | None) -> str | None:
     """One clue as a video."""
     if watched is None or name not in watched.clues:
         return None
+    from actrec.video.write import write_mp4
+
     with told():
-        return lab.clue_video(watched.clues[name], fresh_file(f"{name}.mp4"))
+        return str(write_mp4(fresh_file(f"{name}.mp4"), watched.clues[name].film(), SHOWN_FPS))
 
 
 def _shown(watched: Watched | None, figure: str, *args: object, **settings: object) -> str:
@@ -121,7 +159,7 @@ def tune(watched: Watched | None, moment: float, cutoff: float, smoothing: float
 def pixel(watched: Watched | None, at: tuple[int, int] | None, cutoff: float, phase: bool) -> str:
     """One pixel over time, its spectrum, and what was removed."""
     if watched is None or at is None:
-        return '<p class="quiet">Press a pixel in the picture: its brightness over time appears here.</p>'
+        return '<p class="quiet">Click a pixel in the picture: its brightness over time appears here.</p>'
     from actrec.explain.pixel import shown
 
     clip, (column, row) = watched.clip, at
@@ -131,8 +169,8 @@ def pixel(watched: Watched | None, at: tuple[int, int] | None, cutoff: float, ph
         return f'<p class="said nothing">{escape(str(reason))}</p>'
 
 
-def pressed(event: gr.SelectData) -> tuple[int, int]:
-    """Column and row of the pixel that was pressed."""
+def clicked(event: gr.SelectData) -> tuple[int, int]:
+    """Column and row of the pixel that was clicked."""
     column, row = event.index
     return int(column), int(row)
 
@@ -147,14 +185,16 @@ def middle(watched: Watched | None) -> str | None:
     return str(path)
 
 
-def files(lab: Lab, watched: Watched | None) -> list[str]:
+def files(watched: Watched | None) -> list[str]:
     """Every clue as a picture and as a video."""
     if watched is None:
         raise refusal("Show the motion of a clip first.")
+    from actrec.explain.motion_clues import write
+
     with told():
         home = fresh_file("clues")
         home.mkdir()
-        return lab.clue_files(watched.clues, home)
+        return [file for name, clue in watched.clues.items() for file in write(clue, name, home, SHOWN_FPS)]
 
 
 def _clip(lab: Lab) -> tuple:
@@ -200,7 +240,7 @@ def _closer() -> dict:
                                         info="Every frequency counts alike.")  # fmt: skip
         made["tuned"] = gr.HTML(WAITING, elem_id="motion-tuned")
         with gr.Row():
-            made["picture"] = gr.Image(label="Press a pixel", interactive=False, elem_id="motion-picture", scale=1)
+            made["picture"] = gr.Image(label="Click a pixel", interactive=False, elem_id="motion-picture", scale=1)
             with gr.Column(scale=2):
                 made["course"] = gr.HTML(pixel(None, None, 1, False), elem_id="motion-course")
     with gr.Accordion("Four ways to find flow", open=True):
@@ -226,28 +266,33 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         """What follows once a clip was looked at."""
         done.then(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK).then(
             lambda now: (middle(now), None), watched, [at["picture"], spot], **QUICK
-        ).then(pixel, course, at["course"], **QUICK).then(partial(watch, lab), [which, watched], film, **COMPUTE)
+        ).then(pixel, course, at["course"], **QUICK).then(watch, [which, watched], film, **COMPUTE)
 
-    outputs = [shown, watched, which]
+    def finding(
+        path: str | None,
+        method: str,
+        seed: float,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Shown | None:
+        return find(lab, path, method, seed, progress)
 
-    def looking(path: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()):  # noqa: B008
-        return look(lab, path, method, seed, progress)
-
-    asked = button.click(looking, [video, method, seed], outputs, **COMPUTE)
+    handler, outputs = as_outputs(finding, {"pictures": shown, "watched": watched, "which": which})
+    asked = button.click(handler, [video, method, seed], outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)
     closer(asked)
-    for path, each in examples:
-        chosen = each.click(partial(str, path), None, video, api_visibility="private")
-        closer(chosen.then(looking, [video, method, seed], outputs, **COMPUTE))
-    redraw.click(partial(again, lab), [watched, seed], [shown, watched, seed], **COMPUTE)
-    which.input(partial(watch, lab), [which, watched], film, **COMPUTE)
+    for path, example in examples:
+        chosen = example.click(partial(str, path), None, video, api_visibility="private")
+        closer(chosen.then(handler, [video, method, seed], outputs, **COMPUTE))
+    handler, outputs = as_outputs(again, {"pictures": shown, "watched": watched, "seed": seed})
+    redraw.click(handler, [watched, seed], outputs, **COMPUTE)
+    which.input(watch, [which, watched], film, **COMPUTE)
     at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "smoothing", "phase", "strength"):
         at[name].input(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "phase"):
         at[name].input(pixel, course, at["course"], **QUICK)
-    at["picture"].select(pressed, None, spot, **QUICK).then(pixel, course, at["course"], **QUICK)
+    at["picture"].select(clicked, None, spot, **QUICK).then(pixel, course, at["course"], **QUICK)
     at["compare"].click(
         lambda now, moment: _shown(now, "flows", moment), [watched, at["moment"]], at["flows"], **COMPUTE
     )
-    at["take"].click(lambda now: gr.File(files(lab, now), visible=True), watched, at["taken"], **COMPUTE)
+    at["take"].click(lambda now: gr.File(files(now), visible=True), watched, at["taken"], **COMPUTE)

@@ -11,12 +11,14 @@ import gradio as gr
 
 from demo.server.services import Lab
 from demo.shared import weights_picker
+from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
 from demo.shared.explaining import explainer, gallery, looking, reading, survey
 from demo.shared.files import fresh_file
-from demo.shared.frame_scrubber import SCRUB, Panel, legend, scrubber
+from demo.shared.frame_scrubber import Panel, legend, scrubber
 from demo.shared.html import table
+from demo.shared.outputs import as_outputs
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told
 
@@ -57,7 +59,33 @@ class Asked:
     label: str
 
 
-def ask(lab: Lab, path: str | None, weights: str | None) -> tuple[dict, gr.Dropdown, Asked]:
+@dataclass(frozen=True)
+class Answered:
+    """The answer, every class with its score, the list to choose a class from, and what is asked about."""
+
+    answer: str
+    scores: dict[str, float]
+    label: gr.Dropdown
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a class's score depends on, and what is asked about now."""
+
+    maps: str
+    asked: Asked | None
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The strongest neuron of every layer, and the layers to choose from."""
+
+    maps: str
+    layer: gr.Dropdown
+
+
+def ask(lab: Lab, path: str | None, weights: str | None) -> Answered:
     """A clip in; what the weights say of it, and the class that is looked at first."""
     from actrec.explain.over_time import Windows
 
@@ -71,16 +99,17 @@ def ask(lab: Lab, path: str | None, weights: str | None) -> tuple[dict, gr.Dropd
         windows = Windows.of(recognizer.system, clip)
     scores = dict(prediction.top(len(prediction.labels)))
     classes = gr.Dropdown(choices=list(scores), value=prediction.label, interactive=True)
-    return scores, classes, Asked(weights, windows, prediction.label)
+    answer = answer_of(prediction).headline()
+    return Answered(answer, scores, classes, Asked(weights, windows, prediction.label))
 
 
-def show(lab: Lab, asked: Asked | None, label: str | None, copies: float) -> tuple[str, Asked | None]:
+def show(lab: Lab, asked: Asked | None, label: str | None, copies: float) -> Shown:
     """The clip beside three ways to ask what a class's score depends on."""
     from actrec.explain.over_time import films_of
     from actrec.figures import scales
 
     if asked is None or not label:
-        return "", asked
+        return Shown("", asked)
     with looking(lab, asked.weights):
         films = films_of(explainer(lab, asked.weights), asked.windows, label, int(copies))
     first = films["class saliency"]
@@ -92,7 +121,7 @@ def show(lab: Lab, asked: Asked | None, label: str | None, copies: float) -> tup
     html += "".join(f'<p class="notice">{escape(note)}</p>' for note in asked.windows.notes())
     html += scrubber(panels, seconds, first.share, says, start=int(first.share.argmax()))
     html += legend(scales.stops(scales.INFLUENCE), "no influence on the score", "most of this clip")
-    return html + _inputs(first), replace(asked, label=label)
+    return Shown(html + _inputs(first), replace(asked, label=label))
 
 
 def _clip_says(asked: Asked) -> str:
@@ -113,13 +142,14 @@ def video(lab: Lab, asked: Asked | None, method: str) -> str:
     """One method as a video to take along."""
     from actrec.explain.over_time import film_of
     from actrec.figures import scales
+    from actrec.video.write import write_mp4
 
     if asked is None:
         raise refusal("Ask about a clip first.")
     with looking(lab, asked.weights):
         film = film_of(explainer(lab, asked.weights), asked.windows, asked.label, method)
         name = f"{method} of {asked.label}.mp4".replace(" ", "-")
-        return str(lab.write(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
+        return str(write_mp4(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
 
 
 def prove(lab: Lab, asked: Asked | None) -> str:
@@ -146,7 +176,7 @@ def prove(lab: Lab, asked: Asked | None) -> str:
     )
 
 
-def inside(lab: Lab, asked: Asked | None) -> tuple[str, gr.Dropdown]:
+def inside(lab: Lab, asked: Asked | None) -> Inside:
     """The strongest neuron of every layer over the clip, and the layers to choose from."""
     from actrec.explain.activations import strongest
     from actrec.figures import scales
@@ -166,7 +196,8 @@ def inside(lab: Lab, asked: Asked | None) -> tuple[str, gr.Dropdown]:
     html = scrubber(panels, seconds, start=int(first.share.argmax()))
     html += legend(scales.stops(scales.ACTIVATION), "silent", "fires most on this clip")
     layers = list(found)
-    return html + f'<p class="quiet">{LAYERS}</p>', gr.Dropdown(choices=layers, value=layers[-1], interactive=True)
+    chosen = gr.Dropdown(choices=layers, value=layers[-1], interactive=True)
+    return Inside(html + f'<p class="quiet">{LAYERS}</p>', chosen)
 
 
 def neurons(lab: Lab, asked: Asked | None, layer: str | None, progress: gr.Progress | None = None) -> gr.Dropdown:
@@ -224,6 +255,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             weights = weights_picker.build(lab, tab, "saliency")
             button = gr.Button("What does the answer depend on?", variant="primary", elem_id="saliency-ask")
         with gr.Column():
+            answer = gr.HTML(elem_id="saliency-answer")
             scores = gr.Label(label="The answer: click a class", num_top_classes=6, elem_id="saliency-scores")
             label = gr.Dropdown([], label="Class", info="Any class the weights know.", elem_id="saliency-class")
             copies = gr.Slider(
@@ -231,22 +263,25 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
                 info="The clip itself and noisy copies of it: the more, the less speckle. Each costs a pass back.",
             )  # fmt: skip
     asked = gr.State(None, time_to_live=900)
-    shown = gr.HTML(elem_id="saliency-films", js_on_load=SCRUB)
+    shown = gr.HTML(elem_id="saliency-films")
     _taking(lab, asked)
     cleared = [*_proof(lab, asked), *_inside(lab, asked)]
-    look, looked = partial(show, lab), {"inputs": [asked, label, copies], "outputs": [shown, asked]}
+    handler, outputs = as_outputs(partial(show, lab), {"maps": shown, "asked": asked})
+    showing = {"fn": handler, "inputs": [asked, label, copies], "outputs": outputs, **COMPUTE}
+    answered = {"answer": answer, "scores": scores, "label": label, "asked": asked}
+    asking, outputs_of_asking = as_outputs(partial(ask, lab), answered)
 
-    def then_look(event) -> None:
+    def then_show(event: gr.events.Dependency) -> None:
         event.then(lambda: ("",) * len(cleared), None, cleared, **QUIET).then(
-            partial(ask, lab), [clip, weights], [scores, label, asked], **COMPUTE
-        ).success(look, **looked, **COMPUTE)
+            asking, [clip, weights], outputs_of_asking, **COMPUTE
+        ).success(**showing)
 
-    then_look(button.click(lambda: None, None, None, **QUIET))
-    for path, each in examples:
-        then_look(each.click(partial(str, path), None, clip, api_visibility="private"))
-    scores.select(clicked, None, label, **QUIET).then(look, **looked, **COMPUTE)
-    label.input(look, **looked, **COMPUTE)
-    copies.release(look, **looked, **COMPUTE)
+    then_show(button.click(lambda: None, None, None, **QUIET))
+    for path, example in examples:
+        then_show(example.click(partial(str, path), None, clip, api_visibility="private"))
+    scores.select(clicked, None, label, **QUIET).then(**showing)
+    label.input(**showing)
+    copies.release(**showing)
 
 
 def _taking(lab: Lab, asked: gr.State) -> None:
@@ -271,21 +306,22 @@ def _inside(lab: Lab, asked: gr.State) -> list[gr.components.Component]:
     """Feature maps by layer, and what fires a neuron."""
     gr.Markdown("### Inside the network\nWhat its layers find in your clip, and which other clips fire a neuron.")
     button = gr.Button("Look inside", elem_id="saliency-inside")
-    maps = gr.HTML(elem_id="saliency-layers", js_on_load=SCRUB)
+    maps = gr.HTML(elem_id="saliency-layers")
     with gr.Row():
         layer = gr.Dropdown([], label="Layer", info="The last one says most.", elem_id="saliency-layer")
         neuron = gr.Dropdown(
             [], label="Neuron", elem_id="saliency-neuron",
             info="Those first whose ten strongest clips show one action.",
         )  # fmt: skip
-    top = gr.HTML(elem_id="saliency-neurons", js_on_load=SCRUB)
+    top = gr.HTML(elem_id="saliency-neurons")
 
     def choosing(now: Asked | None, name: str | None, progress: gr.Progress = gr.Progress()):  # noqa: B008
         return neurons(lab, now, name, progress)
 
     fired = {"inputs": [asked, layer, neuron], "outputs": top}
+    handler, outputs = as_outputs(partial(inside, lab), {"maps": maps, "layer": layer})
     for event in (
-        button.click(partial(inside, lab), asked, [maps, layer], **COMPUTE),
+        button.click(handler, asked, outputs, **COMPUTE),
         layer.input(lambda: None, None, None, **QUIET),
     ):
         event.success(choosing, [asked, layer], neuron, **COMPUTE).success(partial(fires, lab), **fired, **COMPUTE)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from actrec.core.errors import Refusal
+from actrec.figures.data_uri import jpeg_uri
 from demo.server.services import SHOWN_FPS, Lab
 from demo.shared import weights_picker
 from demo.shared.event_options import COMPUTE, QUICK
 from demo.shared.examples import buttons
 from demo.shared.files import fresh_file
-from demo.shared.html import encoded, panels
+from demo.shared.html import QUALITY, panels
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told
 
@@ -29,13 +30,6 @@ SIDE, SECONDS = 200, 6.0
 ETA, XI = 1.2, 0.9
 WHOLE, EACH = "one for the whole clip", "one for each picture"
 WELCOME = '<p class="quiet">Choose a clip above. People are looked for once; the sliders then answer at once.</p>'
-# The curtain is drawn in the page; no server is asked.
-CURTAIN = """
-element.addEventListener('input', (event) => {
-  const curtain = event.target.closest('.curtain');
-  if (curtain) curtain.style.setProperty('--cut', event.target.value + '%');
-});
-"""
 
 
 @dataclass
@@ -75,8 +69,8 @@ def curtain(before: np.ndarray, after: np.ndarray) -> str:
     """Two pictures over each other, and a slider that draws the second aside."""
     return (
         '<figure class="view curtain" style="--cut:50%"><div>'
-        f'<img src="{encoded(before)}" alt="The window as it was">'
-        f'<img src="{encoded(after)}" alt="The window tailored">'
+        f'<img src="{jpeg_uri(before, QUALITY)}" alt="The window as it was">'
+        f'<img src="{jpeg_uri(after, QUALITY)}" alt="The window tailored">'
         '</div><input type="range" min="0" max="100" value="50" aria-label="Draw the curtain">'
         "<figcaption>Left of the curtain the window as it was, right of it tailored. Draw it.</figcaption></figure>"
     )
@@ -98,13 +92,15 @@ def answer(lab: Lab, visit: Visit | None, weights: str | None, boxed: str, eta: 
     return panels(found)
 
 
-def film(lab: Lab, visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
+def tailored(visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
     """The tailored clip as a video."""
     if visit is None:
         raise refusal("Choose a clip first.")
+    from actrec.video.write import write_mp4
+
     with told():
         made = visit.fitting.tailored(eta, xi, boxed == EACH)
-        return str(lab.write(fresh_file("tailored.mp4"), made.clip.frames, SHOWN_FPS))
+        return str(write_mp4(fresh_file("tailored.mp4"), made.clip.frames, SHOWN_FPS))
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -125,7 +121,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             boxed = gr.Radio([WHOLE, EACH], value=WHOLE, label="Box", elem_id="tailor-boxed")
             weights = weights_picker.build(lab, tab, "tailor")
     shown = gr.HTML(WELCOME, elem_id="tailor-figure")
-    drawn = gr.HTML(elem_id="tailor-curtain", js_on_load=CURTAIN)
+    drawn = gr.HTML(elem_id="tailor-curtain")
     gr.Markdown("### What the label does")
     said = gr.HTML(elem_id="tailor-answer")
     button = gr.Button("The tailored clip as a video", size="sm", elem_id="tailor-film-button")
@@ -141,4 +137,4 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     for each in (eta, xi, boxed):
         each.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, lab), asks, said, **QUICK)
     weights.input(partial(answer, lab), asks, said, **COMPUTE)
-    button.click(lambda *now: gr.File(film(lab, *now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)
+    button.click(lambda *now: gr.File(tailored(*now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)

@@ -6,13 +6,13 @@ unless it is saved under a name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
-import numpy as np
 
 from actrec.figures.charts import colour
 from actrec.recognition.taught import ENOUGH, Taught, codes_of, lesson
@@ -20,9 +20,10 @@ from actrec.recognition.taught_file import ENDING, delete, open_saved, read, sav
 from actrec.video import Clip, VideoError
 from demo.server.services import Lab
 from demo.shared import weights_picker
+from demo.shared.answer import taught_answer
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.files import discard, fresh_file
-from demo.shared.html import gaps, verdict
+from demo.shared.outputs import as_outputs
 from demo.shared.player import player
 from demo.shared.toasts import refusal, told, warn
 
@@ -171,8 +172,32 @@ def bring(lab: Lab, path: str | None) -> Taught:
         discard(path)
 
 
-def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str] | None) -> tuple[str, str]:
-    """Which of the taught actions a clip shows; the answer and the map with the clip on it."""
+@dataclass(frozen=True)
+class Learned:
+    """What is taught now. The clips go as it comes: a moment later there might be others that somebody just chose."""
+
+    taught: Taught
+    recorded: None = None
+    files: None = None
+
+
+def learned(lab: Lab, *given: object) -> Learned:
+    """`learn` for the page."""
+    return Learned(learn(lab, *given))
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Which of the taught actions a clip shows, and the map with the clip on it; the clip goes."""
+
+    answer: str
+    map: str
+    recorded: None = None
+    files: None = None
+
+
+def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str] | None) -> Answered:
+    """Which of the taught actions a clip shows."""
     path = recorded or (files or [None])[0]
     if not path:
         raise refusal("Record or choose a clip first.")
@@ -183,21 +208,8 @@ def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str]
             codes = codes_of(lab.recognizer(taught.weights), film(lab, path))
     finally:
         discard(path)
-    return answer(taught, codes.mean(0)), taught.map(codes.mean(0))
-
-
-def answer(taught: Taught, code: np.ndarray) -> str:
-    """What was taught, or unknown; for every tab that has a prediction's code."""
-    judged = taught.judge(code)
-    nearest, distance = judged.nearest[0]
-    if judged.threshold is None:
-        relation = "no threshold yet: it takes two clips of an action"
-    else:
-        relation = f"{'beyond' if judged.unknown else 'within'} the threshold {judged.threshold:.2f}"
-    if judged.neighbour:
-        relation = f"but nearer still to '{judged.neighbour}', which the weights know by themselves"
-    sentence = f"Nearest to '{nearest}' at distance {distance:.2f}, {relation}."
-    return verdict(judged.label or "unknown", judged.unknown, sentence) + gaps(judged.nearest, judged.threshold)
+    code = codes.mean(0)
+    return Answered(taught_answer(taught, code).html(), taught.map(code))
 
 
 def classes(taught: Taught | None) -> str:
@@ -237,21 +249,36 @@ def state_of(taught: Taught | None) -> str:
     return f'<p class="quiet">Threshold {taught.threshold:.2f}, {how}.{cost}{name}</p>'
 
 
-def show(lab: Lab, taught: Taught | None) -> list:
-    """Everything the tab shows of a set, in the order of `build`'s `shown`."""
+@dataclass(frozen=True)
+class Shown:
+    """Everything the tab shows of a set."""
+
+    classes: str
+    map: str
+    curve: str
+    state: str
+    tuning: gr.Column
+    slider: gr.Slider
+    label: gr.Dropdown
+    saved: gr.Dropdown
+    weights: object
+
+
+def show(lab: Lab, taught: Taught | None) -> Shown:
+    """Everything the tab shows of a set."""
     empty = taught is None or not taught.lessons
     labels = [] if empty else [*taught.labels, *([OTHER] if taught.of(None) else [])]
-    return [
-        classes(taught),
-        "" if empty else taught.map(),
-        "" if empty else taught.curve(),
-        state_of(taught),
-        gr.Column(visible=not empty and taught.threshold is not None),
-        gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2)),
-        gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
-        gr.Dropdown(choices=saved(folder(lab))),
-        gr.skip() if taught is None else gr.Dropdown(value=taught.weights),
-    ]
+    return Shown(
+        classes=classes(taught),
+        map="" if empty else taught.map(),
+        curve="" if empty else taught.curve(),
+        state=state_of(taught),
+        tuning=gr.Column(visible=not empty and taught.threshold is not None),
+        slider=gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2)),
+        label=gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
+        saved=gr.Dropdown(choices=saved(folder(lab))),
+        weights=gr.skip() if taught is None else gr.Dropdown(value=taught.weights),
+    )
 
 
 def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
@@ -264,24 +291,13 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column():
             made = _showing(lab, tab)
         with gr.Column():
-            told_answer = gr.HTML(elem_id="teach-answer")
-            table = gr.HTML(classes(None), elem_id="teach-classes")
-            atlas = gr.HTML(elem_id="teach-map")
-            threshold = _threshold()
+            made["answer"] = gr.HTML(elem_id="teach-answer")
+            made["classes"] = gr.HTML(classes(None), elem_id="teach-classes")
+            made["map"] = gr.HTML(elem_id="teach-map")
+            made |= _threshold()
             with gr.Accordion("Change, save, share", open=False):
-                kept = _keeping(lab)
-    shown = [
-        table,
-        atlas,
-        threshold["curve"],
-        threshold["state"],
-        threshold["tuning"],
-        threshold["slider"],
-        kept["label"],
-        kept["saved"],
-        made["weights"],
-    ]
-    _wire(lab, tab, taught, {**made, **threshold, **kept, "answer": told_answer, "map": atlas}, shown)
+                made |= _keeping(lab)
+    _wire(lab, tab, taught, made)
 
 
 def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
@@ -346,24 +362,21 @@ def _keeping(lab: Lab) -> dict[str, gr.components.Component]:
     return kept
 
 
-def _wire(lab: Lab, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component], shown: list) -> None:
-    refresh = partial(show, lab)
+def _wire(lab: Lab, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component]) -> None:
+    refresh, shown = as_outputs(partial(show, lab), {field.name: at[field.name] for field in fields(Shown)})
 
-    def then_shown(event) -> None:
+    def then_shown(event: gr.events.Dependency) -> None:
         event.success(refresh, taught, shown, **QUIET)
 
-    clips = [at["recorded"], at["files"]]
-    # The clips go as the answer comes: a moment later there might be others that somebody just chose.
-    learned = at["learn"].click(
-        lambda *given: (learn(lab, *given), None, None),
-        [taught, at["weights"], at["name"], at["other"], *clips], [taught, *clips], **COMPUTE,
-    )  # fmt: skip
-    asked = at["what"].click(
-        lambda *given: (*what(lab, *given), None, None), [taught, *clips], [at["answer"], at["map"], *clips], **COMPUTE
-    )
-    for event in (learned, asked):
-        event.failure(lambda: (None, None), None, clips, **QUIET)
-    then_shown(learned)
+    clips = {"recorded": at["recorded"], "files": at["files"]}
+    handler, outputs = as_outputs(partial(learned, lab), {"taught": taught, **clips})
+    inputs = [taught, at["weights"], at["name"], at["other"], *clips.values()]
+    learning = at["learn"].click(handler, inputs, outputs, **COMPUTE)
+    handler, outputs = as_outputs(partial(what, lab), {"answer": at["answer"], "map": at["map"], **clips})
+    asking = at["what"].click(handler, [taught, *clips.values()], outputs, **COMPUTE)
+    for event in (learning, asking):
+        event.failure(lambda: (None, None), None, list(clips.values()), **QUIET)
+    then_shown(learning)
     then_shown(at["weights"].input(partial(change_weights, lab), [taught, at["weights"]], taught, **COMPUTE))
     then_shown(at["slider"].release(tune, [taught, at["slider"]], taught, **QUIET))
     then_shown(at["best"].click(lambda now: tune(now, None), taught, taught, **QUIET))

@@ -21,7 +21,8 @@ from actrec.synthetic import ACTIONS, render
 from actrec.synthetic.skeleton import Body, pose
 from actrec.systems import named
 from actrec.training.load_data import look_first, open_material, parts
-from actrec.training.run import RunError, Settings
+from actrec.training.run import RunError
+from actrec.training.settings import Settings
 from actrec.weights.cards import Card
 
 Usage = namedtuple("Usage", "total used free")

@@ -97,7 +97,7 @@ def test_a_pack_needs_no_decoder_and_goes_to_a_child_process(pack):
     assert np.array_equal(pickle.loads(pickle.dumps(pack)).read(3, ClipSettings(40, frames=4)).frames, clip.frames)
     program = (
         "import sys; sys.modules.update(dict.fromkeys(['av', 'torch', 'gradio', 'ultralytics']))\n"
-        "from actrec.data.sets import open_set; from actrec.data.reading import ClipSettings\n"
+        "from actrec.data.open import open_set; from actrec.data.reading import ClipSettings\n"
         f"print(int(open_set({str(pack.reader.path)!r}).read(3, ClipSettings(40, frames=4)).frames.sum()))"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

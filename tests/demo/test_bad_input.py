@@ -14,6 +14,7 @@ import pytest
 
 from demo import api
 from demo.server.services import Lab
+from demo.shared.answer import taught_answer
 from demo.shared.trainings import Trainings, examined, from_taught, from_zip
 from demo.tabs import clip, teach, train
 
@@ -79,7 +80,7 @@ def test_one_broken_clip_among_good_ones_is_said_and_the_others_are_learned(lab,
     taught = teach.learn(lab, None, None, "<b>knees</b>", False, None, files)
     assert len(taught.lessons) == 2 and upload.left() == []
     assert len(said) == 1 and "&lt;img src=x&gt;" in said[0] and "<img" not in said[0]
-    for shown in (teach.classes(taught), taught.map(), teach.answer(taught, taught.lessons[0].codes[0])):
+    for shown in (teach.classes(taught), taught.map(), taught_answer(taught, taught.lessons[0].codes[0]).html()):
         assert "<b>knees" not in shown and "knees" in shown
 
 

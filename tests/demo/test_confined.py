@@ -12,6 +12,7 @@ import pytest
 
 from demo.server.services import Lab
 from demo.shared import weights_picker
+from demo.shared.answer import taught_answer
 from demo.shared.html import table, verdict
 from demo.shared.trainings import Trainings, line, start
 from demo.tabs import teach, train
@@ -39,7 +40,7 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
         with pytest.raises(gr.Error, match="Others use this page"):
             shared.confined(each)
         with pytest.raises(gr.Error, match="Others use this page"):
-            start(shared, "a", each, "asym3d", "scratch", "", 1, 1)
+            start(shared, {"name": "a", "data": each, "system": "asym3d"})
     assert Trainings(tmp_path / "runs").confined("/etc") == "/etc"
 
 
@@ -62,8 +63,9 @@ def test_what_was_looked_at_is_what_is_learned_from(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "mine")
     shared, begun = Trainings(tmp_path / "runs", [tmp_path / "mine"]), []
     monkeypatch.setattr(shared, "begin", lambda *told: begun.append(told))
-    start(shared, "a", f"synthetic:six+{tmp_path}/link/../link", "asym3d", "scratch", "", 1, 1)
-    assert begun[0][1][1] == f"--data=synthetic:six+{tmp_path}/mine"
+    start(shared, {"name": "a", "data": f"synthetic:six+{tmp_path}/link/../link", "system": "asym3d"})
+    words = begun[0][1]
+    assert words[words.index("--data") + 1] == f"synthetic:six+{tmp_path}/mine"
 
 
 def test_weights_go_by_name_and_never_by_path():
@@ -86,12 +88,13 @@ def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch)
         Lab(tmp_path / "none", "cpu")._open("asym3d-synthetic")
     trainings, begun = Trainings(tmp_path / "runs", weights=mine), []
     monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told[1]))
-    start(trainings, "a", "synthetic:six", "asym3d", "scratch", "asym3d-synthetic", 1, 2)
-    start(trainings, "b", "synthetic:six", "asym3d", "scratch", "at random", 1, 2)
+    asked = {"data": "synthetic:six", "system": "asym3d", "preset": "scratch", "epochs": 1, "clips_per_class": 2}
+    start(trainings, {**asked, "name": "a", "start_from": "asym3d-synthetic"})
+    start(trainings, {**asked, "name": "b", "start_from": "at random"})
     assert begun[0][begun[0].index("--start-from") + 1] == str(mine / "asym3d-synthetic")
     assert "--start-from" not in begun[1]
-    asked = ("synthetic:six", "asym3d", "scratch", "asym3d-all", 1, 2)
-    assert "--start-from weights/asym3d-all" in line(Trainings(tmp_path), "a", *asked)
+    asked |= {"name": "a", "start_from": "asym3d-all"}
+    assert "--start-from weights/asym3d-all" in line(Trainings(tmp_path), asked)
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "/tmp/x", "a/b", "..", "<b>"])
@@ -99,7 +102,7 @@ def test_a_runs_name_stays_a_name(tmp_path, name, monkeypatch):
     trainings, begun = Trainings(tmp_path), []
     monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told))
     try:
-        start(trainings, name, "synthetic:six", "asym3d", "scratch", "", 1, 1)
+        start(trainings, {"name": name, "data": "synthetic:six", "system": "asym3d", "epochs": 1})
     except gr.Error:
         assert name == ".."
         return
@@ -115,7 +118,7 @@ def test_the_words_of_a_run_are_not_read_from_elsewhere(tmp_path):
     (tmp_path / "secret.txt").write_text("the secret\n")
     assert "the last words" in train.summary(trainings, "mine")
     for name in ("/../secret", "/" + "../" * 12 + f"{tmp_path}/secret"[1:], "a\0b", "x" * 300):
-        for shown in (train.summary(trainings, name), *map(str, train.look(trainings, name, None))):
+        for shown in (train.summary(trainings, name), str(train.show(trainings, name, None))):
             assert "the secret" not in shown
         assert "There is no run of this name" in train.summary(trainings, name)
 
@@ -125,7 +128,8 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
 
     from actrec.figures import charts
     from actrec.recognition.taught import Lesson, Taught
-    from actrec.training.run import Run, Settings
+    from actrec.training.run import Run
+    from actrec.training.settings import Settings
     from demo.shared.toasts import refusal
 
     card = replace(next(iter(Lab().cards.values())), name=HTML, labels=[HTML, "b"], trained_on=HTML, people=HTML)
@@ -143,7 +147,7 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
         "verdict": verdict(HTML, True, HTML),
         "classes": teach.classes(taught),
         "map": taught.map(),
-        "answer": teach.answer(taught, codes[0]),
+        "answer": taught_answer(taught, codes[0]).html(),
         "state": teach.state_of(taught),
         "run": train.summary(trainings, "r"),
         "starting": train.summary(trainings, HTML),

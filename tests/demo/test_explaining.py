@@ -49,18 +49,18 @@ def test_a_still_or_very_short_clip_is_explained_with_a_warning(lab, tmp_path: P
     few = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
     frames = np.repeat(cv2.resize(few, (128, 96), interpolation=cv2.INTER_CUBIC)[None], count, 0)
     path = write_mp4(tmp_path / "still.mp4", frames, 12)
-    _, _, asked = saliency.ask(lab, str(path), None)
-    html, _ = saliency.show(lab, asked, asked.label, 1)
+    asked = saliency.ask(lab, str(path), None).asked
+    html = saliency.show(lab, asked, asked.label, 1).maps
     assert said in html and 'class="scrub"' in html
 
 
 def test_a_class_that_the_weights_do_not_know_is_refused_in_words(lab):
-    _, _, asked = saliency.ask(lab, str(EXAMPLES / "wave.mp4"), None)
+    asked = saliency.ask(lab, str(EXAMPLES / "wave.mp4"), None).asked
     with pytest.raises(gr.Error, match="do not know"):
         saliency.show(lab, asked, "fly", 1)
 
 
 def test_weights_without_fstcns_paths_show_one_map_and_say_so(lab):
-    html, now = embeddings.draw(lab, "asym3d-synthetic", "PCA", 0)
-    assert list(now.atlases) == ["code"] and html.count("<figure") == 1
-    assert "FstCN" in html
+    drawn = embeddings.draw(lab, "asym3d-synthetic", "PCA", 0)
+    assert list(drawn.now.atlases) == ["code"] and drawn.maps.count("<figure") == 1
+    assert "FstCN" in drawn.maps

@@ -18,7 +18,11 @@ import pytest
 import torch
 
 from actrec.explain.over_time import Windows
+from actrec.models.layers import for_inference
+from actrec.recognition.engines.engine import Answer
+from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.recognizer import Recognizer
+from actrec.systems import Views
 from actrec.video import VideoError
 from actrec.video.read import read_clip
 from demo.server.services import Lab
@@ -45,8 +49,9 @@ def on_gpu() -> Recognizer:
     if torch.cuda.is_available():
         return Recognizer.load(ROOT / "weights" / NAME, "cuda")
     recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
-    recognizer._spare = copy.deepcopy(recognizer.network).float()
     recognizer.device = torch.device("cuda")
+    recognizer._engine = TorchEngine(recognizer.system, recognizer._plain, torch.device("cpu"))
+    recognizer._engine.device = recognizer.device
     return recognizer
 
 
@@ -72,24 +77,21 @@ def _lost(tensors):
 
 def test_a_gpu_without_memory_is_told_in_the_status_strip(lab, monkeypatch):
     recognizer = copy.copy(lab.recognizer(NAME))
-    recognizer._spare, recognizer._lock = copy.deepcopy(recognizer.network).float(), threading.Lock()
-    broken = copy.deepcopy(recognizer.network)
-    broken.code = _no_memory
-    recognizer._network = broken
+    recognizer._lock, recognizer.device = threading.Lock(), torch.device("cuda")
+    recognizer._engine = SimpleNamespace(name="PyTorch bfloat16 channels-last", answer=_no_memory)
     monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], recognizer))
-    answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)[0]
+    answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None).answer
     assert "wave" in answer
     assert "no memory left" in lab.say()
 
 
-def _no_memory(**_: torch.Tensor) -> torch.Tensor:
+def _no_memory(_: list[Views]) -> Answer:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def test_what_is_wrong_with_the_network_itself_is_not_hidden(lab):
     recognizer = copy.copy(lab.recognizer(NAME))
-    recognizer._network = copy.deepcopy(recognizer.network)
-    recognizer._network.code = _no_memory
+    recognizer._engine = SimpleNamespace(name="PyTorch float32 contiguous", answer=_no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         recognizer.predict(read_clip(WAVE, short_side=120))
 
@@ -113,13 +115,13 @@ def full(tmp_path, monkeypatch) -> Iterator[Path]:
 def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_sentence(lab, full, monkeypatch):
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    answer, *_, film, result = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)
-    assert "wave" in answer and film is None and "no room left" in said[0]
+    shown = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)
+    assert "wave" in shown.answer and shown.salience is None and "no room left" in said[0]
     with pytest.raises(gr.Error, match="no room left"):
-        clip.files(lab, result)
-    _, clues, _ = motion.look(lab, str(WAVE), "dis", 0)
+        clip.files(lab, shown.result)
+    clues = motion.find(lab, str(WAVE), "dis", 0).watched
     with pytest.raises(gr.Error, match="no room left"):
-        motion.watch(lab, "salience", clues)
+        motion.watch("salience", clues)
     taught = teach.learn(lab, None, NAME, "wave", False, None, [str(WAVE)])
     with pytest.raises(gr.Error, match=r"no room left|No space left"):
         teach.export(taught)
@@ -132,7 +134,7 @@ def test_a_disk_that_fills_half_way_is_a_sentence_too(lab, tmp_path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device", "/a/place/that/is/no/ones/business")
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(lab, "write", lambda path, *_: path)
+    monkeypatch.setattr("actrec.video.write.write_mp4", lambda path, *_: path)
     monkeypatch.setattr(Path, "write_text", no_room)
     with pytest.raises(gr.Error, match="no room left"):
         clip.files(lab, clip.Result(str(WAVE), {}, ()))
@@ -165,11 +167,13 @@ def test_a_gpu_that_fails_while_a_network_is_looked_into_is_told_and_the_next_pr
     on_gpu, lab, monkeypatch
 ):
     monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], on_gpu))
+    if not torch.cuda.is_available():  # the network is there, what it computes fails
+        monkeypatch.setattr(Recognizer, "network", property(lambda self: for_inference(self._plain)))
     asked = saliency.Asked(NAME, Windows.of(on_gpu.system, read_clip(WAVE, short_side=120)), "wave")
     monkeypatch.setattr(torch.autograd, "grad", _lost_once(torch.autograd.grad))
-    with pytest.raises(gr.Error, match=r"computes on the processor now.*Press again"):
+    with pytest.raises(gr.Error, match=r"computes on the processor now.*Try again"):
         saliency.show(lab, asked, "wave", 1)
-    assert "What the score of" in saliency.show(lab, asked, "wave", 1)[0]
+    assert "What the score of" in saliency.show(lab, asked, "wave", 1).maps
 
 
 def _lost_once(work):

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from actrec.training.run import Run, Settings
+from actrec.training.run import Run
+from actrec.training.settings import Settings
 from actrec.weights.cards import WeightsError
 from demo.server.services import EXAMPLES, FIRST, Lab
 from demo.shared import status_strip
+from demo.tabs.motion import clues_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,7 +113,7 @@ def test_the_person_detector_is_opened_once(monkeypatch, tmp_path):
     lab = Lab(tmp_path, "cpu")
     clip = Lab(tmp_path, "cpu").read(EXAMPLES / "clap.mp4", short_side=64, stop=1.0)
     for _ in range(2):
-        assert "tailor" in lab.clues(clip, "dis", 0)
+        assert "tailor" in clues_of(lab, clip, "dis", 0)
     assert opened == [1]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from actrec.recognition.taught import Taught, lesson
 from demo.server.services import EXAMPLES, Lab
 from demo.shared import demo_loop
+from demo.shared.answer import taught_answer
+from demo.shared.camera import on_tick
 from demo.shared.html import lately, pale
 from demo.tabs import live
 
@@ -19,11 +22,9 @@ def lab() -> Lab:
 
 
 def test_before_the_weights_are_there_it_says_what_it_waits_for(lab):
-    picture, answer, _, visitor = live.on_frame(
-        lab, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, None, live.OWN, None
-    )
-    assert "one moment" in answer and "Loading" in answer and "image/jpeg" in picture
-    assert len(visitor.buffer) == 0
+    shown = live.on_frame(lab, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, None, live.OWN, None)
+    assert "one moment" in shown.answer and "Loading" in shown.answer and "image/jpeg" in shown.view
+    assert len(shown.visitor.buffer) == 0
 
 
 def test_the_demo_loop_goes_there_and_back_and_takes_every_clip_in_turn(lab):
@@ -37,19 +38,42 @@ def test_the_demo_loop_goes_there_and_back_and_takes_every_clip_in_turn(lab):
     assert len(set(turns)) == 6
 
 
+def watched(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str, judged_by: str, taught: Taught | None) -> live.Shown:
+    """What Live shows after three and a half seconds of frames by a clock of our own, ten frames a second."""
+    visitor, now = None, [100.0]
+    monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
+    for step in range(35):
+        frame = demo_loop.frame(lab, name, 0.5 + step / 10)
+        shown = live.on_frame(lab, frame, visitor, "motion salience", 5, None, judged_by, taught)
+        visitor = shown.visitor
+        now[0] += 0.1
+    return shown
+
+
 def test_squats_of_the_demo_loop_are_squats(lab, monkeypatch):
-    """Two and a half seconds of frames by a clock of our own, as a camera at ten frames a second would send them."""
     lab.start()
     lab.recognizer()
-    visitor, now = None, [100.0]
-    monkeypatch.setattr("demo.tabs.live.time.monotonic", lambda: now[0])
-    for step in range(35):
-        frame = demo_loop.frame(lab, "squat", 0.5 + step / 10)
-        view, answer, strip, visitor = live.on_frame(lab, frame, visitor, "motion salience", 5, None, live.OWN, None)
-        now[0] += 0.1
-    assert 'data-label="squat"' in answer
-    assert "10.0 predictions per second" in answer and "0% of the camera" in answer
-    assert "squat" in strip and "Motion salience" in view
+    shown = watched(lab, monkeypatch, "squat", live.OWN, None)
+    assert 'data-label="squat"' in shown.answer
+    assert "10.0 predictions per second" in shown.answer and "0% of the camera" in shown.answer
+    assert "squat" in shown.strip and "Motion salience" in shown.view
+
+
+def test_what_the_weights_know_better_is_unknown_in_live_as_in_teach_and_says_why(lab, monkeypatch):
+    """A squat is nearer to the weights' own squats than to a wave that was taught, though inside the wide threshold."""
+    lab.start()
+    recognizer = lab.recognizer()
+    wave = lab.example(EXAMPLES / "wave.mp4")
+    taught = Taught.on(lab.default, recognizer).add(lesson(recognizer, "my greeting", wave, "one"))
+    taught = taught.with_threshold(2.0)  # codes have length one: nothing lies outside
+    shown = watched(lab, monkeypatch, "squat", live.TAUGHT, taught)
+    code = shown.visitor.lately[-1][2].code
+    assert taught.judge(code).distance < 2 and 'data-label="unknown"' in shown.answer
+    assert "nearer still to &#x27;squat&#x27;, which the weights know by themselves" in shown.answer
+    squat = recognizer.embed(lab.example(EXAMPLES / "squat.mp4"))
+    assert "nearer still to &#x27;squat&#x27;" in taught_answer(taught, squat).html(), "Teach says the same"
+    shown = watched(lab, monkeypatch, "wave", live.TAUGHT, taught)
+    assert 'data-label="my greeting"' in shown.answer and "within the 2.00" in shown.answer
 
 
 def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(lab, monkeypatch):
@@ -57,10 +81,12 @@ def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(lab, monkeyp
     lab.start()
     lab.recognizer()
     visitor, now = None, [200.0]
-    monkeypatch.setattr("demo.tabs.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
     for _ in range(9):
-        *_, visitor = live.on_tick(lab, 199.5, "squat", visitor, "nothing", 5, None, live.OWN, None)
+        asked = ("nothing", 5, None, live.OWN, None)
+        visitor = on_tick(lab, live.on_frame, 199.5, "squat", visitor, *asked).visitor
         now[0] += 0.5
+    assert on_tick(lab, live.on_frame, 0.0, "squat", visitor, *asked) is None, "a tick that was under way at Stop"
     assert visitor.buffer.fps == pytest.approx(10, abs=0.1) and len(visitor.buffer) == 41
 
 

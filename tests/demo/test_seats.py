@@ -48,7 +48,7 @@ def test_a_place_is_kept_while_nobody_waits_and_lost_by_silence():
 
 def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
     lab, now = Lab(device="cpu"), [500.0]
-    monkeypatch.setattr("demo.tabs.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
     lab.start()
     lab.recognizer()
     frame, visitors = np.zeros((240, 320, 3), np.uint8), [None] * 9
@@ -56,8 +56,9 @@ def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
         for _ in range(2):
             answers = []
             for place, visitor in enumerate(visitors):
-                _, answer, _, visitors[place] = live.on_frame(lab, frame, visitor, "nothing", 5, None, live.OWN, None)
-                answers.append(answer)
+                shown = live.on_frame(lab, frame, visitor, "nothing", 5, None, live.OWN, None)
+                visitors[place] = shown.visitor
+                answers.append(shown.answer)
             now[0] += 0.5
     finally:
         lab.close()

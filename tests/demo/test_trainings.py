@@ -23,7 +23,8 @@ PAGE = """
 import sys
 from pathlib import Path
 from demo.shared.trainings import Trainings, start
-start(Trainings(Path(sys.argv[1])), "mine", sys.argv[2], "asym3d", "scratch", "at random", 400, None)
+asked = {"name": "mine", "data": sys.argv[2], "system": "asym3d", "preset": "scratch", "start_from": "at random"}
+start(Trainings(Path(sys.argv[1])), {**asked, "epochs": 400, "clips_per_class": None})
 sys.stdout.write("started")
 """
 
@@ -99,8 +100,9 @@ def test_recorded_movements_are_data_like_any_other(tmp_path):
     np.savez(tmp_path / "walk", **{f"take {number}": walked for number in range(4)})
     data = f"recorded:{tmp_path}"
     assert examined(data) == ["Recorded movements, which drawn figures repeat: 4 of walk."]
-    told = words("mine", data, "asym3d", "scratch", "", None, 20)
-    assert told[told.index("--clips-per-class") + 1] == "20" and f"--data={data}" in told
+    asked = {"name": "mine", "data": data, "system": "asym3d", "clips_per_class": 20}
+    told = words(Trainings(tmp_path / "runs"), asked)
+    assert told[told.index("--clips-per-class") + 1] == "20" and told[told.index("--data") + 1] == data
     (tmp_path / "walk.npz").write_bytes(b"")
     with pytest.raises(gr.Error, match="cannot be read as recordings"):
         examined(data)

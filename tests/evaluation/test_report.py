@@ -129,7 +129,7 @@ def test_everything_in_the_report_is_escaped(tmp_path):
 
 
 def test_a_machine_without_matplotlib_still_gets_the_numbers(tmp_path, monkeypatch):
-    monkeypatch.delattr(actrec.evaluation, "pictures")
+    monkeypatch.delattr(actrec.evaluation, "plots")
     monkeypatch.delitem(sys.modules, "actrec.evaluation.plots")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     _, page = write_report(tmp_path, some_result(), title="t")

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from overfitting import LABELS, accuracy_by_heart, clips
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications, weights
 from actrec.models.crossenh import BRIDGES, POSITIONS, VARIANTS, Bridge, TwoStream
 from actrec.systems.losses import bridge_distillation
@@ -204,7 +204,7 @@ def test_light_learns_eight_clips_by_heart_and_bfloat16_agrees(name):
     net.begin("complete")
     assert accuracy_by_heart(net, inputs()) == 1.0
     net.eval()
-    numbers = Numbers("bfloat16", channels_last=True)
+    numbers = NumberFormat("bfloat16", channels_last=True)
     with torch.no_grad():
         before = net(**inputs())
         after = numbers.convert(net)(**{name: numbers.arrange(value) for name, value in inputs().items()})

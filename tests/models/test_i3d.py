@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from overfitting import accuracy_by_heart, clips
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications, weights
 from actrec.models.i3d import I3D, VARIANTS, MaxPoolSame, Unit, same_padding
 
@@ -88,7 +88,7 @@ def test_channels_last_without_gradients_gives_the_same_scores():
     net = light().eval()
     clip = torch.rand(1, 3, 16, 48, 48)
     expected = net(clip).detach()
-    numbers = Numbers("float32", channels_last=True)
+    numbers = NumberFormat("float32", channels_last=True)
     numbers.convert(net)
     with torch.inference_mode():
         torch.testing.assert_close(net(numbers.arrange(clip)), expected, atol=1e-5, rtol=1e-4)
@@ -130,7 +130,7 @@ def test_light_learns_eight_clips_by_heart_and_bfloat16_agrees():
     inputs = {"clip": clips(3, 16, 32, seed=1)}
     assert accuracy_by_heart(net, inputs) == 1.0
     net.eval()
-    numbers = Numbers("bfloat16", channels_last=True)
+    numbers = NumberFormat("bfloat16", channels_last=True)
     with torch.no_grad():
         before = net(**inputs)
         after = numbers.convert(net)(numbers.arrange(inputs["clip"]))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from overfitting import accuracy_by_heart, clips
 from torchvision.models import resnet50 as torchvision_resnet50
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications, weights
 from actrec.models.mdtnet import (
     DCME,
@@ -195,7 +195,7 @@ def test_bfloat16_channels_last_gives_the_same_classes():
     net.eval()
     with torch.no_grad():
         before = net(**inputs)
-        numbers = Numbers("bfloat16", channels_last=True)
+        numbers = NumberFormat("bfloat16", channels_last=True)
         after = numbers.convert(net)(**{name: numbers.arrange(value) for name, value in inputs.items()})
     assert after.dtype == torch.bfloat16
     assert torch.equal(before.argmax(1), after.argmax(1))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
 
-from actrec.core.number_formats import Numbers
+from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications
 from actrec.models.torchvision_models import MEASURED, VARIANTS, Reference, labels, preparation, reference
 from actrec.weights.checkpoint import WeightsError
@@ -85,7 +85,7 @@ def test_bfloat16_channels_last_gives_the_same_class(name):
     torch.manual_seed(0)
     net = reference(name).eval()
     torch.nn.init.normal_(next(p for p in net.head.parameters() if p.dim() == 2))  # classes far apart
-    numbers = Numbers("bfloat16", channels_last=True)
+    numbers = NumberFormat("bfloat16", channels_last=True)
     clip = torch.rand(SHAPES[name])
     with torch.no_grad():
         before = net(clip)

@@ -21,8 +21,8 @@ from actrec.core.number_formats import FLOAT32
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, named
 from actrec.training.objective import objective
-from actrec.training.publish import command
-from actrec.training.run import Run, Settings
+from actrec.training.run import Run
+from actrec.training.settings import Settings, command
 from actrec.training.state import load_state
 from actrec.video import Clip
 

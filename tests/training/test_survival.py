@@ -40,7 +40,7 @@ def test_out_of_memory_halves_the_pieces_and_gives_the_same_gradients(films, tmp
             patched.setattr(updates.Learner, "_accumulated", accumulated)
             learner = a_learner(6)
             views, targets = some_views(learner.system, 6)
-            learner._gradients(views, targets, 6, seed=3)
+            learner.gradients(views, targets, 6, seed=3)
             gradients[name] = [each.grad.clone() for each in learner.network.parameters()]
             assert learner.pieces.most == (6 if name == "roomy" else 1)
     assert refused == [1, 2]  # six at once, then three, then one
@@ -110,7 +110,7 @@ def test_when_not_even_one_clip_fits_a_sentence_says_so(monkeypatch):
     learner = a_learner(2)
     views, targets = some_views(learner.system, 2)
     with pytest.raises(RunError, match="more memory"):
-        learner._gradients(views, targets, 2, seed=0)
+        learner.gradients(views, targets, 2, seed=0)
 
 
 def test_a_full_disk_and_a_loss_that_is_no_number_keep_the_last_good_checkpoint(films, tmp_path, monkeypatch, capsys):
@@ -131,7 +131,7 @@ def test_a_full_disk_and_a_loss_that_is_no_number_keep_the_last_good_checkpoint(
 
     assert main(["train", "--resume", str(folder), "--rate", "1e30"]) == 2
     status = run.status()
-    assert status["state"] == "failed" and "lower --rate" in status["sentence"]
+    assert status["state"] == "failed" and "third of the learning rate" in status["sentence"]
     assert unchanged(good, run)
     assert main(["train", "--resume", str(folder), "--rate", "0.001"]) == 0
     assert run.status()["state"] == "finished"

@@ -1,11 +1,12 @@
-"""A chart as SVG inside the page: it takes the page's own colours, light or dark, and is read by screen readers."""
+"""Accuracy against cost as a chart, in the page's own colours."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from html import escape
 from typing import Protocol
+
+from actrec.figures import svg
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 150, 18, 52
@@ -35,27 +36,24 @@ def accuracy_against_cost(dots: Iterable[Dot]) -> str:
     def x(giga: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(giga) - low) / (high - low)
 
-    def y(share: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (share - floor) / (1 - floor)
+    def y(accuracy: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (accuracy - floor) / (1 - floor)
 
     parts = []
     for tenth in range(round(floor * 10), 11):
         at = y(tenth / 10)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{tenth * 10} %</text>')
+        parts.append(svg.line(LEFT, at, WIDTH - RIGHT, at, class_="grid"))
+        parts.append(svg.text(LEFT - 8, at + 4, f"{tenth * 10} %", "end"))
     for power in range(low, high + 1):
         at = x(10**power)
-        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{10**power:g} G</text>')
-    parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
-        "multiplications of one view</text>"
-    )
+        parts.append(svg.line(at, TOP, at, HEIGHT - BOTTOM, class_="grid"))
+        parts.append(svg.text(at, HEIGHT - BOTTOM + 18, f"{10**power:g} G", "middle"))
+    parts.append(svg.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "multiplications of one view", "middle"))
     parts += _dots(dots, x, y)
-    told = "; ".join(f"{dot.name} {dot.accuracy:.0%} at {dot.multiplications / GIGA:.2g} G" for dot in dots)
+    values = "; ".join(f"{dot.name} {dot.accuracy:.0%} at {dot.multiplications / GIGA:.2g} G" for dot in dots)
+    chart = svg.drawing("".join(parts), WIDTH, HEIGHT, f"Accuracy against multiplications: {values}", class_="chart")
     return (
-        f'<figure class="view"><svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="Accuracy against multiplications: {escape(told)}">{"".join(parts)}</svg><figcaption>'
+        f'<figure class="view">{chart}<figcaption>'
         "Accuracy against cost. Full dots: weights on this machine, each on its own held-out clips. Rings: the papers' "
         "networks on UCF-101 (paper, other data). Heights of dots and rings do not compare.</figcaption></figure>"
     )
@@ -74,11 +72,9 @@ def _dots(dots: list[Dot], x, y) -> list[str]:
         taken.append((beside - 4, across, end))
         kind = "papers" if dot.of_paper else "measured"
         if abs(beside - 4 - up) > 15:  # a name that stands apart is tied to its dot
-            parts.append(
-                f'<line class="axis" x1="{across:.1f}" y1="{up:.1f}" x2="{across + 8:.1f}" y2="{beside - 4:.1f}"/>'
-            )
-        parts.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{up:.1f}" r="5"/>')
-        parts.append(f'<text x="{across + 9:.1f}" y="{beside:.1f}">{escape(dot.name)}</text>')
+            parts.append(svg.line(across, up, across + 8, beside - 4, class_="axis"))
+        parts.append(svg.circle(across, up, 5, class_=kind))
+        parts.append(svg.text(across + 9, beside, dot.name))
     return parts
 
 

@@ -1,0 +1,253 @@
+"""Whether a number format computes a training step rightly on this machine, and how long it takes; runs in a child.
+
+Every operator of the step, backwards too, is computed again in float32 from the same inputs: a correct one differs by
+its rounding alone (bfloat16: 0.17 % on average, 0.27 % at most over all light systems). Gradients of the whole step
+say less: ReLU and max pooling choose otherwise after the smallest rounding, so that even two memory orders of float32
+differ by 2 %, bfloat16 by up to 76 % in a network at its random start. They have to be finite, of float32's size, and
+the same to the bit whatever was in the memory before: a kernel that reads what nobody has written gives others.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from actrec.core.dirty_memory import patterns
+from actrec.core.number_formats import FLOAT32, NumberFormat, format_named
+from actrec.systems import Schedule, named
+from actrec.training.distributed import World
+from actrec.training.number_format import arrange_weights
+from actrec.training.objective import objective
+from actrec.training.schedule import make_optimiser
+from actrec.training.updates import Learner, Pieces
+from actrec.training.whole_batch import Rows, see_whole_batch
+
+# Sixteen times the rounding of a result to bfloat16's eight bits, and of float32's worst sum over a batch.
+OPERATOR = {torch.bfloat16: 2.0**-5, torch.float32: 2.0**-9}
+CANCELLED = 1e-6  # of the smallest input: what is left of a sum that cancels out is rounding
+LARGEST = 8.0  # times float32's gradient that a gradient of the whole step may be away from it
+LOSS = 0.05  # that the loss may be away from float32's, relative to 1 + the loss
+AGAIN = {
+    "cpu": 0.0,
+    "cuda": 2.0**-5,
+}  # what the same step may differ by when it is repeated: on a GPU sums have no order
+COPIES = ("_to_copy", "clone", "copy", "empty_like", "new_empty", "contiguous")
+ROUNDS = 3
+LONG = 20.0  # seconds of a step above which one round is enough
+
+Results = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a training will compute: the shapes, the losses of its stages, the formats that it may choose from."""
+
+    system: str
+    options: Mapping[str, str | float]
+    schedule: Mapping[str, object]
+    targets: list[int]  # of this process's clips of a batch
+    most: int  # clips at once
+    classes: int
+    epochs: list[int]  # one of each stage
+    started: bool
+    judged: list[int]  # clips at once when validation clips are judged
+    formats: list[str]
+    device: str
+    threads: int
+
+
+class WrongError(Exception):
+    """Something that a format computes wrongly: half a sentence says what and where."""
+
+
+def checked(facts: dict) -> dict[str, dict]:
+    """The milliseconds of a step in each format that is right (all stages together), and why others are refused."""
+    wanted = Wanted(**facts)
+    torch.set_num_threads(wanted.threads)
+    steps, runs, refused = Steps(wanted), {}, {}
+    reference = [steps.results(FLOAT32, epoch)() for epoch in wanted.epochs]
+    for numbers in map(format_named, wanted.formats):
+        runs[str(numbers)] = [steps.results(numbers, epoch) for epoch in wanted.epochs]
+        try:
+            for run, of_float32 in zip(runs[str(numbers)], reference, strict=True):
+                check_stage(run, numbers, of_float32, wanted.device)
+        except WrongError as error:
+            refused[str(numbers)] = str(error)
+    right = {name: stages for name, stages in runs.items() if name not in refused}
+    return {"milliseconds": timed(right), "refused": refused}
+
+
+def check_stage(run: Callable[..., Results], numbers: NumberFormat, reference: Results, device: str) -> None:
+    """Raise a WrongError unless a stage's step is right with every pattern of bytes in the free memory."""
+    if numbers == FLOAT32:
+        return
+    first: Results = {}
+    for place, _ in enumerate(patterns(device)):
+        if place:
+            compare_again(run(), first, AGAIN[torch.device(device).type])
+            continue
+        with EveryOperator():
+            first = run()
+        compare_whole(first, reference)
+
+
+def timed(runs: Mapping[str, list[Callable[..., Results]]]) -> dict[str, float]:
+    """The milliseconds of one step, all stages together: the shortest of several, measured in turns."""
+    taken: dict[str, list[float]] = {name: [math.inf] * len(stages) for name, stages in runs.items()}
+    for _ in range(ROUNDS):
+        for name, stages in runs.items():
+            for place, run in enumerate(stages):
+                began = time.perf_counter()
+                run(judge=False)
+                taken[name][place] = min(taken[name][place], time.perf_counter() - began)
+        if max(map(max, taken.values()), default=0.0) > LONG:
+            break
+    return {name: round(1000 * sum(stages), 1) for name, stages in taken.items()}
+
+
+class Steps:
+    """Training steps on clips of noise from one random start, in any format and stage."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted, self.device = wanted, torch.device(wanted.device)
+        self.system, self.schedule = named(wanted.system, wanted.options), Schedule(**_tuples(wanted.schedule))
+        self.targets, rng = np.array(wanted.targets), np.random.default_rng(0)
+        shapes = {name: (e.channels, e.frames, e.size, e.size) for name, e in self.system.inputs.items()}
+        self.views = [
+            {name: rng.integers(0, 256, shape, np.uint8) for name, shape in shapes.items()}
+            for _ in range(max(len(self.targets), *wanted.judged, 1))
+        ]
+        torch.manual_seed(0)
+        self.network = objective(self.system, self.schedule, FLOAT32, None, wanted.started).build(wanted.classes)
+
+    def results(self, numbers: NumberFormat, epoch: int) -> Callable[..., Results]:
+        """A function that computes one step of an epoch's stage, always from the same start."""
+        rows, world = Rows(), World()
+        goal = objective(self.system, self.schedule, numbers, world, self.wanted.started)
+        network = see_whole_batch(copy.deepcopy(self.network), rows, world, self.device).to(self.device)
+        arrange_weights(network, numbers)
+        learner = Learner(
+            self.system, network, goal, make_optimiser(network, self.schedule), numbers, world, self.device, rows,
+            Pieces(self.wanted.most, lambda before, now: None),
+        )  # fmt: skip
+        learner.begin(epoch)
+        start = [each.clone() for each in network.buffers()]
+
+        def run(judge: bool = True) -> Results:
+            for buffer, before in zip(network.buffers(), start, strict=True):
+                buffer.copy_(before)
+            learner.begin(epoch)
+            views = self.views[: len(self.targets)]
+            loss, _ = learner.gradients(views, self.targets, len(self.targets), seed=1)
+            found = {"the loss": torch.tensor(loss)}
+            for name, each in network.named_parameters():
+                if each.grad is not None:
+                    found[f"the gradient of {name}"] = each.grad.detach().clone()
+            for name, each in network.named_buffers():
+                if each.is_floating_point():
+                    found[f"the statistics {name}"] = each.clone()
+            network.eval()
+            for clips in self.wanted.judged if judge else ():
+                with torch.inference_mode():
+                    found[f"the answers for {clips} clips"] = learner.outputs(self.views[:clips]).clone()
+            return found
+
+        return run
+
+
+def compare_whole(found: Results, reference: Results) -> None:
+    """Loss, gradients, statistics and answers of a step: finite and of float32's size."""
+    gradients = [each.double().norm() for name, each in reference.items() if name.startswith("the gradient")]
+    total = float(torch.stack(gradients).norm()) if gradients else 0.0
+    for name, value in found.items():
+        if not value.isfinite().all():
+            raise WrongError(f"{name} is not finite")
+        wanted = reference[name].double()
+        away = float((value.double() - wanted).norm())
+        if name == "the loss":
+            bound = LOSS * (1 + abs(float(wanted)))
+        else:  # of a gradient that is next to nothing rounding is all there is
+            bound = LARGEST * (float(wanted.norm()) + 2.0**-8 * (total if name.startswith("the gradient") else 1.0))
+        if away > bound:
+            raise WrongError(f"{name} is {away:.2g} away from float32's {float(wanted.norm()):.2g}")
+
+
+def compare_again(found: Results, first: Results, allowed: float) -> None:
+    """A step with other bytes in the free memory gives what it gave before."""
+    for name, value in found.items():
+        away, size = float((value.double() - first[name].double()).norm()), float(first[name].double().norm())
+        if not away <= allowed * size:  # also where it is not a number
+            raise WrongError(f"{name} changes with what was in the memory before (by {away:.2g}, of {size:.2g})")
+
+
+class EveryOperator(TorchDispatchMode):
+    """Compute every operator a second time in contiguous float32 from its own inputs, and compare."""
+
+    def __torch_dispatch__(
+        self, function: object, types: tuple, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        kwargs = kwargs or {}
+        made = function(*args, **kwargs)
+        inputs = [each for each in tree_leaves((args, kwargs)) if _floats(each)]
+        if not inputs or not _is_repeatable(function):
+            return made
+        plain, by_name = tree_map(_plain, (args, {name: value for name, value in kwargs.items() if name != "dtype"}))
+        try:
+            again = function(*plain, **by_name)
+        except RuntimeError:  # it wants the very types that it was given
+            return made
+        for value, wanted in zip(tree_leaves(made), tree_leaves(again), strict=True):
+            if _floats(value) and value.numel():
+                compare_operator(function, inputs, value, wanted)
+        return made
+
+
+def compare_operator(function: object, inputs: list[Tensor], value: Tensor, wanted: Tensor) -> None:
+    """One result of an operator against float32's."""
+    gap = (value.float() - wanted).where(value != wanted, 0)  # the same infinity is no difference
+    away, size = float(gap.norm()), float(wanted.norm())
+    coarse = torch.bfloat16 if any(each.dtype == torch.bfloat16 for each in (value, *inputs)) else torch.float32
+    if away <= OPERATOR[coarse] * size:
+        return
+    smallest = min((float(each.float().norm()) for each in inputs if each.dim() > 1), default=0.0)
+    if not away <= OPERATOR[coarse] * size + CANCELLED * smallest:
+        shapes = " and ".join(str(list(each.shape)) for each in inputs if each.dim() > 1)
+        raise WrongError(f"{_name(function)} of {shapes} is {away:.2g} away from float32's {size:.2g}")
+
+
+def _is_repeatable(function: object) -> bool:
+    """Whether an operator computes something that it would compute again: it draws nothing and changes nothing."""
+    schema = function._schema
+    if schema.is_mutable or any(each.alias_info is not None for each in schema.returns):
+        return False
+    return torch.Tag.nondeterministic_seeded not in function.tags and _name(function) not in COPIES
+
+
+def _name(function: object) -> str:
+    return function._schema.name.split("::")[1]
+
+
+def _floats(value: object) -> bool:
+    return torch.is_tensor(value) and value.is_floating_point()
+
+
+def _plain(value: object) -> object:
+    """A copy: batch norm changes the running statistics that it is given, though its declaration does not say so."""
+    if not _floats(value):
+        return value
+    dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
+    return torch.empty(value.shape, dtype=dtype, device=value.device).copy_(value.detach())
+
+
+def _tuples(schedule: Mapping[str, object]) -> dict[str, object]:
+    """JSON knows no tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in schedule.items()}
