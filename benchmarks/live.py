@@ -236,9 +236,9 @@ def run(seconds: float, overlay: str | None, beside: bool) -> dict:
 
 def window() -> str:
     from actrec.systems import named
-    from demo.server.services import Lab
+    from demo.server.services import Services
 
-    card = Lab().cards[Lab().default]
+    card = Services().cards[Services().default]
     return f"{card.name} ({card.system}), window of {named(card.system).seconds:.1f} s"
 
 

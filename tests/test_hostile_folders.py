@@ -24,7 +24,7 @@ from actrec.training.run import Run, RunError, runs
 from actrec.training.settings import Settings
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.status_strip import training
 from demo.shared.trainings import Trainings
 from demo.tabs.train import pictures
@@ -61,9 +61,9 @@ def put(home: Path, change: dict) -> None:
 
 
 def lists_only_mine(folder: Path) -> bool:
-    lab = Lab(folder, "cpu")
-    orjson.dumps([asdict(card) for card in lab.cards.values()])  # as the page sends them
-    return list(cards(folder)) == list(lab.cards) == ["mine"]
+    services = Services(folder, "cpu")
+    orjson.dumps([asdict(card) for card in services.cards.values()])  # as the page sends them
+    return list(cards(folder)) == list(services.cards) == ["mine"]
 
 
 @pipes
@@ -184,8 +184,8 @@ def test_pipes_in_a_run_hang_nobody(run):
     for name in ("settings.json", "status.json", "events.jsonl"):
         (run.folder / name).unlink(missing_ok=True)
         os.mkfifo(run.folder / name)
-    lab = Lab(run.folder.parent, "cpu", runs=run.folder.parent)
-    assert training(lab) == "" and run.status()["state"] == "new" and run.events() == []
+    services = Services(run.folder.parent, "cpu", runs=run.folder.parent)
+    assert training(services) == "" and run.status()["state"] == "new" and run.events() == []
     with pytest.raises(RunError, match="missing or broken"):
         run.settings()
 

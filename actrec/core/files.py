@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 try:
     import fcntl
@@ -20,12 +17,19 @@ except ImportError:  # Windows: two processes that remember at the same moment m
     fcntl = None
 
 
-def remember(memory: Path, entry: str, value: object) -> None:
-    """Add one entry to a JSON file that other processes add to as well: none of theirs is lost."""
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    with open(memory.with_suffix(".lock"), "a") as lock:
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """While no other process of this machine is in here with the same lock file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as lock:
         if fcntl is not None:
             fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        yield
+
+
+def remember(memory: Path, entry: str, value: object) -> None:
+    """Add one entry to a JSON file that other processes add to as well: none of theirs is lost."""
+    with alone(memory.with_suffix(".lock")):
         write_json(memory, _read_json(memory) | {entry: value})
 
 

@@ -121,7 +121,7 @@ def atlases(
 ) -> dict[str, tuple[Atlas, Separability]]:
     """A map of every space of a network over a gallery; the last one is that of the codes, which the weights' class
     centres and their threshold belong to."""
-    spaces, kept = found.spaces, {name: np.asarray(each, np.float32) for name, each in (card.centres or {}).items()}
+    spaces, kept = found.spaces, {name: np.asarray(centre, np.float32) for name, centre in (card.centres or {}).items()}
     unknown = unknown_to(kept, card.threshold, found.codes)
     made = {}
     for name, codes in spaces.items():

@@ -31,7 +31,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
         return [low]
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(each * power for each in (1, 2, 5, 10) if each * power >= rough * (1 - 1e-9))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(place * step, 12) for place in range(first, last + 1)]
 
@@ -47,7 +47,7 @@ def lines(
     mark: tuple[float, str] | None = None,
 ) -> str:
     """Curves over one axis, from `low` up; `mark` is a vertical line with a word beside it."""
-    points = [point for each in series.values() for point in each if math.isfinite(point[1])]
+    points = [point for curve in series.values() for point in curve if math.isfinite(point[1])]
     if len(points) < 2:
         return f'<p class="quiet">{escape(title)}: appears with the second point.</p>'
     across = [point[0] for point in points] + ([mark[0]] if mark else [])
@@ -62,8 +62,8 @@ def lines(
         )
 
     parts = [_grid(ticks(left, right), ticks(low, top, 4), place, percent)]
-    for number, each in enumerate(series.values()):
-        dots = [place(*point) for point in each if math.isfinite(point[1])]
+    for number, curve in enumerate(series.values()):
+        dots = [place(*point) for point in curve if math.isfinite(point[1])]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
         ink = colour(number)
         parts.append(svg.element("polyline", class_="curve", points=path, fill="none", stroke=ink, stroke_width=2))
@@ -153,13 +153,13 @@ def atlas(
 ) -> str:
     """A map of codes: a dot per view, a centre and a ring of root mean square distance per class, the centres of
     `others` as crosses, and one code that is looked at now (`here`)."""
-    everything = [*groups.values(), *(each[None] for each in others.values())]
+    everything = [*groups.values(), *(code[None] for code in others.values())]
     mean, axes, share = plane(np.concatenate(everything))
     flat = {name: (codes - mean) @ axes.T for name, codes in groups.items()}
     rest = {name: (code - mean) @ axes.T for name, code in others.items()}
     point = None if here is None else (here - mean) @ axes.T
     reach = (
-        [each for codes in flat.values() for each in codes] + list(rest.values()) + ([] if point is None else [point])
+        [code for codes in flat.values() for code in codes] + list(rest.values()) + ([] if point is None else [point])
     )
     reach = np.abs(np.array(reach)).max(0) if reach else np.ones(2)
     size = max(float(reach[0]) / (WIDTH / 2 - 50), float(reach[1]) / (HEIGHT / 2 - 34), 1e-6)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from actrec.core.devices import DEVICE_FAILED, choose_device
@@ -29,6 +30,7 @@ from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
+from actrec.weights.starts import STARTS, starts_folder
 
 BATCH = 16
 
@@ -126,7 +128,10 @@ class Recognizer:
             if self.settled:
                 return
             choice = self._choice
-            name = (choice.known() or choice.find()).chosen
+            try:
+                name = (choice.known() or choice.find()).chosen
+            except (OSError, SafetensorError):  # no room for what the child needs; the next time there may be
+                return
             try:
                 engine = choice.open(name)
                 for count in (1, 3):  # the first answer of every batch size takes longer
@@ -380,10 +385,13 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
 
 
 def find_weights(name: str, folder: Path) -> Path:
-    """A checkpoint by its path or by its name in the weights folder; the error lists what there is."""
-    for candidate in (Path(name), folder / name):
+    """A checkpoint by its path, or by its name in the weights folder or among the published ones that were fetched; the
+    error lists what there is, or says how to fetch it."""
+    for candidate in (Path(name), folder / name, starts_folder() / name):
         if (settled(candidate) / "card.json").is_file():
             return candidate
+    if name in STARTS:
+        raise WeightsError(f"The published weights '{name}' are not on this machine. {STARTS[name].to_fetch}")
     known = ", ".join(cards(folder)) or "none"
     more = " Other weights are in the project's repository, not in the installed package." if folder == SHIPPED else ""
     raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.{more}")

@@ -232,7 +232,7 @@ class Silent(Run):
 
 def runs(folder: Path) -> list[Run]:
     """The runs in a folder, the newest first."""
-    found = [Run(each.parent) for each in Path(folder).glob("*/settings.json") if is_name(each.parent.name)]
+    found = [Run(path.parent) for path in Path(folder).glob("*/settings.json") if is_name(path.parent.name)]
     return sorted(found, key=_changed, reverse=True)
 
 
@@ -249,7 +249,7 @@ def _fits(values: dict, wanted: Field) -> bool:
         return wanted.default is not MISSING or wanted.default_factory is not MISSING
     kinds = {"str": str, "int": int, "float": (int, float), "dict": dict, "list": list, "None": type(None)}
     value = values[wanted.name]
-    return not isinstance(value, bool) and any(isinstance(value, kinds[each]) for each in wanted.type.split(" | "))
+    return not isinstance(value, bool) and any(isinstance(value, kinds[kind]) for kind in wanted.type.split(" | "))
 
 
 def _locked(handle: int) -> bool:

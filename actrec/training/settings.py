@@ -223,13 +223,17 @@ def words(values: Mapping[str, Any], kind: type[Settings] = Settings) -> list[st
         value = values.get(name)
         if value is None or value in ("", [], {}) or (chosen.of_drawn and not of_drawn):
             continue
-        flag = _flag(name, chosen)
-        if type_of(setting) is dict:
+        flag, kind_of_value = _flag(name, chosen), type_of(setting)
+        if kind_of_value is dict:
             written += [word for key, wanted in value.items() for word in (flag, f"{key}={wanted}")]
-        elif chosen.several:
-            written += [flag, *(value.split(os.pathsep) if type_of(setting) is str else value)]
+            continue
+        value = str(int(value)) if kind_of_value is int else value
+        parts = value.split(os.pathsep) if chosen.several and kind_of_value is str else value
+        parts = parts if chosen.several else [str(value)]
+        if any(part.startswith("-") for part in parts):  # would be read as another option
+            written.append(f"{flag}={os.pathsep.join(parts)}")
         else:
-            written += [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
+            written += [flag, *parts]
     return written
 
 

@@ -1,1 +1,1 @@
-"""Who may use the page, with which files and memory, and what Gradio does not do itself."""
+"""What stands between the network and the page: whose session is whose, a queue that lives, and Gradio's patches."""

@@ -1,4 +1,4 @@
-"""Who may speak to the page, and with what: the gate in front of Gradio, and what is closed inside it.
+"""Who may speak to the page, and with what: the gate in front of Gradio.
 
 A page on this computer can be reached by every website that is open in its browser. So a request must name this
 computer as its host (DNS rebinding names another) and come from the page itself (a foreign `Origin` does not). What
@@ -14,24 +14,20 @@ import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import SplitResult, urlsplit
 
-import gradio as gr
-from gradio import processing_utils, route_utils
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.core.errors import Refusal
-from demo.server.image_guard import small_pictures_only
-from demo.server.visitor_files import COOKIE, FilesOnly, Guests, UploadedFile, arriving, fresh_cookie, guest_of, is_ours
+from demo.server.visitor_files import COOKIE, Guests, arriving, cookie_in, fresh_cookie, guest_of, is_ours
 
 API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
 PAGES = (
     "", "config", "login", "logout", "theme.css", "favicon.ico", "manifest.json", "robots.txt", "static/", "assets/",
-    "svelte/",
+    "svelte/", "healthz",
 )  # fmt: skip
 CALLS = (
     "queue/", "call/", "stream/", "heartbeat/", "upload", "upload_progress", "file=", "startup-events", "info",
@@ -49,7 +45,8 @@ HEADERS = {
 }
 SHORTEST_PASSWORD = 8
 LOGIN = 4 << 10  # bytes of a name and a password
-BODY = 16 << 20  # bytes of a request that is no upload: a camera's frame takes a hundredth
+BODY = 4 << 20  # bytes of a click or of a camera's frame, which takes a twentieth
+SMALL = 64 << 10  # bytes of anything else
 WRONG = 0.3  # seconds that a wrong password takes; one is looked at at a time
 
 
@@ -117,19 +114,6 @@ def login(password: str) -> Callable[[str, str], Awaitable[bool]]:
     return right
 
 
-def close_gradio() -> None:
-    """Uploads get names of their own and are files only, an address in the place of a file is not fetched, and pictures
-    are small."""
-
-    async def nothing_is_fetched(url: str) -> None:
-        raise gr.Error("This page fetches nothing by an address. Upload the file itself.", print_exception=False)
-
-    route_utils.GradioUploadFile = UploadedFile
-    route_utils.GradioMultiPartParser = FilesOnly
-    processing_utils.async_ssrf_protected_get = nothing_is_fetched
-    small_pictures_only()
-
-
 class Gate:
     """In front of every request and websocket of the page."""
 
@@ -148,16 +132,13 @@ class Gate:
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return
-        cookie = _cookie(headers)
+        cookie = cookie_in(headers)
         guest = guest_of(cookie, (scope.get("client") or ("",))[0])
         fresh = fresh_cookie() if not is_ours(cookie) and scope["path"] == "/" else None
         send = _with_headers(send, fresh)
         name = scope["path"].removeprefix(API)
         if name == "upload":
             await self._upload(guest, scope, receive, send, headers)
-        elif name.startswith("heartbeat/"):
-            with self.guests.here(guest, name.removeprefix("heartbeat/")):
-                await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -214,7 +195,11 @@ def _open(path: str) -> bool:
 
 def _most(path: str) -> float:
     """Bytes that a request may bring; what an upload may is asked later."""
-    return math.inf if path == f"{API}upload" else LOGIN if path.rstrip("/") == "/login" else BODY
+    if path == f"{API}upload":
+        return math.inf
+    if path.rstrip("/") == "/login":
+        return LOGIN
+    return BODY if path.startswith((f"{API}queue/", f"{API}stream/")) else SMALL
 
 
 def _parts(address: str) -> SplitResult:
@@ -228,14 +213,6 @@ def _parts(address: str) -> SplitResult:
 def _length(headers: Headers, missing: int) -> int:
     text = headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() else missing
-
-
-def _cookie(headers: Headers) -> str | None:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
 
 
 def _with_headers(send: Send, fresh: str | None) -> Send:

@@ -20,12 +20,8 @@ KINDS = ("JPEG", "PNG", "WEBP")  # what browsers send
 _decoded = image_utils.preprocess_image
 
 
-def small_pictures_only() -> None:
-    """From here on Gradio decodes no other pictures."""
-    image_utils.preprocess_image = _checked
-
-
-def _checked(payload: ImageData | None, *told: object, **named: object) -> np.ndarray | PIL.Image.Image | str | None:
+def checked(payload: ImageData | None, *told: object, **named: object) -> np.ndarray | PIL.Image.Image | str | None:
+    """Gradio's decoder of pictures, for small ones only."""
     if payload is not None:
         _look(payload)
     return _decoded(payload, *told, **named)

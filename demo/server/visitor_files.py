@@ -19,12 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import partial
+from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from gradio.context import LocalContext
-from gradio.route_utils import GradioMultiPartParser, GradioUploadFile
-from starlette.formparsers import MultiPartException
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from demo.server.sessions import Visitor
 
 COOKIE = "actrec-visitor"
 NOBODY = "nobody"
@@ -32,11 +34,10 @@ MEGABYTES = 1000  # that one visitor's files may take together
 WHOLE = 16  # times as much is what all visitors' files may take together
 SPARE = 256 << 20  # bytes that stay free on a disk
 BLOCK = 4 << 10  # bytes that a file takes at least, and a folder
-FIELD = 1 << 10  # bytes of a word that comes with an upload
 GRACE = 30.0  # seconds after which a visitor who left does not come back; a reload takes less
 EMPTY = 600.0  # seconds after which an empty file is no upload that just begins
 _KEY = secrets.token_bytes(32)  # of this start of the program
-_uploading: ContextVar[tuple[str, list[Path]]] = ContextVar("uploading")
+uploading: ContextVar[tuple[str, list[Path]]] = ContextVar("uploading")
 
 
 def fresh_cookie() -> str:
@@ -60,6 +61,21 @@ def guest_of(cookie: str | None, address: str) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
+def cookie_in(headers: Headers) -> str | None:
+    """The visitor's cookie that a request carries."""
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def visitor_of(scope: Scope) -> Visitor:
+    """Who sends a request."""
+    address = (scope.get("client") or ("",))[0]
+    return Visitor(guest_of(cookie_in(Headers(scope=scope)), address), guest_of(None, address))
+
+
 def current_guest() -> str:
     """The visitor whose event is being answered in this thread."""
     request = LocalContext.request.get(None)
@@ -73,47 +89,15 @@ def folder_for(guest: str) -> str:
     return f"{guest}-{secrets.token_hex(12)}"
 
 
-class UploadedFile(GradioUploadFile):
-    """An upload under a random name. Gradio names the folder after the content: two visitors would share one."""
-
-    def __init__(self, file: BinaryIO, **rest: Any) -> None:
-        super().__init__(file, **rest)
-        guest, files = _uploading.get((NOBODY, []))
-        files.append(Path(file.name))
-        self.sha = _Random(guest)
-
-
-class FilesOnly(GradioMultiPartParser):
-    """What is no file in an upload would be collected in memory."""
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._current_part.file is None and len(self._current_part.data) + end - start > FIELD:
-            raise MultiPartException("An upload is made of files.")
-        super().on_part_data(data, start, end)
-
-
-class _Random:
-    """Stands where Gradio keeps a checksum."""
-
-    def __init__(self, guest: str) -> None:
-        self._name = folder_for(guest)
-
-    def update(self, data: bytes) -> None:
-        return
-
-    def hexdigest(self) -> str:
-        return self._name
-
-
 @contextlib.contextmanager
 def arriving(guest: str) -> Iterator[None]:
     """While an upload comes in; what was not moved to its place by the end is removed."""
     files: list[Path] = []
-    token = _uploading.set((guest, files))
+    token = uploading.set((guest, files))
     try:
         yield
     finally:
-        _uploading.reset(token)
+        uploading.reset(token)
         for each in files:
             each.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 
 from actrec.video.camera import CameraBuffer, CameraMeter
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import demo_loop
 from demo.shared.event_options import QUIET
 from demo.shared.outputs import as_outputs
@@ -59,14 +59,14 @@ class Seen:
     wait: tuple[str, str] | None = None
 
 
-def watch(lab: Lab, camera: Camera, frame: np.ndarray, weights: str | None) -> Seen:
+def watch(services: Services, camera: Camera, frame: np.ndarray, weights: str | None) -> Seen:
     """One camera frame in, stamped with the second at which it arrived; the last seconds out."""
     camera.arrived = time.monotonic()
-    recognizer = lab.at_once(weights)
+    recognizer = services.at_once(weights)
     if isinstance(recognizer, str):
         return Seen(wait=("one moment", recognizer))
-    if longest := lab.seats.wait(camera, camera.arrived):
-        return Seen(wait=("please wait", _turn(lab, longest)))
+    if longest := services.seats.wait(camera, camera.arrived):
+        return Seen(wait=("please wait", _turn(services, longest)))
     camera.buffer.add(_small(frame), camera.arrived)
     seconds = recognizer.system.seconds
     clip = camera.buffer.clip(seconds + 0.5)
@@ -75,9 +75,9 @@ def watch(lab: Lab, camera: Camera, frame: np.ndarray, weights: str | None) -> S
     return Seen(recognizer, clip)
 
 
-def _turn(lab: Lab, seconds: float) -> str:
+def _turn(services: Services, seconds: float) -> str:
     return (
-        f"{lab.seats.places} others are being watched, as many as this computer can follow. Your turn comes in "
+        f"{services.seats.places} others are being watched, as many as this computer can follow. Your turn comes in "
         f"{seconds:.0f} seconds at the latest; keep this tab open."
     )
 
@@ -89,7 +89,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 
 def on_tick(
-    lab: Lab, answer: Callable[..., object], since: float, name: str, camera: Camera | None, *asked: object
+    services: Services, answer: Callable[..., object], since: float, name: str, camera: Camera | None, *asked: object
 ) -> object:
     """The demo loop's frame of this moment, answered as if a camera had sent it; None once the loop was stopped.
 
@@ -100,8 +100,8 @@ def on_tick(
     now = time.monotonic()
     if camera is not None and len(camera.buffer):
         for missed in np.arange(max(camera.arrived + EVERY, now - KEPT_SECONDS), now - EVERY / 2, EVERY):
-            camera.buffer.add(_small(demo_loop.frame(lab, name, missed - since)), missed)
-    return answer(lab, demo_loop.frame(lab, name, now - since), camera, *asked)
+            camera.buffer.add(_small(demo_loop.frame(services, name, missed - since)), missed)
+    return answer(services, demo_loop.frame(services, name, now - since), camera, *asked)
 
 
 def play(since: float) -> tuple[float, gr.Timer, gr.Button, object]:
@@ -140,7 +140,7 @@ def camera_controls(place: str, *, height: int) -> CameraControls:
 
 
 def stream(
-    lab: Lab,
+    services: Services,
     tab: gr.Tab,
     controls: CameraControls,
     answer: Callable[..., object],
@@ -152,15 +152,15 @@ def stream(
     every: float = EVERY,
     places: int,
 ) -> None:
-    """Answer every frame of the camera or of the demo loop by `answer(lab, frame, state, *asked)`.
+    """Answer every frame of the camera or of the demo loop by `answer(services, frame, state, *asked)`.
 
     The camera sends one frame each `sent` seconds, the demo loop one each `every`; `places` are answered at once.
     """
     since, ticks = gr.State(0.0), gr.Timer(every, active=False)
     options = {"concurrency_limit": places, **QUIET}
-    handler, outputs = as_outputs(partial(answer, lab), shown)
+    handler, outputs = as_outputs(partial(answer, services), shown)
     controls.image.stream(handler, [controls.image, state, *asked], outputs, stream_every=sent, **options)
-    handler, outputs = as_outputs(partial(on_tick, lab, answer), shown)
+    handler, outputs = as_outputs(partial(on_tick, services, answer), shown)
     ticks.tick(handler, [since, controls.loop, state, *asked], outputs, trigger_mode="once", **options)
     controls.button.click(play, since, [since, ticks, controls.button, state], **QUIET)
     tab.select(None, None, controls.note, js=script("camera_check"), api_visibility="private")

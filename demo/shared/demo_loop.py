@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from demo.server.services import Lab, name_of
+from demo.server.services import Services, name_of
 from demo.shared.examples import paths
 
 ALL = "all of them in turn"
@@ -16,10 +16,10 @@ def names() -> list[str]:
     return [ALL, *(name_of(path) for path in paths())]
 
 
-def frame(lab: Lab, name: str, seconds: float) -> np.ndarray:
+def frame(services: Services, name: str, seconds: float) -> np.ndarray:
     """What the loop shows after so many seconds: forwards, then backwards, so that it never jumps."""
     clips = {name_of(path): path for path in paths()}
     chosen = clips.get(name) or list(clips.values())[int(seconds // TURN) % len(clips)]
-    clip = lab.example(chosen)
+    clip = services.example(chosen)
     there_and_back = seconds % (2 * clip.duration)
     return clip.at(clip.times[0] + np.array([min(there_and_back, 2 * clip.duration - there_and_back)])).frames[0]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from actrec.video import VideoError
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.files import discard
-from demo.shared.toasts import told
+from demo.shared.toasts import errors_as_toasts
 
 if TYPE_CHECKING:
     from actrec.explain.activations import Found
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
     from actrec.video import Clip
 
 
-def reading(lab: Lab, path: str, **wanted: object) -> Clip:
+def reading(services: Services, path: str, **wanted: object) -> Clip:
     """A visitor's clip; a file that cannot be used does not stay."""
     try:
-        return lab.read(path, **wanted)
+        return services.read(path, **wanted)
     except VideoError:
         discard(path)
         raise
 
 
 @contextmanager
-def looking(lab: Lab, weights: str) -> Iterator[None]:
+def looking(services: Services, weights: str) -> Iterator[None]:
     """What goes wrong while a network is looked into becomes a toast, a GPU that fails included."""
-    with told():
-        recognizer = lab.recognizer(weights)
-        with told(recognizer):
+    with errors_as_toasts():
+        recognizer = services.recognizer(weights)
+        with errors_as_toasts(recognizer):
             yield
 
 
-def explainer(lab: Lab, weights: str) -> ClassSaliency:
+def explainer(services: Services, weights: str) -> ClassSaliency:
     """The copy of a network that is asked for derivatives; one for all visitors."""
     from actrec.explain.saliency import ClassSaliency  # torch
 
-    recognizer = lab.recognizer(weights)
+    recognizer = services.recognizer(weights)
     key = ("saliency", weights, recognizer.card.sha256, str(recognizer.device))
-    return lab.shared(key, lambda: ClassSaliency(recognizer))
+    return services.shared(key, lambda: ClassSaliency(recognizer))
 
 
-def gallery(lab: Lab, weights: str, report: Callable[[str], None] = lambda said: None) -> Gallery:
+def gallery(services: Services, weights: str, report: Callable[[str], None] = lambda said: None) -> Gallery:
     """The gallery of the actions that the weights know; drawn once for all visitors."""
     from actrec.explain.gallery import gallery_of
 
-    labels = lab.recognizer(weights).labels
-    return lab.shared(("gallery", labels), lambda: gallery_of(labels, report))
+    labels = services.recognizer(weights).labels
+    return services.shared(("gallery", labels), lambda: gallery_of(labels, report))
 
 
-def survey(lab: Lab, weights: str, progress: gr.Progress | None = None) -> Found:
+def survey(services: Services, weights: str, progress: gr.Progress | None = None) -> Found:
     """The gallery through a network, once for all visitors."""
     from actrec.explain.activations import survey as look_over
 
@@ -67,5 +67,7 @@ def survey(lab: Lab, weights: str, progress: gr.Progress | None = None) -> Found
         if progress:
             progress((done, clips), desc=f"{weights} looks at the gallery")
 
-    saliency, clips = explainer(lab, weights), gallery(lab, weights, say)
-    return lab.shared(("survey", weights, lab.cards[weights].sha256), lambda: look_over(saliency, clips, report))
+    saliency, clips = explainer(services, weights), gallery(services, weights, say)
+    return services.shared(
+        ("survey", weights, services.cards[weights].sha256), lambda: look_over(saliency, clips, report)
+    )

@@ -78,10 +78,10 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
         cells.append((last - max(first, end), label))
         end = max(last, end)
     spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
-    shares = {label: sum(last - first for each, first, last in runs if each == label) for label, _, _ in runs}
-    told = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
+    shares = {label: sum(last - first for name, first, last in runs if name == label) for label, _, _ in runs}
+    words = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
     return (
-        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(told)}">{spans}'
+        f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(words)}">{spans}'
         f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span>{_keys(runs, labels)}'
         "<span>now</span></div>"
     )
@@ -106,8 +106,8 @@ def _keys(runs: list[tuple[str, float, float]], labels: list[str]) -> str:
     """Which colour is which label, in an order that does not change while they come and go."""
     known = {label: place for place, label in enumerate(labels)}
     seen = sorted({label for label, _, _ in runs}, key=lambda label: known.get(label, len(known)))
-    each = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in seen)
-    return f'<span class="keys" aria-hidden="true">{"".join(each)}</span>'
+    keys = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in seen)
+    return f'<span class="keys" aria-hidden="true">{"".join(keys)}</span>'
 
 
 def _span(share: float, label: str | None, labels: list[str]) -> str:
@@ -140,14 +140,14 @@ def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """A table whose heads sort it (see page.js); what looks like a number stands to the right."""
+    """A table whose column headers sort it (see page.js); what looks like a number stands to the right."""
     rows = [list(map(_cell, row)) for row in rows]
     heads = list(heads)
     right = [bool(rows) and any('class="number"' in row[place] for row in rows) for place in range(len(heads))]
     head = "".join(
-        f'<th scope="col" aria-sort="none"{" class=number" if number else ""}><button type="button">{escape(each)}'
+        f'<th scope="col" aria-sort="none"{" class=number" if number else ""}><button type="button">{escape(text)}'
         "</button></th>"
-        for each, number in zip(heads, right, strict=True)
+        for text, number in zip(heads, right, strict=True)
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     title = f'<caption class="quiet">{escape(caption)}</caption>' if caption else ""
@@ -157,10 +157,10 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = ""
 def panels(figure: Figure) -> str:
     """A figure that explains: what is found, then its panels side by side where there is room."""
     made = "".join(
-        f'<figure class="view panel{" wide" if each.wide else ""}"{" tabindex=0" if each.wide else ""}>'
-        f"{each.body if isinstance(each.body, str) else table(each.body.heads, each.body.rows)}"
-        f"<figcaption>{escape(each.caption)}</figcaption></figure>"
-        for each in figure.panels
+        f'<figure class="view panel{" wide" if panel.wide else ""}"{" tabindex=0" if panel.wide else ""}>'
+        f"{panel.body if isinstance(panel.body, str) else table(panel.body.heads, panel.body.rows)}"
+        f"<figcaption>{escape(panel.caption)}</figcaption></figure>"
+        for panel in figure.panels
     )
     return f'<p class="said">{escape(figure.said)}</p><div class="panels">{made}</div>'
 

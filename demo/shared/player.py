@@ -1,4 +1,4 @@
-"""Where a film is uploaded. What a browser does not play it shows as a copy; what is asked about is the film itself."""
+"""Where a video is uploaded. What a browser does not play it shows as a copy; the file itself is asked about."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from actrec.core.errors import Refusal
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.event_options import QUIET
 from demo.shared.files import fresh_file
 
@@ -23,16 +23,16 @@ PLAYED = {"mov": ("h264", "vp9", "av1", "libdav1d"), "matroska": ("vp8", "vp9", 
 COPY = "Your browser does not play this kind of file: you see a copy. What is asked about is the file itself."
 
 
-def player(lab: Lab, place: str, label: str = "Your clip", **look: object) -> gr.Video:
-    """A film of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
+def player(services: Services, place: str, label: str = "Your clip", **look: object) -> gr.Video:
+    """A video of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
     video = gr.Video(label=label, elem_id=f"{place}-video", **{"sources": ["upload"], **look})
     note = gr.HTML(elem_id=f"{place}-player", padding=False)
-    video.change(partial(_copy, lab), video, note, **COPYING).failure(_note, video, note, **QUIET)
+    video.change(partial(_copy, services), video, note, **COPYING).failure(_note, video, note, **QUIET)
     return video
 
 
-def _copy(lab: Lab, path: str | None) -> str:
-    return _note(path, copied(lab, path) if path else None)
+def _copy(services: Services, path: str | None) -> str:
+    return _note(path, copied(services, path) if path else None)
 
 
 def _note(path: str | None, copy: Path | None = None) -> str:
@@ -43,20 +43,20 @@ def _note(path: str | None, copy: Path | None = None) -> str:
     return f'<p class="quiet" role="status" hidden data-of="{of}"{where}>{COPY}</p>'
 
 
-def copied(lab: Lab, path: str | Path) -> Path | None:
-    """A copy of a film that browsers play; None where they play the film, or nobody can: who asks is told why."""
+def copied(services: Services, path: str | Path) -> Path | None:
+    """A copy of a video that browsers play; None where they play the file, or nobody can: who asks reads why."""
     try:
-        header = lab.probe(path)
+        header = services.probe(path)
         if header.codec in next((codecs for kind, codecs in PLAYED.items() if header.kind.startswith(kind)), ()):
             return None
-        return as_mp4(lab, path, header, "copy.mp4", SIDE)
+        return as_mp4(services, path, header, "copy.mp4", SIDE)
     except (Refusal, OSError):
         return None
 
 
-def as_mp4(lab: Lab, path: str | Path, header: Header, name: str, short_side: int) -> Path:
-    """A film's pictures as a file that browsers play."""
+def as_mp4(services: Services, path: str | Path, header: Header, name: str, short_side: int) -> Path:
+    """A video's frames as a file that browsers play."""
     from actrec.video.write import write_mp4
 
     fps = min(header.fps or FPS, FPS)
-    return write_mp4(fresh_file(name), lab.read(path, short_side=short_side, fps=fps).frames, fps)
+    return write_mp4(fresh_file(name), services.read(path, short_side=short_side, fps=fps).frames, fps)

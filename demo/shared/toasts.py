@@ -33,7 +33,7 @@ def warn(sentence: object) -> None:
 
 
 @contextlib.contextmanager
-def told(recognizer: Recognizer | None = None) -> Iterator[None]:
+def errors_as_toasts(recognizer: Recognizer | None = None) -> Iterator[None]:
     """Turn what the core foresees, and what the system does not let happen, into toasts; and a GPU that fails where its
     recognizer's network is used, whose work then goes on without it."""
     try:

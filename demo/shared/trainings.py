@@ -25,10 +25,10 @@ from actrec.training import settings
 from actrec.training.run import LASTING, Run, RunError, runs
 from actrec.training.settings import AT_RANDOM, Settings
 from actrec.weights.folders import WEIGHTS
-from demo.server.services import ROOT, Lab
+from demo.server.services import ROOT, Services
 from demo.server.visitor_files import SPARE, bytes_in, current_guest, folder_for
 from demo.shared.files import discard
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 SECONDS = 20.0  # that one clip may take in the check
 KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
@@ -126,16 +126,16 @@ class Trainings:
 
     def _sweep(self) -> None:
         """Remove what a program that was killed left half unpacked or half written."""
-        for each in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
+        for path in (*self.folder.glob("data/.un*-*"), *self.folder.glob("taught/.un*-*")):
             with contextlib.suppress(OSError):
-                if time.time() - each.lstat().st_mtime > STALE:
-                    shutil.rmtree(each) if each.is_dir() else each.unlink()
+                if time.time() - path.lstat().st_mtime > STALE:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _allowed(self, part: str) -> str:
         if DRAWN.fullmatch(part):
             return part
         path = Path(part).resolve()
-        if self._own(path) or any(path.is_relative_to(Path(each).resolve()) for each in self.data):
+        if self._own(path) or any(path.is_relative_to(Path(folder).resolve()) for folder in self.data):
             return str(path)
         raise refusal(
             "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "
@@ -160,7 +160,6 @@ def _from_root(folder: Path) -> str:
 def words(trainings: Trainings, values: Mapping[str, object]) -> list[str]:
     """The command line of a new training, after `python -m actrec`, by the values of the page's controls."""
     asked = {**values, "start_from": trainings.origin(str(values.get("start_from") or "")), "threads": 1}
-    asked = {name: int(value) if isinstance(value, float) else value for name, value in asked.items()}
     return ["train", *settings.words(asked, trainings.kind), "--out", trainings.path(str(values["name"]))]
 
 
@@ -180,7 +179,7 @@ def start(trainings: Trainings, values: Mapping[str, object]) -> str:
     there = trainings.run(name)
     if there and there.status()["state"] != "failed":
         raise refusal(f"There is a run '{name}' already: resume it, or choose another name.")
-    with told():
+    with errors_as_toasts():
         trainings.begin(name, words(trainings, {**values, "name": name, "data": data}))
     return name
 
@@ -188,7 +187,7 @@ def start(trainings: Trainings, values: Mapping[str, object]) -> str:
 def resume(trainings: Trainings, name: str | None) -> None:
     """Let a paused run go on; start a process for one that was stopped or cut off."""
     run = chosen(trainings, name)
-    with told():
+    with errors_as_toasts():
         if run.status()["state"] == "paused":
             run.forget("pause")
             return
@@ -198,7 +197,7 @@ def resume(trainings: Trainings, name: str | None) -> None:
 def slower(trainings: Trainings, name: str | None) -> None:
     """Go on with a run whose loss was not finite any more, with the learning rate that its status names."""
     run = chosen(trainings, name)
-    with told():
+    with errors_as_toasts():
         rate = run.status().get("rate")
         if rate is None:
             raise RunError(f"The run '{run.name}' did not end because of its learning rate.")
@@ -206,7 +205,7 @@ def slower(trainings: Trainings, name: str | None) -> None:
 
 
 def ask(trainings: Trainings, what: str, name: str | None) -> None:
-    with told():
+    with errors_as_toasts():
         chosen(trainings, name).ask_to(what)
 
 
@@ -223,7 +222,7 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
         raise refusal("Choose a zip first.")
     folder = trainings.fresh_data()
     try:
-        with told():
+        with errors_as_toasts():
             trainings.must_have_room()
             sentence = unpack(Path(path), folder)
     finally:
@@ -239,7 +238,7 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
     """What the visitor taught as a folder to learn from."""
     if taught is None:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
-    with told():
+    with errors_as_toasts():
         trainings.must_have_room()
         return str(write_films(taught, trainings.fresh_data()))
 
@@ -255,11 +254,11 @@ def examined(data: str | None) -> list[str]:
         raise refusal("Choose what to learn from first.")
     which = drawn(str(data))
     if isinstance(which, Path):
-        with told():
+        with errors_as_toasts():
             return recorded(which)
     if which:
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
-    with told(), Decoder(seconds=SECONDS) as decoder:
+    with errors_as_toasts(), Decoder(seconds=SECONDS) as decoder:
         found = open_set(data)
         found = found if found.reader else replace(found, reader=Guarded(decoder))
         return examine(found)[1].sentences()
@@ -271,9 +270,9 @@ def light_systems() -> list[str]:
     return [name for name, system in SYSTEMS.items() if system.size == "light"]
 
 
-def adopt(lab: Lab, trainings: Trainings, name: str | None) -> str:
+def adopt(services: Services, trainings: Trainings, name: str | None) -> str:
     """Put a finished run's weights beside the others, where every tab finds them."""
     from actrec.training import run_log
 
-    with told():
-        return run_log.adopt(chosen(trainings, name), lab.folder)
+    with errors_as_toasts():
+        return run_log.adopt(chosen(trainings, name), services.folder)

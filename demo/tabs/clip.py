@@ -16,8 +16,8 @@ from actrec.recognition.results import UNKNOWN, Moment, as_dict, captioned, time
 from actrec.recognition.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
-from demo.server.services import SHOWN_FPS, Lab
-from demo.shared import weights_picker
+from demo.server.services import SHOWN_FPS, Services
+from demo.shared import everyday, weights_picker
 from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
@@ -25,7 +25,7 @@ from demo.shared.files import discard, fresh_file
 from demo.shared.html import pale, table
 from demo.shared.outputs import as_outputs
 from demo.shared.player import as_mp4, player
-from demo.shared.toasts import refusal, told, warn
+from demo.shared.toasts import errors_as_toasts, refusal, warn
 from demo.shared.weights_picker import OWN, TAUGHT
 
 if TYPE_CHECKING:
@@ -56,26 +56,28 @@ class Result:
     moments: tuple[Moment, ...]
 
 
-def classify(lab: Lab, path: str | None, weights: str | None, judged_by: str, taught: Taught | None) -> Shown | None:
+def classify(
+    services: Services, path: str | None, weights: str | None, judged_by: str, taught: Taught | None
+) -> Shown | None:
     """A video file in; answer, timeline, views, facts and a video of its motion salience out."""
-    if why := missing(lab, path, judged_by, taught):
+    if why := missing(services, path, judged_by, taught):
         warn(why)
         return None
     asks = taught if judged_by == TAUGHT else None
-    name = asks.weights if asks else weights or lab.default
+    name = asks.weights if asks else weights or services.default
     cost: dict[str, float] = {}
-    with told():
-        recognizer = lab.recognizer(name)
+    with errors_as_toasts():
+        recognizer = services.recognizer(name)
     try:
-        with told():
-            clip = _timed(cost, "decode", lambda: lab.read(path, short_side=SHORT_SIDE))
+        with errors_as_toasts():
+            clip = _timed(cost, "decode", lambda: services.read(path, short_side=SHORT_SIDE))
             prediction = recognizer.predict(clip)
     except gr.Error:
         discard(path)
         raise
     cost |= prediction.milliseconds
-    say = (lambda each: verdict_taught(asks.judge(each.code))) if asks else verdict_of
-    with told():
+    say = (lambda prediction: verdict_taught(asks.judge(prediction.code))) if asks else verdict_of
+    with errors_as_toasts():
         moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
         judged = asks.judge(prediction.code) if asks else None
     salience = _timed(cost, "salience video", lambda: _salience(clip))
@@ -84,13 +86,13 @@ def classify(lab: Lab, path: str | None, weights: str | None, judged_by: str, ta
     return Shown(answer, strip(moments), _views(prediction), _facts(clip, cost), salience, result)
 
 
-def missing(lab: Lab, path: str | None, judged_by: str, taught: Taught | None) -> str:
+def missing(services: Services, path: str | None, judged_by: str, taught: Taught | None) -> str:
     """What has to be there before a clip can be asked about, as a sentence; the clip itself is not at fault."""
     if not path:
         return "Choose a video first: upload one, record one, or take an example below."
     if judged_by == TAUGHT and (taught is None or not taught.labels):
         return "You have not taught anything yet: open Teach, or ask for the weights' own actions."
-    return lab.say() if lab.failed else ""
+    return services.say() if services.failed else ""
 
 
 def _salience(clip: Clip) -> str | None:
@@ -98,7 +100,7 @@ def _salience(clip: Clip) -> str | None:
     from actrec.explain.overlays import salience_video  # torch
 
     try:
-        with told():
+        with errors_as_toasts():
             return salience_video(clip, fresh_file("salience.mp4"), SHOWN_FPS)
     except gr.Error as error:
         warn(unescape(error.message))
@@ -114,12 +116,12 @@ def _timed(cost: dict[str, float], step: str, work):
 
 def strip(moments: list[Moment]) -> str:
     """When each label was seen, as buttons that the player follows; as wide as they last."""
-    labels = list(dict.fromkeys(each.label for each in moments if each.label != UNKNOWN))
+    labels = list(dict.fromkeys(moment.label for moment in moments if moment.label != UNKNOWN))
     parts = "".join(
-        f'<button type="button" class="moment" data-start="{each.start:.2f}" data-label="{escape(each.label)}" '
-        f'style="flex-grow:{max(each.stop - each.start, 0.01):.2f};background:{pale(each.label, labels)}">'
-        f"{escape(each.label)}<small>{each.start:.1f}–{each.stop:.1f} s{_sure(each)}</small></button>"
-        for each in moments
+        f'<button type="button" class="moment" data-start="{moment.start:.2f}" data-label="{escape(moment.label)}" '
+        f'style="flex-grow:{max(moment.stop - moment.start, 0.01):.2f};background:{pale(moment.label, labels)}">'
+        f"{escape(moment.label)}<small>{moment.start:.1f}–{moment.stop:.1f} s{_sure(moment)}</small></button>"
+        for moment in moments
     )
     return f'<p class="quiet">When: click a moment and the player goes there.</p><div class="moments">{parts}</div>'
 
@@ -148,50 +150,57 @@ def _facts(clip, cost: dict[str, float]) -> str:
     )
 
 
-def files(lab: Lab, result: Result | None) -> list[str]:
+def files(services: Services, result: Result | None) -> list[str]:
     """The last result as JSON, and the clip with its labels under the picture as mp4."""
     if result is None:
         raise refusal("Ask about a clip first.")
     from actrec.video.write import write_mp4
 
-    with told():
-        clip = lab.read(result.path, short_side=SHORT_SIDE)
+    with errors_as_toasts():
+        clip = services.read(result.path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
-        film = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
-        written = film.with_name("result.json")
+        labelled = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
+        written = labelled.with_name("result.json")
         written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
-    return [str(written), str(film)]
+    return [str(written), str(labelled)]
 
 
 def licence(key: str | None) -> str:
     """What a public clip is, before it is fetched."""
     if not key:
         return ""
-    with told():
+    with errors_as_toasts():
         one = entry(key)
     return f"{one.size} from {one.url.split('/')[2]} · {one.licence} · SHA-256 `{one.sha256}`"
 
 
-def fetch(lab: Lab, key: str | None, into: Path | None = None, catalogue: dict[str, Entry] | None = None) -> str:
+def fetch(
+    services: Services, key: str | None, into: Path | None = None, catalogue: dict[str, Entry] | None = None
+) -> str:
     """A public clip, fetched now and checked, as a file that browsers play."""
     if not key:
         raise refusal("Choose a public clip first.")
-    with told():
+    with errors_as_toasts():
         path = download((catalogue or {}).get(key) or entry(key), into)
-        return str(as_mp4(lab, path, lab.probe(path), f"{key}.mp4", SHORT_SIDE))
+        return str(as_mp4(services, path, services.probe(path), f"{key}.mp4", SHORT_SIDE))
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     with gr.Row():
         with gr.Column():
             video = player(
-                lab, "clip", sources=["upload", "webcam"], height=320, webcam_options=gr.WebcamOptions(mirror=False)
+                services,
+                "clip",
+                sources=["upload", "webcam"],
+                height=320,
+                webcam_options=gr.WebcamOptions(mirror=False),
             )
             button = gr.Button("What is happening here?", variant="primary", elem_id="clip-classify")
             gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
             examples = buttons("clip")
-            weights = weights_picker.build(lab, tab, "clip")
+            weights = weights_picker.build(services, tab, "clip")
+            everyday.build(services, weights, "clip")
             judged_by = gr.Radio(
                 [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
                 elem_id="clip-judged-by",
@@ -214,21 +223,21 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     result = gr.State(None)
     inputs = [video, weights, judged_by, taught]
     shown = {"answer": answer, "timeline": when, "views": said, "facts": facts, "salience": salience, "result": result}
-    classifying, outputs = as_outputs(partial(classify, lab), shown)
+    classifying, outputs = as_outputs(partial(classify, services), shown)
     asked = button.click(classifying, inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
-    for path, each in examples:
-        each.click(partial(_take, path), None, video, api_visibility="private").then(
+    for path, example in examples:
+        example.click(partial(_take, path), None, video, api_visibility="private").then(
             classifying, inputs, outputs, **COMPUTE
         )
-    take.click(lambda last: gr.File(files(lab, last), visible=True), result, taken, **COMPUTE)
+    take.click(lambda last: gr.File(files(services, last), visible=True), result, taken, **COMPUTE)
     public.change(licence, public, terms, **QUIET)
-    ask.click(partial(fetch, lab), public, video, api_visibility="private")
+    ask.click(partial(fetch, services), public, video, api_visibility="private")
 
 
 def _public() -> tuple[gr.Dropdown, gr.Markdown, gr.Button]:
     public = gr.Dropdown(
-        [(each.title, each.key) for each in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
+        [(clip.title, clip.key) for clip in of_kind("clip")], value=None, label="Public clip", elem_id="clip-public",
         info="Real people. Nothing is fetched before you click the button.",
     )  # fmt: skip
     return public, gr.Markdown(elem_id="clip-terms"), gr.Button("Fetch this clip", size="sm", elem_id="clip-fetch")

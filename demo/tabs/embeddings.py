@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from actrec.figures.data_uri import jpeg_uri
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import judgement_sentence
 from demo.shared.camera import Camera, CameraControls, camera_controls, stream, watch
@@ -23,7 +23,7 @@ from demo.shared.files import fresh_file
 from demo.shared.outputs import as_outputs
 from demo.shared.player import player
 from demo.shared.scripts import script
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 if TYPE_CHECKING:
     from actrec.explain.embedding import Separability
@@ -73,22 +73,24 @@ class CameraPlaced:
     camera: Camera
 
 
-def draw(lab: Lab, weights: str | None, method: str, seed: float, progress: gr.Progress | None = None) -> Drawn:
+def draw(
+    services: Services, weights: str | None, method: str, seed: float, progress: gr.Progress | None = None
+) -> Drawn:
     """The maps of some weights over the gallery."""
     from actrec.explain.embedding_map import atlases
 
-    weights = weights or lab.default
-    with looking(lab, weights):
-        found = survey(lab, weights, progress)
-        shown = gallery(lab, weights)
-        card = lab.cards[weights]
+    weights = weights or services.default
+    with looking(services, weights):
+        found = survey(services, weights, progress)
+        shown = gallery(services, weights)
+        card = services.cards[weights]
         key = ("atlas", weights, card.sha256, method, int(seed or 0))
-        made = lab.shared(key, lambda: atlases(found, shown.labels, card, method, int(seed or 0)))
+        made = services.shared(key, lambda: atlases(found, shown.labels, card, method, int(seed or 0)))
     now = Map(weights, made, shown)
-    return Drawn(page_of(lab, now), now, _spots([]), WHERE)
+    return Drawn(page_of(services, now), now, _spots([]), WHERE)
 
 
-def page_of(lab: Lab, now: Map) -> str:
+def page_of(services: Services, now: Map) -> str:
     """The maps side by side, their numbers, their legend."""
     cells = ""
     for name, (atlas, apart) in now.atlases.items():
@@ -100,13 +102,13 @@ def page_of(lab: Lab, now: Map) -> str:
     first = list(now.atlases.values())[-1][0]
     return (
         f'<div class="atlases" data-weights="{escape(now.weights)}">{cells}</div>{first.legend()}'
-        f'<p class="quiet">{said(lab, now)}</p>{_tip(lab, now)}'
+        f'<p class="quiet">{said(services, now)}</p>{_tip(services, now)}'
     )
 
 
-def features_of(lab: Lab, weights: str) -> str:
+def features_of(services: Services, weights: str) -> str:
     """What the maps of these weights are made of, and where the paper shows it."""
-    system = lab.recognizer(weights).system
+    system = services.recognizer(weights).system
     return f"{system.title}, {system.features.figure}: {system.features.about}."
 
 
@@ -123,7 +125,7 @@ def several_maps() -> str:
     )
 
 
-def said(lab: Lab, now: Map) -> str:
+def said(services: Services, now: Map) -> str:
     """What the maps show, in words."""
     atlas = list(now.atlases.values())[-1][0]
     parts = [
@@ -132,7 +134,7 @@ def said(lab: Lab, now: Map) -> str:
     ]
     if len(now.atlases) > 1:
         parts.append(
-            f"{features_of(lab, now.weights)} The number under each "
+            f"{features_of(services, now.weights)} The number under each "
             "map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture. Every person and "
             "room appears once in each action, so what sees only the look of things groups those instead."
         )
@@ -150,9 +152,9 @@ def said(lab: Lab, now: Map) -> str:
     return " ".join(map(escape, parts))
 
 
-def _tip(lab: Lab, now: Map) -> str:
+def _tip(services: Services, now: Map) -> str:
     """All clips' small pictures in one, of which the page shows the one that is pointed at."""
-    data = lab.shared(("thumbs", now.gallery.labels), lambda: jpeg_uri(now.gallery.sheet(COLUMNS), 75))
+    data = services.shared(("thumbs", now.gallery.labels), lambda: jpeg_uri(now.gallery.sheet(COLUMNS), 75))
     return (
         f'<div class="atlas-tip" data-columns="{COLUMNS}" hidden>'
         f'<div style="background-image:url({data})"></div><span></span></div>'
@@ -167,21 +169,21 @@ class Played:
     about: str
 
 
-def play(lab: Lab, now: Map | None, number: int) -> Played:
+def play(services: Services, now: Map | None, number: int) -> Played:
     """The clip of the dot that was chosen."""
     from actrec.video.write import write_mp4
 
     if now is None:
         raise refusal("Draw the map first.")
     clip = now.gallery.clip(number)
-    with told():
+    with errors_as_toasts():
         path = write_mp4(fresh_file(f"gallery-{number + 1}.mp4"), clip.frames, clip.fps or 12.5)
     label = now.gallery.labels[number]
     about = f'<p data-clip="{number}"><b>{escape(label)}</b>, clip {number + 1} of the gallery.</p>'
     return Played(str(path), about)
 
 
-def place(lab: Lab, path: str | None, now: Map | None) -> Placed:
+def place(services: Services, path: str | None, now: Map | None) -> Placed:
     """A visitor's own clip as a point on the finished maps, and what it is near to."""
     if not path:
         raise refusal("Choose a video first: upload one or take an example.")
@@ -189,20 +191,20 @@ def place(lab: Lab, path: str | None, now: Map | None) -> Placed:
         raise refusal("Draw the map first.")
     from actrec.explain.over_time import parts_of
 
-    with looking(lab, now.weights):
-        clip = reading(lab, path, short_side=SHORT_SIDE)
-        return _placed(lab, parts_of(clip, lab.recognizer(now.weights).system.seconds), now)
+    with looking(services, now.weights):
+        clip = reading(services, path, short_side=SHORT_SIDE)
+        return _placed(services, parts_of(clip, services.recognizer(now.weights).system.seconds), now)
 
 
-def _placed(lab: Lab, parts: list[Clip], now: Map) -> Placed:
+def _placed(services: Services, parts: list[Clip], now: Map) -> Placed:
     """The mean of some windows on every map."""
     from actrec.explain.activations import found_in
 
-    found = found_in(explainer(lab, now.weights), parts).mean()
+    found = found_in(explainer(services, now.weights), parts).mean()
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
     near = [now.gallery.labels[number] for number in flat.nearest(found.codes[0])]
-    judged = lab.recognizer(now.weights).judge(found.codes[0])
+    judged = services.recognizer(now.weights).judge(found.codes[0])
     words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
     if judged is not None:
@@ -216,21 +218,21 @@ def _spots(spots: list[tuple[float, float]]) -> str:
     return f'<span data-spots="{written}"></span>'
 
 
-def on_frame(lab: Lab, frame: np.ndarray | None, camera: Camera | None, now: Map | None) -> CameraPlaced:
+def on_frame(services: Services, frame: np.ndarray | None, camera: Camera | None, now: Map | None) -> CameraPlaced:
     """One camera frame in; the point moves once there are enough of them."""
     camera = camera or Camera()
     if frame is None or now is None:
         return CameraPlaced(gr.skip(), gr.skip(), camera)
-    seen = watch(lab, camera, frame, now.weights)
+    seen = watch(services, camera, frame, now.weights)
     if seen.wait:
         word, sentence = seen.wait
         return CameraPlaced(gr.skip(), f'<p class="quiet">{word.capitalize()}. {escape(sentence)}</p>', camera)
-    with looking(lab, now.weights):
-        placed = _placed(lab, [seen.clip], now)
+    with looking(services, now.weights):
+        placed = _placed(services, [seen.clip], now)
     return CameraPlaced(placed.here, placed.near, camera)
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "A network turns a clip into a **code**, a list of numbers. Clips with like codes lie near each other here; "
@@ -238,7 +240,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            weights = weights_picker.build(lab, tab, "embeddings")
+            weights = weights_picker.build(services, tab, "embeddings")
         with gr.Column():
             method = gr.Radio(
                 METHODS, value="t-SNE", label="Map", elem_id="embeddings-method",
@@ -263,16 +265,16 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             about = gr.HTML(elem_id="embeddings-what")
         with gr.Column():
             near = gr.HTML(WHERE, elem_id="embeddings-near")
-            own, examples, camera = _own(lab)
+            own, examples, camera = _own(services)
     shown = {"maps": maps, "here": here, "clip": clip, "about": about, "near": near}
-    _wire(lab, tab, [weights, method, seed], button, shown, own, examples, camera)
+    _wire(services, tab, [weights, method, seed], button, shown, own, examples, camera)
 
 
-def _own(lab: Lab) -> tuple[gr.Video, list[tuple[Path, gr.Button]], CameraControls]:
+def _own(services: Services) -> tuple[gr.Video, list[tuple[Path, gr.Button]], CameraControls]:
     """Where a visitor's own point comes from: a file, an example, the camera, or the demo loop."""
     with gr.Tabs():
         with gr.Tab("A clip"):
-            own = player(lab, "embeddings", height=200)
+            own = player(services, "embeddings", height=200)
             examples = buttons("embeddings")
         with gr.Tab("The camera"):
             camera = camera_controls("embeddings", height=200)
@@ -280,7 +282,7 @@ def _own(lab: Lab) -> tuple[gr.Video, list[tuple[Path, gr.Button]], CameraContro
 
 
 def _wire(
-    lab: Lab,
+    services: Services,
     tab: gr.Tab,
     asked: list[gr.components.Component],
     button: gr.Button,
@@ -292,10 +294,10 @@ def _wire(
     now, seen = gr.State(None), gr.State(None, time_to_live=600)
 
     def drawing(weights: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()) -> Drawn:  # noqa: B008
-        return draw(lab, weights, method, seed, progress)
+        return draw(services, weights, method, seed, progress)
 
     def chosen(now: Map | None, event: gr.EventData) -> Played:
-        return play(lab, now, int(event.index))
+        return play(services, now, int(event.index))
 
     def drawing_first(weights: str | None, method: str, seed: float, now: Map | None) -> Drawn | None:
         return drawing(weights, method, seed) if now is None else None
@@ -308,10 +310,12 @@ def _wire(
     handler, outputs = as_outputs(chosen, {"clip": shown["clip"], "about": shown["about"]})
     shown["maps"].select(handler, now, outputs, **QUIET)
     point = {"here": shown["here"], "near": shown["near"]}
-    placing, outputs = as_outputs(partial(place, lab), point)
+    placing, outputs = as_outputs(partial(place, services), point)
     own.upload(placing, [own, now], outputs, **COMPUTE)
     for path, example in examples:
         example.click(partial(str, path), None, own, api_visibility="private").then(
             placing, [own, now], outputs, **COMPUTE
         )
-    stream(lab, tab, camera, on_frame, seen, [now], {**point, "camera": seen}, sent=EVERY / 2, every=EVERY, places=4)
+    stream(
+        services, tab, camera, on_frame, seen, [now], {**point, "camera": seen}, sent=EVERY / 2, every=EVERY, places=4
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 import numpy as np
 
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import answer_of
 from demo.shared.camera import Camera, Seen, camera_controls, stream, watch
@@ -67,15 +67,15 @@ class Shown:
 
 
 def on_frame(
-    lab: Lab, frame: np.ndarray | None, visitor: Visitor | None, overlay: str, every: float, weights: str | None,
-    judged_by: str, taught: Taught | None,
+    services: Services, frame: np.ndarray | None, visitor: Visitor | None, overlay: str, every: float,
+    weights: str | None, judged_by: str, taught: Taught | None,
 ) -> Shown:  # fmt: skip
     """One camera frame in; everything that is shown of it out."""
     visitor = visitor or Visitor()
     if frame is None:
         return Shown("", "", "", visitor)
     asks = taught if judged_by == TAUGHT and getattr(taught, "labels", ()) else None
-    seen = watch(lab, visitor, frame, asks.weights if asks is not None else weights)
+    seen = watch(services, visitor, frame, asks.weights if asks is not None else weights)
     if seen.recognizer is None:
         return Shown(picture(frame, "Your camera."), _waiting(seen), "", visitor)
     prediction = None
@@ -86,7 +86,7 @@ def on_frame(
         answered = answer_of(prediction, asks)
         answer = answered.html()
         visitor.say(answered.label)
-    view = _under(lab, frame, overlay, int(every or 1), seen, prediction, visitor)
+    view = _under(services, frame, overlay, int(every or 1), seen, prediction, visitor)
     if judged_by == TAUGHT and asks is None:
         answer += f'<p class="quiet">{NOTHING_TAUGHT}</p>'
     now = time.monotonic()
@@ -101,7 +101,13 @@ def _waiting(seen: Seen) -> str:
 
 
 def _under(
-    lab: Lab, frame: np.ndarray, overlay: str, every: int, seen: Seen, prediction: Prediction | None, visitor: Visitor
+    services: Services,
+    frame: np.ndarray,
+    overlay: str,
+    every: int,
+    seen: Seen,
+    prediction: Prediction | None,
+    visitor: Visitor,
 ) -> str:
     """The newest frame under the chosen overlay; a first frame has nothing to be compared with."""
     if seen.clip is None:
@@ -109,11 +115,11 @@ def _under(
     if visitor.overlays is None:
         from actrec.explain.overlays import Overlays  # torch
 
-        visitor.overlays = Overlays(lab.detector)
+        visitor.overlays = Overlays(services.detector)
     return picture(*visitor.overlays.draw(overlay, seen.clip, seen.recognizer, prediction and prediction.label, every))
 
 
-def _controls(lab: Lab, tab: gr.Tab) -> list[gr.components.Component]:
+def _controls(services: Services, tab: gr.Tab) -> list[gr.components.Component]:
     """What may be changed while the camera runs, in the order of `on_frame`."""
     overlay = gr.Radio(
         OVERLAYS, value="motion salience", label="Over the picture", elem_id="live-overlay",
@@ -124,7 +130,7 @@ def _controls(lab: Lab, tab: gr.Tab) -> list[gr.components.Component]:
         1, 20, value=5, step=1, label="Refresh the slow ones at every n-th frame", elem_id="live-every",
         info="For the tailor's box and for class saliency; the last one stays in between.",
     )  # fmt: skip
-    weights = weights_picker.build(lab, tab, "live")
+    weights = weights_picker.build(services, tab, "live")
     judged_by = gr.Radio(
         (OWN, TAUGHT), value=OWN, label="Judge by", elem_id="live-judge",
         info="Your own actions count once the Teach tab has some.",
@@ -132,7 +138,7 @@ def _controls(lab: Lab, tab: gr.Tab) -> list[gr.components.Component]:
     return [overlay, every, weights, judged_by]
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "Let the page see your camera, step back until it sees what you do, and act. Nothing leaves this computer.",
@@ -144,7 +150,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column():
             answer = gr.HTML(verdict("no camera yet", True, START), elem_id="live-answer")
             strip = gr.HTML(elem_id="live-strip")
-            controls = _controls(lab, tab)
+            controls = _controls(services, tab)
     visitor = gr.State(None, time_to_live=600)
     shown = {"view": view, "answer": answer, "strip": strip, "visitor": visitor}
-    stream(lab, tab, camera, on_frame, visitor, [*controls, taught], shown, places=PLACES)
+    stream(services, tab, camera, on_frame, visitor, [*controls, taught], shown, places=PLACES)

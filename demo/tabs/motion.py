@@ -11,14 +11,14 @@ import gradio as gr
 from PIL import Image
 
 from actrec.core.errors import Refusal
-from demo.server.services import SHOWN_FPS, Lab
+from demo.server.services import SHOWN_FPS, Services
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
 from demo.shared.files import discard, fresh_file
 from demo.shared.html import figures, panels
 from demo.shared.outputs import as_outputs
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told, warn
+from demo.shared.toasts import errors_as_toasts, refusal, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,21 +68,23 @@ class DrawnAgain:
     seed: int
 
 
-def find(lab: Lab, path: str | None, method: str, seed: float, progress: gr.Progress | None = None) -> Shown | None:
+def find(
+    services: Services, path: str | None, method: str, seed: float, progress: gr.Progress | None = None
+) -> Shown | None:
     """A clip in; a page of pictures, the clues behind them and what may be watched out."""
     if not path:
         warn("Choose a video first: upload one or take an example.")
         return None
     try:
-        with told():
-            clip = lab.read(path, short_side=SIDE, stop=SECONDS)
+        with errors_as_toasts():
+            clip = services.read(path, short_side=SIDE, stop=SECONDS)
     except gr.Error:
         discard(path)
         raise
     try:
         clip = clip.at_rate(min(clip.fps or FPS, FPS)) if len(clip) > 1 else clip
         report = None if progress is None else partial(progress, desc=f"Optical flow by {NAMES[method]}.")
-        clues = clues_of(lab, clip, method, int(seed or 0), report)
+        clues = clues_of(services, clip, method, int(seed or 0), report)
     except Refusal as reason:  # a clip that can be read, but in which there is nothing to see
         return Shown(f'<p class="said nothing">{escape(str(reason))}</p>', None, gr.Radio([], value=None))
     which = gr.Radio(list(clues), value="salience", interactive=True)
@@ -90,12 +92,12 @@ def find(lab: Lab, path: str | None, method: str, seed: float, progress: gr.Prog
 
 
 def clues_of(
-    lab: Lab, clip: Clip, method: str, seed: int, report: Callable[[float], None] | None = None
+    services: Services, clip: Clip, method: str, seed: int, report: Callable[[float], None] | None = None
 ) -> dict[str, Clue]:
     """Every motion clue of a clip; `report` hears how much of a slow flow is done."""
     from actrec.explain.motion_clues import look
 
-    return look(clip, method=method, seed=seed, detector=lab.detector, told=report)
+    return look(clip, method=method, seed=seed, detector=services.detector, told=report)
 
 
 def _rate(clip: Clip, seed: int) -> Clue:
@@ -128,7 +130,7 @@ def watch(name: str | None, watched: Watched | None) -> str | None:
         return None
     from actrec.video.write import write_mp4
 
-    with told():
+    with errors_as_toasts():
         return str(write_mp4(fresh_file(f"{name}.mp4"), watched.clues[name].film(), SHOWN_FPS))
 
 
@@ -179,7 +181,7 @@ def middle(watched: Watched | None) -> str | None:
     """The picture in which a pixel is picked, as a file of its visitor: Gradio's own would be nobody's."""
     if watched is None:
         return None
-    with told():
+    with errors_as_toasts():
         path = fresh_file("middle.png")
         Image.fromarray(watched.clip.frames[len(watched.clip) // 2]).save(path)
     return str(path)
@@ -191,17 +193,17 @@ def files(watched: Watched | None) -> list[str]:
         raise refusal("Show the motion of a clip first.")
     from actrec.explain.motion_clues import write
 
-    with told():
+    with errors_as_toasts():
         home = fresh_file("clues")
         home.mkdir()
         return [file for name, clue in watched.clues.items() for file in write(clue, name, home, SHOWN_FPS)]
 
 
-def _clip(lab: Lab) -> tuple:
+def _clip(services: Services) -> tuple:
     """The clip, the settings of a look at it, and a clue as a video."""
     with gr.Row():
         with gr.Column():
-            video = player(lab, "motion", height=260)
+            video = player(services, "motion", height=260)
             examples = buttons("motion")
         with gr.Column():
             method = gr.Radio(
@@ -215,10 +217,10 @@ def _clip(lab: Lab) -> tuple:
                 button = gr.Button("Show the motion", variant="primary", elem_id="motion-show")
                 redraw = gr.Button("Draw 7, 17 and 25 again", min_width=120, elem_id="motion-again")
             which = gr.Radio([], label="Watch as video", info="Pick a clue.", elem_id="motion-which")
-            film = gr.Video(
+            clue = gr.Video(
                 interactive=False, autoplay=True, loop=True, label="The clue over time", elem_id="motion-film"
             )
-    return video, examples, method, seed, button, redraw, which, film
+    return video, examples, method, seed, button, redraw, which, clue
 
 
 def _closer() -> dict:
@@ -252,10 +254,10 @@ def _closer() -> dict:
     return made
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(f"What moves in a clip, and how each paper sees it: the first {SECONDS:.0f} seconds of yours.")
-    video, examples, method, seed, button, redraw, which, film = _clip(lab)
+    video, examples, method, seed, button, redraw, which, clue = _clip(services)
     shown = gr.HTML(elem_id="motion-figures")
     at = _closer()
     watched, spot = gr.State(None, time_to_live=600), gr.State(None)
@@ -266,7 +268,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         """What follows once a clip was looked at."""
         done.then(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK).then(
             lambda now: (middle(now), None), watched, [at["picture"], spot], **QUICK
-        ).then(pixel, course, at["course"], **QUICK).then(watch, [which, watched], film, **COMPUTE)
+        ).then(pixel, course, at["course"], **QUICK).then(watch, [which, watched], clue, **COMPUTE)
 
     def finding(
         path: str | None,
@@ -274,7 +276,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         seed: float,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Shown | None:
-        return find(lab, path, method, seed, progress)
+        return find(services, path, method, seed, progress)
 
     handler, outputs = as_outputs(finding, {"pictures": shown, "watched": watched, "which": which})
     asked = button.click(handler, [video, method, seed], outputs, **COMPUTE)
@@ -285,7 +287,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
         closer(chosen.then(handler, [video, method, seed], outputs, **COMPUTE))
     handler, outputs = as_outputs(again, {"pictures": shown, "watched": watched, "seed": seed})
     redraw.click(handler, [watched, seed], outputs, **COMPUTE)
-    which.input(watch, [which, watched], film, **COMPUTE)
+    which.input(watch, [which, watched], clue, **COMPUTE)
     at["moment"].input(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "smoothing", "phase", "strength"):
         at[name].input(tune, settings, at["tuned"], **QUICK)

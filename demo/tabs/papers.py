@@ -13,12 +13,12 @@ import numpy as np
 from actrec.core.errors import Refusal
 from actrec.tours import titles, tour_of
 from actrec.tours.step import Again, Choice, Slider, Step, Tour, Words
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
 from demo.shared.html import panels
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 if TYPE_CHECKING:
     from actrec.explain.subject import Subject
@@ -39,44 +39,44 @@ class Visit:
     subjects: dict[str, Subject] = field(default_factory=dict)
 
 
-def take(lab: Lab, path: str | None) -> Visit | None:
+def take(services: Services, path: str | None) -> Visit | None:
     """A clip for the tours; None where the player was emptied."""
     if not path:
         return None
-    with told():
-        return Visit(lab.read(path, short_side=SIDE, stop=SECONDS))
+    with errors_as_toasts():
+        return Visit(services.read(path, short_side=SIDE, stop=SECONDS))
 
 
-def weights_of(lab: Lab, system: str) -> str | None:
+def weights_of(services: Services, system: str) -> str | None:
     """The weights that a tour looks through: the drawn ones where they are there."""
     named = f"{system}-synthetic"
-    cards = lab.cards
+    cards = services.cards
     return named if named in cards else next((name for name, card in cards.items() if card.system == system), None)
 
 
-def subject_of(lab: Lab, visit: Visit, system: str) -> Subject | str:
+def subject_of(services: Services, visit: Visit, system: str) -> Subject | str:
     """The visitor's clip before this system; a sentence where there are no weights for it."""
     from actrec.explain.subject import Subject
 
     if system not in visit.subjects:
-        name = weights_of(lab, system)
+        name = weights_of(services, system)
         if name is None:
             return (
                 f"There are no weights for {titles()[system]} here, so there is no network to look into. Train some "
                 "in the Train tab, or with: python -m actrec train --system " + system
             )
-        visit.subjects[system] = Subject(visit.clip, lab.recognizer(name))
+        visit.subjects[system] = Subject(visit.clip, services.recognizer(name))
     return visit.subjects[system]
 
 
-def drawn(lab: Lab, visit: Visit | None, key: str, number: int, values: dict) -> str:
+def drawn(services: Services, visit: Visit | None, key: str, number: int, values: dict) -> str:
     """A step's figure as HTML, or a sentence that says why there is none."""
     step, subject = tour_of(key).steps[number], None
     try:
         if step.needs_clip:
             if visit is None:
                 return WELCOME
-            subject = subject_of(lab, visit, key)
+            subject = subject_of(services, visit, key)
             if isinstance(subject, str):
                 return _sentence(subject)
         figure = step.figure(subject, **values)
@@ -89,12 +89,12 @@ def _sentence(words: str) -> str:
     return f'<p class="said nothing">{escape(words)}</p>'
 
 
-def starts(lab: Lab, visit: Visit | None, key: str, number: int) -> dict:
+def starts(services: Services, visit: Visit | None, key: str, number: int) -> dict:
     """The values that a step's controls begin with, on this clip."""
     step = tour_of(key).steps[number]
     values = {control.name: 0 if isinstance(control, Again) else control.start for control in step.controls}
     if step.start and visit is not None:
-        subject = subject_of(lab, visit, key)
+        subject = subject_of(services, visit, key)
         if not isinstance(subject, str):
             values |= step.start(subject)
     return values
@@ -119,25 +119,25 @@ def step_names(tour: Tour) -> list[tuple[str, int]]:
     return [(f"{number} · {step.title}", number - 1) for number, step in enumerate(tour.steps, 1)]
 
 
-def arrive(lab: Lab, visit: Visit | None, key: str | None) -> list:
+def arrive(services: Services, visit: Visit | None, key: str | None) -> list:
     """The first visit of the tab opens the first tour; later ones leave everything as it is."""
     if key:
         return [gr.skip()] * OPENED
     papers = titles()
     key = next(iter(papers))
     choices = [(title, system) for system, title in papers.items()]
-    return [gr.Radio(choices=choices, value=key), about(key), *go(lab, visit, key, 0)]
+    return [gr.Radio(choices=choices, value=key), about(key), *go(services, visit, key, 0)]
 
 
-def go(lab: Lab, visit: Visit | None, key: str | None, number: int | None, by: int = 0) -> list:
+def go(services: Services, visit: Visit | None, key: str | None, number: int | None, by: int = 0) -> list:
     """Open a step: its name in the list, its text, its controls with their first values, and its figure."""
     key = key or next(iter(titles()))
     tour = tour_of(key)
     number = min(max(int(number or 0) + by, 0), len(tour.steps) - 1)
     try:
-        values = starts(lab, visit, key, number)
+        values = starts(services, visit, key, number)
     except Refusal:
-        values = starts(lab, None, key, number)
+        values = starts(services, None, key, number)
     return [
         gr.Dropdown(choices=step_names(tour), value=number),
         gr.Button(interactive=number > 0),
@@ -145,7 +145,7 @@ def go(lab: Lab, visit: Visit | None, key: str | None, number: int | None, by: i
         text(key, number),
         0,
         *_controls(tour.steps[number], values),
-        drawn(lab, visit, key, number, values),
+        drawn(services, visit, key, number, values),
     ]
 
 
@@ -180,7 +180,7 @@ def _controls(step: Step, values: dict) -> list:
     return shown
 
 
-def redraw(lab: Lab, visit: Visit | None, key: str, number: int, presses: int, *pool: object) -> str:
+def redraw(services: Services, visit: Visit | None, key: str, number: int, presses: int, *pool: object) -> str:
     """The figure with the controls as they are now."""
     rest = {
         Slider: list(pool[:SLIDERS]),
@@ -191,14 +191,14 @@ def redraw(lab: Lab, visit: Visit | None, key: str, number: int, presses: int, *
     values = {control.name: rest[type(control)].pop(0) for control in tour_of(key).steps[int(number)].controls}
     if any(value is None for value in values.values()):
         raise refusal("Fill in the control that is empty first.")
-    return drawn(lab, visit, key, int(number), values)
+    return drawn(services, visit, key, int(number), values)
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     with gr.Row():
         with gr.Column():
-            video = player(lab, "papers", height=220)
+            video = player(services, "papers", height=220)
             examples = buttons("papers")
         with gr.Column():
             which = gr.Radio(
@@ -218,22 +218,22 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     visit, presses = gr.State(None, time_to_live=1800), gr.State(0)
     opened = [number, back, onward, said, presses, *pool, again, shown]
     place = [visit, which, number]
-    tab.select(partial(arrive, lab), [visit, which], [which, intro, *opened], **COMPUTE)
-    video.change(partial(take, lab), video, visit, **COMPUTE).then(partial(go, lab), place, opened, **COMPUTE)
+    tab.select(partial(arrive, services), [visit, which], [which, intro, *opened], **COMPUTE)
+    video.change(partial(take, services), video, visit, **COMPUTE).then(partial(go, services), place, opened, **COMPUTE)
     for path, example in examples:
         example.click(partial(str, path), None, video, api_visibility="private")
     which.input(lambda key: (about(key), 0), which, [intro, number], api_visibility="private").then(
-        partial(go, lab), place, opened, **COMPUTE
+        partial(go, services), place, opened, **COMPUTE
     )
-    number.input(partial(go, lab), place, opened, **COMPUTE)
-    back.click(partial(go, lab, by=-1), place, opened, **COMPUTE)
-    onward.click(partial(go, lab, by=1), place, opened, **COMPUTE)
+    number.input(partial(go, services), place, opened, **COMPUTE)
+    back.click(partial(go, services, by=-1), place, opened, **COMPUTE)
+    onward.click(partial(go, services, by=1), place, opened, **COMPUTE)
     now = [*place, presses, *pool]  # the controls by their places: their names change from step to step
     for control in pool:
         event = control.submit if isinstance(control, gr.Textbox) else control.input
-        event(partial(redraw, lab), now, shown, **QUICK)
+        event(partial(redraw, services), now, shown, **QUICK)
     again.click(lambda count: count + 1, presses, presses, trigger_mode="always_last", **QUIET).then(
-        partial(redraw, lab), now, shown, **QUICK
+        partial(redraw, services), now, shown, **QUICK
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
@@ -20,7 +20,7 @@ from demo.shared.frame_scrubber import Panel, legend, scrubber
 from demo.shared.html import table
 from demo.shared.outputs import as_outputs
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 if TYPE_CHECKING:
     from actrec.explain.over_time import Film, Windows
@@ -85,16 +85,16 @@ class Inside:
     layer: gr.Dropdown
 
 
-def ask(lab: Lab, path: str | None, weights: str | None) -> Answered:
+def ask(services: Services, path: str | None, weights: str | None) -> Answered:
     """A clip in; what the weights say of it, and the class that is looked at first."""
     from actrec.explain.over_time import Windows
 
     if not path:
         raise refusal("Choose a video first: upload one or take an example.")
-    weights = weights or lab.default
-    with told():
-        recognizer = lab.recognizer(weights)
-        clip = reading(lab, path, short_side=SHORT_SIDE, stop=SECONDS)
+    weights = weights or services.default
+    with errors_as_toasts():
+        recognizer = services.recognizer(weights)
+        clip = reading(services, path, short_side=SHORT_SIDE, stop=SECONDS)
         prediction = recognizer.predict(clip)
         windows = Windows.of(recognizer.system, clip)
     scores = dict(prediction.top(len(prediction.labels)))
@@ -103,15 +103,15 @@ def ask(lab: Lab, path: str | None, weights: str | None) -> Answered:
     return Answered(answer, scores, classes, Asked(weights, windows, prediction.label))
 
 
-def show(lab: Lab, asked: Asked | None, label: str | None, copies: float) -> Shown:
+def show(services: Services, asked: Asked | None, label: str | None, copies: float) -> Shown:
     """The clip beside three ways to ask what a class's score depends on."""
     from actrec.explain.over_time import films_of
     from actrec.figures import scales
 
     if asked is None or not label:
         return Shown("", asked)
-    with looking(lab, asked.weights):
-        films = films_of(explainer(lab, asked.weights), asked.windows, label, int(copies))
+    with looking(services, asked.weights):
+        films = films_of(explainer(services, asked.weights), asked.windows, label, int(copies))
     first = films["class saliency"]
     panels = [Panel("The clip", _clip_says(asked), first.pictures.frames)]
     panels += [Panel(name, CAPTIONS[name], film.laid_over(scales.INFLUENCE)) for name, film in films.items()]
@@ -138,7 +138,7 @@ def _inputs(film: Film) -> str:
     )
 
 
-def video(lab: Lab, asked: Asked | None, method: str) -> str:
+def video(services: Services, asked: Asked | None, method: str) -> str:
     """One method as a video to take along."""
     from actrec.explain.over_time import film_of
     from actrec.figures import scales
@@ -146,22 +146,22 @@ def video(lab: Lab, asked: Asked | None, method: str) -> str:
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with looking(lab, asked.weights):
-        film = film_of(explainer(lab, asked.weights), asked.windows, asked.label, method)
+    with looking(services, asked.weights):
+        film = film_of(explainer(services, asked.weights), asked.windows, asked.label, method)
         name = f"{method} of {asked.label}.mp4".replace(" ", "-")
         return str(write_mp4(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
 
 
-def prove(lab: Lab, asked: Asked | None) -> str:
+def prove(services: Services, asked: Asked | None) -> str:
     """Whether the maps are true: what they call important is taken out, or is all that is put in."""
     from actrec.explain.faithfulness import prove as test
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with looking(lab, asked.weights):
-        saliency = explainer(lab, asked.weights)
-        key = ("shuffled", asked.weights, lab.cards[asked.weights].sha256)
-        proof = test(saliency, lab.shared(key, saliency.shuffled), asked.windows, asked.label)
+    with looking(services, asked.weights):
+        saliency = explainer(services, asked.weights)
+        key = ("shuffled", asked.weights, services.cards[asked.weights].sha256)
+        proof = test(saliency, services.shared(key, saliency.shuffled), asked.windows, asked.label)
     charts = "".join(proof.chart("class saliency", kind) for kind in ("deletion", "insertion"))
     rows = [
         (name, f"{curve.deletion_gain:+.3f}", f"{curve.insertion_gain:+.3f}", f"{curve.gain:+.3f}")
@@ -176,15 +176,15 @@ def prove(lab: Lab, asked: Asked | None) -> str:
     )
 
 
-def inside(lab: Lab, asked: Asked | None) -> Inside:
+def inside(services: Services, asked: Asked | None) -> Inside:
     """The strongest neuron of every layer over the clip, and the layers to choose from."""
     from actrec.explain.activations import strongest
     from actrec.figures import scales
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with looking(lab, asked.weights):
-        found = strongest(explainer(lab, asked.weights), asked.windows)
+    with looking(services, asked.weights):
+        found = strongest(explainer(services, asked.weights), asked.windows)
     if not found:
         raise refusal("The layers of this network have no names here, so that its feature maps cannot be shown.")
     panels = [
@@ -200,27 +200,33 @@ def inside(lab: Lab, asked: Asked | None) -> Inside:
     return Inside(html + f'<p class="quiet">{LAYERS}</p>', chosen)
 
 
-def neurons(lab: Lab, asked: Asked | None, layer: str | None, progress: gr.Progress | None = None) -> gr.Dropdown:
+def neurons(
+    services: Services, asked: Asked | None, layer: str | None, progress: gr.Progress | None = None
+) -> gr.Dropdown:
     """The neurons of a layer, those first whose strongest clips show one action."""
     if asked is None or not layer:
         raise refusal("Look inside the network first.")
-    with looking(lab, asked.weights):
-        found = survey(lab, asked.weights, progress)
-        telling = found.telling(layer, gallery(lab, asked.weights).labels)
+    with looking(services, asked.weights):
+        found = survey(services, asked.weights, progress)
+        telling = found.telling(layer, gallery(services, asked.weights).labels)
     choices = [(f"{neuron}: {often} of 10 show “{label}”", neuron) for neuron, label, often in telling]
     first = next((neuron for neuron, action, _ in telling if action == asked.label), telling[0][0])
     return gr.Dropdown(choices=choices, value=first, interactive=True)
 
 
-def fires(lab: Lab, asked: Asked | None, layer: str | None, neuron: int | None) -> str:
+def fires(services: Services, asked: Asked | None, layer: str | None, neuron: int | None) -> str:
     """What fires a neuron: the visitor's clip under its map, and the ten strongest clips of the gallery."""
     from actrec.explain.activations import neuron_film, of_views
     from actrec.figures import scales
 
     if asked is None or not layer or neuron is None:
         return ""
-    with looking(lab, asked.weights):
-        saliency, shown, found = explainer(lab, asked.weights), gallery(lab, asked.weights), survey(lab, asked.weights)
+    with looking(services, asked.weights):
+        saliency, shown, found = (
+            explainer(services, asked.weights),
+            gallery(services, asked.weights),
+            survey(services, asked.weights),
+        )
         film = neuron_film(saliency, asked.windows, layer, int(neuron))
         peak = float(of_views(saliency, asked.windows.views).neurons(layer)[:, int(neuron)].max())
         top = found.top(layer, int(neuron))
@@ -242,7 +248,7 @@ def fires(lab: Lab, asked: Asked | None, layer: str | None, neuron: int | None) 
     )
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "Why does a network say what it says? Choose a clip, then **click any class** in the answer: the pictures show "
@@ -250,9 +256,9 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            clip = player(lab, "saliency", height=260)
+            clip = player(services, "saliency", height=260)
             examples = buttons("saliency")
-            weights = weights_picker.build(lab, tab, "saliency")
+            weights = weights_picker.build(services, tab, "saliency")
             button = gr.Button("What does the answer depend on?", variant="primary", elem_id="saliency-ask")
         with gr.Column():
             answer = gr.HTML(elem_id="saliency-answer")
@@ -264,12 +270,12 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             )  # fmt: skip
     asked = gr.State(None, time_to_live=900)
     shown = gr.HTML(elem_id="saliency-films")
-    _taking(lab, asked)
-    cleared = [*_proof(lab, asked), *_inside(lab, asked)]
-    handler, outputs = as_outputs(partial(show, lab), {"maps": shown, "asked": asked})
+    _taking(services, asked)
+    cleared = [*_proof(services, asked), *_inside(services, asked)]
+    handler, outputs = as_outputs(partial(show, services), {"maps": shown, "asked": asked})
     showing = {"fn": handler, "inputs": [asked, label, copies], "outputs": outputs, **COMPUTE}
     answered = {"answer": answer, "scores": scores, "label": label, "asked": asked}
-    asking, outputs_of_asking = as_outputs(partial(ask, lab), answered)
+    asking, outputs_of_asking = as_outputs(partial(ask, services), answered)
 
     def then_show(event: gr.events.Dependency) -> None:
         event.then(lambda: ("",) * len(cleared), None, cleared, **QUIET).then(
@@ -284,25 +290,25 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     copies.release(**showing)
 
 
-def _taking(lab: Lab, asked: gr.State) -> None:
+def _taking(services: Services, asked: gr.State) -> None:
     """One method as a video."""
     with gr.Accordion("As a video, to take along", open=False):
         method = gr.Radio(list(CAPTIONS), value="class saliency", label="Method", elem_id="saliency-method")
         take = gr.Button("Make the video", size="sm", elem_id="saliency-take")
-        film = gr.Video(label="Overlay", interactive=False, loop=True, elem_id="saliency-film", height=300)
-    take.click(partial(video, lab), [asked, method], film, **COMPUTE)
+        overlay = gr.Video(label="Overlay", interactive=False, loop=True, elem_id="saliency-film", height=300)
+    take.click(partial(video, services), [asked, method], overlay, **COMPUTE)
 
 
-def _proof(lab: Lab, asked: gr.State) -> list[gr.components.Component]:
+def _proof(services: Services, asked: gr.State) -> list[gr.components.Component]:
     """Is it true?"""
     gr.Markdown("### Is it true?\nA map may look right and still be wrong. Test it on the network that answers.")
     button = gr.Button("Take out what the map calls important", elem_id="saliency-prove")
     shown = gr.HTML(elem_id="saliency-proof")
-    button.click(partial(prove, lab), asked, shown, **COMPUTE)
+    button.click(partial(prove, services), asked, shown, **COMPUTE)
     return [shown]
 
 
-def _inside(lab: Lab, asked: gr.State) -> list[gr.components.Component]:
+def _inside(services: Services, asked: gr.State) -> list[gr.components.Component]:
     """Feature maps by layer, and what fires a neuron."""
     gr.Markdown("### Inside the network\nWhat its layers find in your clip, and which other clips fire a neuron.")
     button = gr.Button("Look inside", elem_id="saliency-inside")
@@ -316,16 +322,16 @@ def _inside(lab: Lab, asked: gr.State) -> list[gr.components.Component]:
     top = gr.HTML(elem_id="saliency-neurons")
 
     def choosing(now: Asked | None, name: str | None, progress: gr.Progress = gr.Progress()):  # noqa: B008
-        return neurons(lab, now, name, progress)
+        return neurons(services, now, name, progress)
 
     fired = {"inputs": [asked, layer, neuron], "outputs": top}
-    handler, outputs = as_outputs(partial(inside, lab), {"maps": maps, "layer": layer})
+    handler, outputs = as_outputs(partial(inside, services), {"maps": maps, "layer": layer})
     for event in (
         button.click(handler, asked, outputs, **COMPUTE),
         layer.input(lambda: None, None, None, **QUIET),
     ):
-        event.success(choosing, [asked, layer], neuron, **COMPUTE).success(partial(fires, lab), **fired, **COMPUTE)
-    neuron.input(partial(fires, lab), **fired, **COMPUTE)
+        event.success(choosing, [asked, layer], neuron, **COMPUTE).success(partial(fires, services), **fired, **COMPUTE)
+    neuron.input(partial(fires, services), **fired, **COMPUTE)
     return [maps, top]
 
 

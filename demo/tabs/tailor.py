@@ -11,14 +11,14 @@ import gradio as gr
 
 from actrec.core.errors import Refusal
 from actrec.figures.data_uri import jpeg_uri
-from demo.server.services import SHOWN_FPS, Lab
+from demo.server.services import SHOWN_FPS, Services
 from demo.shared import weights_picker
 from demo.shared.event_options import COMPUTE, QUICK
 from demo.shared.examples import buttons
 from demo.shared.files import fresh_file
 from demo.shared.html import QUALITY, panels
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told
+from demo.shared.toasts import errors_as_toasts, refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,14 +40,14 @@ class Visit:
     before: dict[str, Prediction] = field(default_factory=dict)
 
 
-def take(lab: Lab, path: str | None) -> Visit | None:
+def take(services: Services, path: str | None) -> Visit | None:
     """A clip in; its people found."""
     if not path:
         return None
     from actrec.explain.tailoring import fit
 
-    with told():
-        return Visit(fit(lab.read(path, short_side=SIDE, stop=SECONDS), lab.detector()))
+    with errors_as_toasts():
+        return Visit(fit(services.read(path, short_side=SIDE, stop=SECONDS), services.detector()))
 
 
 def draw(visit: Visit | None, boxed: str, eta: float, xi: float, moment: float) -> tuple[str, str]:
@@ -76,15 +76,15 @@ def curtain(before: np.ndarray, after: np.ndarray) -> str:
     )
 
 
-def answer(lab: Lab, visit: Visit | None, weights: str | None, boxed: str, eta: float, xi: float) -> str:
+def answer(services: Services, visit: Visit | None, weights: str | None, boxed: str, eta: float, xi: float) -> str:
     """What the network says with and without."""
     if visit is None:
         return ""
     from actrec.explain import tailoring
 
-    with told():
-        name = weights or lab.default
-        recognizer = lab.recognizer(name)
+    with errors_as_toasts():
+        name = weights or services.default
+        recognizer = services.recognizer(name)
         found, before = tailoring.labels(
             recognizer, visit.fitting, visit.before.get(name), eta=eta, xi=xi, each=boxed == EACH
         )
@@ -98,12 +98,12 @@ def tailored(visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
         raise refusal("Choose a clip first.")
     from actrec.video.write import write_mp4
 
-    with told():
+    with errors_as_toasts():
         made = visit.fitting.tailored(eta, xi, boxed == EACH)
         return str(write_mp4(fresh_file("tailored.mp4"), made.clip.frames, SHOWN_FPS))
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "MS3D cuts a clip to the people in it, brightens the inside of their box (eq. 7) and lets the rest fade ring "
@@ -111,7 +111,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            video = player(lab, "tailor", height=260)
+            video = player(services, "tailor", height=260)
             examples = buttons("tailor")
         with gr.Column():
             eta = gr.Slider(0.5, 3, ETA, step=0.05, label="η", info="Factor inside the box.", elem_id="tailor-eta")
@@ -119,7 +119,7 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
             moment = gr.Slider(0, 1, 0.5, step=0.01, label="Moment", info="From the first picture to the last.",
                                elem_id="tailor-moment")  # fmt: skip
             boxed = gr.Radio([WHOLE, EACH], value=WHOLE, label="Box", elem_id="tailor-boxed")
-            weights = weights_picker.build(lab, tab, "tailor")
+            weights = weights_picker.build(services, tab, "tailor")
     shown = gr.HTML(WELCOME, elem_id="tailor-figure")
     drawn = gr.HTML(elem_id="tailor-curtain")
     gr.Markdown("### What the label does")
@@ -128,13 +128,13 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     made = gr.File(visible=False, label="The tailored clip", interactive=False, elem_id="tailor-film")
     visit = gr.State(None, time_to_live=1800)
     sights, asks = [visit, boxed, eta, xi, moment], [visit, weights, boxed, eta, xi]
-    video.change(partial(take, lab), video, visit, **COMPUTE).then(draw, sights, [shown, drawn], **COMPUTE).then(
-        partial(answer, lab), asks, said, **COMPUTE
+    video.change(partial(take, services), video, visit, **COMPUTE).then(draw, sights, [shown, drawn], **COMPUTE).then(
+        partial(answer, services), asks, said, **COMPUTE
     )
-    for path, each in examples:
-        each.click(partial(str, path), None, video, api_visibility="private")
+    for path, example in examples:
+        example.click(partial(str, path), None, video, api_visibility="private")
     moment.input(draw, sights, [shown, drawn], **QUICK)
-    for each in (eta, xi, boxed):
-        each.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, lab), asks, said, **QUICK)
-    weights.input(partial(answer, lab), asks, said, **COMPUTE)
+    for control in (eta, xi, boxed):
+        control.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, services), asks, said, **QUICK)
+    weights.input(partial(answer, services), asks, said, **COMPUTE)
     button.click(lambda *now: gr.File(tailored(*now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)

@@ -18,14 +18,14 @@ from actrec.figures.charts import colour
 from actrec.recognition.taught import ENOUGH, Taught, codes_of, lesson
 from actrec.recognition.taught_file import ENDING, delete, open_saved, read, save_as, saved, write
 from actrec.video import Clip, VideoError
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import taught_answer
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.files import discard, fresh_file
 from demo.shared.outputs import as_outputs
 from demo.shared.player import player
-from demo.shared.toasts import refusal, told, warn
+from demo.shared.toasts import errors_as_toasts, refusal, warn
 
 if TYPE_CHECKING:
     from actrec.weights.cards import Card
@@ -34,13 +34,13 @@ SHORT_SIDE = 240
 OTHER = "anything else"
 
 
-def folder(lab: Lab) -> Path:
+def folder(services: Services) -> Path:
     """Where saved sets are kept."""
-    return lab.runs / "taught"
+    return services.runs / "taught"
 
 
 def learn(
-    lab: Lab,
+    services: Services,
     taught: Taught | None,
     weights: str | None,
     name: str,
@@ -56,13 +56,13 @@ def learn(
     if not other and not (name or "").strip():
         raise refusal("Give the action a name first.")
     try:
-        with told():
-            taught = taught or start(lab, weights)
-            recognizer = lab.recognizer(taught.weights)
+        with errors_as_toasts():
+            taught = taught or start(services, weights)
+            recognizer = services.recognizer(taught.weights)
             before = len(taught.lessons)
             for number, path in enumerate(paths, before + 1):
                 try:
-                    taught = taught.add(lesson(recognizer, label, film(lab, path), f"clip {number}"))
+                    taught = taught.add(lesson(recognizer, label, clip_of(services, path), f"clip {number}"))
                 except VideoError as error:
                     if len(paths) == 1:
                         raise
@@ -75,30 +75,30 @@ def learn(
     return taught
 
 
-def start(lab: Lab, weights: str | None) -> Taught:
-    name = weights or lab.default
-    return Taught.on(name, lab.recognizer(name))
+def start(services: Services, weights: str | None) -> Taught:
+    name = weights or services.default
+    return Taught.on(name, services.recognizer(name))
 
 
-def film(lab: Lab, path: str | Path) -> Clip:
-    return lab.read(path, short_side=SHORT_SIDE)
+def clip_of(services: Services, path: str | Path) -> Clip:
+    return services.read(path, short_side=SHORT_SIDE)
 
 
-def change_weights(lab: Lab, taught: Taught | None, weights: str) -> Taught | None:
+def change_weights(services: Services, taught: Taught | None, weights: str) -> Taught | None:
     """The same clips, seen by other weights."""
     if taught is None or taught.weights == weights:
         return taught
-    with told():
-        return taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
+    with errors_as_toasts():
+        return taught.recoded(weights, services.recognizer(weights), partial(clip_of, services))
 
 
 def remove(taught: Taught | None, label: str | None) -> Taught:
-    with told():
+    with errors_as_toasts():
         return chosen(taught, label).remove(None if label == OTHER and OTHER not in taught.labels else label)
 
 
 def rename(taught: Taught | None, label: str | None, new: str) -> Taught:
-    with told():
+    with errors_as_toasts():
         return chosen(taught, label).rename(label, new or "")
 
 
@@ -118,34 +118,34 @@ def tune(taught: Taught | None, threshold: float | None) -> Taught | None:
     return taught.with_threshold(threshold) if taught and taught.lessons else taught
 
 
-def save(lab: Lab, taught: Taught | None, name: str) -> Taught:
-    with told():
+def save(services: Services, taught: Taught | None, name: str) -> Taught:
+    with errors_as_toasts():
         if taught is None:
             raise refusal("Nothing has been taught yet, so there is nothing to save.")
-        return save_as(taught, name, folder(lab))
+        return save_as(taught, name, folder(services))
 
 
-def open_set(lab: Lab, name: str | None) -> Taught:
+def open_set(services: Services, name: str | None) -> Taught:
     if not name:
         raise refusal("Choose a saved set first.")
-    with told():
-        return fitting(lab, open_saved(name, folder(lab)))
+    with errors_as_toasts():
+        return fitting(services, open_saved(name, folder(services)))
 
 
-def delete_set(lab: Lab, name: str | None) -> None:
+def delete_set(services: Services, name: str | None) -> None:
     if not name:
         raise refusal("Choose a saved set first.")
-    with told():
-        delete(name, folder(lab))
+    with errors_as_toasts():
+        delete(name, folder(services))
 
 
-def fitting(lab: Lab, taught: Taught) -> Taught:
-    """A set for weights that are here: its own, or its films seen again by those that are."""
-    card = lab.cards.get(taught.weights)
+def fitting(services: Services, taught: Taught) -> Taught:
+    """A set for weights that are here: its own, or its clips seen again by those that are."""
+    card = services.cards.get(taught.weights)
     if card is not None and card.sha256 == taught.sha256 and as_wide(taught, card):
         return taught
-    weights = taught.weights if card is not None else lab.default
-    fresh = taught.recoded(weights, lab.recognizer(weights), partial(film, lab))
+    weights = taught.weights if card is not None else services.default
+    fresh = taught.recoded(weights, services.recognizer(weights), partial(clip_of, services))
     warn(f"The set was made with other weights: its clips were looked at again with {weights}.")
     return fresh
 
@@ -153,21 +153,21 @@ def fitting(lab: Lab, taught: Taught) -> Taught:
 def as_wide(taught: Taught, card: Card) -> bool:
     """Whether the codes of a set can be those of the weights it names."""
     widths = {len(row) for row in (card.centres or {}).values()}
-    return not widths or {each.codes.shape[1] for each in taught.lessons} <= widths
+    return not widths or {lesson.codes.shape[1] for lesson in taught.lessons} <= widths
 
 
 def export(taught: Taught | None) -> str:
     if taught is None or not taught.lessons:
         raise refusal("Nothing has been taught yet, so there is nothing to export.")
-    with told():
+    with errors_as_toasts():
         return str(write(taught, fresh_file((taught.name or "my actions") + ENDING)))
 
 
-def bring(lab: Lab, path: str | None) -> Taught:
+def bring(services: Services, path: str | None) -> Taught:
     """A set from a file; whatever it is, it does not stay on the disk."""
     try:
-        with told():
-            return fitting(lab, read(Path(path)))
+        with errors_as_toasts():
+            return fitting(services, read(Path(path)))
     finally:
         discard(path)
 
@@ -181,9 +181,9 @@ class Learned:
     files: None = None
 
 
-def learned(lab: Lab, *given: object) -> Learned:
+def learned(services: Services, *given: object) -> Learned:
     """`learn` for the page."""
-    return Learned(learn(lab, *given))
+    return Learned(learn(services, *given))
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Answered:
     files: None = None
 
 
-def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str] | None) -> Answered:
+def what(services: Services, taught: Taught | None, recorded: str | None, files: list[str] | None) -> Answered:
     """Which of the taught actions a clip shows."""
     path = recorded or (files or [None])[0]
     if not path:
@@ -204,8 +204,8 @@ def what(lab: Lab, taught: Taught | None, recorded: str | None, files: list[str]
     if taught is None or not taught.labels:
         raise refusal("Nothing has been taught yet: give an action a name and a few clips first.")
     try:
-        with told():
-            codes = codes_of(lab.recognizer(taught.weights), film(lab, path))
+        with errors_as_toasts():
+            codes = codes_of(services.recognizer(taught.weights), clip_of(services, path))
     finally:
         discard(path)
     code = codes.mean(0)
@@ -264,7 +264,7 @@ class Shown:
     weights: object
 
 
-def show(lab: Lab, taught: Taught | None) -> Shown:
+def show(services: Services, taught: Taught | None) -> Shown:
     """Everything the tab shows of a set."""
     empty = taught is None or not taught.lessons
     labels = [] if empty else [*taught.labels, *([OTHER] if taught.of(None) else [])]
@@ -276,12 +276,12 @@ def show(lab: Lab, taught: Taught | None) -> Shown:
         tuning=gr.Column(visible=not empty and taught.threshold is not None),
         slider=gr.Slider(value=1.0 if empty or taught.threshold is None else round(taught.threshold, 2)),
         label=gr.Dropdown(choices=labels, value=labels[-1] if labels else None),
-        saved=gr.Dropdown(choices=saved(folder(lab))),
+        saved=gr.Dropdown(choices=saved(folder(services))),
         weights=gr.skip() if taught is None else gr.Dropdown(value=taught.weights),
     )
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
         "Teach your own actions on top of any weights: three clips of each are enough to start. What you teach is "
@@ -289,22 +289,22 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            made = _showing(lab, tab)
+            made = _showing(services, tab)
         with gr.Column():
             made["answer"] = gr.HTML(elem_id="teach-answer")
             made["classes"] = gr.HTML(classes(None), elem_id="teach-classes")
             made["map"] = gr.HTML(elem_id="teach-map")
             made |= _threshold()
             with gr.Accordion("Change, save, share", open=False):
-                made |= _keeping(lab)
-    _wire(lab, tab, taught, made)
+                made |= _keeping(services)
+    _wire(services, tab, taught, made)
 
 
-def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
+def _showing(services: Services, tab: gr.Tab) -> dict[str, gr.components.Component]:
     """The left column: what is taught, and by which clips."""
     return {
         "weights": weights_picker.build(
-            lab, tab, "teach", "What sees the clips. Changing it looks at all of them again."
+            services, tab, "teach", "What sees the clips. Changing it looks at all of them again."
         ),
         "name": gr.Textbox(label="Action", info="What the clips show.", max_length=80, elem_id="teach-name"),
         "other": gr.Checkbox(
@@ -312,7 +312,7 @@ def _showing(lab: Lab, tab: gr.Tab) -> dict[str, gr.components.Component]:
             info="Such clips make no class; they sharpen the threshold.",
         ),
         "recorded": player(
-            lab, "teach", "Record or upload one clip", sources=["webcam", "upload"], height=240,
+            services, "teach", "Record or upload one clip", sources=["webcam", "upload"], height=240,
             webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": {"width": 320, "height": 240}}),
         ),
         "files": gr.File(label="Or several clips at once", file_count="multiple", elem_id="teach-files", height=150),
@@ -333,7 +333,7 @@ def _threshold() -> dict[str, gr.blocks.Block]:
     return made
 
 
-def _keeping(lab: Lab) -> dict[str, gr.components.Component]:
+def _keeping(services: Services) -> dict[str, gr.components.Component]:
     """Changing, saving, exporting and importing."""
     kept = {
         "label": gr.Dropdown([], label="Action", info="The one to rename or remove.", elem_id="teach-label"),
@@ -348,7 +348,7 @@ def _keeping(lab: Lab) -> dict[str, gr.components.Component]:
     )
     kept["save"] = gr.Button("Save", size="sm", elem_id="teach-save")
     kept["saved"] = gr.Dropdown(
-        saved(folder(lab)), value=None, label="Saved sets", info="With their clips.", elem_id="teach-saved"
+        saved(folder(services)), value=None, label="Saved sets", info="With their clips.", elem_id="teach-saved"
     )
     with gr.Row():
         kept["open"] = gr.Button("Open", size="sm", min_width=90, elem_id="teach-open")
@@ -362,30 +362,30 @@ def _keeping(lab: Lab) -> dict[str, gr.components.Component]:
     return kept
 
 
-def _wire(lab: Lab, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component]) -> None:
-    refresh, shown = as_outputs(partial(show, lab), {field.name: at[field.name] for field in fields(Shown)})
+def _wire(services: Services, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component]) -> None:
+    refresh, shown = as_outputs(partial(show, services), {field.name: at[field.name] for field in fields(Shown)})
 
     def then_shown(event: gr.events.Dependency) -> None:
         event.success(refresh, taught, shown, **QUIET)
 
     clips = {"recorded": at["recorded"], "files": at["files"]}
-    handler, outputs = as_outputs(partial(learned, lab), {"taught": taught, **clips})
+    handler, outputs = as_outputs(partial(learned, services), {"taught": taught, **clips})
     inputs = [taught, at["weights"], at["name"], at["other"], *clips.values()]
     learning = at["learn"].click(handler, inputs, outputs, **COMPUTE)
-    handler, outputs = as_outputs(partial(what, lab), {"answer": at["answer"], "map": at["map"], **clips})
+    handler, outputs = as_outputs(partial(what, services), {"answer": at["answer"], "map": at["map"], **clips})
     asking = at["what"].click(handler, [taught, *clips.values()], outputs, **COMPUTE)
     for event in (learning, asking):
         event.failure(lambda: (None, None), None, list(clips.values()), **QUIET)
     then_shown(learning)
-    then_shown(at["weights"].input(partial(change_weights, lab), [taught, at["weights"]], taught, **COMPUTE))
+    then_shown(at["weights"].input(partial(change_weights, services), [taught, at["weights"]], taught, **COMPUTE))
     then_shown(at["slider"].release(tune, [taught, at["slider"]], taught, **QUIET))
     then_shown(at["best"].click(lambda now: tune(now, None), taught, taught, **QUIET))
     then_shown(at["rename"].click(rename, [taught, at["label"], at["new"]], taught, **QUIET))
     then_shown(at["remove"].click(remove, [taught, at["label"]], taught, **QUIET))
     then_shown(at["forget"].click(forget_last, taught, taught, **QUIET))
-    then_shown(at["save"].click(partial(save, lab), [taught, at["set"]], taught, **QUIET))
-    then_shown(at["open"].click(partial(open_set, lab), at["saved"], taught, **COMPUTE))
-    then_shown(at["delete"].click(partial(delete_set, lab), at["saved"], None, **QUIET))
-    then_shown(at["import"].upload(partial(bring, lab), at["import"], taught, **COMPUTE))
+    then_shown(at["save"].click(partial(save, services), [taught, at["set"]], taught, **QUIET))
+    then_shown(at["open"].click(partial(open_set, services), at["saved"], taught, **COMPUTE))
+    then_shown(at["delete"].click(partial(delete_set, services), at["saved"], None, **QUIET))
+    then_shown(at["import"].upload(partial(bring, services), at["import"], taught, **COMPUTE))
     at["export"].click(lambda now: gr.File(export(now), visible=True), taught, at["file"], **QUIET)
     tab.select(refresh, taught, shown, **QUIET)

@@ -20,7 +20,7 @@ from actrec.recognition.taught import Taught
 from actrec.training import run_log
 from actrec.training.run import LASTING
 from actrec.training.settings import AT_RANDOM, Control, Settings, controls
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.event_options import QUIET
 from demo.shared.outputs import as_inputs, as_outputs
@@ -163,27 +163,27 @@ def take_taught(trainings: Trainings, taught: Taught | None) -> Taken:
     return Taken(folder, check(folder))
 
 
-def about_origin(lab: Lab, name: str | None) -> str:
+def about_origin(services: Services, name: str | None) -> str:
     """What the weights are that a training begins from; nothing where it begins at random."""
-    return "" if not name or name == AT_RANDOM else weights_picker.about(lab, name)
+    return "" if not name or name == AT_RANDOM else weights_picker.about(services, name)
 
 
-def use(lab: Lab, trainings: Trainings, name: str | None) -> str:
+def use(services: Services, trainings: Trainings, name: str | None) -> str:
     """One click puts finished weights where every tab finds them."""
-    taken = escape(adopt(lab, trainings, name))
+    taken = escape(adopt(services, trainings, name))
     return f'<p class="quiet" data-adopted="{taken}">The weights {taken} can be chosen in every tab now.</p>'
 
 
-def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
-    trainings = Trainings(lab.runs, lab.data, lab.folder)
+    trainings = Trainings(services.runs, services.data, services.folder)
     gr.Markdown(
         "Teach a network on this computer. It learns in a process of its own, with one computing thread, and goes on "
         "when this page is closed."
     )
     with gr.Row():
         with gr.Column(scale=2):
-            choices, sources = _choices(lab, trainings.kind)
+            choices, sources = _choices(services, trainings.kind)
             buttons = _buttons()
             command = gr.Textbox(
                 line(trainings, {name: choice.value for name, choice in choices.items()}),
@@ -205,14 +205,14 @@ def build(lab: Lab, tab: gr.Tab, taught: gr.State) -> None:
     for name, act in {**acts, "resume": partial(resume, trainings)}.items():
         buttons[name].click(act, run, None, **QUIET).then(now, [run, seen], outputs, **QUIET)
     shown["slower"].click(partial(slower, trainings), run, None, **QUIET).then(now, [run, seen], outputs, **QUIET)
-    shown["use"].click(partial(use, lab, trainings), run, adopted, **QUIET)
+    shown["use"].click(partial(use, services, trainings), run, adopted, **QUIET)
     run.input(now, [run, seen], outputs, **QUIET)
     ticks.tick(tick, [run, seen], outputs, **QUIET)  # also what a reloaded page finds the run with
-    _wire_sources(lab, tab, trainings, choices, sources, taught)
+    _wire_sources(services, tab, trainings, choices, sources, taught)
 
 
 def _wire_sources(
-    lab: Lab,
+    services: Services,
     tab: gr.Tab,
     trainings: Trainings,
     choices: dict[str, gr.components.Component],
@@ -228,8 +228,8 @@ def _wire_sources(
     handler, outputs = as_outputs(partial(take_taught, trainings), shown)
     sources.taught.click(handler, taught, outputs, **private)
     tab.select(lambda: gr.Dropdown(choices=light_systems()), None, choices["system"], **QUIET)
-    tab.select(lambda: gr.Dropdown(choices=[AT_RANDOM, *lab.cards]), None, begin, **QUIET)
-    begin.change(partial(about_origin, lab), begin, sources.origin, **QUIET)
+    tab.select(lambda: gr.Dropdown(choices=[AT_RANDOM, *services.cards]), None, begin, **QUIET)
+    begin.change(partial(about_origin, services), begin, sources.origin, **QUIET)
 
 
 def _buttons() -> dict[str, gr.Button]:
@@ -277,13 +277,13 @@ class Sources:
     origin: gr.HTML
 
 
-def _choices(lab: Lab, kind: type[Settings]) -> tuple[dict[str, gr.components.Component], Sources]:
+def _choices(services: Services, kind: type[Settings]) -> tuple[dict[str, gr.components.Component], Sources]:
     """A control for every option that the page shows, row by row, and where clips may come from."""
     made: dict[str, gr.components.Component] = {}
     for _, row in groupby(controls(kind).items(), key=lambda item: item[1].row):
         shown = dict(row)
         with gr.Row() if len(shown) > 1 else contextlib.nullcontext():
-            made |= {name: _control(name, control, lab) for name, control in shown.items()}
+            made |= {name: _control(name, control, services) for name, control in shown.items()}
         if "data" in shown:
             with gr.Row():
                 archive = gr.UploadButton("A zip of such folders", size="sm", min_width=110, elem_id="train-zip")
@@ -295,14 +295,14 @@ def _choices(lab: Lab, kind: type[Settings]) -> tuple[dict[str, gr.components.Co
     return made, Sources(archive, taught, button, findings, origin)
 
 
-def _control(name: str, control: Control, lab: Lab) -> gr.components.Component:
+def _control(name: str, control: Control, services: Services) -> gr.components.Component:
     """One option of a training."""
     shown = {
         "label": control.label, "info": control.info, "value": control.value, "min_width": 120,
         "elem_id": f"train-{control.place or name}",
     }  # fmt: skip
     if control.choices:
-        choices = [*control.choices, *(lab.cards if name == "start_from" else ())]
+        choices = [*control.choices, *(services.cards if name == "start_from" else ())]
         return gr.Dropdown(choices, allow_custom_value=control.custom, **shown)
     if isinstance(control.value, str):
         return gr.Textbox(**shown)

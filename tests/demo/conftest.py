@@ -11,7 +11,8 @@ import pytest
 
 from demo.page import serve
 from demo.server import access
-from demo.server.services import Lab
+from demo.server.gradio_patches import LivingQueue
+from demo.server.services import Services
 from demo.server.visitor_files import Guests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,7 @@ class Page:
         self.address, self.files, self.guests = address, files, guests
         self.reached: list[object] = []
         self.sessions: dict[str, object] = {}
+        self.queue: LivingQueue
 
     def get(self, path: str = "/", method: str = "GET", **rest: object) -> httpx.Response:
         return httpx.request(method, self.address + path, timeout=60, **rest)
@@ -32,6 +34,10 @@ class Page:
     def cookie(self) -> str:
         """Of a new visitor."""
         return self.get("/").cookies["actrec-visitor"]
+
+    def restarts(self) -> int:
+        """How often the queue had to be started again."""
+        return self.get("/healthz").json()["restarts"]
 
     def upload(self, content: bytes, cookie: str = "", name: str = "a.mp4") -> httpx.Response:
         cookies = {"actrec-visitor": cookie} if cookie else {}
@@ -70,11 +76,11 @@ def page(tmp_path_factory) -> Iterator[Page]:
 
     patched.setattr(socket.socket, "connect", watched)
     patched.setattr(socket, "getaddrinfo", resolved)
-    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
-    blocks = serve(lab, "127.0.0.1", port, guests)
-    page.sessions = blocks.state_holder.session_data
-    lab.start()
+    services = Services(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
+    blocks = serve(services, "127.0.0.1", port, guests)
+    page.sessions, page.queue = blocks.state_holder.session_data, blocks._queue
+    services.start()
     yield page
     blocks.close()
-    lab.close()
+    services.close()
     patched.undo()

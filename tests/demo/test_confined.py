@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import taught_answer
 from demo.shared.html import table, verdict
@@ -69,10 +69,10 @@ def test_what_was_looked_at_is_what_is_learned_from(tmp_path, monkeypatch):
 
 
 def test_weights_go_by_name_and_never_by_path():
-    lab = Lab(ROOT / "weights", "cpu")
+    services = Services(ROOT / "weights", "cpu")
     for name in ("../weights/asym3d-synthetic", str(ROOT / "weights" / "asym3d-synthetic"), ".."):
         with pytest.raises(Exception, match="name of their folder"):
-            lab._open(name)
+            services._open(name)
 
 
 def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch):
@@ -83,9 +83,9 @@ def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch)
         card = folder / "asym3d-synthetic" / "card.json"
         card.write_text(card.read_text().replace('"wave"', f'"{label}"'))
     monkeypatch.chdir(other)
-    assert "wave" in Lab(mine, "cpu")._open("asym3d-synthetic").labels
+    assert "wave" in Services(mine, "cpu")._open("asym3d-synthetic").labels
     with pytest.raises(Exception, match="name of their folder"):
-        Lab(tmp_path / "none", "cpu")._open("asym3d-synthetic")
+        Services(tmp_path / "none", "cpu")._open("asym3d-synthetic")
     trainings, begun = Trainings(tmp_path / "runs", weights=mine), []
     monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told[1]))
     asked = {"data": "synthetic:six", "system": "asym3d", "preset": "scratch", "epochs": 1, "clips_per_class": 2}
@@ -132,9 +132,9 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
     from actrec.training.settings import Settings
     from demo.shared.toasts import refusal
 
-    card = replace(next(iter(Lab().cards.values())), name=HTML, labels=[HTML, "b"], trained_on=HTML, people=HTML)
-    lab = Lab(tmp_path)
-    lab._cards = ((), {"x": card})
+    card = replace(next(iter(Services().cards.values())), name=HTML, labels=[HTML, "b"], trained_on=HTML, people=HTML)
+    services = Services(tmp_path)
+    services._cards = ((), {"x": card})
     codes = np.eye(4, dtype=np.float32)
     lessons = tuple(Lesson(HTML if row < 2 else "b", codes[row : row + 1], HTML, b"") for row in range(4))
     taught = Taught(weights="x", sha256="", lessons=lessons, name=HTML)
@@ -142,7 +142,7 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
     run = Run.create(tmp_path / "r", Settings(system="asym3d", data=HTML, name=HTML))
     run.set_status("failed", HTML)
     shown = {
-        "about": weights_picker.about(lab, "x"),
+        "about": weights_picker.about(services, "x"),
         "table": table((HTML,), [(HTML,), ("1" + HTML,)], HTML),
         "verdict": verdict(HTML, True, HTML),
         "classes": teach.classes(taught),

@@ -51,7 +51,7 @@ CLIPS = {
 
 
 class OneRoom:
-    """As much of a `Lab` as the tours ask for."""
+    """As much of a `Services` as the tours ask for."""
 
     def __init__(self, subjects: dict[str, Subject]) -> None:
         self.subjects = subjects
@@ -64,12 +64,12 @@ class OneRoom:
 @pytest.mark.parametrize("kind", CLIPS)
 @pytest.mark.parametrize("key", titles())
 def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
-    lab, visit = OneRoom(subjects), papers.Visit(CLIPS[kind](clip))
+    services, visit = OneRoom(subjects), papers.Visit(CLIPS[kind](clip))
     for number, step in enumerate(tour_of(key).steps):
         if kind != "moving" and not step.needs_clip:
             continue
-        values = papers.starts(lab, visit, key, number)
-        html = papers.drawn(lab, visit, key, number, values)
+        values = papers.starts(services, visit, key, number)
+        html = papers.drawn(services, visit, key, number, values)
         said = re.search(r'<p class="said[^"]*">(.*?)</p>', html).group(1)
         assert said.endswith(".") and "nan" not in said.lower(), (step.title, said)
         if kind == "moving":
@@ -77,10 +77,10 @@ def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
 
 
 def test_a_system_without_weights_is_said_in_words(clip):
-    lab = OneRoom({})
+    services = OneRoom({})
     for key, title in titles().items():
         number = next(place for place, step in enumerate(tour_of(key).steps) if step.needs_clip)
-        said = papers.drawn(lab, papers.Visit(clip), key, number, {})
+        said = papers.drawn(services, papers.Visit(clip), key, number, {})
         assert f"There are no weights for {title} here" in said
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,6 +104,21 @@ def test_what_is_remembered_is_neither_checked_nor_timed_again(found_once, cache
     again.settle()
     with pytest.raises(AssertionError, match="asked again"):  # other weights of the same system are another network
         Recognizer.load(ROOT / "weights" / "asym3d-ut", "cpu").settle()
+
+
+def test_who_asks_at_the_same_moment_waits_for_one_answer(empty_cache, monkeypatch):
+    calls = []
+
+    def slow(*_: object, **__: object) -> dict:
+        calls.append(1)
+        time.sleep(0.5)
+        return {"chosen": "PyTorch float32 channels-last", "milliseconds": {}, "refused": {}}
+
+    monkeypatch.setattr(choice, "in_child", slow)
+    asking = [Recognizer.load(ROOT / "weights" / NAME, "cpu") for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(Recognizer.settle, asking))
+    assert len(calls) == 1 and {each.engine.name for each in asking} == {"PyTorch float32 channels-last"}
 
 
 def test_a_damaged_compiled_network_is_made_anew(found_once, cache):

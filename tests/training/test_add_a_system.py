@@ -17,31 +17,32 @@ PAGE = (ROOT / "docs" / "add-a-system.md").read_text()
 # The page's own callbacks, asked as a visitor's clicks ask them; one line of JSON comes out.
 VISIT = """
 import json
-from demo.server.services import Lab
+from demo.server.services import Services
 from demo.shared.explaining import explainer, survey
 from demo.shared.trainings import light_systems
 from demo.tabs import compare, embeddings, papers, saliency
 
 clip, weights = "assets/examples/squat.mp4", "small-synthetic"
-lab = Lab(device="cpu")
-lab.start()
-scores, _, asked = saliency.ask(lab, clip, weights)
-tour = {step: papers.drawn(lab, papers.take(lab, clip), "small", step, papers.starts(lab, None, "small", step))
+services = Services(device="cpu")
+services.start()
+scores, _, asked = saliency.ask(services, clip, weights)
+tour = {step: papers.drawn(services, papers.take(services, clip), "small", step,
+                           papers.starts(services, None, "small", step))
         for step in (0, 1)}
-atlas, now = embeddings.draw(lab, weights, "PCA", 0)
+atlas, now = embeddings.draw(services, weights, "PCA", 0)
 print(json.dumps({
     "train": light_systems(),
-    "compare": compare.ask(lab, clip, [weights, "asym3d-synthetic"]),
-    "costs": compare.rows(lab, ["light"]),
-    "points": [[point.name, point.accuracy] for point in lab.points() if point.of_paper],
-    "saliency": saliency.show(lab, asked, asked.label, 1)[0],
-    "layers": [layer.name for layer in explainer(lab, weights).recognizer.system.layers(None)],
-    "neurons": list(survey(lab, weights).peaks),
+    "compare": compare.ask(services, clip, [weights, "asym3d-synthetic"]),
+    "costs": compare.rows(services, ["light"]),
+    "points": [[point.name, point.accuracy] for point in services.points() if point.of_paper],
+    "saliency": saliency.show(services, asked, asked.label, 1)[0],
+    "layers": [layer.name for layer in explainer(services, weights).recognizer.system.layers(None)],
+    "neurons": list(survey(services, weights).peaks),
     "embeddings": atlas,
-    "papers": papers.arrive(lab, None, None)[0].choices,
+    "papers": papers.arrive(services, None, None)[0].choices,
     "tour": tour,
 }))
-lab.close()
+services.close()
 """
 
 

@@ -13,8 +13,8 @@ import pytest
 from actrec.cli import train
 from actrec.core.files import write_json
 from actrec.training.run import Run, RunError
-from actrec.training.settings import Control, Settings, add_options, command, given, option
-from demo.server.services import Lab
+from actrec.training.settings import Control, Settings, add_options, command, given, option, words
+from demo.server.services import Services
 from demo.shared.trainings import Trainings, line
 from demo.tabs.train import _choices
 
@@ -37,7 +37,7 @@ def test_an_option_added_to_the_list_is_typed_shown_kept_and_written_on_the_card
     assert typed["warm_up"] == 3
 
     with gr.Blocks():
-        shown, _ = _choices(Lab(tmp_path, "cpu"), More)
+        shown, _ = _choices(Services(tmp_path, "cpu"), More)
     assert (shown["warm_up"].label, shown["warm_up"].value, shown["warm_up"].minimum) == ("Warm-up", 3, 0)
     trainings = Trainings(tmp_path / "runs")
     trainings.kind = More
@@ -61,18 +61,30 @@ def test_without_that_option_nobody_knows_it(tmp_path):
     train.add(parser)
     assert "--warm-up" not in parser.format_help()
     with gr.Blocks():
-        assert "warm_up" not in _choices(Lab(tmp_path, "cpu"), Settings)[0]
+        assert "warm_up" not in _choices(Services(tmp_path, "cpu"), Settings)[0]
 
 
 def test_the_page_offers_what_it_offered_and_writes_the_command_that_it_wrote(tmp_path):
     with gr.Blocks():
-        shown, _ = _choices(Lab(tmp_path, "cpu"), Settings)
+        shown, _ = _choices(Services(tmp_path, "cpu"), Settings)
     assert list(shown) == ["name", "data", "system", "preset", "start_from", "epochs", "clips_per_class"]
     places = [control.elem_id.removeprefix("train-") for control in shown.values()]
     assert places == ["name", "data", "system", "preset", "begin", "epochs", "clips"]
     values = {name: control.value for name, control in shown.items()}
     written = line(Trainings(Path("runs")), values)
-    for words in ("--system asym3d", "--data synthetic:six", "--preset scratch", "--threads 1", "--name my-first",
+    for asked in ("--system asym3d", "--data synthetic:six", "--preset scratch", "--threads 1", "--name my-first",
                   "--clips-per-class 60", "--epochs 12", "--out runs/my-first"):  # fmt: skip
-        assert words in written
+        assert asked in written
     assert "--start-from" not in written
+
+
+@pytest.mark.parametrize("values", [{"data": "--out=/tmp/x"}, {"start_from": "a:--out=/tmp/x"}, {"system": "--resume"}])
+def test_no_value_becomes_an_option_of_its_own(values):
+    parser = argparse.ArgumentParser()
+    train.add(parser)
+    args = parser.parse_args(words(values))
+    assert (args.out, args.resume) == (None, None) and given(args).items() >= values.items()
+
+
+def test_numbers_of_the_page_keep_their_kind():
+    assert words({"epochs": 12.0, "rate": 0.05}) == ["--epochs", "12", "--rate", "0.05"]

@@ -20,6 +20,7 @@ from torch import nn
 
 from actrec.core.devices import processor
 from actrec.core.dirty_memory import ChildError, in_child
+from actrec.core.files import alone, cache_folder
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, code_version, known_finding, remember_finding
 from actrec.recognition.engines import openvino_engine, stored
 from actrec.recognition.engines.engine import Engine, Shares, thread_budget
@@ -48,9 +49,18 @@ class Choice:
         return known_finding(self.topic, thread_budget())
 
     def find(self) -> Finding:
-        """Check and time the engines in a child, and remember what was found: seconds, at low priority."""
+        """Check and time the engines in a child, and remember what was found: seconds, at low priority.
+
+        One check at a time on a machine: two would spoil each other's timings, and take the cores from the answers.
+        """
         if self.system.name not in SYSTEMS:  # the child could not build it
             return Finding(REFERENCE)
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # a cache that cannot be written is no error
+                stack.enter_context(alone(cache_folder() / "engines.lock"))
+            return self.known() or self._find()
+
+    def _find(self) -> Finding:
         names, refused, finding = self.names, {}, None
         while finding is None and names:
             try:

@@ -14,8 +14,9 @@ import pytest
 
 from actrec.training.run import Run
 from actrec.training.settings import Settings
+from actrec.video.read import read_clip
 from actrec.weights.cards import WeightsError
-from demo.server.services import EXAMPLES, FIRST, Lab
+from demo.server.services import EXAMPLES, FIRST, Services
 from demo.shared import status_strip
 from demo.tabs.motion import clues_of
 
@@ -39,21 +40,23 @@ def until(found, seconds: float = 240):
 
 
 def test_weights_that_appear_or_change_are_seen_and_loaded_anew(folder):
-    lab = Lab(folder, "cpu")
-    assert list(lab.cards) == ["mine"] and lab.default == "mine"
-    lab.start()
-    lab.start()  # a second time changes nothing
-    first = lab.recognizer()
-    assert lab.recognizer("mine") is first
+    services = Services(folder, "cpu")
+    assert list(services.cards) == ["mine"] and services.default == "mine"
+    services.start()
+    services.start()  # a second time changes nothing
+    first = services.recognizer()
+    assert services.recognizer("mine") is first
     shutil.copytree(folder / "mine", folder / FIRST)
-    assert set(lab.cards) == {"mine", FIRST} and lab.default == FIRST
-    assert lab.loaded() == ["mine"]
-    said = lab.at_once(FIRST)
+    assert set(services.cards) == {"mine", FIRST} and services.default == FIRST
+    assert services.loaded() == ["mine"]
+    said = services.at_once(FIRST)
     assert isinstance(said, str) and FIRST in said
-    assert until(lambda: None if isinstance(lab.at_once(FIRST), str) else lab.at_once(FIRST)).card.name == FIRST
+    assert (
+        until(lambda: None if isinstance(services.at_once(FIRST), str) else services.at_once(FIRST)).card.name == FIRST
+    )
     card = json.loads((folder / "mine" / "card.json").read_text())
     (folder / "mine" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64, "seed": 1}))
-    said = until(lambda: lab.at_once("mine") if "could not" in str(lab.at_once("mine")) else None)
+    said = until(lambda: services.at_once("mine") if "could not" in str(services.at_once("mine")) else None)
     assert "could not be loaded" in said
 
 
@@ -61,19 +64,38 @@ def test_memory_is_given_back_again_and_again_until_the_page_ends(monkeypatch, t
     given, before = [], set(threading.enumerate())  # of other tests
     monkeypatch.setattr("actrec.core.memory.give_back", lambda: given.append(1))
     monkeypatch.setattr("demo.server.services.REST", 0.01)
-    lab = Lab(tmp_path, "cpu", runs=tmp_path)
-    lab.start()
+    services = Services(tmp_path, "cpu", runs=tmp_path)
+    services.start()
     until(lambda: len(given) > 2 or None)
-    lab.close()
+    services.close()
     until(lambda: "tidier" not in {thread.name for thread in set(threading.enumerate()) - before} or None, 10)
 
 
+def test_answers_come_at_once_and_the_strip_names_the_engine_that_was_found_meanwhile(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("demo.server.services.SETTLED_AFTER", 0.2)
+    services = Services(folder, "cpu")
+    services.start()
+    recognizer = services.recognizer()
+    assert "PyTorch float32" in services.say(), "PyTorch answers until something was found"
+    clip = read_clip(EXAMPLES / "wave.mp4", short_side=120)
+    first = recognizer.predict(clip)
+    until(lambda: recognizer.settled or None)
+    services.close()
+    assert recognizer.engine.name in services.say() and first.label == recognizer.predict(clip).label
+    again = Services(folder, "cpu")
+    again.start()
+    again.recognizer()
+    assert recognizer.engine.name in again.say(), "it is remembered"
+    again.close()
+
+
 def test_without_weights_the_strip_says_what_to_do(tmp_path):
-    lab = Lab(tmp_path, "cpu", runs=tmp_path)
-    lab.start()
-    until(lambda: lab.failed or None)
-    assert "python -m actrec train" in status_strip.strip(lab)
-    assert "python -m actrec train" in lab.at_once(None)
+    services = Services(tmp_path, "cpu", runs=tmp_path)
+    services.start()
+    until(lambda: services.failed or None)
+    assert "python -m actrec train" in status_strip.strip(services)
+    assert "python -m actrec train" in services.at_once(None)
 
 
 def test_damaged_default_weights_leave_the_others_to_answer(tmp_path):
@@ -81,39 +103,41 @@ def test_damaged_default_weights_leave_the_others_to_answer(tmp_path):
         shutil.copytree(ROOT / "weights" / FIRST, tmp_path / name)
     with (tmp_path / FIRST / "model.safetensors").open("r+b") as file:
         file.write(b"no weights")
-    lab = Lab(tmp_path, "cpu", runs=tmp_path)
-    lab.start()
-    assert lab.recognizer("healthy").labels and lab.recognizer() is lab.recognizer("healthy")
-    assert not lab.failed and f"'{FIRST}' could not be loaded" in status_strip.strip(lab).replace("&#x27;", "'")
+    services = Services(tmp_path, "cpu", runs=tmp_path)
+    services.start()
+    assert services.recognizer("healthy").labels and services.recognizer() is services.recognizer("healthy")
+    assert not services.failed and f"'{FIRST}' could not be loaded" in status_strip.strip(services).replace(
+        "&#x27;", "'"
+    )
     with pytest.raises(WeightsError, match="checksum differs"):
-        lab.recognizer(FIRST)
+        services.recognizer(FIRST)
 
 
 def test_weights_that_come_after_a_failed_start_are_asked(tmp_path):
-    lab = Lab(tmp_path, "cpu", runs=tmp_path)
-    lab.start()
-    until(lambda: lab.failed or None)
+    services = Services(tmp_path, "cpu", runs=tmp_path)
+    services.start()
+    until(lambda: services.failed or None)
     shutil.copytree(ROOT / "weights" / FIRST, tmp_path / "late")
-    assert lab.recognizer().labels and not lab.failed
+    assert services.recognizer().labels and not services.failed
 
 
 def test_the_strip_names_a_running_training_with_its_progress(tmp_path):
     run = Run.create(tmp_path / "mine", Settings(system="asym3d", data="synthetic:six", name="mine"))
     run.set_status("running", "Epoch 2 of 5.", done=0.4)
-    lab = Lab(tmp_path, "cpu", runs=tmp_path)
-    assert status_strip.training(lab) == "mine, running, 40% done"
-    assert "mine, running" in status_strip.strip(lab)
+    services = Services(tmp_path, "cpu", runs=tmp_path)
+    assert status_strip.training(services) == "mine, running, 40% done"
+    assert "mine, running" in status_strip.strip(services)
     run.set_status("finished", "Done.")
-    assert status_strip.training(lab) == ""
+    assert status_strip.training(services) == ""
 
 
 def test_the_person_detector_is_opened_once(monkeypatch, tmp_path):
     opened = []
     monkeypatch.setattr("actrec.people.open_detector", lambda: opened.append(1))
-    lab = Lab(tmp_path, "cpu")
-    clip = Lab(tmp_path, "cpu").read(EXAMPLES / "clap.mp4", short_side=64, stop=1.0)
+    services = Services(tmp_path, "cpu")
+    clip = Services(tmp_path, "cpu").read(EXAMPLES / "clap.mp4", short_side=64, stop=1.0)
     for _ in range(2):
-        assert "tailor" in clues_of(lab, clip, "dis", 0)
+        assert "tailor" in clues_of(services, clip, "dis", 0)
     assert opened == [1]
 
 
@@ -127,8 +151,8 @@ def test_the_page_is_built_without_torch_and_writes_no_stubs(tmp_path):
         [
             sys.executable, "-c",
             "import sys; from demo.server.no_pyi import without_stubs; without_stubs(); "
-            "from demo.server.services import Lab; "
-            "from demo.page import build; build(Lab()); sys.path.insert(0, sys.argv[1]); import own; "
+            "from demo.server.services import Services; "
+            "from demo.page import build; build(Services()); sys.path.insert(0, sys.argv[1]); import own; "
             "print([name for name in ('torch', 'torchvision', 'matplotlib', 'ultralytics', 'av', 'sklearn') "
             "if name in sys.modules])",
             str(tmp_path),
