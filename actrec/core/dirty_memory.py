@@ -34,6 +34,10 @@ class ChildError(Refusal):
     """A check whose child crashed or did not end; half a sentence says how."""
 
 
+class ChildTooSlow(ChildError):
+    """A check that was given up: perhaps the machine was busy."""
+
+
 def in_child(function: str, facts: Mapping[str, object], *, threads: int, seconds: float) -> dict:
     """What `module:function` answers in a process of its own. Whoever checks takes a ChildError for a failed check."""
     words = [sys.executable, "-m", "actrec.core.dirty_memory", function]
@@ -43,7 +47,7 @@ def in_child(function: str, facts: Mapping[str, object], *, threads: int, second
             timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise ChildError(f"its check did not end within {seconds:.0f} s") from None
+        raise ChildTooSlow(f"its check did not end within {seconds:.0f} s") from None
     answers = [line for line in ended.stdout.splitlines() if line.startswith(MARK)]
     if ended.returncode or not answers:
         last = (ended.stderr.strip().splitlines() or ["nothing was said"])[-1]

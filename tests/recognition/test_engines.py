@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from actrec.core.devices import cores
+from actrec.core.dirty_memory import ChildTooSlow
 from actrec.core.number_formats import FLOAT32, Finding, known_finding, refusals
 from actrec.recognition.engines import check, choice, openvino_engine, stored
 from actrec.recognition.engines.engine import thread_budget
@@ -123,6 +124,17 @@ def test_who_asks_at_the_same_moment_waits_for_one_answer(empty_cache, monkeypat
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(Recognizer.settle, asking))
     assert len(calls) == 1 and {each.engine.name for each in asking} == {"PyTorch float32 channels-last"}
+
+
+def test_a_check_that_was_given_up_is_tried_again_and_refuses_nothing(empty_cache, monkeypatch):
+    def slow(*_: object, **__: object) -> dict:
+        raise ChildTooSlow("its check did not end within 600 s")
+
+    monkeypatch.setattr(choice, "in_child", slow)
+    recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
+    recognizer.settle()
+    assert recognizer.settled and recognizer.engine.name == f"PyTorch {FLOAT32}"
+    assert recognizer._choice.known() is None and refusals() == []
 
 
 def test_a_damaged_compiled_network_is_made_anew(found_once, cache):
