@@ -26,7 +26,7 @@ from actrec.training.feed import Feed, tested, workers
 from actrec.training.finish import class_centres, finish, gallery_of, unit
 from actrec.training.material import open_material, too_few
 from actrec.training.meter import Meter
-from actrec.training.numbers import arrange_weights, change_format, planned
+from actrec.training.numbers import arrange_weights, change_format, planned, refuse
 from actrec.training.objective import objective
 from actrec.training.run import NotFiniteError, Run, RunError
 from actrec.training.schedule import chosen, make_optimiser, patience, rate
@@ -147,11 +147,11 @@ class Training:
             "started": goal.started, "judged": judged, "device": str(self.device), "threads": self.settings.threads,
         }  # fmt: skip
         options = "".join(f" {name}={value}" for name, value in self.system.chosen.items())
-        topic = (
+        self.topic = (
             f"training {self.system.name}{options} ({classes} classes, {len(targets)} clips, {most} at once, "
             f"{', '.join(map(str, judged))} to judge, {'+'.join(sorted(stages))}, {self.device})"
         )
-        return world.from_first(lambda: planned(self.run, topic, facts, self.hear))
+        return world.from_first(lambda: planned(self.run, self.topic, facts, self.hear))
 
     def hear(self, sentence: str) -> None:
         """Something worth knowing about the clips or the start."""
@@ -294,6 +294,7 @@ class Training:
         """The run goes on in another format: written down beside a checkpoint from which it is resumed in that."""
         if self.world.first:
             change_format(self.run, before, self.learner.numbers, reason, self.progress.epoch, step)
+            refuse(self.topic, self.settings.threads, before, f"a training {reason.replace('gave', 'met')}")
         self.save()
 
     def not_finite(self, error: DivergedError) -> NotFiniteError:
