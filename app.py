@@ -9,8 +9,8 @@ import socket
 import sys
 from pathlib import Path
 
-from actrec.machine import relaunch_with_allocator
-from actrec.refusal import Refusal
+from actrec.core.errors import Refusal
+from actrec.core.processes import relaunch_with_allocator
 
 ROOT = Path(__file__).resolve().parent
 
@@ -54,24 +54,24 @@ def main() -> None:
         del os.environ[setting]  # sharing, open folders and the like are decided here
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that nothing is left behind
-    from demo.stubs import without_stubs
+    from demo.server.no_pyi import without_stubs
 
     without_stubs()
-    from demo.home import home
+    from demo.server.temp_root import home
 
     with home() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)
-        from demo.lab import Lab
-        from demo.locks import others_get_in, password_for
         from demo.page import launch
+        from demo.server.access import others_get_in, password_for
+        from demo.server.services import Services
 
         try:
             password = password_for(args.host, args.password, args.name)
         except Refusal as error:
             sys.exit(str(error))
         confined = args.data if others_get_in(args.host, args.name) else None
-        lab = Lab(args.weights, args.device, runs=args.runs, data=confined)
-        launch(lab, args.host, args.port, password, args.name)
+        services = Services(args.weights, args.device, runs=args.runs, data=confined)
+        launch(services, args.host, args.port, password, args.name)
 
 
 if __name__ == "__main__":

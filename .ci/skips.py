@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-# Why a test may skip, and nothing else: real clips may not be shipped, a machine may have no GPU, a pack of clips is
+# Why a test may skip, and nothing else: real clips cannot be redistributed, there may be no GPU, a pack of clips is
 # made on request. A browser test may skip only where axe-core cannot be fetched.
 ALLOWED = ("needs the real clips", "needs a GPU", "made by `make gpu-pack`")
 IN_THE_BROWSER = ("needs axe-core",)

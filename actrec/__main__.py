@@ -8,8 +8,8 @@ import os
 import select
 import sys
 
-from actrec.machine import relaunch_with_allocator
-from actrec.refusal import Refusal
+from actrec.core.errors import Refusal
+from actrec.core.processes import relaunch_with_allocator
 
 COMMANDS = {
     "list": "the systems with their weights, multiplications and inputs",
@@ -30,16 +30,17 @@ COMMANDS = {
 
 def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
-    parser = argparse.ArgumentParser(prog="python -m actrec", description="Action recognition by five papers.")
+    prog = "actrec" if os.path.basename(sys.argv[0]) == "actrec" else "python -m actrec"
+    parser = argparse.ArgumentParser(prog=prog, description="Action recognition by five papers.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = words[0] if words and words[0] in COMMANDS else None
     for name, meaning in COMMANDS.items():
         sub = parsers.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
         if name == asked:  # only the asked command is imported: torch alone takes four seconds
-            importlib.import_module(f"actrec.commands.{name}").add(sub)
+            importlib.import_module(f"actrec.cli.{name}").add(sub)
     args = parser.parse_args(words)
     try:
-        status = importlib.import_module(f"actrec.commands.{args.command}").run(args)
+        status = importlib.import_module(f"actrec.cli.{args.command}").run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return status
@@ -54,6 +55,12 @@ def main(words: list[str] | None = None) -> int:
         return 2
 
 
+def program() -> int:
+    """What `actrec` and `python -m actrec` start."""
+    relaunch_with_allocator()
+    return main()
+
+
 def _unheard() -> bool:
     """Whether nobody reads standard output any more, as after `| head`; what is left to say then goes nowhere."""
     asked = select.poll()
@@ -65,5 +72,4 @@ def _unheard() -> bool:
 
 
 if __name__ == "__main__":
-    relaunch_with_allocator()
-    sys.exit(main())
+    sys.exit(program())

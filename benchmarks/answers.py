@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from actrec.data.drawn import EXAMPLES
-from actrec.data.synthetic import ACTIONS, PAIRS, render
-from actrec.evaluation.metrics import softmax
-from actrec.recognizer import Recognizer, unit
+from actrec.evaluation.cost import untrained
+from actrec.metrics.accuracy import softmax
+from actrec.people.detector import Card as DetectorCard
+from actrec.people.detector import PersonDetector, build
+from actrec.recognition.recognizer import Recognizer, unit
+from actrec.synthetic import ACTIONS, PAIRS, render
 from actrec.systems import SYSTEMS
 from actrec.tailor import tailor
-from actrec.tailor.detector import Card as DetectorCard
-from actrec.tailor.detector import PersonDetector, build
 from actrec.video import Clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -65,18 +66,18 @@ def agreement(clips: int) -> list[dict]:
         if not (folder / "model.safetensors").is_file() or folder.name == "person-detector":
             continue
         recognizer = Recognizer.load(folder, "cpu")
+        recognizer.settle()
         made = [recognizer.system.protocols["one"].views(c)[0] for c in drawn_clips(list(recognizer.labels), clips)]
         logits, codes = recognizer.run(made)
         if recognizer.system.decides == "centres":
             logits = by_centres(recognizer.card, codes)
         ours, theirs = softmax(logits, recognizer.card.temperature or 1.0), as_it_comes(recognizer, folder, made)
         same, apart = int((ours.argmax(1) == theirs.argmax(1)).sum()), float(np.abs(ours - theirs).max())
-        numbers = recognizer.numbers
         rows.append(
             {
                 "weights": folder.name,
                 "clips": clips,
-                "format": f"{numbers.dtype} {'channels-last' if numbers.channels_last else 'contiguous'}",
+                "format": recognizer.engine.name,
                 "same_top1": same,
                 "classes_named": len(set(theirs.argmax(1).tolist())),
                 "largest_difference": apart,
@@ -87,15 +88,10 @@ def agreement(clips: int) -> list[dict]:
 
 
 def fresh(name: str, device: str, classes: int) -> Recognizer:
-    """A recogniser with untrained weights: what they are does not change the time."""
-    system = SYSTEMS[name]
-    torch.manual_seed(0)
-    labels = [str(number) for number in range(classes)]
-    network = system.network(classes)
-    with torch.device("meta"):
-        width = system.network(classes).eval().code(**system.blank()).shape[1]
-    centres = {label: [0.0] * width for label in labels} if system.decides == "centres" else None
-    return Recognizer(system, network, Card(name, name, labels, "nothing", "", 0, centres=centres), device)
+    """A recogniser with untrained weights, settled: what they are does not change the time."""
+    recognizer = untrained(SYSTEMS[name], device, classes)
+    recognizer.settle()
+    return recognizer
 
 
 def noise(seconds: float, fps: float = 12.5) -> Clip:
@@ -152,7 +148,7 @@ def videos_per_second(names: tuple[str, ...] = ("ms3d-paper", "asym3d-paper"), c
             {
                 "name": name,
                 "device": torch.cuda.get_device_name(),
-                "format": recognizer.numbers.dtype,
+                "format": recognizer.engine.name,
                 "protocol": "clip",
                 "videos_per_second": round(clips / taken, 1),
                 "beside": BESIDE,

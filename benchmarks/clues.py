@@ -25,8 +25,9 @@ import cv2
 import numpy as np
 import torch
 
-from actrec.machine import relaunch_with_allocator
-from actrec.motion import brox, difference, flow, pictures, rgbf, salience, tvl1
+from actrec.core.processes import relaunch_with_allocator
+from actrec.figures import colour_maps
+from actrec.motion import brox, difference, flow, rgbf, salience, tvl1
 
 RESULTS = Path(__file__).parent / "results" / "clues.json"
 HEIGHT, WIDTH, PAIRS = 240, 320, 15
@@ -160,8 +161,8 @@ def other_rows(frames: np.ndarray, rounds: int) -> list[dict]:
         rounds,
         lambda: salience.enhance(clip, found),
         lambda: difference.variance_rate(clip),
-        lambda: pictures.overlay(clip[0], found[0]),
-        lambda: pictures.flow_picture(given[0]),
+        lambda: colour_maps.overlay(clip[0], found[0]),
+        lambda: colour_maps.flow_picture(given[0]),
     )
     return [
         row("Fourier salience of 16 frames, amplitude", ours, 12, f"numpy.fft {peer[0]:.0f} ms"),

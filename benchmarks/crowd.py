@@ -92,7 +92,7 @@ def watch(page, name: str) -> None:
     """Start the demo loop with one clip."""
     open_tab(page, "Live")
     page.click("#live-overlay label:has-text('nothing')")
-    page.click("#live-film input")
+    page.click("#live-loop input")
     page.locator("[role=option]", has_text=name).first.click()
     page.click("#live-play")
     page.wait_for_selector("#live-answer .share", timeout=240_000)

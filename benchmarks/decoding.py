@@ -20,9 +20,9 @@ from statistics import median
 import av
 import numpy as np
 
-from actrec.machine import facts
-from actrec.video.child import Decoder
+from actrec.core.processes import facts
 from actrec.video.request import Limits
+from actrec.video.sandbox.decoder import Decoder
 
 SIZES = {"320×240": (240, 320), "640×480": (480, 640), "1280×720": (720, 1280)}
 FRAMES = 150

@@ -23,14 +23,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from actrec.core.devices import choose_device, describe
+from actrec.core.processes import relaunch_with_allocator
+from actrec.explain.activations import neuron_film, of_views
 from actrec.explain.embedding import flat
+from actrec.explain.faithfulness import compared, maps_of, rank_correlation
 from actrec.explain.gallery import Gallery, gallery_of
 from actrec.explain.over_time import Windows, film_of, films_of
 from actrec.explain.saliency import METHODS, ClassSaliency
-from actrec.explain.survey import neuron_film, of_views
-from actrec.explain.truth import compared, maps_of, rank_correlation
-from actrec.machine import choose_device, describe, relaunch_with_allocator
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import Views
 from actrec.video.read import read_clip
 from benchmarks import movers

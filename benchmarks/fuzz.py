@@ -27,8 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec import machine
-from actrec.refusal import Refusal
+from actrec.core import memory
+from actrec.core.errors import Refusal
 from benchmarks.mutations import damaged, damaged_json, smallest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,13 +54,13 @@ class Target:
 
 def held(pid: str | int) -> float:
     """Megabytes a process holds."""
-    return machine.held(pid) / 1e6
+    return memory.held(pid) / 1e6
 
 
 @contextmanager
 def videos(folder: Path, seconds: float) -> Iterator[Target]:
     """Every container that is taken, decoded as the page decodes strangers' files."""
-    from actrec.video.child import Decoder
+    from actrec.video.sandbox.decoder import Decoder
 
     with Decoder(memory=1 << 30, seconds=seconds) as decoder:
 
@@ -92,7 +92,7 @@ def sound(clip) -> str:
 @contextmanager
 def weights(folder: Path, seconds: float) -> Iterator[Target]:
     """A folder of weights, its card or its tensors damaged, opened as the page opens it."""
-    from actrec.recognizer import Recognizer
+    from actrec.recognition.recognizer import Recognizer
     from actrec.weights.cards import cards
 
     source = ROOT / "weights" / "asym3d-synthetic"
@@ -106,7 +106,7 @@ def weights(folder: Path, seconds: float) -> Iterator[Target]:
             (home / name).write_bytes(path.read_bytes() if path.name.endswith(name) else data)
         card = cards(home.parent).get("x")
         if card is not None:
-            from demo.choice import sentences
+            from demo.shared.weights_picker import sentences
 
             sentences(card)
         Recognizer.load(home, "cpu")
@@ -118,8 +118,8 @@ def weights(folder: Path, seconds: float) -> Iterator[Target]:
 @contextmanager
 def taught(folder: Path, seconds: float) -> Iterator[Target]:
     """A set of taught actions, as a stranger imports it."""
-    from actrec.taught import Lesson, Taught
-    from actrec.taught_files import read, write
+    from actrec.recognition.taught import Lesson, Taught
+    from actrec.recognition.taught_file import read, write
 
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(6, 8)).astype(np.float32)
@@ -143,7 +143,7 @@ def taught(folder: Path, seconds: float) -> Iterator[Target]:
 @contextmanager
 def repository(folder: Path, seconds: float) -> Iterator[Target]:
     """A full repository's two files."""
-    from actrec.repository import CARD, Repository
+    from actrec.recognition.repository import CARD, Repository
 
     rng = np.random.default_rng(0)
     home = folder / "repository"
@@ -194,12 +194,13 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
     """A run folder, one of its files damaged, as the Train tab and a resumed training read it."""
     import torch
 
-    from actrec.training import story
-    from actrec.training.run import Run, Settings
+    from actrec.training import run_log
+    from actrec.training.run import Run
     from actrec.training.run import runs as found_runs
+    from actrec.training.settings import Settings
     from actrec.training.state import load_state, write_whole
-    from demo.train import pictures, summary
-    from demo.trainings import Trainings
+    from demo.shared.trainings import Trainings
+    from demo.tabs.train import pictures, summary
 
     home = folder / "runs" / "r"
     run = Run.create(home, Settings(system="asym3d", data="synthetic:six", name="r"))
@@ -215,7 +216,7 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
             (home / name).write_bytes(path.read_bytes() if path.name.endswith(f"-{name}") else data)
         [each.status() for each in found_runs(home.parent)]
         events = run.events()
-        story.curves(events), story.facts(run.status(), events), story.confusion(events), story.log(events)
+        run_log.curves(events), run_log.facts(run.status(), events), run_log.confusion(events), run_log.log(events)
         summary(Trainings(home.parent), "r")
         pictures(events)
         run.settings()

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actrec.evaluation.claims import code_version
+from actrec.claims.claims import code_version
 
 if TYPE_CHECKING:
-    from actrec.data.sets import DataSet
+    from actrec.data.datasets import DataSet
 
 HERE = Path(__file__).parent
 RUNS, PROTOCOL = HERE / "results" / "interactions.jsonl", HERE / "protocol.json"
@@ -41,7 +41,7 @@ def done(log: Path = RUNS) -> list[dict]:
 def planned(data: Path, what: list[str], seeds: list[int], start: dict[str, str]) -> list[dict]:
     """Every run as its key, whole rounds over the systems first, so that a run that is cut off has all of them."""
     from actrec.data import protocols
-    from actrec.data.sets import open_set
+    from actrec.data.open import open_set
 
     folds = []
     if "transfer" in what:
@@ -135,7 +135,7 @@ def summary(runs: list[dict]) -> list[str]:
 def headers(folder: Path) -> tuple[DataSet, np.ndarray]:
     """A data set, and what the head of each of its files says."""
     from actrec.data.check import header_facts
-    from actrec.data.sets import open_set
+    from actrec.data.open import open_set
 
     found = open_set(folder)
     return found, np.array([header_facts(found, each) for each in found.samples], dtype=np.float64)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec.machine import environment
+from actrec.core.processes import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS, CLIPS = 3, 5
@@ -47,8 +47,8 @@ for n in range(10**6):
     "taught": """
 import numpy as np
 from pathlib import Path
-from actrec.taught import Lesson, Taught
-from actrec.taught_files import write
+from actrec.recognition.taught import Lesson, Taught
+from actrec.recognition.taught_file import write
 for n in range(10**6):
     codes = np.full((1, 64), n % 1000, np.float32)
     lessons = tuple(Lesson("a", codes, str(n), b"x" * 300_000) for _ in range(3))
@@ -56,7 +56,7 @@ for n in range(10**6):
 """,
     "json": """
 from pathlib import Path
-from actrec.machine import write_json
+from actrec.core.files import write_json
 for n in range(10**6):
     write_json(Path("home/a.json"), [n] * 50_000)
 """,
@@ -168,7 +168,7 @@ def same(one: Path, other: Path) -> bool:
 
 def writers(moments: int, seconds: float) -> dict:
     """Each writer killed at random moments; what is there afterwards can be read and is of one piece."""
-    from actrec.taught_files import read
+    from actrec.recognition.taught_file import read
     from actrec.weights.checkpoint import read_checkpoint
 
     def weights_whole(home: Path) -> None:

@@ -29,7 +29,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from actrec.machine import cores, environment
+from actrec.core.devices import cores
+from actrec.core.processes import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "live.json"
@@ -93,7 +94,7 @@ WATCH = """([bits, cell, turn]) => {
 
 def film(path: Path) -> None:
     """Squats, then raised arms, by one person, with a time code in the upper left corner; raw 4:2:0 video."""
-    from actrec.data import synthetic
+    from actrec import synthetic
 
     half = SECONDS * FPS // 2
     parts = [
@@ -235,9 +236,9 @@ def run(seconds: float, overlay: str | None, beside: bool) -> dict:
 
 def window() -> str:
     from actrec.systems import named
-    from demo.lab import Lab
+    from demo.server.services import Services
 
-    card = Lab().cards[Lab().default]
+    card = Services().cards[Services().default]
     return f"{card.name} ({card.system}), window of {named(card.system).seconds:.1f} s"
 
 

@@ -22,9 +22,10 @@ from pathlib import Path
 
 import torch
 
+from actrec.core.devices import choose_device, describe
 from actrec.core.number_formats import CANDIDATES, candidates
+from actrec.core.processes import relaunch_with_allocator
 from actrec.evaluation.cost import counted
-from actrec.machine import choose_device, describe, relaunch_with_allocator
 from actrec.models.layers import for_inference
 from actrec.systems import SYSTEMS
 from benchmarks.answers import agreement, light_view, videos_per_second

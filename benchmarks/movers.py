@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from actrec.explain.saliency import METHODS, ClassSaliency
-from actrec.fusion import average
 from actrec.models.c3d import C3D
 from actrec.models.layers import ConvReLU3d
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
+from actrec.systems.fusion import average
 from actrec.systems.system import Input, Protocol, System, Views
 from actrec.weights.cards import Card
 

@@ -25,8 +25,8 @@ import numpy as np
 from benchmarks.interactions import PROTOCOL, by_shape, carry_out, done, judged, learned
 
 if TYPE_CHECKING:
+    from actrec.data.datasets import DataSet
     from actrec.data.protocols import Fold
-    from actrec.data.sets import DataSet
 
 RUNS = Path(__file__).parent / "results" / "pushups.jsonl"
 NAMES = ("fold", "seed", "system")  # one run from another
@@ -79,7 +79,7 @@ def summary(runs: list[dict]) -> list[str]:
 
 def main() -> None:
     from actrec.data.clips import prepare
-    from actrec.data.sets import open_set
+    from actrec.data.open import open_set
 
     protocol = json.loads(PROTOCOL.read_text())
     known = list(protocol["pushup_epochs"])

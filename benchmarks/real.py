@@ -15,9 +15,9 @@ from pathlib import Path
 
 from actrec.data.clips import clips_source
 from actrec.data.mixed import SAME
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import named
-from actrec.training.material import stored
+from actrec.training.load_data import stored
 from actrec.video import Clip
 from actrec.video.read import read_clip
 

@@ -34,7 +34,7 @@ def clip(page) -> None:
 
 
 def live(page) -> None:
-    page.click("#live-film input")
+    page.click("#live-loop input")
     page.click("[role=option]:has-text('jumping jack')")
     page.click("#live-play")
     page.wait_for_selector("#live-answer .share", timeout=2 * MINUTE)
@@ -105,7 +105,7 @@ def teach(page) -> None:
 
 def drawn(folder: Path, action: str, numbers: tuple[int, ...]) -> list[Path]:
     """Clips of an action with seeds outside training."""
-    from actrec.data import synthetic
+    from actrec import synthetic
     from actrec.video.write import write_mp4
 
     made = []

@@ -26,7 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from actrec.machine import facts
+from actrec.core.processes import facts
 from benchmarks.fuzz import held
 from benchmarks.live import FLAGS, film, open_page
 
@@ -40,18 +40,19 @@ import gc, json, sys
 import numpy as np
 from actrec.video.read import read_clip
 from benchmarks.fuzz import held
-from demo import live
-from demo.lab import EXAMPLES, Lab
+from demo.server.services import EXAMPLES, Services
+from demo.tabs import live
 frames = int(sys.argv[1])
-lab = Lab(device="cpu"); lab.start(); lab.recognizer()
+services = Services(device="cpu"); services.start(); services.recognizer()
 clip = read_clip(EXAMPLES / "wave.mp4", short_side=240)
 visitor, seen = None, []
 for number in range(frames):
     overlay = live.OVERLAYS[number // 50 % len(live.OVERLAYS)]
-    *_, visitor = live.on_frame(lab, clip.frames[number % len(clip)], visitor, overlay, 5, None, live.OWN, None)
+    asked = (visitor, overlay, 5, None, live.OWN, None)
+    visitor = live.on_frame(services, clip.frames[number % len(clip)], *asked).visitor
     if number % max(1, frames // 20) == 0:
         gc.collect(); seen.append(held("self"))
-lab.close()
+services.close()
 print(json.dumps({"frames": frames, "warm_mb": seen[min(4, len(seen) - 1)], "end_mb": held("self")}))
 """
 

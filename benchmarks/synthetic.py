@@ -25,7 +25,7 @@ def batch(job: tuple[int, int, tuple[str, ...] | None]) -> tuple[int, float]:
     """Render `count` clips from seed `first` on; how many there were and the processor seconds they took."""
     import cv2
 
-    from actrec.data.synthetic import ACTIONS, PAIRS, render
+    from actrec.synthetic import ACTIONS, PAIRS, render
 
     first, count, wanted = job
     cv2.setNumThreads(1)
@@ -53,7 +53,7 @@ def speed(clips: int, processes: int, actions: tuple[str, ...] | None) -> None:
 
 def measure(joints: np.ndarray, rate: float = 30.0) -> np.ndarray:
     """The six `MEASURES` of one movement, joints [T, 22, 3] in metres at 30 frames per second."""
-    from actrec.data.synthetic.skeleton import INDEX, SHOULDER, WRIST
+    from actrec.synthetic.skeleton import INDEX, SHOULDER, WRIST
 
     moving = np.linalg.norm(np.diff(joints[:, WRIST], axis=0), axis=-1) * rate  # [T − 1, 2]
     side = int(moving.mean(0).argmax())
@@ -81,9 +81,9 @@ def measure(joints: np.ndarray, rate: float = 30.0) -> np.ndarray:
 
 def compare(folder: Path, count: int = 60, seconds: float = 4.0) -> str:
     """A table in Markdown: our programs and the recordings, medians with the middle 80 % in brackets."""
-    from actrec.data.synthetic import ACTIONS, captures
-    from actrec.data.synthetic.captures import replay
-    from actrec.data.synthetic.skeleton import Body, pose
+    from actrec.synthetic import ACTIONS, captures
+    from actrec.synthetic.captures import replay
+    from actrec.synthetic.skeleton import Body, pose
 
     body, times = Body(), np.arange(int(seconds * 30)) / 30.0
     recorded: dict[str, list] = {}

@@ -19,10 +19,11 @@ import torch
 
 from actrec.motion.descriptors import describe
 from actrec.motion.trajectories import Tracks, track
-from actrec.tailor import People, find_people, tailor
-from actrec.tailor.detector import Card, PersonDetector, build
+from actrec.people import People, find_people
+from actrec.people.detector import Card, PersonDetector, build
+from actrec.people.quarantine import quarantine
+from actrec.tailor import tailor
 from actrec.tailor.geometry import enhance
-from actrec.tailor.quarantine import quarantine
 from actrec.video import Clip
 
 SIZE = (240, 320)

@@ -24,8 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actrec.core.devices import cores
 from actrec.core.number_formats import candidates
-from actrec.machine import ALLOCATOR, cores, environment
+from actrec.core.processes import ALLOCATOR, environment
 
 if TYPE_CHECKING:
     from actrec.training.updates import Learner
@@ -44,15 +45,15 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     import torch
 
     from actrec.core.number_formats import CANDIDATES, FLOAT32
-    from actrec.data.split import Split
+    from actrec.data.sources import Split
     from actrec.systems import named
-    from actrec.training.feed import Feed, workers
-    from actrec.training.numbers import arrange_weights
+    from actrec.training.distributed import World
+    from actrec.training.loader import Feed, workers
+    from actrec.training.number_format import arrange_weights
     from actrec.training.objective import objective
     from actrec.training.schedule import make_optimiser
     from actrec.training.updates import Learner, Pieces
     from actrec.training.whole_batch import Rows, see_whole_batch
-    from actrec.training.world import World
     from actrec.video import Clip
 
     world, device = World.join(device)

@@ -78,7 +78,7 @@ def lay_out(data: Path, folder: Path, left_out: str) -> None:
 
 def by_one_frame(folder: Path, unknown: str) -> float:
     """AUROC of the share of known films among the nearest neighbours of a film's middle frame, itself left out."""
-    from actrec.evaluation.metrics import auroc
+    from actrec.metrics.unknown import auroc
     from actrec.video.read import read_clip
 
     paths = [each for each in sorted((folder / "judged").rglob("*")) if each.is_file()]

@@ -7,16 +7,16 @@ from functools import partial
 
 import gradio as gr
 
-from actrec.result import as_dict
-from actrec.taught import Taught
-from demo import teach
-from demo.files import discard, fresh_file
-from demo.lab import Lab
-from demo.toast import refusal, told
-from demo.wiring import COMPUTE
+from actrec.recognition.results import as_dict
+from actrec.recognition.taught import Taught
+from demo.server.services import SHOWN_FPS, Services
+from demo.shared.event_options import COMPUTE
+from demo.shared.files import discard, fresh_file
+from demo.shared.toasts import errors_as_toasts, refusal
+from demo.tabs import teach
 
 
-def classify(lab: Lab, video: str, weights: str, taught: bool, known: Taught | None) -> dict:
+def classify(services: Services, video: str, weights: str, taught: bool, known: Taught | None) -> dict:
     """Says which action a video shows.
 
     Args: video, a file; weights, the name of a folder of weights, or "" for the default; taught, true to ask also
@@ -26,11 +26,11 @@ def classify(lab: Lab, video: str, weights: str, taught: bool, known: Taught | N
     if taught and (known is None or not known.labels):
         raise refusal("This session has taught nothing yet: call /enrol first.")
     try:
-        with told():
-            name = chosen(lab, known.weights if taught else weights)
-            recognizer = lab.recognizer(name)
+        with errors_as_toasts():
+            name = chosen(services, known.weights if taught else weights)
+            recognizer = services.recognizer(name)
             began = time.perf_counter()
-            clip = lab.read(video, short_side=teach.SHORT_SIDE)
+            clip = services.read(video, short_side=teach.SHORT_SIDE)
             decode = (time.perf_counter() - began) * 1000
             prediction = recognizer.predict(clip)
             judged = known.judge(prediction.code) if taught else None
@@ -39,72 +39,76 @@ def classify(lab: Lab, video: str, weights: str, taught: bool, known: Taught | N
         discard(video)
 
 
-def motion(lab: Lab, video: str) -> str:
+def motion(services: Services, video: str) -> str:
     """Shows where a video moves: the same video with its motion salience over it.
 
     Args: video, a file. Returns an mp4 file.
     """
+    from actrec.explain.overlays import salience_video  # torch
+
     try:
-        with told():
-            clip = lab.read(video, short_side=teach.SHORT_SIDE)
-            return lab.salience_video(clip, fresh_file("salience.mp4"))
+        with errors_as_toasts():
+            clip = services.read(video, short_side=teach.SHORT_SIDE)
+            return salience_video(clip, fresh_file("salience.mp4"), SHOWN_FPS)
     finally:
         discard(video)
 
 
-def embed(lab: Lab, video: str, weights: str) -> dict:
+def embed(services: Services, video: str, weights: str) -> dict:
     """Gives the code of a video: the numbers by which weights compare clips, of length one.
 
     Args: video, a file; weights, the name of a folder of weights, or "" for the default. Returns the weights' name
     and the code.
     """
     try:
-        with told():
-            name = chosen(lab, weights)
-            code = lab.recognizer(name).embed(lab.read(video, short_side=teach.SHORT_SIDE))
-            return {"weights": name, "code": [float(each) for each in code]}
+        with errors_as_toasts():
+            name = chosen(services, weights)
+            code = services.recognizer(name).embed(services.read(video, short_side=teach.SHORT_SIDE))
+            return {"weights": name, "code": [float(number) for number in code]}
     finally:
         discard(video)
 
 
-def enrol(lab: Lab, videos: list[str], action: str, weights: str, known: Taught | None) -> tuple[dict, Taught]:
+def enrol(
+    services: Services, videos: list[str], action: str, weights: str, known: Taught | None
+) -> tuple[dict, Taught]:
     """Teaches an action to this session by a few videos of it; three are enough to start.
 
     Args: videos, files; action, its name; weights, the name of a folder of weights, or "" for the default (the first
     call decides). Returns what is taught so far: the clips of each action, the weights and the threshold.
     """
-    with told():
-        name = known.weights if known else chosen(lab, weights)
-    known = teach.learn(lab, known, name, action, False, None, videos)
+    with errors_as_toasts():
+        name = known.weights if known else chosen(services, weights)
+    known = teach.learn(services, known, name, action, False, None, videos)
     clips = {label: len(known.of(label)) for label in known.labels}
     return {"weights": known.weights, "actions": clips, "threshold": known.threshold}, known
 
 
-def chosen(lab: Lab, weights: str) -> str:
+def chosen(services: Services, weights: str) -> str:
     """The weights asked for; only those in the folder, by their name."""
-    name = weights or lab.default
-    if name not in lab.cards:
-        raise refusal(f"There are no weights '{weights}'. There are: {', '.join(lab.cards) or 'none yet'}.")
+    name = weights or services.default
+    if name not in services.cards:
+        raise refusal(f"There are no weights '{weights}'. There are: {', '.join(services.cards) or 'none yet'}.")
     return name
 
 
-def build(lab: Lab, taught: gr.State) -> None:
+def build(services: Services, taught: gr.State) -> None:
     """Give the endpoints their inputs and outputs; nothing of them is seen on the page."""
     with gr.Row(visible=False):
         video, videos = gr.File(label="video"), gr.File(label="videos", file_count="multiple")
         action, weights = gr.Textbox(label="action"), gr.Textbox("", label="weights")
         also = gr.Checkbox(False, label="taught")
-        answer, film = gr.JSON(label="answer"), gr.File(label="film")
+        answer, shown = gr.JSON(label="answer"), gr.File(label="film")
         ask = gr.Button()
     heavy = {**COMPUTE, "api_visibility": "public"}
     for endpoint, inputs, outputs in (
         (classify, [video, weights, also, taught], answer),
-        (motion, [video], film),
+        (motion, [video], shown),
         (embed, [video, weights], answer),
         (enrol, [videos, action, weights, taught], [answer, taught]),
     ):
         ask.click(
-            partial(endpoint, lab),
+            partial(endpoint, services),
             inputs,
             outputs,
             api_name=endpoint.__name__,

@@ -11,11 +11,16 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from demo import api, clip, compare, embeddings, live, motion, papers, saliency, status, tailor, teach, train
-from demo.guests import Guests
-from demo.lab import EXAMPLES, Lab
-from demo.locks import Gate, close_gradio, is_loopback, login, names_for, warning
-from demo.look import SCRIPT, STYLE, theme
+from demo import api
+from demo.server.access import Gate, is_loopback, login, names_for, warning
+from demo.server.gradio_patches import QUEUE, close_gradio, forget
+from demo.server.services import EXAMPLES, Services
+from demo.server.session_gate import SessionGate
+from demo.server.visitor_files import Guests
+from demo.shared import status_strip
+from demo.shared.html import theme
+from demo.shared.scripts import STYLE, page_script
+from demo.tabs import clip, compare, embeddings, live, motion, papers, saliency, tailor, teach, train
 
 TABS = {
     "Clip": clip.build,
@@ -31,60 +36,50 @@ TABS = {
 }
 MEGABYTES = 200
 ALONE = 3.0  # seconds after which the weights load though nobody has opened the page
-SWITCH = """() => {
-  const dark = document.body.classList.toggle("dark");
-  localStorage.setItem("actrec-theme", dark ? "dark" : "light");
-}"""
 
 
-def build(lab: Lab) -> gr.Blocks:
+def build(services: Services) -> gr.Blocks:
     with gr.Blocks(title="Action recognition", analytics_enabled=False, delete_cache=(60, 3600)) as page:
         with gr.Row(elem_classes="header"):
             gr.Markdown(
                 "# What is this person doing?\nFive papers on recognising human actions, at work on your own video."
             )
-            switch = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)
-        switch.click(None, None, None, js=SWITCH, api_visibility="private")
-        status.build(lab, page)
+            gr.Button("Light / dark", size="sm", elem_id="theme", min_width=110)  # page.js
+        status_strip.build(services, page)
         taught = gr.State(
             None
-        )  # this visitor's own actions, an `actrec.taught.Taught`; made in Teach, asked by other tabs
+        )  # this visitor's own actions, an `actrec.recognition.taught.Taught`; made in Teach, asked by other tabs
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
-                layout(lab, tab, taught)
-        api.build(lab, taught)
+                layout(services, tab, taught)
+        api.build(services, taught)
     return page
 
 
-def forget(page: gr.Blocks, session: str) -> None:
-    """Drop what a page kept in memory. Gradio would keep it for an hour, in case that the page comes back."""
-    kept = page.state_holder
-    with kept.lock:
-        kept.session_data.pop(session, None)
-        kept.time_last_used.pop(session, None)
-
-
 def serve(
-    lab: Lab, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
+    services: Services, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
 ) -> gr.Blocks:
     """The page behind its locks, being served."""
     close_gradio()
-    page = build(lab)
-    guests.forget = partial(forget, page)
+    page = build(services)
+    page.queue(default_concurrency_limit=4, max_size=QUEUE)
+    sessions = page._queue.sessions
+    sessions.on_forget = partial(forget, page)
+    guests.forget = sessions.forget
     gate = Middleware(Gate, names=names_for(host, list(names)), only_here=is_loopback(host), guests=guests)
-    page.queue(default_concurrency_limit=4)
+    own = Middleware(SessionGate, queue=page._queue, guests=guests)
     page.launch(
         server_name=host,
         server_port=port,
         share=False,
         auth=login(password) if password else None,
         auth_message="Any name, and the password that the page was started with.",
-        app_kwargs={"middleware": [gate], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs={"middleware": [gate, own], "docs_url": None, "redoc_url": None, "openapi_url": None},
         enable_monitoring=False,
         quiet=True,
         theme=theme(),
         css_paths=STYLE,
-        js=SCRIPT.read_text(),
+        js=page_script(),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -97,15 +92,15 @@ def serve(
     return page
 
 
-def launch(lab: Lab, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
+def launch(services: Services, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
     """Serve the page until it is stopped. The weights load once the page is up."""
-    page = serve(lab, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
+    page = serve(services, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
     print(f"The page is at {page.local_url}\n{warning(host, names)}".strip(), flush=True)
-    later = threading.Timer(ALONE, lab.start)
+    later = threading.Timer(ALONE, services.start)
     later.daemon = True
     later.start()
     try:
         page.block_thread()
     finally:
         later.cancel()
-        lab.close()
+        services.close()

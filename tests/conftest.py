@@ -36,11 +36,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real clips beside the repository; they may not be shipped, so a stranger's run skips."""
+    """Real clips beside the repository. We cannot redistribute them: without them these tests skip."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("needs the real clips of ../shared/data, which do not ship with the project")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engines_are_left_as_they_are() -> None:
+    """Services find the fastest engine for every set of weights in the background; the tests of that ask for it."""
+    from demo.server import services
+
+    services.SETTLED_AFTER = 1e6
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from actrec.charts import atlas, lines, matrix, plane, ticks
+from actrec.figures.charts import atlas, lines, matrix, plane, ticks
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_reader_who_has_seen_enough_leaves_no_traceback():
 def test_without_a_standard_output_a_command_still_ends_well_and_another_broken_pipe_is_not_hidden(monkeypatch):
     done = subprocess.run(["bash", "-c", f"{sys.executable} -m actrec claims --list >&-"], cwd=ROOT, timeout=120)
     assert done.returncode == 0
-    monkeypatch.setattr("actrec.commands.claims.run", lambda args: os.write(_pipe_without_reader(), b"x"))
+    monkeypatch.setattr("actrec.cli.claims.run", lambda args: os.write(_pipe_without_reader(), b"x"))
     with pytest.raises(BrokenPipeError):
         main(["claims", "--list"])
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from actrec import doctor
+from actrec.cli import machine_report
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def state(found, about: str) -> doctor.Finding:
+def state(found, about: str) -> machine_report.Finding:
     return next(each for each in found if each.about == about)
 
 
@@ -41,20 +41,22 @@ def test_broken_weights_are_named(tmp_path):
         file.write(b"bent")
     (tmp_path / "cardless" / "model.safetensors").unlink()
     (tmp_path / "odd" / "card.json").write_text("{")
-    found = list(doctor.checkpoints(tmp_path))
-    assert state(found, "weights good").state == doctor.GOOD
+    found = list(machine_report.checkpoints(tmp_path))
+    assert state(found, "weights good").state == machine_report.GOOD
     for name in ("bent", "cardless", "odd"):
-        assert state(found, f"weights {name}").state == doctor.PROBLEM and state(found, f"weights {name}").remedy
-    (none,) = doctor.checkpoints(tmp_path / "nowhere")
-    assert none.state == doctor.PROBLEM and "actrec train" in none.remedy
+        assert (
+            state(found, f"weights {name}").state == machine_report.PROBLEM and state(found, f"weights {name}").remedy
+        )
+    (none,) = machine_report.checkpoints(tmp_path / "nowhere")
+    assert none.state == machine_report.PROBLEM and "actrec train" in none.remedy
 
 
 def test_missing_and_old_packages_are_named(tmp_path):
     asked = tmp_path / "requirements.txt"
     asked.write_text("numpy>=1.0\nno-such-package>=1\npytest>=99,<100\n# a comment\n-r other.txt\n")
-    found = list(doctor.packages(asked))
+    found = list(machine_report.packages(asked))
     assert [(each.about, each.state) for each in found] == [
-        ("numpy", doctor.GOOD), ("no-such-package", doctor.PROBLEM), ("pytest", doctor.PROBLEM),
+        ("numpy", machine_report.GOOD), ("no-such-package", machine_report.PROBLEM), ("pytest", machine_report.PROBLEM),
     ]  # fmt: skip
     assert "pip install" in found[1].remedy and ">=99" in found[2].remedy
 
@@ -64,26 +66,26 @@ def test_missing_and_old_packages_are_named(tmp_path):
     [("2.15.0+cpu", ">=2.10", True), ("2.9.1", ">=2.10", False), ("6.31.0", "<7", True), ("7.0", "<7", False)],
 )
 def test_versions_are_compared_as_numbers(version, bound, fits):
-    assert doctor._within(version, bound) is fits
+    assert machine_report._within(version, bound) is fits
 
 
 def test_a_full_disk_a_locked_folder_a_taken_port_and_a_closed_camera(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")(10, 9, 1 << 20)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
-    assert {each.state for each in doctor.folders(tmp_path, tmp_path)} == {doctor.PROBLEM}
-    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", _refused)
-    locked = state(doctor.folders(tmp_path, tmp_path), "folder cache")
-    assert locked.state == doctor.PROBLEM and "ACTREC_CACHE" in locked.remedy
+    monkeypatch.setattr(machine_report.shutil, "disk_usage", lambda _: usage)
+    assert {each.state for each in machine_report.folders(tmp_path, tmp_path)} == {machine_report.PROBLEM}
+    monkeypatch.setattr(machine_report.tempfile, "TemporaryFile", _refused)
+    locked = state(machine_report.folders(tmp_path, tmp_path), "folder cache")
+    assert locked.state == machine_report.PROBLEM and "ACTREC_CACHE" in locked.remedy
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         line.listen()
-        (taken,) = doctor.port(line.getsockname()[1])
-    assert taken.state == doctor.NOTE and "--port" in taken.remedy
-    (none,) = doctor.camera(tmp_path)
+        (taken,) = machine_report.port(line.getsockname()[1])
+    assert taken.state == machine_report.NOTE and "--port" in taken.remedy
+    (none,) = machine_report.camera(tmp_path)
     (tmp_path / "video0").touch()
-    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
-    (closed,) = doctor.camera(tmp_path)
-    assert none.state == doctor.NOTE and closed.state == doctor.PROBLEM and "usermod" in closed.remedy
+    monkeypatch.setattr(machine_report.os, "access", lambda *_: False)
+    (closed,) = machine_report.camera(tmp_path)
+    assert none.state == machine_report.NOTE and closed.state == machine_report.PROBLEM and "usermod" in closed.remedy
 
 
 def _refused(**_: object):
@@ -97,8 +99,8 @@ def test_a_gpu_that_does_not_compute_and_a_check_that_breaks_are_findings(monkey
         raise RuntimeError("CUDA error: device lost")
 
     monkeypatch.setattr(torch, "ones", gone)
-    (lost,) = doctor.device()
-    assert lost.state == doctor.PROBLEM and "--device cpu" in lost.remedy
-    monkeypatch.setattr(doctor, "memory", gone)
-    found = doctor.examine(ROOT / "weights", tmp_path)
-    assert state(found, "machine").state == doctor.PROBLEM and "device lost" in state(found, "machine").says
+    (lost,) = machine_report.device()
+    assert lost.state == machine_report.PROBLEM and "--device cpu" in lost.remedy
+    monkeypatch.setattr(machine_report, "memory", gone)
+    found = machine_report.examine(ROOT / "weights", tmp_path)
+    assert state(found, "machine").state == machine_report.PROBLEM and "device lost" in state(found, "machine").says

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.fusion import FeatureSVM, average, maximum, sci, sci_fusion, softmax_fusion
+from actrec.systems.fusion import FeatureSVM, average, maximum, sci, sci_fusion, softmax_fusion
 
 # Two crops of one pair over four classes. SCI (eq. 5) with N = 4:
 #   a = (0.7, 0.1, 0.1, 0.1): (4·0.7 − 1) / 3 = 0.6      b = (0.25, 0.4, 0.25, 0.1): (4·0.4 − 1) / 3 = 0.2

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actrec.recognizer import Recognizer
-from actrec.repository import Repository, RepositoryError
-from actrec.training import story
-from actrec.training.run import Run, RunError, Settings
+from actrec.recognition.recognizer import Recognizer
+from actrec.recognition.repository import Repository, RepositoryError
+from actrec.training import run_log
+from actrec.training.run import Run, RunError
+from actrec.training.settings import Settings
 from actrec.weights.cards import WeightsError, cards, read_card
 from benchmarks import fuzz
-from demo.choice import sentences
-from demo.train import pictures, summary
-from demo.trainings import Trainings
+from demo.shared.trainings import Trainings
+from demo.shared.weights_picker import sentences
+from demo.tabs.train import pictures, summary
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "weights" / "asym3d-synthetic"
@@ -109,12 +110,12 @@ def test_a_damaged_line_of_the_log_is_read_past(run, line):
     with open(run.folder / "events.jsonl", "ab") as file:
         file.write(line + b"\n")
     assert run.events() == whole
-    assert story.confusion(run.events())[2] == 1 and "svg" in pictures(run.events())[3]
+    assert run_log.confusion(run.events())[2] == 1 and "svg" in pictures(run.events())["confusion"]
 
 
 def test_a_start_without_labels_shows_no_confusion(run):
     run.log("started", steps=4)
-    assert story.confusion(run.events()) is None
+    assert run_log.confusion(run.events()) is None
 
 
 @pytest.mark.parametrize(

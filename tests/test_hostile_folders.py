@@ -15,18 +15,19 @@ import numpy as np
 import orjson
 import pytest
 
+from actrec.core.files import read_small
 from actrec.evaluation.compare import Point
-from actrec.machine import read_small
-from actrec.recognizer import Recognizer, find_weights
-from actrec.training import story
-from actrec.training.run import Run, RunError, Settings, runs
+from actrec.figures.cost_chart import accuracy_against_cost
+from actrec.recognition.recognizer import Recognizer, find_weights
+from actrec.training import run_log
+from actrec.training.run import Run, RunError, runs
+from actrec.training.settings import Settings
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
-from demo.chart import accuracy_against_cost
-from demo.lab import Lab
-from demo.status import training
-from demo.train import pictures
-from demo.trainings import Trainings
+from demo.server.services import Services
+from demo.shared.status_strip import training
+from demo.shared.trainings import Trainings
+from demo.tabs.train import pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "weights" / "asym3d-synthetic"
@@ -60,9 +61,9 @@ def put(home: Path, change: dict) -> None:
 
 
 def lists_only_mine(folder: Path) -> bool:
-    lab = Lab(folder, "cpu")
-    orjson.dumps([asdict(card) for card in lab.cards.values()])  # as the page sends them
-    return list(cards(folder)) == list(lab.cards) == ["mine"]
+    services = Services(folder, "cpu")
+    orjson.dumps([asdict(card) for card in services.cards.values()])  # as the page sends them
+    return list(cards(folder)) == list(services.cards) == ["mine"]
 
 
 @pipes
@@ -183,8 +184,8 @@ def test_pipes_in_a_run_hang_nobody(run):
     for name in ("settings.json", "status.json", "events.jsonl"):
         (run.folder / name).unlink(missing_ok=True)
         os.mkfifo(run.folder / name)
-    lab = Lab(run.folder.parent, "cpu", runs=run.folder.parent)
-    assert training(lab) == "" and run.status()["state"] == "new" and run.events() == []
+    services = Services(run.folder.parent, "cpu", runs=run.folder.parent)
+    assert training(services) == "" and run.status()["state"] == "new" and run.events() == []
     with pytest.raises(RunError, match="missing or broken"):
         run.settings()
 
@@ -203,8 +204,8 @@ def test_curves_end_whatever_the_log_says(run, total):
     run.log("started", steps=1, labels=["a"])
     for at in (total, total, 0.0):
         run.log("step", total=at, loss=1, accuracy=1, rate=1, clips_per_second=1, waiting=0)
-    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]))
-    assert all(len(each) < 50_000 for each in pictures(run.events()))
+    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]).values())
+    assert all(len(each) < 50_000 for each in pictures(run.events()).values())
 
 
 def test_half_a_character_in_a_run_is_no_text(run):
@@ -227,7 +228,7 @@ def test_of_a_finished_run_two_files_are_taken_and_no_more(finished, tmp_path):
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "key").write_text("secret")
     (finished.weights / "all").symlink_to(tmp_path / "private")
-    assert story.adopt(finished, tmp_path / "weights") == "r"
+    assert run_log.adopt(finished, tmp_path / "weights") == "r"
     assert sorted(each.name for each in (tmp_path / "weights").iterdir()) == ["r"]
     assert sorted(each.name for each in (tmp_path / "weights").rglob("*")) == ["card.json", "model.safetensors", "r"]
     assert list(cards(tmp_path / "weights")) == ["r"]
@@ -240,7 +241,7 @@ def test_a_link_in_the_place_of_weights_is_not_taken(finished, tmp_path):
         (finished.weights / name).unlink()
         (finished.weights / name).symlink_to(tmp_path / "private")
         with pytest.raises(RunError, match="cannot be put into"):
-            story.adopt(finished, tmp_path / "weights")
+            run_log.adopt(finished, tmp_path / "weights")
         (finished.weights / name).unlink()
         (finished.weights / name).write_bytes(kept)
     assert not (tmp_path / "weights").exists()

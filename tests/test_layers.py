@@ -50,10 +50,3 @@ def test_importing_the_page_loads_no_torch_and_prints_nothing():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-
-
-def test_no_file_is_longer_than_400_lines():
-    files = [path for folder in ("actrec", "demo", "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]
-    assert len(files) > 100
-    long = {str(path.relative_to(ROOT)): lines for path in files if (lines := len(path.read_text().splitlines())) > 400}
-    assert long == {}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from actrec.losses import bridge_distillation, n_pair, n_pair_of_batch, pair_batches
+from actrec.systems.losses import bridge_distillation, n_pair, n_pair_of_batch, pair_batches
 
 
 def eq_5(anchors: torch.Tensor, positives: torch.Tensor) -> float:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import actrec.commands.list
-from actrec import machine
+import actrec.cli.list
 from actrec.__main__ import main
-from actrec.data.sets import DataError
-from actrec.refusal import BadValue, Refusal
-from actrec.repository import RepositoryError
-from actrec.tailor.detector import DetectorError
+from actrec.core import devices, files, processes
+from actrec.core.errors import BadValue, Refusal
+from actrec.data.samples import DataError
+from actrec.people.detector import DetectorError
+from actrec.recognition.repository import RepositoryError
 from actrec.training.run import RunError
 from actrec.video import VideoError
 from actrec.weights.cards import WeightsError
@@ -28,7 +28,7 @@ from actrec.weights.download import DownloadError
 
 def _remember(path: Path, name: str) -> None:
     for number in range(40):
-        machine.remember(path, f"{name} {number}", number)
+        files.remember(path, f"{name} {number}", number)
 
 
 def test_two_processes_that_remember_at_once_lose_nothing(tmp_path):
@@ -65,10 +65,10 @@ def test_a_refusal_is_a_sentence_and_a_librarys_own_error_keeps_its_traceback(mo
 
         return run
 
-    monkeypatch.setattr(actrec.commands.list, "run", fails(Refusal("Choose another one.")))
+    monkeypatch.setattr(actrec.cli.list, "run", fails(Refusal("Choose another one.")))
     assert main(["list"]) == 2
     assert capsys.readouterr().err == "Choose another one.\n"
-    monkeypatch.setattr(actrec.commands.list, "run", fails(ValueError("axis 3 is out of bounds")))
+    monkeypatch.setattr(actrec.cli.list, "run", fails(ValueError("axis 3 is out of bounds")))
     with pytest.raises(ValueError, match="axis 3"):
         main(["list"])
 
@@ -94,14 +94,14 @@ print(held() - before)
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the settings are glibc's")
 def test_what_threads_needed_one_after_the_other_is_kept_once():
-    made = subprocess.run([sys.executable, "-c", TURNS], env=machine.environment(1), capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-c", TURNS], env=processes.environment(1), capture_output=True, text=True)
     assert 25 <= int(made.stdout) <= 60, made.stderr  # each needs 30 MB; with a place of its own six keep 180
 
 
 # What was needed for a moment stays held, as the settings want it for the next step of a training, until it is given.
 MOMENT = """
 import numpy as np
-from actrec.machine import give_back, held
+from actrec.core.memory import give_back, held
 before, needed = held(), [np.ones(1 << 16) for _ in range(200)]
 top, needed = np.ones(1 << 16), None
 for take in (lambda: None, give_back):
@@ -112,13 +112,13 @@ for take in (lambda: None, give_back):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not told to keep memory")
 def test_memory_that_nothing_uses_is_given_back():
-    made = subprocess.run([sys.executable, "-c", MOMENT], env=machine.environment(1), capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-c", MOMENT], env=processes.environment(1), capture_output=True, text=True)
     kept, given = map(int, made.stdout.split())
     assert kept >= 90 and given <= 10, made.stderr
 
 
 def test_one_core_is_one(monkeypatch):
-    monkeypatch.setattr(machine, "cores", lambda: 1)
-    assert machine.describe(torch.device("cpu")) == "CPU, 1 core"
-    monkeypatch.setattr(machine, "cores", lambda: 2)
-    assert machine.describe(torch.device("cpu")) == "CPU, 2 cores"
+    monkeypatch.setattr(devices, "cores", lambda: 1)
+    assert devices.describe(torch.device("cpu")) == "CPU, 1 core"
+    monkeypatch.setattr(devices, "cores", lambda: 2)
+    assert devices.describe(torch.device("cpu")) == "CPU, 2 cores"

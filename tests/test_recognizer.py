@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.recognizer import Recognizer, find_weights, open_recognizer, steadied
+from actrec.recognition.recognizer import Recognizer, find_weights, open_recognizer, steadied
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
@@ -191,16 +191,13 @@ def test_a_public_model_on_this_machine_answers_with_400_real_classes(monkeypatc
 
 
 def test_nan_in_any_batch_of_codes_is_an_error(recognizer, monkeypatch):
-    network = recognizer._network
     answered = []
 
-    def code(**inputs):
-        codes = torch.ones(len(next(iter(inputs.values()))), 128)
-        answered.append(len(codes))
-        return codes if len(answered) > 1 else codes * float("nan")
+    def answer(views):
+        answered.append(len(views))
+        return np.zeros((len(views), 3)), np.full((len(views), 128), 1 if len(answered) > 1 else np.nan)
 
-    monkeypatch.setattr(network, "code", code)
-    monkeypatch.setattr(network, "scores", lambda codes: torch.zeros(len(codes), 3))
+    monkeypatch.setattr(recognizer.engine, "answer", answer)
     with pytest.raises(WeightsError, match="not numbers"):
         recognizer.run(SYSTEMS["asym3d"].protocols["one"].views(_clip(7)) * 20)
     assert answered == [16, 4]

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from actrec.repository import Centres, Repository, RepositoryError
+from actrec.recognition.repository import Centres, Repository, RepositoryError
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_a_write_that_fails_leaves_the_old_repository(four, tmp_path, monkeypatc
     def full(_handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("actrec.machine.os.fsync", full)
+    monkeypatch.setattr("actrec.core.files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         four.save(tmp_path)
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before

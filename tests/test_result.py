@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from actrec.repository import Judgement
-from actrec.result import Moment, captioned, stretches, timeline, verdict_taught, views
+from actrec.recognition.repository import Judgement
+from actrec.recognition.results import Moment, captioned, stretches, timeline, verdict_taught, views
 from actrec.video import Clip
 
 

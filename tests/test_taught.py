@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from actrec.repository import RepositoryError
-from actrec.taught import Lesson, Taught, fewest_mistakes, mistakes
-from actrec.taught_files import delete, file_name, open_saved, read, save_as, saved, write
+from actrec.recognition.repository import RepositoryError
+from actrec.recognition.taught import Lesson, Taught, fewest_mistakes, mistakes
+from actrec.recognition.taught_file import delete, file_name, open_saved, read, save_as, saved, write
 from actrec.weights.cards import Card
-from demo.teach import as_wide
+from demo.tabs.teach import as_wide
 
 
 def lesson(label: str | None, *codes: tuple[float, float], film: bytes = b"film") -> Lesson:

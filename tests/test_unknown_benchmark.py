@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from actrec.commands import train
+from actrec.cli import train
 from benchmarks import interactions, unknown
 
 

@@ -1,1 +1,1 @@
-"""The ground that everything else stands on."""
+"""What everything stands on: errors, devices, files, memory, processes. Imports nothing of the project."""

@@ -20,8 +20,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from actrec.machine import environment
-from actrec.refusal import Refusal
+from actrec.core.errors import Refusal
+from actrec.core.processes import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 M_PERTURB = -6  # glibc's mallopt: new blocks are filled with the byte's complement, freed ones with the byte

@@ -10,13 +10,13 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.machine import cache_folder, parsed, processor, processor_facts, read_small, remember
+from actrec.core.devices import processor, processor_facts
+from actrec.core.files import cache_folder, parsed, read_small, remember
 
 if TYPE_CHECKING:
     import torch
@@ -134,9 +134,9 @@ def refusals() -> list[str]:
 
 @functools.cache
 def code_version() -> str:
-    """A short word that changes with the code of the networks and of their losses and checks."""
+    """A short word that changes with the code of the networks, their losses, engines and checks."""
     digest = hashlib.sha256()
-    for folder in ("core", "models", "systems", "training"):
+    for folder in ("core", "models", "systems", "training", "recognition/engines"):
         for path in sorted((PACKAGE / folder).glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -179,31 +179,3 @@ def _read(entry: object) -> tuple[Finding, dict] | None:
         return Finding(str(entry["chosen"]), taken, refused), place
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
-
-
-def choose_numbers(topic: str, device: torch.device, run: Callable[[NumberFormat], object]) -> NumberFormat:
-    """The fastest format for a network that answers, found by a short timing once and remembered.
-
-    `run` computes the network once in the given format. On a GPU with bfloat16 there is nothing to time.
-    """
-    import torch
-
-    if device.type == "cuda":
-        return CANDIDATES[1] if torch.cuda.is_bf16_supported() else CANDIDATES[0]
-    topic, threads = f"answers {topic}", torch.get_num_threads()
-    finding = known_finding(topic, threads)
-    if finding is None:
-        taken = {str(each): 1000 * _seconds(run, each) for each in candidates()}
-        finding = Finding(min(taken, key=taken.get), taken)
-        remember_finding(topic, threads, finding)
-    return format_named(finding.chosen)
-
-
-def _seconds(run: Callable[[NumberFormat], object], numbers: NumberFormat) -> float:
-    run(numbers)  # the first call compiles primitives and converts weights
-    taken = []
-    for _ in range(2):
-        start = time.perf_counter()
-        run(numbers)
-        taken.append(time.perf_counter() - start)
-    return min(taken)

@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from actrec.data.sets import VIDEO, DataError
+from actrec.data.samples import VIDEO, DataError
 
 CHUNK = 1 << 20
 PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from actrec.core.errors import BadValue
 from actrec.data.reading import FILES, ClipSettings, Reader
-from actrec.data.sets import DataError, Sample, listing, must_be_writable
-from actrec.refusal import BadValue
+from actrec.data.samples import DataError, Sample, listing, must_be_writable
 from actrec.video import Clip
 
 VERSION = 1  # of what an entry holds; entries of another version are not found and age away
@@ -37,7 +37,7 @@ class Damaged(Exception):
 
 
 def default_folder() -> Path:
-    from actrec.machine import cache_folder
+    from actrec.core.files import cache_folder
 
     return cache_folder() / "clips"
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec.data import copies
+from actrec.data import duplicates
 from actrec.data.cache import content_hash
-from actrec.data.copies import Copies
+from actrec.data.datasets import DataSet
+from actrec.data.duplicates import Copies
 from actrec.data.protocols import Fold
 from actrec.data.reading import reason
-from actrec.data.sets import PICTURE, DataError, DataSet, Sample, listing, some
+from actrec.data.samples import PICTURE, DataError, Sample, listing, some
 from actrec.video import VideoError
 from actrec.video.request import Header
 from actrec.weights.cards import is_text
@@ -140,7 +141,7 @@ def examine(
     for index, sample in enumerate(dataset.samples):
         try:
             fact = header_facts(dataset, sample)
-            film = copies.signature(dataset.read(index, copies.SIGNATURE)) if films else None
+            film = duplicates.signature(dataset.read(index, duplicates.SIGNATURE)) if films else None
             content = _content(dataset, sample)
         except (VideoError, DataError, OSError, ValueError) as error:
             broken[index] = reason(error)
@@ -167,15 +168,15 @@ def examine(
         problem=problem,
         notes=list(kept.notes),
     )
-    pairs = copies.same_bytes(hashes)
-    if films and len(kept) <= copies.MOST:
-        pairs += [pair for pair in copies.same_take(np.stack(tiny)) if hashes[pair[0]] != hashes[pair[1]]]
+    pairs = duplicates.same_bytes(hashes)
+    if films and len(kept) <= duplicates.MOST:
+        pairs += [pair for pair in duplicates.same_take(np.stack(tiny)) if hashes[pair[0]] != hashes[pair[1]]]
     elif films:
         found.notes.append("Repeated takes were not sought: the set is too large to compare every pair.")
-    found.copies = copies.describe(kept, pairs, _renumbered(fold, broken))
+    found.copies = duplicates.describe(kept, pairs, _renumbered(fold, broken))
     if not problem:
         found.shortcut = shortcut(np.array(facts, dtype=np.float64), kept.targets(), kept.groups())
-    return copies.keep_together(kept, pairs), found
+    return duplicates.keep_together(kept, pairs), found
 
 
 def _renumbered(fold: Fold | None, broken: Mapping[int, str]) -> Fold | None:
@@ -259,7 +260,7 @@ def shortcut_auroc(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
     Both `[N, 5]`, columns as in FACTS. 0.5 is what a fair comparison shows; 1 means that length or size gives
     the answer away.
     """
-    from actrec.evaluation.metrics import auroc
+    from actrec.metrics.unknown import auroc
 
     scores = {}
     for column, name in enumerate(FACTS):

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec.data import copies, protocols
+from actrec.data import duplicates, protocols
 from actrec.data.cache import ClipCache, FlowCache, default_folder, default_limit
 from actrec.data.check import ready_to_train
+from actrec.data.datasets import DataSet, by_camera
+from actrec.data.open import open_set
 from actrec.data.protocols import Fold
+from actrec.data.published import between_two
 from actrec.data.reading import FILES, ClipSettings, reason
-from actrec.data.sets import DataError, DataSet, by_camera, open_set
-from actrec.data.split import Source, Split
+from actrec.data.samples import DataError
+from actrec.data.sources import Source, Split
 from actrec.video import Clip, VideoError
 
 FILMS = 2000  # up to so many clips repeated takes are sought
@@ -58,7 +61,7 @@ def prepare(
         hashes.append(f"{content} {sample.start}")
         size += clip.frames.nbytes
         if len(read) <= FILMS:
-            films.append(copies.signature(clip))
+            films.append(duplicates.signature(clip))
         if (index + 1) % 100 == 0:
             told(f"{index + 1} of {len(read)} clips are ready.")
     kept = read.without(broken)
@@ -70,10 +73,10 @@ def prepare(
             f"{'With their flow' if flow else 'Decoded'}, the clips take {size / 1e9:.0f} GB and the cache may hold "
             f"{limit / 1e9:.0f} GB: part of them is made anew in every epoch. Set ACTREC_CACHE_GB to hold more."
         )
-    pairs = copies.same_bytes(hashes) + (copies.same_take(np.stack(films)) if films else [])
-    for found in copies.describe(kept, pairs)[:5]:
+    pairs = duplicates.same_bytes(hashes) + (duplicates.same_take(np.stack(films)) if films else [])
+    for found in duplicates.describe(kept, pairs)[:5]:
         told(found.sentence())
-    kept = copies.keep_together(kept, pairs)
+    kept = duplicates.keep_together(kept, pairs)
     return with_flow(kept, settings, flow, cache, limit, told, device) if flow else kept
 
 
@@ -169,7 +172,7 @@ def clips_source(
         f"{len(fold.validation)} to validate, {len(fold.test)} not looked at",
         licence="unknown: the clips' own",
         intended_for="Research and teaching, unless the clips it learned from may be used otherwise.",
-        people="two people" if "handshake" in dataset.labels else "as many as in those clips",
+        people="two people" if between_two(dataset.labels) else "as many as in those clips",
     )
 
 

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from actrec.data import synthetic
+from actrec import synthetic
+from actrec.core.devices import cores
+from actrec.core.errors import BadValue
+from actrec.core.files import cache_folder
 from actrec.data.cache import STALE, default_limit, drop_oldest, kept_files
-from actrec.data.sets import must_be_folder
-from actrec.data.split import Source, Split
-from actrec.data.synthetic import Capture
-from actrec.machine import cache_folder, cores
-from actrec.refusal import BadValue
+from actrec.data.samples import must_be_folder
+from actrec.data.sources import Source, Split
+from actrec.synthetic import Capture
 from actrec.video import Clip
 
 FRAMES, SIZE, FPS = 48, 112, 12.5  # as fast as the fastest light recipe looks

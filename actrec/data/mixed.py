@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from actrec.data.split import Source, Split
+from actrec.data.published import BETWEEN_TWO, between_two
+from actrec.data.sources import Source, Split
 
 # What data sets call the drawn classes; other names stay as they are.
-BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}  # UT-Interaction's, whose people are two
 SAME = {
     "clapping": "clap",
     "standing_still": "idle",
@@ -46,8 +46,8 @@ def renamed(labels: Sequence[Sequence[str]], names: dict[str, str] = SAME) -> li
     """Each source's labels as the mixture has them; a kick among handshakes is a kick between two."""
     first, *others = labels
     solo = {label: name for label, name in names.items() if label not in BETWEEN_TWO}  # a kick without a handshake
-    read = (names if "handshake" in each else solo for each in others)
-    return [list(first)] + [[by.get(label, label) for label in each] for each, by in zip(others, read, strict=True)]
+    read = (names if between_two(own) else solo for own in others)
+    return [list(first)] + [[by.get(label, label) for label in own] for own, by in zip(others, read, strict=True)]
 
 
 def union(labels: Sequence[Sequence[str]]) -> list[str]:

@@ -14,11 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from actrec.core.errors import BadValue
 from actrec.data.cache import Damaged, content_hash, read_entry, write_entry
 from actrec.data.check import header_facts
+from actrec.data.datasets import DataSet
 from actrec.data.reading import ClipSettings, fitted, reason, thinned
-from actrec.data.sets import Broken, DataError, DataSet, Sample, must_be_writable
-from actrec.refusal import BadValue
+from actrec.data.samples import Broken, DataError, Sample, must_be_writable
 from actrec.video import Clip, VideoError
 
 VERSION = 1

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actrec.data.sets import DataError, DataSet, natural
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.data.datasets import DataSet
+from actrec.data.samples import DataError, natural
 
 
 @dataclass(frozen=True)

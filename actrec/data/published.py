@@ -22,7 +22,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from actrec.data.sets import VIDEO, Broken, DataError, DataSet, Sample, folders, listing, merge, natural
+from actrec.data.datasets import DataSet, merge
+from actrec.data.samples import VIDEO, Broken, DataError, Sample, folders, listing, natural
 
 Parts = dict[str, dict[str, str]]  # clip → protocol → part
 
@@ -35,9 +36,16 @@ KTH_PERSONS = {
 }
 KTH_FPS = 25.0
 UT_CLASSES = ("handshake", "hug", "kick", "point", "punch", "push")
+# What the drawn figures call those of its classes that one person could show too; here two people act on each other.
+BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}
 UT_SEGMENT = re.compile(r"(?P<index>\d+)_(?P<sequence>\d+)_(?P<label>[0-5])")
 UT_FOLDER = re.compile(r"s(?:eq_?)?(?P<sequence>\d+)_\d+")
 SOMETHING_FPS = 12.0
+
+
+def between_two(labels: Iterable[str]) -> bool:
+    """Whether these are UT-Interaction's classes: a kick among handshakes is a kick between two people."""
+    return UT_CLASSES[0] in labels
 
 
 def find(root: Path, pattern: str) -> list[Path]:
@@ -107,8 +115,15 @@ def ucf101(root: Path) -> DataSet:
     """UCF-101; the group is the source video's number (g01 to g25), as the official splits use it."""
     found = find(root, "trainlist0[123].txt")
     labels, parts = ucf101_lists(found[0].parent)
+    return _listed("UCF-101", root, labels, parts, lambda label, stem: re.search(r"_(g\d+)_c\d+", stem))
+
+
+def _listed(
+    name: str, root: Path, labels: list[str], parts: Parts, group_of: Callable[[str, str], re.Match | None]
+) -> DataSet:
+    """A data set whose lists name every clip as `class/file`; the group is what `group_of` finds in the file's name."""
     number = {label: index for index, label in enumerate(labels)}
-    home = home_of(root, labels, "UCF-101")
+    home = home_of(root, labels, name)
     clips = {label: stems(home / label) for label in labels}
     samples, broken = [], []
     for listed in sorted(parts, key=natural):
@@ -117,9 +132,9 @@ def ucf101(root: Path) -> DataSet:
         if path is None:
             broken.append(Broken(str(home / listed), "in the official lists, but not in the folder"))
             continue
-        group = re.search(r"_(g\d+)_c\d+", file)
+        group = group_of(label, path.stem)
         samples.append(Sample(path, number[label], group[1] if group else "", parts[listed]))
-    return finish("UCF-101", labels, samples, broken, root)
+    return finish(name, labels, samples, broken, root)
 
 
 def hmdb51_lists(folder: Path) -> tuple[list[str], Parts]:
@@ -141,20 +156,12 @@ def hmdb51(root: Path) -> DataSet:
     """HMDB-51; the group is the source video, the file name before the class and its tags."""
     found = find(root, "*_test_split[123].txt")
     labels, parts = hmdb51_lists(found[0].parent)
-    number = {label: index for index, label in enumerate(labels)}
-    home = home_of(root, labels, "HMDB-51")
-    clips = {label: stems(home / label) for label in labels}
-    samples, broken = [], []
-    for listed in sorted(parts, key=natural):
-        label, _, file = listed.partition("/")
-        path = clips[label].get(Path(file).stem)
-        if path is None:
-            broken.append(Broken(str(home / listed), "in the official lists, but not in the folder"))
-            continue
+
+    def source(label: str, stem: str) -> re.Match | None:
         # <source>_<class>_<visible body>_<camera>_<people>_<view>_<quality>_<number>
-        source = re.fullmatch(rf"(.*)_{re.escape(label)}_[a-z]_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+", path.stem)
-        samples.append(Sample(path, number[label], source[1] if source else "", parts[listed]))
-    return finish("HMDB-51", labels, samples, broken, root)
+        return re.fullmatch(rf"(.*)_{re.escape(label)}_[a-z]_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+", stem)
+
+    return _listed("HMDB-51", root, labels, parts, source)
 
 
 def _part_of(name: str) -> str | None:

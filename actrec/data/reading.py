@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from actrec.data.sets import PICTURE, DataError, Sample, listing
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.data.samples import PICTURE, DataError, Sample, listing
 from actrec.video import Clip, VideoError
 
 if TYPE_CHECKING:
-    from actrec.video.child import Decoder
     from actrec.video.request import Header
+    from actrec.video.sandbox.decoder import Decoder
 
 FITS = ("letterbox", "short_side", "stretch", "whole")
 

@@ -10,28 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from actrec.evaluation.cost import counted
-from actrec.recognizer import Recognizer
-from actrec.systems import System, asym3d, crossenh, fstcn, mdtnet, ms3d
+from actrec.recognition.recognizer import Recognizer
+from actrec.recognition.results import UNKNOWN
+from actrec.systems import SYSTEMS, System
 from actrec.video import Clip
-
-# Accuracy in per cent as the papers print it for their full systems; data set → top-1.
-HEADLINES: dict[str, dict[str, float]] = {
-    ms3d.PAPER: {"UCF-101": 92.4, "HMDB-51": 72.1, "Kinetics": 82.9},
-    fstcn.PAPER: {"UCF-101": 88.1, "HMDB-51": 59.1},
-    asym3d.PAPER: {"UCF-101": 92.6, "HMDB-51": 65.4},
-    asym3d.C3D_PAPER: {"UCF-101": 84.6, "HMDB-51": 56.7},  # as Asymmetric 3D-CNN reports c3d-b8
-    mdtnet.PAPER: {"UCF-101": 96.8, "HMDB-51": 73.5, "Kinetics": 77.2, "Something V1": 53.5},
-    crossenh.PAPER: {"UCF-101": 93.6, "HMDB-51": 66.6, "Kinetics": 74.5},
-}
-# The network of each paper whose cost belongs to its headline.
-IN_PAPER = {
-    ms3d.PAPER: "ms3d-paper",
-    fstcn.PAPER: "fstcn-paper",
-    asym3d.PAPER: "asym3d-paper",
-    asym3d.C3D_PAPER: "c3d-b8",
-    mdtnet.PAPER: "mdtnet-paper",
-    crossenh.PAPER: "crossenh-paper",
-}
 
 
 @dataclass(frozen=True)
@@ -55,7 +37,7 @@ class Compared:
 
     @property
     def says(self) -> str:
-        return "unknown" if self.unknown else self.label
+        return UNKNOWN if self.unknown else self.label
 
 
 def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
@@ -93,8 +75,9 @@ def with_agreement(rows: Sequence[Compared]) -> list[Compared]:
 
 
 def headline(system: System) -> str:
-    """What the system's paper reports, in words; empty where none does."""
-    return ", ".join(f"{data} {top1:.1f} %" for data, top1 in HEADLINES.get(system.paper, {}).items())
+    """What the system's paper reports for its full network, in words; empty where none does."""
+    printed = next((other.headline for other in SYSTEMS.values() if other.paper == system.paper and other.headline), {})
+    return ", ".join(f"{data} {top1:.1f} %" for data, top1 in printed.items())
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ class Point:
 def papers_points(costs: Mapping[str, int], data: str = "UCF-101") -> list[Point]:
     """Each paper's headline on one data set over the multiplications of its network for one view."""
     return [
-        Point(IN_PAPER[paper], costs[IN_PAPER[paper]], figures[data] / 100, True)
-        for paper, figures in HEADLINES.items()
-        if data in figures
+        Point(name, costs[name], system.headline[data] / 100, True)
+        for name, system in SYSTEMS.items()
+        if data in system.headline
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from actrec.models.counting import multiplications, weights
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import System
 from actrec.video import Clip
 from actrec.weights.cards import Card
@@ -54,7 +54,7 @@ def counted(system: System, classes: int = 101) -> Cost:
 
 @dataclass(frozen=True)
 class Pace:
-    """Median milliseconds of one view: making it from frames, and the network."""
+    """Median milliseconds of one view: making it from frames, and the network; the number format that it ran in."""
 
     views: float
     network: float
@@ -62,12 +62,10 @@ class Pace:
 
 
 def timed(system: System, device: str = "auto", classes: int = 6) -> Pace:
-    """One view of a clip of noise, several times, with untrained weights: what they are does not change the time."""
-    torch.manual_seed(0)
-    labels = [str(number) for number in range(classes)]
-    centres = {label: [0.0] for label in labels} if system.decides == "centres" else None
-    card = Card(system.name, system.name, labels, "nothing", "", 0, centres=centres)
-    recognizer = Recognizer(system, system.network(classes), card, device)
+    """One view of a clip of noise, several times, by the engine that answers here, with untrained weights: what they
+    are does not change the time."""
+    recognizer = untrained(system, device, classes)
+    recognizer.settle()
     frames = np.random.default_rng(0).integers(0, 256, (96, 120, 160, 3), np.uint8)
     clip = Clip(frames, np.arange(len(frames)) / 25)
     making, computing = [], []
@@ -78,4 +76,17 @@ def timed(system: System, device: str = "auto", classes: int = 6) -> Pace:
         recognizer.run(views)
         making.append((made - began) * 1000)
         computing.append((time.perf_counter() - made) * 1000)
-    return Pace(statistics.median(making[1:]), statistics.median(computing[1:]), recognizer.numbers.dtype)
+    return Pace(statistics.median(making[1:]), statistics.median(computing[1:]), recognizer.engine.dtype)
+
+
+def untrained(system: System, device: str = "auto", classes: int = 6) -> Recognizer:
+    """A recognizer with random weights, the same ones every time."""
+    torch.manual_seed(0)
+    labels = [str(number) for number in range(classes)]
+    centres = None
+    if system.decides == "centres":
+        with torch.device("meta"):
+            width = system.network(classes).eval().code(**system.blank()).shape[1]
+        centres = {label: [0.0] * width for label in labels}
+    card = Card(system.name, system.name, labels, "nothing", "", 0, centres=centres)
+    return Recognizer(system, system.network(classes), card, device)

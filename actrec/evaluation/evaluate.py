@@ -13,19 +13,23 @@ from pathlib import Path
 
 import numpy as np
 
+from actrec.core.errors import BadValue
 from actrec.data.cache import ClipCache, FlowCache, default_folder
 from actrec.data.check import header_facts, shortcut_auroc
 from actrec.data.clips import choose_fold
+from actrec.data.datasets import DataSet, by_camera
 from actrec.data.drawn import drawn, drawn_source
-from actrec.data.mixed import BETWEEN_TWO, SAME
+from actrec.data.mixed import SAME
+from actrec.data.open import open_set
 from actrec.data.protocols import Fold
+from actrec.data.published import BETWEEN_TWO, between_two
 from actrec.data.reading import ClipSettings, reason
-from actrec.data.sets import DataError, DataSet, by_camera, open_set, some
-from actrec.evaluation.judge import judge, judge_unknown
-from actrec.evaluation.metrics import as_logits, cautious_temperature, softmax
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
-from actrec.training.world import World
+from actrec.data.samples import DataError, some
+from actrec.evaluation.result import judge, judge_unknown
+from actrec.metrics.accuracy import as_logits, softmax
+from actrec.metrics.calibration import cautious_temperature
+from actrec.recognition.recognizer import Recognizer
+from actrec.training.distributed import World
 from actrec.video import Clip, VideoError
 from actrec.weights.cards import Card
 
@@ -94,7 +98,7 @@ def match(labels: Sequence[str], card: Card) -> np.ndarray:
     """
     known = {plain_name(label): number for number, label in enumerate(card.labels)}
     same = {plain_name(label): plain_name(drawn_as) for label, drawn_as in SAME.items()}
-    two = "handshake" in map(plain_name, labels)
+    two = between_two(map(plain_name, labels))
 
     def number(name: str) -> int:
         meant = known.get(same.get(name, name), -1)

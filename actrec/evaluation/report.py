@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import ModuleType
 
-from actrec.evaluation.judge import most_confused, plain
+from actrec.evaluation.result import most_confused, plain
+from actrec.figures.data_uri import data_uri
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2430;--quiet:#5b6475;--line:#d9dde5;--bar:#1d4ed8;--ground:#fff}
@@ -63,7 +63,7 @@ def page(told: Mapping) -> str:
         "<h2>What is taken for what</h2>",
         _picture(
             "Confusion matrix",
-            lambda pictures: pictures.confusion_picture(told["confusion"], told["labels"]),
+            lambda plots: plots.confusion_picture(told["confusion"], told["labels"]),
             fits=told["classes"] <= 25,  # a larger one is scrolled, or its names could not be read
         ),
         _confused(told),
@@ -179,9 +179,8 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _picture(alt: str, draw: Callable[[ModuleType], bytes], *, fits: bool = True) -> str:
     """A picture inside the page; a machine without matplotlib, such as a rented GPU, gets the numbers alone."""
     try:
-        from actrec.evaluation import pictures
+        from actrec.evaluation import plots
     except ImportError:
         return f'<p class="quiet">{escape(alt)}: no picture, because matplotlib is not installed here.</p>'
-    data = base64.b64encode(draw(pictures)).decode()
     size = ' class="fits"' if fits else ""
-    return f'<div class="wide"><img{size} alt="{escape(alt)}" src="data:image/png;base64,{data}"></div>'
+    return f'<div class="wide"><img{size} alt="{escape(alt)}" src="{data_uri(draw(plots), "png")}"></div>'

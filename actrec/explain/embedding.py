@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actrec.refusal import BadValue
-from actrec.repository import distances
+from actrec.core.errors import BadValue
+from actrec.recognition.repository import distances
 
 METHODS = ("t-SNE", "PCA")
 NEIGHBOURS, FEWEST, PERPLEXITY = 5, 5, 30.0
@@ -69,7 +69,7 @@ def flat(codes: np.ndarray, method: str = "t-SNE", seed: int = 0, perplexity: fl
     if len(codes) < FEWEST:
         raise BadValue(f"A map needs at least {FEWEST} clips, not {len(codes)}.")
     if method == "PCA":
-        from actrec.charts import plane
+        from actrec.figures.charts import plane
 
         mean, axes, shown = plane(codes)
         return Flat(method, (codes - mean) @ axes.T, codes, axes, mean, shown)

@@ -15,15 +15,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from actrec.data import synthetic
+from actrec import synthetic
+from actrec.core.files import cache_folder
+from actrec.core.places import PROJECT
 from actrec.data.drawn import FPS, gallery_clips
-from actrec.data.split import Split
-from actrec.machine import cache_folder
+from actrec.data.sources import Split
 from actrec.video import Clip
 
 CLIPS, FEWEST = 96, 4  # in all, and of each action
 THUMB = 64  # pixels a side
-FILMS = Path(__file__).resolve().parents[2] / "assets" / "gallery"
+FILMS = PROJECT / "assets" / "gallery"
 LENGTH = 40  # frames of each clip in a film: as long as the longest light window
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from actrec.explain.drawing import Canvas, Figure, Panel, Table, strip
+from actrec.core.errors import BadValue
+from actrec.explain.motion_clues import Clue
 from actrec.explain.subject import place
-from actrec.motion import pictures
-from actrec.motion.clues import Clue
+from actrec.figures import colour_maps
+from actrec.figures.drawing import Canvas, Figure, Panel, Table, strip
 from actrec.motion.flow import METHODS, flow
 from actrec.motion.salience import enhance, salience
-from actrec.refusal import BadValue
 from actrec.video import Clip
 
 ROWS = {
@@ -70,7 +70,7 @@ def tuned(
     )  # fmt: skip
     return Figure(
         f"{said} The whole clip took {milliseconds:.0f} ms.",
-        (Panel(strip([frames[t], pictures.heat(found[t]), made[t]], ("picture", "salience", "enhanced"), "salience",
+        (Panel(strip([frames[t], colour_maps.heat(found[t]), made[t]], ("picture", "salience", "enhanced"), "salience",
                      each=260), "Salience: black is still, pale yellow moves most. Enhanced: the picture times its "
                "salience, as strongly as the strength says; this is what MDT-Net's motion path is fed.", wide=True),),
         {"salient": float((found > 0.5).mean()), "kept": kept},
@@ -87,10 +87,10 @@ def flows(clip: Clip, moment: float = 0.5) -> Figure:
         began = time.perf_counter()
         found[method] = flow(pair, method)[0]
         took[method] = (time.perf_counter() - began) * 1000
-    reach = max(pictures.flow_reach(each) for each in found.values())
+    reach = max(colour_maps.flow_reach(each) for each in found.values())
     height, width = clip.size
     wheel = Canvas(120, 140, "the colours of flow")
-    wheel.image(pictures.wheel_legend(reach), 4, 4, 110)
+    wheel.image(colour_maps.wheel_legend(reach), 4, 4, 110)
     lengths = {name: float(np.hypot(each[..., 0], each[..., 1]).mean()) for name, each in found.items()}
     rows_ = tuple((TITLES[name], f"{took[name]:.1f}", f"{lengths[name]:.2f}") for name in METHODS)
     quickest = min(took, key=took.get)
@@ -98,7 +98,7 @@ def flows(clip: Clip, moment: float = 0.5) -> Figure:
         f"From picture {t + 1} to {t + 2}, {width}×{height} pixels. {TITLES[quickest]} was quickest with "
         f"{took[quickest]:.0f} ms, {TITLES[max(took, key=took.get)]} took {max(took.values()):.0f} ms.",
         (
-            Panel(strip([pictures.flow_picture(each, reach) for each in found.values()],
+            Panel(strip([colour_maps.flow_picture(each, reach) for each in found.values()],
                         [f"{TITLES[name]}, {took[name]:.0f} ms" for name in METHODS], "four flows", each=220),
                   "The same pair four times. The colour says which way a pixel goes, its strength how far; white is "
                   "still. TV-L1 and Brox are the papers', DIS runs live.", wide=True),

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from actrec.explain import scales
+from actrec.core.errors import BadValue
 from actrec.explain.saliency import COPIES, METHODS, PEAK, SMOOTHING, ClassSaliency, Maps, unletterboxed
-from actrec.refusal import BadValue
+from actrec.figures import scales
 from actrec.systems.system import System, Views
 from actrec.video import Clip
 

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from actrec.explain import scales
+from actrec.core.errors import BadValue
 from actrec.explain.saliency import ClassSaliency
-from actrec.motion import pictures
+from actrec.figures import colour_maps, scales
 from actrec.motion.flow import flow
 from actrec.motion.rgbf import rgbf
 from actrec.motion.salience import salience
-from actrec.refusal import BadValue
+from actrec.people import find_people
 from actrec.sampling import short_side
-from actrec.tailor import find_people
 from actrec.tailor.geometry import enhance
 from actrec.video import Clip
+from actrec.video.write import write_mp4
 
 if TYPE_CHECKING:
-    from actrec.recognizer import Recognizer
-    from actrec.tailor.detector import PersonDetector
+    from actrec.people.detector import PersonDetector
+    from actrec.recognition.recognizer import Recognizer
 
 RECENT = 16  # frames that salience looks back over
 SALIENT = 120  # pixels of their shorter side for it: the map is soft, and a quarter of the pixels takes a quarter
@@ -70,7 +71,7 @@ class Overlays:
         recent = clip.frames[-RECENT:]
         height, width = clip.size
         moving = salience(short_side(recent, min(SALIENT, height, width)))[-1]
-        shown = pictures.overlay(recent[-1], cv2.resize(moving, (width, height)))
+        shown = colour_maps.overlay(recent[-1], cv2.resize(moving, (width, height)))
         return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} pictures changed."
 
     def rgbf(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
@@ -79,9 +80,9 @@ class Overlays:
 
     def flow(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
         moved = flow(clip.frames[-2:])[0]
-        self._reach = max(pictures.flow_reach(moved), SLOWER * self._reach)
-        legend = pictures.wheel_legend(self._reach, size=76)
-        shown = pictures.flow_picture(moved, self._reach)
+        self._reach = max(colour_maps.flow_reach(moved), SLOWER * self._reach)
+        legend = colour_maps.wheel_legend(self._reach, size=76)
+        shown = colour_maps.flow_picture(moved, self._reach)
         height, width = legend.shape[:2]
         if height < shown.shape[0] and width < shown.shape[1]:
             shown[-height:, -width:] = legend
@@ -121,3 +122,10 @@ OVERLAYS: dict[str, Callable] = {
     "tailor": Overlays.tailor,
     "class saliency": Overlays.class_saliency,
 }
+
+
+def salience_video(clip: Clip, path: Path, fps: float) -> str:
+    """The clip with its motion salience over it, at most `fps` frames a second, as a file that browsers play."""
+    clip = clip.at_rate(min(clip.fps or fps, fps))
+    pairs = zip(clip.frames, salience(clip.frames), strict=True)
+    return str(write_mp4(path, (colour_maps.overlay(frame, moving) for frame, moving in pairs), fps))

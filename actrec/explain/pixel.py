@@ -1,6 +1,6 @@
 """One pixel over time: its signal, its spectrum, and what motion salience takes away from it.
 
-MDT-Net, sec. 3.1; computed by the functions of `actrec.motion.salience`.
+MDT-Net, step 2 of its methods; computed by the functions of `actrec.motion.salience`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from actrec.charts import lines
-from actrec.explain.drawing import Figure, Panel
+from actrec.core.errors import BadValue
+from actrec.figures.charts import lines
+from actrec.figures.drawing import Figure, Panel
 from actrec.motion.salience import fast_part, grey, phase_part
-from actrec.refusal import BadValue
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
-from actrec.explain.layers import Layer, NotListed, Recorded, layers_of, recorded
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
+from actrec.explain.layers import NotListed, Recorded, layers_of, recorded
+from actrec.recognition.recognizer import Recognizer
+from actrec.systems.layers import Layer
 from actrec.systems.system import Views
 from actrec.video import Clip
 
@@ -58,7 +59,7 @@ class ClassSaliency:
     @cached_property
     def last_fine(self) -> Layer:
         """The highest layer whose maps are not too coarse for a picture."""
-        layers = layers_of(self.network)
+        layers = layers_of(self.recognizer.system, self.network)
         blank = {name: value.to(self.device) for name, value in self.recognizer.system.blank().items()}
         for layer in reversed(layers):
             with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as found:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
-from actrec.recognizer import Prediction, Recognizer
-from actrec.refusal import BadValue
+from actrec.recognition.recognizer import Prediction, Recognizer
 from actrec.systems.system import Views
 from actrec.video import Clip
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actrec.charts import lines
-from actrec.explain.drawing import ACCENT, SECOND, Canvas, Figure, Panel, bars, coloured
 from actrec.explain.subject import place
-from actrec.recognizer import Prediction, Recognizer
-from actrec.tailor import find_people, tailor
+from actrec.figures.charts import lines
+from actrec.figures.drawing import ACCENT, SECOND, Canvas, Figure, Panel, bars, coloured
+from actrec.people import find_people
+from actrec.people.boxes import union, whole_pixels
+from actrec.people.detector import PersonDetector
+from actrec.people.find import People
+from actrec.recognition.recognizer import Prediction, Recognizer
+from actrec.tailor import tailor
 from actrec.tailor.crop import Tailored
-from actrec.tailor.detector import PersonDetector
-from actrec.tailor.geometry import RING, factors, rings, union, whole_pixels
-from actrec.tailor.people import People
+from actrec.tailor.geometry import RING, factors, rings
 from actrec.video import Clip
 
 RATE, SHOWN_RINGS = 12.5, 40

@@ -17,9 +17,9 @@ from functools import partial
 import torch
 from torch import nn
 
+from actrec.core.errors import BadValue
 from actrec.models.c3d import C3D, c3d
 from actrec.models.layers import ConvReLU3d
-from actrec.refusal import BadValue
 
 HEIGHT, WIDTH, TIME = (0, 1, 0), (0, 0, 1), (1, 0, 0)
 

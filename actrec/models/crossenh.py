@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from actrec.core.errors import BadValue
 from actrec.models.i3d import I3D, LIGHT
 from actrec.models.layers import start_classifier
-from actrec.refusal import BadValue
 
 POSITIONS = ("Mixed_3c", "Mixed_4f", "Mixed_5c")  # front, middle, rear
 # letter → (position in the teacher, position in the student)

@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from actrec.core.errors import BadValue
 from actrec.models.layers import RandomPlace, start, start_classifier
-from actrec.refusal import BadValue
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ class TemporalLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        batch = len(vectors)
+        positions = vectors.shape[1]
         if self.shared:  # one kernel for all positions: every position is a picture of its own
             vectors = vectors.flatten(0, 1).unsqueeze(1)
-        maps = [self.dropout(torch.relu(column(vectors))) for column in self.columns]
-        return torch.cat(maps, dim=1).reshape(batch, -1)
+        maps = torch.cat([self.dropout(torch.relu(column(vectors))) for column in self.columns], dim=1)
+        return (maps.unflatten(0, (-1, positions)) if self.shared else maps).flatten(1)
 
 
 class FullyConnected(nn.Sequential):
@@ -173,7 +173,7 @@ class TemporalPath(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """`maps` [B, T, F, Y, X] from the lower layers → temporal features [B, FC]."""
-        between = self.between(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        between = self.between(maps.flatten(0, 1)).unflatten(0, (-1, maps.shape[1]))
         return self.fc(self.layer(self.operator(between)))
 
 
@@ -234,7 +234,7 @@ class FstCN(nn.Module):
         pictures += [] if self.temporal is None else [difference]
         stacked = torch.cat(pictures, dim=2)  # the lower layers are shared: one pass for all pictures
         count = stacked.shape[2]
-        maps = self.lower(stacked.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(stacked), count))
+        maps = self.lower(stacked.transpose(1, 2).flatten(0, 1)).unflatten(0, (-1, count))
         found = {}
         if self.spatial is not None:
             found["spatial"] = self.spatial(maps[:, 0])

@@ -42,7 +42,7 @@ LIGHT = {"width": 0.22, "stem": (3, 7, 7), "dropout": 0.3, "ground": False}
 def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[tuple[int, int]]:
     """Zeros before and after each axis so that the output has ceil(size / stride) positions; the odd one after."""
     padding = []
-    for n, k, s in zip(size, kernel, stride, strict=True):
+    for n, k, s in zip(map(int, size), kernel, stride, strict=True):  # in a trace, a size is a tensor until then
         total = max((ceil(n / s) - 1) * s + k - n, 0)
         padding.append((total // 2, total - total // 2))
     return padding

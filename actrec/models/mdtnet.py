@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
+from actrec.core.errors import BadValue
 from actrec.models.layers import start, start_classifier
 from actrec.models.resnet import ResNet, resnet18, resnet50
-from actrec.refusal import BadValue
 
 FRAMES = 5  # drawn in each segment, in time order
 KEY = 3  # the 4th of them

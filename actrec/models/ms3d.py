@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from actrec.core.errors import BadValue
 from actrec.models.layers import Conv3d, Size3, convolve, less_ground, start
-from actrec.refusal import BadValue
 
 PATHWAYS = ("slow", "mid", "fast")
 KERNELS: dict[str, Size3] = {"slow": (3, 3, 3), "mid": (3, 5, 5), "fast": (3, 7, 7)}
@@ -267,7 +267,7 @@ class MS3D(nn.Module):
                 kernel.copy_(temporal_start(flat, depth, start_slice))
 
     def code(self, slow: torch.Tensor, mid: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
-        sizes = {tuple(each.shape[-2:]) for each in (slow, mid, fast)}
+        sizes = {(int(each.shape[-2]), int(each.shape[-1])) for each in (slow, mid, fast)}  # numbers in a trace, too
         if len(sizes) > 1:
             raise BadValue(f"The three pathways need frames of one size, not {sorted(sizes)}.")
         clips = zip(PATHWAYS, (slow, mid, fast), strict=True)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from actrec.motion.warping import central_gradient, finer, grow, pairs_at_once, pyramid, warp
+from actrec.motion.warping import central_gradient, coarse_to_fine, finer, in_chunks, warp
 
 SMOOTH_ROBUST = 0.001  # ε of the smoothness term, in pixels; the paper's
 
@@ -173,17 +173,13 @@ def brox(
 ) -> Tensor:
     """Flow `[B, 2, H, W]` from grey pictures `float32 [B, H, W]`, 0 to 255, to their successors."""
     settings = settings or Settings()
-    coarse_first = pyramid(first[:, None], scales, step)
-    coarse_second = pyramid(second[:, None], scales, step)
-    flow = first.new_zeros(len(first), 2, *coarse_first[-1].shape[-2:])
-    for before, after in zip(reversed(coarse_first), reversed(coarse_second), strict=True):
-        if flow.shape[-2:] != before.shape[-2:]:
-            flow = grow(flow, before.shape[-2:])
+
+    def refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
         before = torch.cat([before, *central_gradient(before)], 1)
         ix, iy = central_gradient(after)
         (ixx, ixy), (_, iyy) = central_gradient(ix), central_gradient(iy)
         slopes = torch.cat([ix, iy, ixx, ixy, iyy], 1)
-        chunk = pairs_at_once(before)
-        parts = zip(*(part.split(chunk) for part in (before, finer(after), slopes, flow)), strict=True)
-        flow = torch.cat([one_scale(*part, settings) for part in parts])
-    return flow.contiguous()
+        parts = in_chunks(before, finer(after), slopes, flow)
+        return torch.cat([one_scale(*part, settings) for part in parts])
+
+    return coarse_to_fine(first, second, scales, step, refined)

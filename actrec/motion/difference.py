@@ -1,7 +1,7 @@
 """Differences between frames and the variance rate that tells where in a clip something happens.
 
-`variance_rate`: eq. 1 of "Multi-clue sparse 3-D ConvNet". `frame_difference`: V_diff of "FstCN", sec.
-3.2. Ours, not the papers': all three colour channels are summed in eq. 1 (the paper writes F(x, y));
+`variance_rate`: eq. 1 of "Multi-clue sparse 3-D ConvNet". `frame_difference`: V_diff of "FstCN", eq. 4
+(sec. 2.2). Ours, not the papers': all three colour channels are summed in eq. 1 (the paper writes F(x, y));
 where nothing moves, eq. 1 divides zero by zero and the distribution is uniform.
 """
 
@@ -12,8 +12,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from actrec.motion.spent import clue
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.motion.clue_time import clue
 
 
 def check_frames(frames: np.ndarray, least: int = 1) -> None:

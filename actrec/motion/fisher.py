@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
 WORDS = 256  # Gaussians, K
 SAMPLES = 256_000  # descriptors that the mixture is fitted to

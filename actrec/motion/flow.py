@@ -2,7 +2,7 @@
 in torch.
 
 Also the two ways flow is kept as pictures: flow frames with horizontal part, vertical part and magnitude
-(Asymmetric 3D-CNN, sec. 3.3), and two bytes per pixel that can be turned back into flow.
+(Asymmetric 3D-CNN, sec. 3.4), and two bytes per pixel that can be turned back into flow.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import torch
 
+from actrec.core.errors import BadValue
 from actrec.motion.brox import brox
+from actrec.motion.clue_time import clue
 from actrec.motion.difference import check_frames
 from actrec.motion.salience import grey
-from actrec.motion.spent import clue
 from actrec.motion.tvl1 import tvl1
-from actrec.refusal import BadValue
 
 if TYPE_CHECKING:
     from actrec.video import Clip

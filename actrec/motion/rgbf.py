@@ -1,6 +1,6 @@
 """RGBF frames: RGB times how much each pixel moves.
 
-Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action Recognition", sec. 3.3, eq. 7.
+Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action Recognition", sec. 3.4, eq. 7.
 Ours, not the paper's: where the magnitudes of a frame differ by less than `floor` pixels, they are divided
 by `floor` instead of by their span, so that a still frame is black and not noise (eq. 7 divides zero by
 zero there); the last frame of a clip, which has no successor, takes the flow of the one before it.
@@ -11,8 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from actrec.motion.spent import clue
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.motion.clue_time import clue
 
 FLOOR = 0.05  # pixels
 

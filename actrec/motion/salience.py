@@ -1,7 +1,7 @@
 """Motion salience from a Fourier transform over time: what changes is bright, what stays is dark.
 
-MDT-Net, sec. 3.1, says: transform each pixel over time, remove what is constant, transform back, keep the
-energy. Ours, not the paper's (which prints no equation): the grey value is transformed; `cutoff` lowest
+Step 2 of MDT-Net's methods says: transform each pixel over time, remove what is constant, transform back, keep
+the energy. Ours, not the paper's (which prints no equation): the grey value is transformed; `cutoff` lowest
 frequencies are removed; a Gaussian smooths the energy; the map is divided by one number per clip, its 95
 % quantile, and cut at 1 (the largest value would leave all but one pixel dark, since energy is squared).
 One number, so that a quiet moment stays dark beside a lively one. It never falls below the energy of
@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 import torch
 
+from actrec.core.errors import BadValue
+from actrec.motion.clue_time import clue
 from actrec.motion.difference import check_frames
-from actrec.motion.spent import clue
-from actrec.refusal import BadValue
 
 VARIANTS = ("amplitude", "phase")
 WORTH_THREADS = 500_000  # pixels of a clip from which more than one thread pays

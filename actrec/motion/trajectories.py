@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from actrec.core.errors import BadValue
 from actrec.motion.stabilise import camera_motion, sample, warp
-from actrec.refusal import BadValue
 from actrec.video import Clip
 
 LENGTH = 15  # frames, L

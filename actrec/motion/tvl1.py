@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from actrec.motion.warping import central_gradient, finer, grow, pairs_at_once, pyramid, warp
+from actrec.motion.warping import central_gradient, coarse_to_fine, finer, in_chunks, warp
 
 
 class Dual:
@@ -105,14 +105,10 @@ def tvl1(
 
     `weight` is λ, `theta` θ and `tau` the time step τ of the papers, with their values.
     """
-    coarse_first = pyramid(first[:, None], scales, step)
-    coarse_second = pyramid(second[:, None], scales, step)
-    flow = first.new_zeros(len(first), 2, *coarse_first[-1].shape[-2:])
-    for before, after in zip(reversed(coarse_first), reversed(coarse_second), strict=True):
-        if flow.shape[-2:] != before.shape[-2:]:
-            flow = grow(flow, before.shape[-2:])
+
+    def refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
         slopes = torch.cat(central_gradient(after), 1)
-        chunk = pairs_at_once(before)
-        parts = zip(*(part.split(chunk) for part in (before, finer(after), slopes, flow)), strict=True)
-        flow = torch.cat([one_scale(*part, warps, iterations, weight, theta, tau) for part in parts])
-    return flow.contiguous()
+        parts = in_chunks(before, finer(after), slopes, flow)
+        return torch.cat([one_scale(*part, warps, iterations, weight, theta, tau) for part in parts])
+
+    return coarse_to_fine(first, second, scales, step, refined)

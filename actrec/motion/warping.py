@@ -6,6 +6,8 @@ Pictures are `float32 [B, C, H, W]`, flows `[B, 2, H, W]` in pixels: x to the ri
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -41,6 +43,29 @@ def grow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     grown[:, 0] *= size[1] / width
     grown[:, 1] *= size[0] / height
     return grown
+
+
+def coarse_to_fine(
+    first: Tensor, second: Tensor, scales: int, step: float, refined: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Tensor:
+    """The flow `[B, 2, H, W]` from grey pictures `[B, H, W]` to their successors, from the coarsest size to the finest.
+
+    `refined` improves a flow of one size: it gets both pictures `[B, 1, H, W]` of that size, and the flow so far.
+    """
+    coarse_first = pyramid(first[:, None], scales, step)
+    coarse_second = pyramid(second[:, None], scales, step)
+    flow = first.new_zeros(len(first), 2, *coarse_first[-1].shape[-2:])
+    for before, after in zip(reversed(coarse_first), reversed(coarse_second), strict=True):
+        if flow.shape[-2:] != before.shape[-2:]:
+            flow = grow(flow, before.shape[-2:])
+        flow = refined(before, after, flow)
+    return flow.contiguous()
+
+
+def in_chunks(pictures: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Pictures and what belongs to them, as many pairs at once as are best worked on together."""
+    chunk = pairs_at_once(pictures)
+    return zip(*(part.split(chunk) for part in (pictures, *others)), strict=True)
 
 
 def sampling_grid(flow: Tensor) -> Tensor:

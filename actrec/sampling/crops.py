@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
 # Shares of the short side that a crop's sides are drawn from (Wang et al., "Temporal Segment Networks", sec. 3.2).
 SCALES = (1.0, 0.875, 0.75, 0.66)

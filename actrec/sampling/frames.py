@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
-PATHWAYS = (7, 17, 25)  # slow, mid, fast (MS3D, sec. IV)
+PATHWAYS = (7, 17, 25)  # slow, mid, fast (MS3D, sec. IV-B)
 KEY_FRAME = 3  # the 4th of the 5 frames of a segment (MDT-Net, training phase)
 
 
@@ -79,7 +79,7 @@ def _within(first: int, last: int, frames: int, rng: np.random.Generator | None,
 
 
 def pair_span(length: int = 5, stride: int = 5, distance: int = 9) -> int:
-    """Frames of the video that one pair of clips reaches over: 30 with the paper's numbers (FstCN, sec. 4)."""
+    """Frames of the video that one pair of clips reaches over: 30 with the paper's numbers (FstCN, sec. 3)."""
     return (length - 1) * stride + distance + 1
 
 

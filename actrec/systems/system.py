@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from actrec.fusion import Fused
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.systems.claim import Claim, Experiment
+from actrec.systems.fusion import Fused
+from actrec.systems.layers import Layer
 from actrec.video import Clip
+from actrec.weights.catalogue import Entry
 
 # Input name → uint8 [C, T, H, W]: small to keep, quick to move; made floats on the device.
 Views = dict[str, np.ndarray]
@@ -52,7 +55,7 @@ class Schedule:
 class Protocol:
     """One way to test: which views of a clip, and how their scores become one answer.
 
-    `moments` tells the second of every frame that the first view is made of, where a recipe goes by the clock.
+    `moments` gives the second of every frame that the first view is made of, where a recipe goes by the clock.
     """
 
     views: Callable[[Clip], list[Views]]
@@ -87,11 +90,39 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Features:
+    """Several feature vectors of one network, each of which can be mapped; the last one is the embedding.
+
+    `about` says what they are; `figure` is where the paper shows them.
+    """
+
+    of: Callable[..., dict[str, torch.Tensor]]  # network, **inputs → features by name
+    about: str
+    figure: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that others have published, from which a training may start.
+
+    `load` puts a file's tensors into the network and says what was taken; `files` are those that can be fetched.
+    """
+
+    load: Callable[[nn.Module, Mapping[str, torch.Tensor]], str]
+    files: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
 class System:
     """One recipe. The test protocols are `one` (the newest frames), `clip` (all of a clip) and `paper`.
 
     `options` is what may be chosen, `chosen` what was chosen otherwise than the default, `remade` the recipe anew with
     every option given by name.
+
+    The rest is for a paper that has it, and stays out of a small recipe. `layers` lists the layers whose maps can be
+    shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
+    what the paper prints for this very network, `claims` with their `experiments` what it says that can be measured;
+    these three belong to the recipe with its defaults.
     """
 
     name: str
@@ -111,6 +142,12 @@ class System:
     options: Mapping[str, Option] = field(default_factory=dict)
     chosen: Mapping[str, str | float] = field(default_factory=dict)
     remade: Callable[..., System] | None = None
+    layers: Callable[[nn.Module], list[Layer]] | None = None
+    features: Features | None = None
+    published: Published | None = None
+    headline: Mapping[str, float] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
 
     def option(self, name: str) -> str | float:
         """The value of an option."""
@@ -124,23 +161,23 @@ class System:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
                 raise BadValue(f"'{self.name}' has no option '{name}'. It has: {known}.")
-        values = {name: each.read(name, wanted.get(name, self.option(name))) for name, each in self.options.items()}
+        values = {name: option.read(name, wanted.get(name, self.option(name))) for name, option in self.options.items()}
         chosen = {name: value for name, value in values.items() if value != self.options[name].default}
         return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
 
     def blank(self, batch: int = 1) -> dict[str, torch.Tensor]:
         """Inputs of the right shape, for counting and for timing."""
         return {
-            name: torch.zeros(batch, each.channels, each.frames, each.size, each.size)
-            for name, each in self.inputs.items()
+            name: torch.zeros(batch, taken.channels, taken.frames, taken.size, taken.size)
+            for name, taken in self.inputs.items()
         }
 
     def tensors(self, views: list[Views], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
         """A batch of views as normalised floats on the device; bytes travel, floats are made there."""
         batch = {}
-        for name, each in self.inputs.items():
+        for name, taken in self.inputs.items():
             stacked = torch.from_numpy(np.stack([view[name] for view in views]))
             if torch.device(device).type == "cuda":
                 stacked = stacked.pin_memory().to(device, non_blocking=True)
-            batch[name] = each.normalise(stacked)
+            batch[name] = taken.normalise(stacked)
         return batch

@@ -1,8 +1,8 @@
 """From a clip's frames to a network's bytes, in three steps that every recipe takes.
 
 Draw: which frames, in the order the recipe wants them. Place or crop: one geometry for all frames of a view.
-View: frames of the network's size `[N, S, S, 3]` → its inputs. A `Recipe` holds the two ends; the middle is shared.
-Light sizes letterbox the whole picture and go by the clock; the papers' sizes crop and go by frame numbers.
+View: frames of the network's size `[N, S, S, 3]` → its inputs. `Light` and `Paper` hold the two ends; the middle is
+shared. `Light` letterboxes the whole frame and goes by the clock; `Paper` crops and goes by frame numbers.
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actrec.tailor.geometry import ETA, XI, enhance, union, whole_pixels, widen, within
-from actrec.tailor.people import EVERY, People, find_people
+from actrec.people.boxes import union, whole_pixels, widen, within
+from actrec.people.find import EVERY, People, find_people
+from actrec.tailor.geometry import ETA, XI, enhance
 from actrec.video import Clip
 
 if TYPE_CHECKING:
-    from actrec.tailor.detector import PersonDetector
+    from actrec.people.detector import PersonDetector
 
 MARGIN = 0.15  # of the box's own size, on every side; not given in the paper
 

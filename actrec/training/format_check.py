@@ -25,12 +25,12 @@ from torch.utils._pytree import tree_leaves, tree_map
 from actrec.core.dirty_memory import patterns
 from actrec.core.number_formats import FLOAT32, NumberFormat, format_named
 from actrec.systems import Schedule, named
-from actrec.training.numbers import arrange_weights
+from actrec.training.distributed import World
+from actrec.training.number_format import arrange_weights
 from actrec.training.objective import objective
 from actrec.training.schedule import make_optimiser
 from actrec.training.updates import Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
-from actrec.training.world import World
 
 # Sixteen times the rounding of a result to bfloat16's eight bits, and of float32's worst sum over a batch.
 OPERATOR = {torch.bfloat16: 2.0**-5, torch.float32: 2.0**-9}

@@ -15,26 +15,27 @@ import numpy as np
 import torch
 from torch import nn
 
+from actrec.core.devices import choose_device
+from actrec.core.files import write_json
 from actrec.core.number_formats import FLOAT32, NumberFormat
-from actrec.data.split import Split
-from actrec.evaluation.metrics import confusion
-from actrec.machine import choose_device, write_json
+from actrec.data.sources import Split
+from actrec.metrics.accuracy import confusion
 from actrec.systems import Schedule, named
-from actrec.training.board import Board
-from actrec.training.conditions import Conditions, fingerprint
-from actrec.training.feed import Feed, tested, workers
-from actrec.training.finish import class_centres, finish, gallery_of, unit
-from actrec.training.material import open_material, too_few
+from actrec.training.distributed import World
+from actrec.training.load_data import open_material, too_few
+from actrec.training.loader import Feed, tested, workers
 from actrec.training.meter import Meter
-from actrec.training.numbers import arrange_weights, change_format, planned, refuse
+from actrec.training.number_format import arrange_weights, change_format, planned, refuse
 from actrec.training.objective import objective
+from actrec.training.publish import class_centres, finish, gallery_of, unit
+from actrec.training.reproducibility import Conditions, fingerprint
 from actrec.training.run import NotFiniteError, Run, RunError
 from actrec.training.schedule import chosen, make_optimiser, patience, rate
 from actrec.training.start import start_from
 from actrec.training.state import load_state, put_state, write_state, write_whole
+from actrec.training.tensorboard import Board
 from actrec.training.updates import DivergedError, Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
-from actrec.training.world import World
 
 QUICK_GALLERY = 6  # clips of each class behind its centre while it still learns
 SHOWN_CLASSES = 40  # up to which an epoch's confusion goes into the log
@@ -99,7 +100,7 @@ class Training:
         self.network = self.objective.build(classes)
         if settings.start_from and not world.from_first(run.checkpoint.exists):
             build, labels = self.objective.build, self.source.labels
-            self.hear(start_from(settings.start_from, self.network, build, self.system.name, labels))
+            self.hear(start_from(settings.start_from, self.network, build, self.system, labels))
         rows = Rows()
         self.network = see_whole_batch(self.network, rows, world, self.device).to(self.device)
         arrange_weights(self.network, self.objective.numbers)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from actrec.core.number_formats import NumberFormat
-from actrec.data.split import Split
-from actrec.losses import bridge_distillation, n_pair_of_batch, pair_batches
+from actrec.data.sources import Split
+from actrec.systems.losses import bridge_distillation, n_pair_of_batch, pair_batches
 from actrec.systems.system import Schedule, System
-from actrec.training.world import GatherFromAll, World
+from actrec.training.distributed import GatherFromAll, World
 
 Inputs = Mapping[str, Tensor]
 

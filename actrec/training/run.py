@@ -10,12 +10,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, asdict, fields, replace
 from pathlib import Path
 
-from actrec.machine import alive, has_open, mark, parsed, read_small, write_json
-from actrec.refusal import Refusal
-from actrec.training.events import event_of, status_of
+from actrec.core.errors import Refusal
+from actrec.core.files import parsed, read_small, write_json
+from actrec.core.processes import alive, has_open, mark
+from actrec.training.event_log import event_of, status_of
+from actrec.training.settings import FORMAT, Settings
 from actrec.weights.folders import is_name
 
 try:
@@ -23,10 +25,8 @@ try:
 except ImportError:  # Windows: two trainings in one folder are not noticed there
     fcntl = None
 
-FORMAT = 2
 LASTING = ("running", "paused")  # states in which a process is at work
 NUMBER_FORMAT = "number_format.json"  # of the run; earlier versions wrote numbers.json
-KEPT = ("best", "last")  # the epoch whose network ships
 MOST_EVENTS = 256 << 20  # bytes of a log: a million steps
 
 
@@ -42,34 +42,10 @@ class NotFiniteError(RunError):
         self.rate = rate
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides what a training computes; fixed for the life of the run."""
-
-    system: str
-    data: str
-    name: str
-    preset: str = "scratch"
-    clips_per_class: int = 250
-    epochs: int | None = None
-    batch: int | None = None
-    rate: float | None = None
-    seed: int = 0
-    threads: int = 2
-    device: str = "auto"
-    numbers: str = "auto"
-    start_from: str = ""
-    fold: str = ""
-    leave_out: list = field(default_factory=list)  # labels that are not learned
-    patience: int | None = None
-    keep: str = KEPT[0]
-    micro_batch: int | None = None
-    options: dict = field(default_factory=dict)
-    format: int = FORMAT
-
-
 class Run:
     """A run folder, for the process that trains and for those who watch."""
+
+    kind: type[Settings] = Settings  # what its settings are read as
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -158,12 +134,12 @@ class Run:
                 f"The run '{self.name}' is from another version (format {values.get('format')}, here {FORMAT}). "
                 "Start it anew."
             )
-        known = {each.name for each in fields(Settings)}
-        if unknown := set(values) - known:
+        known = {setting.name: setting for setting in fields(self.kind)}
+        if unknown := set(values) - set(known):
             raise RunError(f"The run '{self.name}' comes from another version: it sets {', '.join(sorted(unknown))}.")
-        if odd := [each.name for each in fields(Settings) if not _fits(values, each)]:
+        if odd := [name for name, setting in known.items() if not _fits(values, setting)]:
             raise RunError(f"The settings of the run '{self.name}' are broken ({', '.join(odd)}). Start it anew.")
-        return Settings(**values)
+        return self.kind(**values)
 
     def log(self, event: str, **facts: object) -> None:
         """Append one event; a line is written whole."""
@@ -256,7 +232,7 @@ class Silent(Run):
 
 def runs(folder: Path) -> list[Run]:
     """The runs in a folder, the newest first."""
-    found = [Run(each.parent) for each in Path(folder).glob("*/settings.json") if is_name(each.parent.name)]
+    found = [Run(path.parent) for path in Path(folder).glob("*/settings.json") if is_name(path.parent.name)]
     return sorted(found, key=_changed, reverse=True)
 
 
@@ -273,7 +249,7 @@ def _fits(values: dict, wanted: Field) -> bool:
         return wanted.default is not MISSING or wanted.default_factory is not MISSING
     kinds = {"str": str, "int": int, "float": (int, float), "dict": dict, "list": list, "None": type(None)}
     value = values[wanted.name]
-    return not isinstance(value, bool) and any(isinstance(value, kinds[each]) for each in wanted.type.split(" | "))
+    return not isinstance(value, bool) and any(isinstance(value, kinds[kind]) for kind in wanted.type.split(" | "))
 
 
 def _locked(handle: int) -> bool:

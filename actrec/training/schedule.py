@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from actrec.systems import Schedule, System
-from actrec.training.run import KEPT, RunError, Settings
+from actrec.training.run import RunError
+from actrec.training.settings import KEPT, Settings
 
 PATIENCE = {"fine-tune": 8}  # epochs without a better validation after which a preset ends early; 0: never
 

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from actrec.models.crossenh import TwoStream
-from actrec.models.i3d import I3D
-from actrec.models.mdtnet import MDTNet
-from actrec.recognizer import find_weights
-from actrec.systems import System
+from actrec.recognition.recognizer import find_weights
+from actrec.systems import SYSTEMS, System, starting_files
 from actrec.training.run import RunError
 from actrec.weights.cards import WeightsError
-from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.checkpoint import read_checkpoint
-from actrec.weights.convert import i3d_channels, load_i3d, load_imagenet, read_tensors
+from actrec.weights.convert import read_tensors
 from actrec.weights.download import verified
 from actrec.weights.folders import WEIGHTS
 
 
-def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module], system: str, labels: list[str]) -> str:
+def start_from(
+    name: str, network: nn.Module, build: Callable[[int], nn.Module], system: System, labels: list[str]
+) -> str:
     """Put learned weights into a network; a sentence on what was taken.
 
     `name` is a checkpoint, or published files joined as in PATH. Of a checkpoint's classifier (whatever changes its
@@ -33,8 +31,8 @@ def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module],
     if files:
         return " ".join(start_from_file(file, network, system) for file in files)
     card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
-    if card.system != system:
-        raise RunError(f"The weights '{card.name}' are for the system '{card.system}', not for '{system}'.")
+    if card.system != system.name:
+        raise RunError(f"The weights '{card.name}' are for the system '{card.system}', not for '{system.name}'.")
     wanted = network.state_dict()
     fresh = [] if list(card.labels) == labels else [key for key in classifier(build) if key in tensors]
     taken = {key: value for key, value in tensors.items() if key in wanted and key not in fresh}
@@ -44,7 +42,7 @@ def start_from(name: str, network: nn.Module, build: Callable[[int], nn.Module],
     for key, value in taken.items():
         if value.shape != wanted[key].shape:
             raise RunError(
-                f"The weights '{card.name}' do not fit '{system}': '{key}' is {list(value.shape)} there "
+                f"The weights '{card.name}' do not fit '{system.name}': '{key}' is {list(value.shape)} there "
                 f"and {list(wanted[key].shape)} here."
             )
     network.load_state_dict({**wanted, **taken})
@@ -74,19 +72,19 @@ def classifier(build: Callable[[int], nn.Module]) -> list[str]:
 
 
 def published(name: str) -> list[Path]:
-    """The files that a name means: paths, or ImageNet weights of the catalogue; none where it means a checkpoint."""
+    """The files that a name means: paths, or public weights that a recipe names; none where it means a checkpoint."""
     parts = name.split(os.pathsep)
     files = [_file(part) for part in parts]
     if any(files) and not all(files):
         raise RunError(f"There is no file '{parts[files.index(None)]}' to start from.")
-    return [each for each in files if each]
+    return [file for file in files if file]
 
 
 def _file(part: str) -> Path | None:
     if Path(part).is_file():
         return Path(part)
-    entry = CATALOGUE.get(part)
-    if entry is None or entry.kind != "imagenet":
+    entry = starting_files().get(part)
+    if entry is None:
         return None
     file = verified(entry)
     if file is None:
@@ -105,31 +103,19 @@ def try_start(name: str, system: System) -> None:
         return
     network = system.network(2)
     for file in files:
-        start_from_file(file, network, system.name)
+        start_from_file(file, network, system)
 
 
-def start_from_file(path: Path, network: nn.Module, system: str) -> str:
-    """ImageNet weights into a 2-D backbone, or I3D's into the stream with as many input channels."""
+def start_from_file(path: Path, network: nn.Module, system: System) -> str:
+    """Weights that others have published into the network, by the system's recipe; a sentence on what was taken."""
     tensors = read_tensors(path)
-    try:
-        taken = _into(network, tensors)
-    except WeightsError as error:
-        raise WeightsError(f"'{path.name}' cannot start '{system}'. {error}") from None
-    if not taken:
+    if system.published is None:
+        able = ", ".join(other.name for other in SYSTEMS.values() if other.published and other.size == "paper")
         raise RunError(
-            f"'{system}' starts from its own checkpoints only. Files that others have published go into the 2-D "
-            "backbone (mdtnet-paper, tsn, tsm) and into I3D (i3d-rgb, i3d-flow, two-stream, crossenh-paper)."
+            f"'{system.name}' starts from its own checkpoints only. Files that others have published go into {able}."
         )
+    try:
+        taken = system.published.load(network, tensors)
+    except WeightsError as error:
+        raise WeightsError(f"'{path.name}' cannot start '{system.name}'. {error}") from None
     return f"Started from '{path.name}': {taken}; the classifier is new."
-
-
-def _into(network: nn.Module, tensors: Mapping[str, Tensor]) -> str:
-    if isinstance(network, MDTNet):
-        return f"{load_imagenet(network, tensors).loaded} tensors of ImageNet's ResNet"
-    if isinstance(network, TwoStream):
-        name = {3: "rgb", 2: "flow"}.get(i3d_channels(tensors), "rgb")
-        return f"{name} stream, {_into(network.streams[name], tensors)}"
-    if isinstance(network, I3D):
-        found = load_i3d(network, tensors, classifier=False)
-        return f"{found.loaded} tensors of I3D, layout {found.layout}"
-    return ""

@@ -13,11 +13,11 @@ from torch import nn
 
 from actrec.core.number_formats import FLOAT32, NumberFormat
 from actrec.systems import System, Views
-from actrec.training.numbers import arrange_weights
+from actrec.training.distributed import World
+from actrec.training.number_format import arrange_weights
 from actrec.training.objective import Lesson, Objective
 from actrec.training.run import RunError
 from actrec.training.whole_batch import Rows
-from actrec.training.world import World
 
 LONGEST_GRADIENT = 5.0
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from actrec.core.errors import BadValue
 from actrec.models.layers import RandomPlace
-from actrec.refusal import BadValue
-from actrec.training.world import SumOverAll, World
+from actrec.training.distributed import SumOverAll, World
 
 
 @dataclass

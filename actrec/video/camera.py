@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 from actrec.video.clip import Clip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actrec.refusal import BadValue, Refusal
+from actrec.core.errors import BadValue, Refusal
 
 
 class VideoError(Refusal):

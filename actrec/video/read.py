@@ -1,6 +1,6 @@
 """A video file as a Clip: true times, upright, broken packets left out, never more than was asked for.
 
-`read_clip` decodes in this process; for files from strangers use `actrec.video.child.Decoder`.
+`read_clip` decodes in this process; for files from strangers use `actrec.video.sandbox.decoder.Decoder`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from actrec.video.clip import Clip
 from actrec.video.container import check_size, header_of, open_video, probe, scan
-from actrec.video.picture import Converter
+from actrec.video.frame import Converter
 from actrec.video.refusals import refusal
 from actrec.video.request import LIMITS, Header, Limits, Wanted
 from actrec.video.source import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 from actrec.video.clip import VideoError
 
 _SMPTE170M = 6  # AVCOL_SPC_SMPTE170M, the BT.601 matrix that the conversion from RGB uses

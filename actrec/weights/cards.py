@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from actrec.machine import parsed, read_small
-from actrec.refusal import Refusal
+from actrec.core.errors import Refusal
+from actrec.core.files import parsed, read_small
 from actrec.weights.folders import names, settled
 
 FORMAT = 1

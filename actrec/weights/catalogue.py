@@ -1,5 +1,5 @@
 """Public files that the project can fetch when asked: networks, a person detector, clips. Nothing is
-fetched here.
+fetched here. What a paper's network can start from stands in its recipe; `actrec.systems.public_files` has both.
 
 Sums: the clips' and the detectors' are known in full. torchvision prints the first eight digits of its
 files' SHA-256 into their names; where no full sum is known those eight are compared and the full one is
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
 
 FULL = 64  # hexadecimal digits of a SHA-256
 
@@ -48,7 +48,6 @@ class Entry:
 
 PYTORCH = "https://download.pytorch.org/models/"
 TORCHVISION = "BSD-3-Clause (torchvision); trained on Kinetics-400, whose clips keep their owners' rights"
-IMAGENET = "BSD-3-Clause (torchvision); trained on ImageNet, for research"
 
 
 def kinetics(key: str, first_digits: str, megabytes: float, title: str, note: str) -> Entry:
@@ -65,29 +64,6 @@ KINETICS = (
     kinetics("mvit_v1_b", "dbeb1030", 146.6, "MViT v1 B", "78.5 % top-1 (5 clips of 16 frames at 7.5 fps)"),
     kinetics("mvit_v2_s", "ae3be167", 138.3, "MViT v2 S", "80.8 % top-1 (5 clips of 16 frames at 7.5 fps)"),
     kinetics("swin3d_t", "7615ae03", 127.4, "Video Swin T", "77.7 % top-1 (12 clips of 32 frames at 15 fps)"),
-)
-
-BACKBONES = (
-    Entry(
-        "resnet18-imagenet",
-        "imagenet",
-        "ResNet-18",
-        PYTORCH + "resnet18-f37072fd.pth",
-        IMAGENET,
-        "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
-        bytes=46_830_571,
-        note="69.8 % top-1",
-    ),
-    Entry(
-        "resnet50-imagenet",
-        "imagenet",
-        "ResNet-50",
-        PYTORCH + "resnet50-0676ba61.pth",
-        IMAGENET,
-        "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
-        bytes=102_530_333,
-        note="76.1 % top-1, the recipe of the papers' time",
-    ),
 )
 
 YOLO = "https://github.com/ultralytics/assets/releases/download/"
@@ -241,7 +217,7 @@ CLIPS = (
     ),
 )
 
-CATALOGUE: dict[str, Entry] = {entry.key: entry for entry in (*KINETICS, *BACKBONES, *DETECTORS, *CLIPS)}
+CATALOGUE: dict[str, Entry] = {entry.key: entry for entry in (*KINETICS, *DETECTORS, *CLIPS)}
 
 
 def entry(key: str) -> Entry:

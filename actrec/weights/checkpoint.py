@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from actrec.machine import read_small
+from actrec.core.files import read_small
 from actrec.weights.cards import Card, WeightsError, read_card
 from actrec.weights.folders import MOST_BYTES, settled, write_folder
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from actrec.models.i3d import BLOCKS, I3D
-from actrec.models.mdtnet import MDTNet
 from actrec.models.resnet import ResNet
+from actrec.models.torchvision_models import CLASSES, Reference, reference
 from actrec.weights.cards import WeightsError
 from actrec.weights.checkpoint import fill
 
@@ -127,9 +127,18 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
             f"'{path}' is not a weights file that can be read safely: it must hold tensors only."
         ) from None
     found = found.get("state_dict", found) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
+    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
         raise WeightsError(f"'{path}' holds no table of named tensors.")
     return {name.removeprefix("module."): value for name, value in found.items()}
+
+
+def torchvision_model(name: str, file: Path | str, classes: int = CLASSES) -> Reference:
+    """A public model with the weights of a local file in torchvision's layout."""
+    return reference(
+        name,
+        classes,
+        load=lambda network: fill(network, read_tensors(file), "The weights", f"the public model '{name}'"),
+    )
 
 
 def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classifier: bool = True) -> Converted:
@@ -185,24 +194,10 @@ def _as_ours(value: Tensor, like: Tensor, layout: str) -> Tensor:
     return value.to(like.dtype).contiguous()
 
 
-def load_imagenet(network: MDTNet | ResNet, source: Path | str | Mapping[str, Tensor]) -> Converted:
-    """ImageNet weights (torchvision's ResNet) into the 2-D backbone.
-
-    MDT-Net's two embeddings of differences start from the first layer too: its kernel's mean over R, G, B, for each
-    input channel, scaled to the number of channels (ours; so does TSN for its flow network).
-    """
+def load_imagenet(network: ResNet, source: Path | str | Mapping[str, Tensor]) -> Converted:
+    """ImageNet weights (torchvision's ResNet) into a 2-D network; its classifier keeps its start."""
     tensors = dict(source if isinstance(source, Mapping) else read_tensors(source))
-    backbone = network.backbone if isinstance(network, MDTNet) else network
     left_out = tuple(sorted(name for name in tensors if name.startswith("fc.")))
     tensors = {name: value for name, value in tensors.items() if name not in left_out}
-    fill(backbone, tensors, "The ImageNet weights", "the backbone", optional=NOT_NEEDED)
-    if isinstance(network, MDTNet) and network.differences is not None:
-        for embedding in (network.differences.fine[0], network.differences.coarse[0]):
-            _start_from_rgb(embedding, backbone.conv1.weight)
+    fill(network, tensors, "The ImageNet weights", "the backbone", optional=NOT_NEEDED)
     return Converted("torchvision", len(tensors), left_out)
-
-
-@torch.no_grad()
-def _start_from_rgb(conv: nn.Conv2d, kernel: Tensor) -> None:
-    mean = kernel.mean(dim=1, keepdim=True)
-    conv.weight.copy_(mean.expand_as(conv.weight) * (3 / conv.in_channels))

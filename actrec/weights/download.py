@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from actrec.machine import cache_folder
-from actrec.refusal import Refusal
+from actrec.core.errors import Refusal
+from actrec.core.files import cache_folder
 from actrec.weights.catalogue import Entry
 
 CHUNK = 1 << 18

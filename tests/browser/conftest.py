@@ -104,7 +104,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     A square in the corner tells who watches which it is: black while squats are shown, white while arms are raised.
     """
-    from actrec.data import synthetic
+    from actrec import synthetic
 
     path = tmp_path_factory.mktemp("camera") / "film.y4m"
     parts = [camera_film(synthetic, action) for action in ("squat", "raise arms")]

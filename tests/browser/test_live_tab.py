@@ -104,7 +104,7 @@ def test_overlays_are_switched_while_the_demo_loop_runs(page_without_camera):
     page = page_without_camera
     open_tab(page, "Live")
     page.wait_for_selector("#live-note:has-text('No camera was found')", timeout=30_000)
-    page.click("#live-film input")
+    page.click("#live-loop input")
     page.click("[role=option]:has-text('squat')")
     page.click("#live-play")
     page.wait_for_selector("#live-answer .verdict[data-label=squat]", timeout=90_000)

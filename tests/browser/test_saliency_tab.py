@@ -9,7 +9,7 @@ from visitors import open_tab
 
 from actrec.weights.cards import read_card
 from actrec.weights.folders import WEIGHTS
-from demo.lab import FIRST
+from demo.server.services import FIRST
 
 PICTURES = "all => all.map(each => getComputedStyle(each).backgroundImage.length)"
 PANELS = "#saliency-films .strip-frame"

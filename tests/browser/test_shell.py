@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from visitors import come_again, open_tab
 
-from demo.lab import FIRST
 from demo.page import TABS
+from demo.server.services import FIRST
 
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"

@@ -14,7 +14,7 @@ STRANGER = "jumping jack"
 @pytest.fixture(scope="module")
 def films(tmp_path_factory) -> dict[str, list[Path]]:
     """Drawn clips with seeds outside training: three to teach each action, one more to ask about."""
-    from actrec.data import synthetic
+    from actrec import synthetic
     from actrec.video.write import write_mp4
 
     folder = tmp_path_factory.mktemp("films")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from actrec.data.archive import Limits, unpack
-from actrec.data.sets import DataError
+from actrec.data.samples import DataError
 
 
 def pack(path: Path, files: dict[str, bytes | str]) -> Path:

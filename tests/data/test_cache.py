@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from actrec.data.cache import ClipCache, Damaged, content_hash, read_entry, write_entry
 from actrec.data.reading import FILES, ClipSettings, fitted, read_frames, thinned
-from actrec.data.sets import DataError, Sample
+from actrec.data.samples import DataError, Sample
 from actrec.video import Clip, VideoError
 from actrec.video.write import write_mp4
 
@@ -90,7 +90,7 @@ def test_a_new_process_finds_what_an_old_one_kept_and_needs_no_decoder(cache, vi
     frames = cache.read(video, SMALL).frames
     program = (
         "import sys; sys.modules.update(dict.fromkeys(['av', 'torch', 'gradio', 'ultralytics']))\n"
-        "import pathlib; from actrec.data.cache import ClipCache; from actrec.data.sets import Sample\n"
+        "import pathlib; from actrec.data.cache import ClipCache; from actrec.data.samples import Sample\n"
         "from actrec.data.reading import ClipSettings\n"
         f"clip = ClipCache(pathlib.Path({str(cache.folder)!r})).read(\n"
         f"    Sample(pathlib.Path({str(video.path)!r}), 0), ClipSettings(size=32, frames=6))\n"

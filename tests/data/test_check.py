@@ -12,10 +12,12 @@ from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, cross_val_pre
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from actrec.data import copies
+from actrec.data import duplicates
 from actrec.data.check import examine, header_facts, ready_to_train, shortcut, shortcut_auroc
+from actrec.data.datasets import DataSet
+from actrec.data.open import open_set
 from actrec.data.protocols import Fold
-from actrec.data.sets import Broken, DataError, DataSet, Sample, open_set
+from actrec.data.samples import Broken, DataError, Sample
 from actrec.video.write import write_mp4
 
 
@@ -116,8 +118,8 @@ def test_two_takes_in_one_place_are_no_copies_and_a_mirrored_one_is():
     ground = np.median(one, axis=0)
     second_take = np.where(other == 240, 240, ground[None])
     tiny = np.stack([small(x) for x in (one, second_take, one[:, :, ::-1])])
-    assert np.corrcoef(tiny[0].mean(axis=0).ravel(), tiny[1].mean(axis=0).ravel())[0, 1] > copies.ALIKE
-    assert [(a, b) for a, b, _ in copies.same_take(tiny)] == [(0, 2)]
+    assert np.corrcoef(tiny[0].mean(axis=0).ravel(), tiny[1].mean(axis=0).ravel())[0, 1] > duplicates.ALIKE
+    assert [(a, b) for a, b, _ in duplicates.same_take(tiny)] == [(0, 2)]
 
 
 def test_still_clips_are_judged_by_their_picture(rng):
@@ -125,22 +127,22 @@ def test_still_clips_are_judged_by_their_picture(rng):
     noisy = np.clip(one.astype(int) + rng.integers(-3, 4, one.shape), 0, 255).astype(np.uint8)
     flat = np.zeros_like(one)
     tiny = np.stack([small(x) for x in (one, other, noisy, flat)])
-    assert [(a, b) for a, b, _ in copies.same_take(tiny)] == [(0, 2)]
+    assert [(a, b) for a, b, _ in duplicates.same_take(tiny)] == [(0, 2)]
 
 
 def small(frames):
     from actrec.video import Clip
 
-    return copies.signature(Clip(np.ascontiguousarray(frames).astype(np.uint8), np.arange(len(frames)) / 12))
+    return duplicates.signature(Clip(np.ascontiguousarray(frames).astype(np.uint8), np.arange(len(frames)) / 12))
 
 
 def test_takes_are_linked_through_others():
-    assert copies.takes(6, [(0, 1, 1.0), (3, 1, 0.9), (4, 5, 0.9)]) == [[0, 1, 3], [4, 5]]
+    assert duplicates.takes(6, [(0, 1, 1.0), (3, 1, 0.9), (4, 5, 0.9)]) == [[0, 1, 3], [4, 5]]
 
 
 def test_known_groups_are_not_replaced_by_takes():
     dataset = replace(counted(2, 2), samples=tuple(replace(s, group="ann") for s in counted(2, 2).samples))
-    assert copies.keep_together(dataset, [(0, 1, 1.0)]) is dataset
+    assert duplicates.keep_together(dataset, [(0, 1, 1.0)]) is dataset
 
 
 @pytest.mark.parametrize("grouped", [True, False])

@@ -11,17 +11,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from actrec.core.errors import BadValue
 from actrec.data import drawn
 from actrec.data.drawn import actions_of, drawn_source, gallery_clips, make_room
 from actrec.data.reading import ClipSettings
-from actrec.data.sets import DataError
-from actrec.data.synthetic import ACTIONS, render
-from actrec.data.synthetic.skeleton import Body, pose
+from actrec.data.samples import DataError
 from actrec.evaluation.evaluate import open_trial
-from actrec.refusal import BadValue
+from actrec.synthetic import ACTIONS, render
+from actrec.synthetic.skeleton import Body, pose
 from actrec.systems import named
-from actrec.training.material import look_first, open_material, parts
-from actrec.training.run import RunError, Settings
+from actrec.training.load_data import look_first, open_material, parts
+from actrec.training.run import RunError
+from actrec.training.settings import Settings
 from actrec.weights.cards import Card
 
 Usage = namedtuple("Usage", "total used free")

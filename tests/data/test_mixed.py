@@ -3,7 +3,7 @@
 import numpy as np
 
 from actrec.data.mixed import mixed
-from actrec.data.split import Source, Split
+from actrec.data.sources import Source, Split
 from actrec.video import Clip
 
 

@@ -13,12 +13,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from actrec.commands import data as command
+from actrec.cli import data as command
 from actrec.data.check import examine
 from actrec.data.clips import clips_source, prepare
+from actrec.data.datasets import merge
+from actrec.data.open import open_set
 from actrec.data.pack import PackReader, open_pack, write_pack
 from actrec.data.reading import FILES, ClipSettings, fitted, thinned
-from actrec.data.sets import DataError, Sample, merge, open_set
+from actrec.data.samples import DataError, Sample
 from actrec.video.write import write_mp4
 
 
@@ -95,7 +97,7 @@ def test_a_pack_needs_no_decoder_and_goes_to_a_child_process(pack):
     assert np.array_equal(pickle.loads(pickle.dumps(pack)).read(3, ClipSettings(40, frames=4)).frames, clip.frames)
     program = (
         "import sys; sys.modules.update(dict.fromkeys(['av', 'torch', 'gradio', 'ultralytics']))\n"
-        "from actrec.data.sets import open_set; from actrec.data.reading import ClipSettings\n"
+        "from actrec.data.open import open_set; from actrec.data.reading import ClipSettings\n"
         f"print(int(open_set({str(pack.reader.path)!r}).read(3, ClipSettings(40, frames=4)).frames.sum()))"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from actrec.data.clips import choose_fold
+from actrec.data.datasets import DataSet
+from actrec.data.open import open_set
 from actrec.data.protocols import Fold, folds, hold_out, leave_one_group_out, official, straddling
-from actrec.data.sets import DataError, DataSet, Sample, open_set
+from actrec.data.samples import DataError, Sample
 
 
 def made(labels, groups=None, parts=None) -> DataSet:

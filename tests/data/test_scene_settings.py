@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.data.synthetic import render, scenery
-from actrec.data.synthetic.camera import draw_view, place_camera
-from actrec.data.synthetic.scene import ANY, HARD, PLAIN, bystanders, draw_stage
-from actrec.data.synthetic.skeleton import Body
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.synthetic import render, scenery
+from actrec.synthetic.camera import draw_view, place_camera
+from actrec.synthetic.scene import ANY, HARD, PLAIN, bystanders, draw_stage
+from actrec.synthetic.skeleton import Body
 
 TIMES = np.arange(24) / 12.5
 

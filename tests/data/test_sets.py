@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from actrec.data.datasets import merge
+from actrec.data.open import open_folder, open_set
 from actrec.data.published import hmdb51_lists, kth_sequences, recognise, ucf101_lists
 from actrec.data.reading import ClipSettings
-from actrec.data.sets import DataError, merge, must_be_writable, open_folder, open_set
+from actrec.data.samples import DataError, must_be_writable
 
 
 def lay(root: Path, *files: str) -> Path:

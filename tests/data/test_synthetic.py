@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from actrec.commands import sheet
-from actrec.data.synthetic import ACTIONS, INTERACTIONS, PAIRS, SIX, captures, make, render
-from actrec.data.synthetic.camera import FRAMINGS
-from actrec.data.synthetic.captures import replay
-from actrec.data.synthetic.skeleton import INDEX, Body
+from actrec.cli import sheet
+from actrec.synthetic import ACTIONS, INTERACTIONS, PAIRS, SIX, captures, make, render
+from actrec.synthetic.camera import FRAMINGS
+from actrec.synthetic.captures import replay
+from actrec.synthetic.skeleton import INDEX, Body
 
 
 def test_a_seed_gives_one_clip_and_another_seed_another():
@@ -25,7 +25,7 @@ def test_a_seed_gives_one_clip_and_another_seed_another():
 
 def test_a_new_process_draws_the_same_clip():
     code = (
-        "import zlib; from actrec.data.synthetic import render;"
+        "import zlib; from actrec.synthetic import render;"
         "print(zlib.crc32(render('clap', 3, frames=3).frames.tobytes()))"
     )
     out = [
@@ -101,7 +101,7 @@ def test_the_sheet_shows_a_row_per_scene(tmp_path):
 
 def test_rendering_needs_no_decoder_and_no_page():
     code = (
-        "import sys, actrec.data.synthetic, actrec.commands.sheet;"
+        "import sys, actrec.synthetic, actrec.cli.sheet;"
         "sys.exit(any(m in sys.modules for m in ('av', 'gradio', 'ultralytics', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

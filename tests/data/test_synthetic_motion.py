@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.data.synthetic import ACTIONS
-from actrec.data.synthetic.skeleton import ANKLE, HIP, INDEX, KNEE, SHOULDER, WRIST, Body, pose
+from actrec.synthetic import ACTIONS
+from actrec.synthetic.skeleton import ANKLE, HIP, INDEX, KNEE, SHOULDER, WRIST, Body, pose
 
 SEEDS = range(24)
 TIMES = np.arange(48) / 8.0  # long enough for one whole repetition of everything

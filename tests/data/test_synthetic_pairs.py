@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.data.synthetic import PAIRS
-from actrec.data.synthetic.skeleton import ANKLE, INDEX, SHOULDER, WRIST, Body, pose
+from actrec.synthetic import PAIRS
+from actrec.synthetic.skeleton import ANKLE, INDEX, SHOULDER, WRIST, Body, pose
 
 SEEDS = range(20)
 TIMES = np.arange(64) / 8.0

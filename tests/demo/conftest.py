@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo import locks
-from demo.guests import Guests
-from demo.lab import Lab
 from demo.page import serve
+from demo.server import access
+from demo.server.gradio_patches import LivingQueue
+from demo.server.services import Services
+from demo.server.visitor_files import Guests
 
 ROOT = Path(__file__).resolve().parents[2]
 API = "/gradio_api"
@@ -25,6 +26,7 @@ class Page:
         self.address, self.files, self.guests = address, files, guests
         self.reached: list[object] = []
         self.sessions: dict[str, object] = {}
+        self.queue: LivingQueue
 
     def get(self, path: str = "/", method: str = "GET", **rest: object) -> httpx.Response:
         return httpx.request(method, self.address + path, timeout=60, **rest)
@@ -32,6 +34,10 @@ class Page:
     def cookie(self) -> str:
         """Of a new visitor."""
         return self.get("/").cookies["actrec-visitor"]
+
+    def restarts(self) -> int:
+        """How often the queue had to be started again."""
+        return self.get("/healthz").json()["restarts"]
 
     def upload(self, content: bytes, cookie: str = "", name: str = "a.mp4") -> httpx.Response:
         cookies = {"actrec-visitor": cookie} if cookie else {}
@@ -57,24 +63,24 @@ def page(tmp_path_factory) -> Iterator[Page]:
     connect, resolve = socket.socket.connect, socket.getaddrinfo
 
     def watched(self: socket.socket, address: object) -> None:
-        if self.family != socket.AF_UNIX and not locks.is_loopback(str(address[0])):
+        if self.family != socket.AF_UNIX and not access.is_loopback(str(address[0])):
             page.reached.append(address)
             raise OSError("no network in this test")
         connect(self, address)
 
     def resolved(host: object, *rest: object, **more: object) -> list:
-        if host and not locks.is_loopback(str(host)) and host != "0.0.0.0":
+        if host and not access.is_loopback(str(host)) and host != "0.0.0.0":
             page.reached.append(host)
             raise OSError("no network in this test")
         return resolve(host, *rest, **more)
 
     patched.setattr(socket.socket, "connect", watched)
     patched.setattr(socket, "getaddrinfo", resolved)
-    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
-    blocks = serve(lab, "127.0.0.1", port, guests)
-    page.sessions = blocks.state_holder.session_data
-    lab.start()
+    services = Services(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
+    blocks = serve(services, "127.0.0.1", port, guests)
+    page.sessions, page.queue = blocks.state_holder.session_data, blocks._queue
+    services.start()
     yield page
     blocks.close()
-    lab.close()
+    services.close()
     patched.undo()

@@ -12,9 +12,11 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from demo import api, clip, teach, train
-from demo.lab import Lab
-from demo.trainings import Trainings, examined, from_taught, from_zip
+from demo import api
+from demo.server.services import Services
+from demo.shared.answer import taught_answer
+from demo.shared.trainings import Trainings, examined, from_taught, from_zip
+from demo.tabs import clip, teach, train
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "video"))  # for `corpus`, which is no package of its own
@@ -27,11 +29,11 @@ KINDS = (
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Iterator[Lab]:
-    lab = Lab(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
-    lab.start()
-    yield lab
-    lab.close()
+def services(tmp_path_factory) -> Iterator[Services]:
+    services = Services(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
+    services.start()
+    yield services
+    services.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +57,12 @@ def upload(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_broken_clip_is_refused_in_every_tab(lab, broken, upload, kind):
+def test_every_kind_of_broken_clip_is_refused_in_every_tab(services, broken, upload, kind):
     path = broken[kind][0]
     calls = {
-        "clip": lambda up: clip.classify(lab, up, None, clip.OWN, None),
-        "teach": lambda up: teach.learn(lab, None, None, "wave", False, up, None),
-        "api": lambda up: api.classify(lab, up, "", False, None),
+        "clip": lambda up: clip.classify(services, up, None, clip.OWN, None),
+        "teach": lambda up: teach.learn(services, None, None, "wave", False, up, None),
+        "api": lambda up: api.classify(services, up, "", False, None),
     }
     for name, call in calls.items():
         with pytest.raises(gr.Error) as refused:
@@ -70,41 +72,41 @@ def test_every_kind_of_broken_clip_is_refused_in_every_tab(lab, broken, upload, 
         assert upload.left() == [], name
 
 
-def test_one_broken_clip_among_good_ones_is_said_and_the_others_are_learned(lab, broken, upload, monkeypatch):
+def test_one_broken_clip_among_good_ones_is_said_and_the_others_are_learned(services, broken, upload, monkeypatch):
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
     good = ROOT / "assets/examples/squat.mp4"
     files = [upload(good), upload(broken["text"][0], "<img src=x>.mp4"), upload(good, "again.mp4")]
-    taught = teach.learn(lab, None, None, "<b>knees</b>", False, None, files)
+    taught = teach.learn(services, None, None, "<b>knees</b>", False, None, files)
     assert len(taught.lessons) == 2 and upload.left() == []
     assert len(said) == 1 and "&lt;img src=x&gt;" in said[0] and "<img" not in said[0]
-    for shown in (teach.classes(taught), taught.map(), teach.answer(taught, taught.lessons[0].codes[0])):
+    for shown in (teach.classes(taught), taught.map(), taught_answer(taught, taught.lessons[0].codes[0]).html()):
         assert "<b>knees" not in shown and "knees" in shown
 
 
-def test_a_refused_clip_leaves_what_was_taught_as_it_was(lab, broken, upload):
+def test_a_refused_clip_leaves_what_was_taught_as_it_was(services, broken, upload):
     good = ROOT / "assets/examples/squat.mp4"
-    taught = teach.learn(lab, None, None, "knees", False, upload(good), None)
+    taught = teach.learn(services, None, None, "knees", False, upload(good), None)
     before = taught.lessons
     with pytest.raises(gr.Error):
-        teach.learn(lab, taught, None, "more", False, upload(broken["noise"][0]), None)
+        teach.learn(services, taught, None, "more", False, upload(broken["noise"][0]), None)
     assert taught.lessons is before
 
 
-def test_what_is_no_taught_set_is_refused_and_gone(lab, upload, tmp_path):
+def test_what_is_no_taught_set_is_refused_and_gone(services, upload, tmp_path):
     bomb = tmp_path / "set.taught"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("../evil", bytes(1 << 20))
     with pytest.raises(gr.Error, match="not a set of taught actions"):
-        teach.bring(lab, upload(bomb))
+        teach.bring(services, upload(bomb))
     assert upload.left() == []
 
 
-def test_a_set_goes_out_and_comes_back(lab, upload):
+def test_a_set_goes_out_and_comes_back(services, upload):
     good = ROOT / "assets/examples/squat.mp4"
-    taught = teach.learn(lab, None, None, "knees", False, None, [upload(good), upload(good, "b.mp4")])
+    taught = teach.learn(services, None, None, "knees", False, None, [upload(good), upload(good, "b.mp4")])
     out = Path(teach.export(taught))
-    back = teach.bring(lab, str(out))
+    back = teach.bring(services, str(out))
     assert back.labels == ("knees",) and len(back.lessons[0].film) > 1000
     assert upload.left() == []
 
@@ -119,7 +121,7 @@ def test_a_set_goes_out_and_comes_back(lab, upload):
         ({"wave/1.mp4": "no video", "clap/1.mp4": "neither"}, "None of the 2 clips"),
     ],
 )
-def test_hostile_zips_are_refused_and_gone(lab, upload, tmp_path, files, says):
+def test_hostile_zips_are_refused_and_gone(services, upload, tmp_path, files, says):
     path = tmp_path / "clips.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -149,12 +151,12 @@ def test_a_strangers_clips_are_never_decoded_by_the_page_itself(upload, tmp_path
     assert examined(folder) == told[1:]
 
 
-def test_what_was_taught_becomes_a_data_set(lab, upload, tmp_path):
+def test_what_was_taught_becomes_a_data_set(services, upload, tmp_path):
     taught = None
     for name in ("squat", "wave"):
         example = ROOT / f"assets/examples/{name}.mp4"
         taught = teach.learn(
-            lab, taught, None, f"{name}/../x", False, None, [upload(example), upload(example, "b.mp4")]
+            services, taught, None, f"{name}/../x", False, None, [upload(example), upload(example, "b.mp4")]
         )
     folder = Path(from_taught(Trainings(tmp_path / "runs"), taught))
     assert sorted(each.name for each in folder.iterdir()) == ["squat-..-x", "wave-..-x"]

@@ -10,10 +10,12 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from demo import choice, teach, train
-from demo.lab import Lab
-from demo.look import table, verdict
-from demo.trainings import Trainings, line, start
+from demo.server.services import Services
+from demo.shared import weights_picker
+from demo.shared.answer import taught_answer
+from demo.shared.html import table, verdict
+from demo.shared.trainings import Trainings, line, start
+from demo.tabs import teach, train
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS_CODE = {
@@ -38,14 +40,14 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
         with pytest.raises(gr.Error, match="Others use this page"):
             shared.confined(each)
         with pytest.raises(gr.Error, match="Others use this page"):
-            start(shared, "a", each, "asym3d", "scratch", "", 1, 1)
+            start(shared, {"name": "a", "data": each, "system": "asym3d"})
     assert Trainings(tmp_path / "runs").confined("/etc") == "/etc"
 
 
 def test_a_visitor_learns_from_no_other_visitors_clips(tmp_path, monkeypatch):
     shared, folders = Trainings(tmp_path / "runs", []), {}
     for guest in ("one", "two"):
-        monkeypatch.setattr("demo.trainings.current_guest", lambda guest=guest: guest)
+        monkeypatch.setattr("demo.shared.trainings.current_guest", lambda guest=guest: guest)
         folders[guest] = shared.fresh_data()
         (folders[guest] / "class").mkdir(parents=True)
     mine, other = folders["two"], folders["one"]
@@ -61,15 +63,16 @@ def test_what_was_looked_at_is_what_is_learned_from(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "mine")
     shared, begun = Trainings(tmp_path / "runs", [tmp_path / "mine"]), []
     monkeypatch.setattr(shared, "begin", lambda *told: begun.append(told))
-    start(shared, "a", f"synthetic:six+{tmp_path}/link/../link", "asym3d", "scratch", "", 1, 1)
-    assert begun[0][1][1] == f"--data=synthetic:six+{tmp_path}/mine"
+    start(shared, {"name": "a", "data": f"synthetic:six+{tmp_path}/link/../link", "system": "asym3d"})
+    words = begun[0][1]
+    assert words[words.index("--data") + 1] == f"synthetic:six+{tmp_path}/mine"
 
 
 def test_weights_go_by_name_and_never_by_path():
-    lab = Lab(ROOT / "weights", "cpu")
+    services = Services(ROOT / "weights", "cpu")
     for name in ("../weights/asym3d-synthetic", str(ROOT / "weights" / "asym3d-synthetic"), ".."):
         with pytest.raises(Exception, match="name of their folder"):
-            lab._open(name)
+            services._open(name)
 
 
 def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch):
@@ -80,17 +83,18 @@ def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch)
         card = folder / "asym3d-synthetic" / "card.json"
         card.write_text(card.read_text().replace('"wave"', f'"{label}"'))
     monkeypatch.chdir(other)
-    assert "wave" in Lab(mine, "cpu")._open("asym3d-synthetic").labels
+    assert "wave" in Services(mine, "cpu")._open("asym3d-synthetic").labels
     with pytest.raises(Exception, match="name of their folder"):
-        Lab(tmp_path / "none", "cpu")._open("asym3d-synthetic")
+        Services(tmp_path / "none", "cpu")._open("asym3d-synthetic")
     trainings, begun = Trainings(tmp_path / "runs", weights=mine), []
     monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told[1]))
-    start(trainings, "a", "synthetic:six", "asym3d", "scratch", "asym3d-synthetic", 1, 2)
-    start(trainings, "b", "synthetic:six", "asym3d", "scratch", "at random", 1, 2)
+    asked = {"data": "synthetic:six", "system": "asym3d", "preset": "scratch", "epochs": 1, "clips_per_class": 2}
+    start(trainings, {**asked, "name": "a", "start_from": "asym3d-synthetic"})
+    start(trainings, {**asked, "name": "b", "start_from": "at random"})
     assert begun[0][begun[0].index("--start-from") + 1] == str(mine / "asym3d-synthetic")
     assert "--start-from" not in begun[1]
-    asked = ("synthetic:six", "asym3d", "scratch", "asym3d-all", 1, 2)
-    assert "--start-from weights/asym3d-all" in line(Trainings(tmp_path), "a", *asked)
+    asked |= {"name": "a", "start_from": "asym3d-all"}
+    assert "--start-from weights/asym3d-all" in line(Trainings(tmp_path), asked)
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "/tmp/x", "a/b", "..", "<b>"])
@@ -98,7 +102,7 @@ def test_a_runs_name_stays_a_name(tmp_path, name, monkeypatch):
     trainings, begun = Trainings(tmp_path), []
     monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told))
     try:
-        start(trainings, name, "synthetic:six", "asym3d", "scratch", "", 1, 1)
+        start(trainings, {"name": name, "data": "synthetic:six", "system": "asym3d", "epochs": 1})
     except gr.Error:
         assert name == ".."
         return
@@ -114,7 +118,7 @@ def test_the_words_of_a_run_are_not_read_from_elsewhere(tmp_path):
     (tmp_path / "secret.txt").write_text("the secret\n")
     assert "the last words" in train.summary(trainings, "mine")
     for name in ("/../secret", "/" + "../" * 12 + f"{tmp_path}/secret"[1:], "a\0b", "x" * 300):
-        for shown in (train.summary(trainings, name), *map(str, train.look(trainings, name, None))):
+        for shown in (train.summary(trainings, name), str(train.show(trainings, name, None))):
             assert "the secret" not in shown
         assert "There is no run of this name" in train.summary(trainings, name)
 
@@ -122,14 +126,15 @@ def test_the_words_of_a_run_are_not_read_from_elsewhere(tmp_path):
 def test_names_and_labels_are_escaped_everywhere(tmp_path):
     from dataclasses import replace
 
-    from actrec import charts
-    from actrec.taught import Lesson, Taught
-    from actrec.training.run import Run, Settings
-    from demo.toast import refusal
+    from actrec.figures import charts
+    from actrec.recognition.taught import Lesson, Taught
+    from actrec.training.run import Run
+    from actrec.training.settings import Settings
+    from demo.shared.toasts import refusal
 
-    card = replace(next(iter(Lab().cards.values())), name=HTML, labels=[HTML, "b"], trained_on=HTML, people=HTML)
-    lab = Lab(tmp_path)
-    lab._cards = ((), {"x": card})
+    card = replace(next(iter(Services().cards.values())), name=HTML, labels=[HTML, "b"], trained_on=HTML, people=HTML)
+    services = Services(tmp_path)
+    services._cards = ((), {"x": card})
     codes = np.eye(4, dtype=np.float32)
     lessons = tuple(Lesson(HTML if row < 2 else "b", codes[row : row + 1], HTML, b"") for row in range(4))
     taught = Taught(weights="x", sha256="", lessons=lessons, name=HTML)
@@ -137,12 +142,12 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
     run = Run.create(tmp_path / "r", Settings(system="asym3d", data=HTML, name=HTML))
     run.set_status("failed", HTML)
     shown = {
-        "about": choice.about(lab, "x"),
+        "about": weights_picker.about(services, "x"),
         "table": table((HTML,), [(HTML,), ("1" + HTML,)], HTML),
         "verdict": verdict(HTML, True, HTML),
         "classes": teach.classes(taught),
         "map": taught.map(),
-        "answer": teach.answer(taught, codes[0]),
+        "answer": taught_answer(taught, codes[0]).html(),
         "state": teach.state_of(taught),
         "run": train.summary(trainings, "r"),
         "starting": train.summary(trainings, HTML),

@@ -8,13 +8,14 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from actrec import doctor
+from actrec.cli import machine_report
 from actrec.core import number_formats
 from actrec.core.number_formats import Finding
 from actrec.training.run import Run, Settings
-from demo import status, train
-from demo.lab import Lab
-from demo.trainings import Trainings, resume, slower, start
+from demo.server.services import Lab
+from demo.shared import status_strip
+from demo.shared.trainings import Trainings, resume, slower, start
+from demo.tabs import train
 
 STOPPED = "The loss or its gradient is not a number any more. Go on with a third of the learning rate."
 
@@ -32,31 +33,35 @@ def run_of(lab: Lab, name: str, state: str, **facts: object) -> Run:
 
 
 def test_a_failed_training_is_a_red_badge_until_it_is_resumed_removed_or_a_newer_one_starts(lab):
-    assert status.failed(lab) == "" and "<b>Training</b>none" in status.strip(lab)
+    assert status_strip.failed(lab) == "" and "<b>Training</b>none" in status_strip.strip(lab)
     run_of(lab, "older", "finished")
     run = run_of(lab, "mine", "failed")
-    assert status.failed(lab) == "mine failed: see the Train tab"
-    assert '<span class="broken" title=""><b>Training</b>mine failed' in status.strip(lab)
+    assert status_strip.failed(lab) == "mine failed: see the Train tab"
+    assert '<span class="broken" title=""><b>Training</b>mine failed' in status_strip.strip(lab)
     run.set_status("running", "Epoch 1 of 2.")
-    assert 'class="broken"' not in status.strip(lab) and "mine, running" in status.strip(lab)
+    assert 'class="broken"' not in status_strip.strip(lab) and "mine, running" in status_strip.strip(lab)
     run.set_status("failed", STOPPED)
     newer = run_of(lab, "newer", "stopped")
-    assert status.failed(lab) == ""
+    assert status_strip.failed(lab) == ""
     (newer.folder / "settings.json").unlink()
-    assert status.failed(lab)
+    assert status_strip.failed(lab)
     (run.folder / "settings.json").unlink()
-    assert status.failed(lab) == ""
+    assert status_strip.failed(lab) == ""
 
 
 def test_formats_that_were_refused_are_named_in_the_status_line_and_by_doctor(lab, tmp_path, monkeypatch):
     monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))
-    assert "Number format" not in status.strip(lab) and list(doctor.number_formats()) == []
+    assert "Number format" not in status_strip.strip(lab) and list(machine_report.number_formats()) == []
     finding = Finding("float32 contiguous", {}, {"bfloat16 channels-last": "mm of [2, 2] is inf away"})
     number_formats.remember_finding("training asym3d", 2, finding)
-    told = status.strip(lab)
+    told = status_strip.strip(lab)
     assert "float32 where bfloat16 failed its check" in told and "for training asym3d: mm of [2, 2]" in told
-    (found,) = doctor.number_formats()
-    assert found.state == doctor.NOTE and "training asym3d: mm of [2, 2] is inf away" in found.says and found.remedy
+    (found,) = machine_report.number_formats()
+    assert (
+        found.state == machine_report.NOTE
+        and "training asym3d: mm of [2, 2] is inf away" in found.says
+        and found.remedy
+    )
 
 
 @pytest.fixture

@@ -18,12 +18,17 @@ import pytest
 import torch
 
 from actrec.explain.over_time import Windows
-from actrec.recognizer import Recognizer
+from actrec.models.layers import for_inference
+from actrec.recognition.engines.engine import Answer
+from actrec.recognition.engines.torch_engine import TorchEngine
+from actrec.recognition.recognizer import Recognizer
+from actrec.systems import Views
 from actrec.video import VideoError
 from actrec.video.read import read_clip
-from demo import clip, embeddings, motion, saliency, teach, trainings
-from demo.files import fresh_file
-from demo.lab import Lab
+from demo.server.services import Services
+from demo.shared import trainings
+from demo.shared.files import fresh_file
+from demo.tabs import clip, embeddings, motion, saliency, teach
 
 ROOT = Path(__file__).resolve().parents[2]
 WAVE = ROOT / "assets/examples/wave.mp4"
@@ -31,11 +36,11 @@ NAME = "asym3d-synthetic"
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    lab = Lab(ROOT / "weights", "cpu")
-    lab.start()
-    yield lab
-    lab.close()
+def services() -> Iterator[Services]:
+    services = Services(ROOT / "weights", "cpu")
+    services.start()
+    yield services
+    services.close()
 
 
 @pytest.fixture
@@ -44,14 +49,15 @@ def on_gpu() -> Recognizer:
     if torch.cuda.is_available():
         return Recognizer.load(ROOT / "weights" / NAME, "cuda")
     recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
-    recognizer._spare = copy.deepcopy(recognizer.network).float()
     recognizer.device = torch.device("cuda")
+    recognizer._engine = TorchEngine(recognizer.system, recognizer._plain, torch.device("cpu"))
+    recognizer._engine.device = recognizer.device
     return recognizer
 
 
-def test_a_gpu_that_is_gone_leaves_the_answer_to_the_processor_and_says_so(on_gpu, lab, monkeypatch):
+def test_a_gpu_that_is_gone_leaves_the_answer_to_the_processor_and_says_so(on_gpu, services, monkeypatch):
     film = read_clip(WAVE, short_side=120)
-    wanted = lab.recognizer(NAME).predict(film)
+    wanted = services.recognizer(NAME).predict(film)
     if torch.cuda.is_available():
         monkeypatch.setattr(on_gpu.system.__class__, "tensors", _lost(on_gpu.system.__class__.tensors))
     found = on_gpu.predict(film)
@@ -71,24 +77,21 @@ def _lost(tensors):
 
 def test_a_gpu_without_memory_is_told_in_the_status_strip(lab, monkeypatch):
     recognizer = copy.copy(lab.recognizer(NAME))
-    recognizer._spare, recognizer._lock = copy.deepcopy(recognizer.network).float(), threading.Lock()
-    broken = copy.deepcopy(recognizer.network)
-    broken.code = _no_memory
-    recognizer._network = broken
+    recognizer._lock, recognizer.device = threading.Lock(), torch.device("cuda")
+    recognizer._engine = SimpleNamespace(name="PyTorch bfloat16 channels-last", answer=_no_memory)
     monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], recognizer))
-    answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)[0]
+    answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None).answer
     assert "wave" in answer
-    assert "no memory left" in lab.say()
+    assert "no memory left" in services.say()
 
 
-def _no_memory(**_: torch.Tensor) -> torch.Tensor:
+def _no_memory(_: list[Views]) -> Answer:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def test_what_is_wrong_with_the_network_itself_is_not_hidden(lab):
     recognizer = copy.copy(lab.recognizer(NAME))
-    recognizer._network = copy.deepcopy(recognizer.network)
-    recognizer._network.code = _no_memory
+    recognizer._engine = SimpleNamespace(name="PyTorch float32 contiguous", answer=_no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         recognizer.predict(read_clip(WAVE, short_side=120))
 
@@ -109,36 +112,36 @@ def full(tmp_path, monkeypatch) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_sentence(lab, full, monkeypatch):
+def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_sentence(services, full, monkeypatch):
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    answer, *_, film, result = clip.classify(lab, str(WAVE), NAME, clip.OWN, None)
-    assert "wave" in answer and film is None and "no room left" in said[0]
+    shown = clip.classify(services, str(WAVE), NAME, clip.OWN, None)
+    assert "wave" in shown.answer and shown.salience is None and "no room left" in said[0]
     with pytest.raises(gr.Error, match="no room left"):
-        clip.files(lab, result)
-    _, clues, _ = motion.look(lab, str(WAVE), "dis", 0)
+        clip.files(services, shown.result)
+    clues = motion.find(services, str(WAVE), "dis", 0).watched
     with pytest.raises(gr.Error, match="no room left"):
-        motion.watch(lab, "salience", clues)
-    taught = teach.learn(lab, None, NAME, "wave", False, None, [str(WAVE)])
+        motion.watch("salience", clues)
+    taught = teach.learn(services, None, NAME, "wave", False, None, [str(WAVE)])
     with pytest.raises(gr.Error, match=r"no room left|No space left"):
         teach.export(taught)
     kept = {each for each in full.rglob("*") if each.is_file() and each.stat().st_size}
     assert kept == {full / "filler"}  # nothing half written
 
 
-def test_a_disk_that_fills_half_way_is_a_sentence_too(lab, tmp_path, monkeypatch):
+def test_a_disk_that_fills_half_way_is_a_sentence_too(services, tmp_path, monkeypatch):
     def no_room(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/a/place/that/is/no/ones/business")
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(lab, "write", lambda path, *_: path)
+    monkeypatch.setattr("actrec.video.write.write_mp4", lambda path, *_: path)
     monkeypatch.setattr(Path, "write_text", no_room)
     with pytest.raises(gr.Error, match="no room left"):
-        clip.files(lab, clip.Result(str(WAVE), {}, ()))
+        clip.files(services, clip.Result(str(WAVE), {}, ()))
     monkeypatch.setattr("actrec.video.write.write_mp4", no_room)
     film = SimpleNamespace(frames=None, fps=None)
     with pytest.raises(gr.Error, match="no room left"):
-        embeddings.play(lab, SimpleNamespace(gallery=SimpleNamespace(clip=lambda _: film, labels=["wave"])), 0)
+        embeddings.play(services, SimpleNamespace(gallery=SimpleNamespace(clip=lambda _: film, labels=["wave"])), 0)
     run = SimpleNamespace(ask_to=no_room, forget=no_room, status=lambda: {"state": "paused"})
     monkeypatch.setattr(trainings, "chosen", lambda *_: run)
     for act in (partial(trainings.ask, None, "stop"), partial(trainings.resume, None)):
@@ -154,21 +157,23 @@ def test_any_label_can_be_part_of_a_files_name(tmp_path, monkeypatch, name):
     assert path.suffix == ".mp4" and path.parent.parent == tmp_path
 
 
-def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(lab, tmp_path):
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(services, tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(VideoError, match="not a file"):
-        lab.read(tmp_path / "pipe.mp4")
+        services.read(tmp_path / "pipe.mp4")
 
 
 def test_a_gpu_that_fails_while_a_network_is_looked_into_is_told_and_the_next_press_does_without(
-    on_gpu, lab, monkeypatch
+    on_gpu, services, monkeypatch
 ):
-    monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], on_gpu))
+    monkeypatch.setitem(services._recognizers, NAME, (services._recognizers[NAME][0], on_gpu))
+    if not torch.cuda.is_available():  # the network is there, what it computes fails
+        monkeypatch.setattr(Recognizer, "network", property(lambda self: for_inference(self._plain)))
     asked = saliency.Asked(NAME, Windows.of(on_gpu.system, read_clip(WAVE, short_side=120)), "wave")
     monkeypatch.setattr(torch.autograd, "grad", _lost_once(torch.autograd.grad))
-    with pytest.raises(gr.Error, match=r"computes on the processor now.*Press again"):
-        saliency.show(lab, asked, "wave", 1)
-    assert "What the score of" in saliency.show(lab, asked, "wave", 1)[0]
+    with pytest.raises(gr.Error, match=r"computes on the processor now.*Try again"):
+        saliency.show(services, asked, "wave", 1)
+    assert "What the score of" in saliency.show(services, asked, "wave", 1).maps
 
 
 def _lost_once(work):

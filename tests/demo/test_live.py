@@ -5,61 +5,90 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from demo import films, live
-from demo.lab import EXAMPLES, Lab
-from demo.look import lately, pale
+from actrec.recognition.taught import Taught, lesson
+from demo.server.services import EXAMPLES, Services
+from demo.shared import demo_loop
+from demo.shared.answer import taught_answer
+from demo.shared.camera import on_tick
+from demo.shared.html import lately, pale
+from demo.tabs import live
 
 
 @pytest.fixture(scope="module")
-def lab() -> Lab:
-    lab = Lab(device="cpu")
-    yield lab
-    lab.close()
+def services() -> Services:
+    services = Services(device="cpu")
+    yield services
+    services.close()
 
 
-def test_before_the_weights_are_there_it_says_what_it_waits_for(lab):
-    picture, answer, _, visitor = live.on_frame(
-        lab, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, None, live.OWN, None
-    )
-    assert "one moment" in answer and "Loading" in answer and "image/jpeg" in picture
-    assert len(visitor.buffer) == 0
+def test_before_the_weights_are_there_it_says_what_it_waits_for(services):
+    shown = live.on_frame(services, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, None, live.OWN, None)
+    assert "one moment" in shown.answer and "Loading" in shown.answer and "image/jpeg" in shown.view
+    assert len(shown.visitor.buffer) == 0
 
 
-def test_the_demo_loop_goes_there_and_back_and_takes_every_clip_in_turn(lab):
-    clip = lab.example(EXAMPLES / "squat.mp4")
+def test_the_demo_loop_goes_there_and_back_and_takes_every_clip_in_turn(services):
+    clip = services.example(EXAMPLES / "squat.mp4")
     for second in (0.3, 1.1):
-        there = films.frame(lab, "squat", second)
+        there = demo_loop.frame(services, "squat", second)
         assert np.array_equal(there, clip.frames[np.searchsorted(clip.times, second + 1e-6, side="right") - 1])
-        back = films.frame(lab, "squat", 2 * clip.duration - second)
+        back = demo_loop.frame(services, "squat", 2 * clip.duration - second)
         assert np.array_equal(there, back)
-    turns = [films.frame(lab, films.ALL, place * films.TURN).tobytes() for place in range(6)]
+    turns = [demo_loop.frame(services, demo_loop.ALL, place * demo_loop.TURN).tobytes() for place in range(6)]
     assert len(set(turns)) == 6
 
 
-def test_squats_of_the_demo_loop_are_squats(lab, monkeypatch):
-    """Two and a half seconds of frames by a clock of our own, as a camera at ten frames a second would send them."""
-    lab.start()
-    lab.recognizer()
+def watched(
+    services: Services, monkeypatch: pytest.MonkeyPatch, name: str, judged_by: str, taught: Taught | None
+) -> live.Shown:
+    """What Live shows after three and a half seconds of frames by a clock of our own, ten frames a second."""
     visitor, now = None, [100.0]
-    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
     for step in range(35):
-        frame = films.frame(lab, "squat", 0.5 + step / 10)
-        view, answer, strip, visitor = live.on_frame(lab, frame, visitor, "motion salience", 5, None, live.OWN, None)
+        frame = demo_loop.frame(services, name, 0.5 + step / 10)
+        shown = live.on_frame(services, frame, visitor, "motion salience", 5, None, judged_by, taught)
+        visitor = shown.visitor
         now[0] += 0.1
-    assert 'data-label="squat"' in answer
-    assert "10.0 predictions per second" in answer and "0% of the camera" in answer
-    assert "squat" in strip and "Motion salience" in view
+    return shown
 
 
-def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(lab, monkeypatch):
+def test_squats_of_the_demo_loop_are_squats(services, monkeypatch):
+    services.start()
+    services.recognizer()
+    shown = watched(services, monkeypatch, "squat", live.OWN, None)
+    assert 'data-label="squat"' in shown.answer
+    assert "10.0 predictions per second" in shown.answer and "0% of the camera" in shown.answer
+    assert "squat" in shown.strip and "Motion salience" in shown.view
+
+
+def test_what_the_weights_know_better_is_unknown_in_live_as_in_teach_and_says_why(services, monkeypatch):
+    """A squat is nearer to the weights' own squats than to a wave that was taught, though inside the wide threshold."""
+    services.start()
+    recognizer = services.recognizer()
+    wave = services.example(EXAMPLES / "wave.mp4")
+    taught = Taught.on(services.default, recognizer).add(lesson(recognizer, "my greeting", wave, "one"))
+    taught = taught.with_threshold(2.0)  # codes have length one: nothing lies outside
+    shown = watched(services, monkeypatch, "squat", live.TAUGHT, taught)
+    code = shown.visitor.lately[-1][2].code
+    assert taught.judge(code).distance < 2 and 'data-label="unknown"' in shown.answer
+    assert "nearer still to &#x27;squat&#x27;, which the weights know by themselves" in shown.answer
+    squat = recognizer.embed(services.example(EXAMPLES / "squat.mp4"))
+    assert "nearer still to &#x27;squat&#x27;" in taught_answer(taught, squat).html(), "Teach says the same"
+    shown = watched(services, monkeypatch, "wave", live.TAUGHT, taught)
+    assert 'data-label="my greeting"' in shown.answer and "within the 2.00" in shown.answer
+
+
+def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(services, monkeypatch):
     """Two ticks a second: the window holds ten frames a second all the same."""
-    lab.start()
-    lab.recognizer()
+    services.start()
+    services.recognizer()
     visitor, now = None, [200.0]
-    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
     for _ in range(9):
-        *_, visitor = live.on_tick(lab, 199.5, "squat", visitor, "nothing", 5, None, live.OWN, None)
+        asked = ("nothing", 5, None, live.OWN, None)
+        visitor = on_tick(services, live.on_frame, 199.5, "squat", visitor, *asked).visitor
         now[0] += 0.5
+    assert on_tick(services, live.on_frame, 0.0, "squat", visitor, *asked) is None, "a tick that was under way at Stop"
     assert visitor.buffer.fps == pytest.approx(10, abs=0.1) and len(visitor.buffer) == 41
 
 

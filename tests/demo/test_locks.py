@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo import locks
-from demo.guests import Guests
-from demo.home import PREFIX, home
+from demo.server import access
+from demo.server.temp_root import PREFIX, home
+from demo.server.visitor_files import Guests
 
 ROOT = Path(__file__).resolve().parents[2]
 WAVE = ROOT / "assets/examples/wave.mp4"
@@ -85,7 +85,7 @@ def test_websockets_pass_the_same_gate(host, code, tmp_path):
     async def send(message: dict) -> None:
         said.append("refused" if message["type"] == "websocket.close" else "passed")
 
-    gate = locks.Gate(app, locks.names_for("127.0.0.1", []), True, Guests(tmp_path))
+    gate = access.Gate(app, access.names_for("127.0.0.1", []), True, Guests(tmp_path))
     scope = {"type": "websocket", "path": f"{API}/queue/join", "headers": [(b"host", host.encode())]}
     call = gate(scope, None, send)
     with pytest.raises(StopIteration):
@@ -138,8 +138,8 @@ def test_a_path_that_was_not_uploaded_is_not_read(page):
 
 def test_where_others_get_in_a_password_is_asked_and_cameras_are_explained(tmp_path):
     for word in ("", "short"):
-        with pytest.raises(locks.LockError, match="at least 8 characters"):
-            locks.password_for("0.0.0.0", word)
+        with pytest.raises(access.LockError, match="at least 8 characters"):
+            access.password_for("0.0.0.0", word)
     refused = subprocess.run(
         [sys.executable, "app.py", "--host", "0.0.0.0"], cwd=ROOT, capture_output=True, text=True,
         env=_without_password(),
@@ -161,12 +161,12 @@ def test_where_others_get_in_a_password_is_asked_and_cameras_are_explained(tmp_p
 def test_a_proxys_name_lets_others_in_and_so_asks_for_a_password_and_confines(tmp_path):
     named = ["demo.example.org"]
     for word in (None, "short"):
-        with pytest.raises(locks.LockError, match=r"As demo.example.org others .* at least 8 characters"):
-            locks.password_for("127.0.0.1", word, named)
+        with pytest.raises(access.LockError, match=r"As demo.example.org others .* at least 8 characters"):
+            access.password_for("127.0.0.1", word, named)
     assert (
-        locks.password_for("127.0.0.1", None) is None and locks.password_for("127.0.0.1", None, ["localhost"]) is None
+        access.password_for("127.0.0.1", None) is None and access.password_for("127.0.0.1", None, ["localhost"]) is None
     )
-    assert locks.warning("127.0.0.1") == "" and "https" in locks.warning("127.0.0.1", named)
+    assert access.warning("127.0.0.1") == "" and "https" in access.warning("127.0.0.1", named)
     with _app(tmp_path, "--name", *named, ACTREC_PASSWORD="correct horse") as (address, _), httpx.Client() as proxy:
         proxy.base_url, proxy.headers["Host"] = address, named[0]
         assert proxy.get("/config").status_code == 401

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
-from demo import live
-from demo.lab import Lab
-from demo.seats import SILENT, TERM, Seats
+from demo.server.live_queue import SILENT, TERM, Seats
+from demo.server.services import Services
+from demo.tabs import embeddings, live
 
 
 def everyone(seats: Seats, visitors: str, now: float) -> dict[str, float]:
@@ -47,20 +49,38 @@ def test_a_place_is_kept_while_nobody_waits_and_lost_by_silence():
 
 
 def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
-    lab, now = Lab(device="cpu"), [500.0]
-    monkeypatch.setattr("demo.live.time.monotonic", lambda: now[0])
-    lab.start()
-    lab.recognizer()
+    services, now = Services(device="cpu"), [500.0]
+    monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
+    services.start()
+    services.recognizer()
     frame, visitors = np.zeros((240, 320, 3), np.uint8), [None] * 9
     try:
         for _ in range(2):
             answers = []
             for place, visitor in enumerate(visitors):
-                _, answer, _, visitors[place] = live.on_frame(lab, frame, visitor, "nothing", 5, None, live.OWN, None)
-                answers.append(answer)
+                shown = live.on_frame(services, frame, visitor, "nothing", 5, None, live.OWN, None)
+                visitors[place] = shown.visitor
+                answers.append(shown.answer)
             now[0] += 0.5
     finally:
-        lab.close()
+        services.close()
     assert all("Nearest to" in answer for answer in answers[:8])
     assert "please wait" in answers[8] and "in 120 seconds" in answers[8]
     assert len(visitors[8].buffer) == 0
+
+
+def test_the_maps_camera_waits_for_a_place_like_every_other(monkeypatch):
+    services, frame = Services(device="cpu"), np.zeros((240, 320, 3), np.uint8)
+    services.start()
+    services.recognizer()
+    services.seats = Seats(1)
+    map_of_default = SimpleNamespace(weights=services.default)
+    try:
+        live.on_frame(services, frame, None, "nothing", 5, None, live.OWN, None)
+        shown = embeddings.on_frame(services, frame, None, map_of_default)
+        assert "Please wait" in shown.near and len(shown.camera.buffer) == 0
+        services.seats = Seats(1)
+        shown = embeddings.on_frame(services, frame, None, map_of_default)
+        assert "seconds of video" in shown.near and len(shown.camera.buffer) == 1
+    finally:
+        services.close()

@@ -12,7 +12,7 @@ import pytest
 from gradio import image_utils
 from gradio.components.image import ImageData
 
-from demo.locks import close_gradio
+from demo.server.gradio_patches import close_gradio
 
 
 @pytest.fixture(autouse=True)

@@ -14,16 +14,17 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from actrec.data.synthetic import ACTIONS
-from actrec.data.synthetic.skeleton import Body, pose
-from demo.trainings import Trainings, examined, from_zip, words
+from actrec.synthetic import ACTIONS
+from actrec.synthetic.skeleton import Body, pose
+from demo.shared.trainings import Trainings, examined, from_zip, words
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = """
 import sys
 from pathlib import Path
-from demo.trainings import Trainings, start
-start(Trainings(Path(sys.argv[1])), "mine", sys.argv[2], "asym3d", "scratch", "at random", 400, None)
+from demo.shared.trainings import Trainings, start
+asked = {"name": "mine", "data": sys.argv[2], "system": "asym3d", "preset": "scratch", "start_from": "at random"}
+start(Trainings(Path(sys.argv[1])), {**asked, "epochs": 400, "clips_per_class": None})
 sys.stdout.write("started")
 """
 
@@ -67,7 +68,7 @@ def test_what_a_killed_page_left_half_unpacked_goes_at_the_next_start(tmp_path):
 
 def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
     path = tmp_path / "clips.zip"
-    monkeypatch.setattr("demo.trainings.examined", lambda _: [])
+    monkeypatch.setattr("demo.shared.trainings.examined", lambda _: [])
 
     def bring(trainings: Trainings) -> None:
         with zipfile.ZipFile(path, "w") as archive:
@@ -79,7 +80,7 @@ def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
     there = set((tmp_path / "runs" / "data").iterdir())
     for what, value in (("KEPT", 4096), ("SPARE", 1 << 60)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"demo.trainings.{what}", value)
+            patch.setattr(f"demo.shared.trainings.{what}", value)
             with pytest.raises(gr.Error, match="no room for more clips"):
                 bring(shared)
             assert set((tmp_path / "runs" / "data").iterdir()) == there
@@ -99,8 +100,9 @@ def test_recorded_movements_are_data_like_any_other(tmp_path):
     np.savez(tmp_path / "walk", **{f"take {number}": walked for number in range(4)})
     data = f"recorded:{tmp_path}"
     assert examined(data) == ["Recorded movements, which drawn figures repeat: 4 of walk."]
-    told = words("mine", data, "asym3d", "scratch", "", None, 20)
-    assert told[told.index("--clips-per-class") + 1] == "20" and f"--data={data}" in told
+    asked = {"name": "mine", "data": data, "system": "asym3d", "clips_per_class": 20}
+    told = words(Trainings(tmp_path / "runs"), asked)
+    assert told[told.index("--clips-per-class") + 1] == "20" and told[told.index("--data") + 1] == data
     (tmp_path / "walk.npz").write_bytes(b"")
     with pytest.raises(gr.Error, match="cannot be read as recordings"):
         examined(data)

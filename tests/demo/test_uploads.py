@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from demo import locks
-from demo.guests import SPARE, Guests, guest_of
+from demo.server import access
+from demo.server.visitor_files import SPARE, Guests, guest_of
 
 WAVE = Path(__file__).resolve().parents[2] / "assets/examples/wave.mp4"
 API = "/gradio_api"
@@ -100,7 +100,7 @@ def test_a_slow_disk_keeps_only_the_upload_waiting(tmp_path, monkeypatch):
         passed.append(1)
 
     async def upload() -> None:
-        gate = locks.Gate(app, locks.names_for("127.0.0.1", []), True, Guests(tmp_path))
+        gate = access.Gate(app, access.names_for("127.0.0.1", []), True, Guests(tmp_path))
         headers = [(b"host", b"127.0.0.1"), (b"content-length", b"5")]
         scope = {"type": "http", "method": "POST", "path": f"{API}/upload", "headers": headers, "client": ("x", 1)}
         waiting = asyncio.create_task(gate(scope, None, None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from actrec.data.split import Source, Split
+from actrec.data.sources import Source, Split
 from actrec.video import Clip
 
 

@@ -11,10 +11,14 @@ import pytest
 from scipy import stats
 from squares import moving
 
-from actrec.commands import claims as command
-from actrec.evaluation import arms, claims
-from actrec.evaluation.arms import Arm
-from actrec.refusal import BadValue
+from actrec import systems
+from actrec.claims import claims
+from actrec.claims.workspace import OpenWorkspace
+from actrec.cli import claims as command
+from actrec.core.errors import BadValue
+from actrec.systems import fstcn
+from actrec.systems.claim import Experiment
+from actrec.video import Clip
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["id", "paper", "claim", "verdict", "mean", "error", "pairs", "measure", "where", "commit", "date"]
@@ -57,28 +61,29 @@ def test_no_loss_is_judged_with_its_margin():
 
 
 class Counted:
-    """Arms that answer from a table and count how often they are asked."""
+    """Experiments that answer from a table and count how often they are asked."""
 
     def __init__(self, table: dict[str, float]) -> None:
         self.asked = []
-        self.arms = {name: Arm(lambda desk, name=name: self.answer(name, desk), "given") for name in table}
+        self.experiments = {
+            name: Experiment(lambda where, name=name: self.answer(name, where), "given") for name in table
+        }
         self.table = table
 
-    def answer(self, name: str, desk: tuple[str, int]) -> dict[str, float]:
-        self.asked.append((name, *desk))
-        return {"top1": self.table[name] + 0.01 * desk[1] * (name == "micro/M2"), "steps_per_second": 1.0}
+    def answer(self, name: str, where: tuple[str, int]) -> dict[str, float]:
+        self.asked.append((name, *where))
+        return {"top1": self.table[name] + 0.01 * where[1] * (name == "micro/M2"), "steps_per_second": 1.0}
 
     def run(
         self, log: claims.Log, ids: list[str], seeds: tuple[int, ...] = (0, 1, 2), minutes: float | None = None
     ) -> int:
-        bench = SimpleNamespace(desk=lambda ground, seed: (ground, seed))
         return claims.measure_all(
-            claims.plan(claims.chosen(ids, False), seeds), self.arms, log, bench,
-            minutes=minutes, told=lambda sentence: None, after=lambda: None,
+            claims.plan(claims.chosen(ids, False), seeds), self.experiments, log, lambda ground, seed: (ground, seed),
+            minutes=minutes, report=lambda sentence: None, after=lambda: None,
         )  # fmt: skip
 
     def row(self, log: claims.Log, name: str) -> dict:
-        settings = {each: arm.settings for each, arm in self.arms.items()}
+        settings = {key: experiment.settings for key, experiment in self.experiments.items()}
         return next(row for row in claims.summary(log, settings)["claims"] if row["id"] == name)
 
 
@@ -94,7 +99,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
     assert (row["verdict"], row["mean"], row["error"], row["pairs"]) == ("unclear", 0.01, 0.0058, 3)
 
 
-def test_arms_that_are_equal_make_a_claim_unclear(tmp_path):
+def test_experiments_that_are_equal_make_a_claim_unclear(tmp_path):
     counted = Counted({"micro/M1": 0.4, "micro/M3": 0.4})
     log = claims.Log(tmp_path / "claims.jsonl")
     counted.run(log, ["asym-m3-over-m1"])
@@ -108,7 +113,7 @@ def test_a_line_that_was_cut_off_is_measured_again_and_other_settings_do_not_cou
     path.write_text(path.read_text()[:-40])
     assert counted.run(claims.Log(path), ["asym-m3-over-m1"]) == 1
     assert counted.row(claims.Log(path), "asym-m3-over-m1")["verdict"] == "holds"
-    counted.arms["micro/M3"] = Arm(counted.arms["micro/M3"].measure, "given otherwise")
+    counted.experiments["micro/M3"] = Experiment(counted.experiments["micro/M3"].measure, "given otherwise")
     assert counted.row(claims.Log(path), "asym-m3-over-m1")["pairs"] == 0
     assert counted.run(claims.Log(path), ["asym-m3-over-m1"]) == 3
 
@@ -120,15 +125,15 @@ def test_nothing_begins_when_the_minutes_are_over(tmp_path):
 
 def test_salience_on_plain_ground_is_a_difference_of_differences(tmp_path):
     log = claims.Log(tmp_path / "claims.jsonl")
+    settings = {name: experiment.settings for name, experiment in systems.experiments().items()}
     given = {("salience/enhanced", "hard"): 0.6, ("salience/raw", "hard"): 0.4}
     given |= {("salience/enhanced", "plain"): 0.75, ("salience/raw", "plain"): 0.7}
-    for (arm, ground), value in given.items():
+    for (name, ground), value in given.items():
         for seed in range(3):
             log.append(
-                {"arm": arm, "ground": ground, "seed": seed, "settings": arms.ARMS[arm].settings,
+                {"arm": name, "ground": ground, "seed": seed, "settings": settings[name],
                  "values": {"top1": value}, "commit": "abc", "date": "2026-11-21"}
             )  # fmt: skip
-    settings = {name: arm.settings for name, arm in arms.ARMS.items()}
     rows = {row["id"]: row for row in claims.summary(log, settings)["claims"]}
     assert rows["mdt-salience"]["mean"] == 0.2
     assert rows["mdt-salience-plain"]["mean"] == 0.15  # (0.6 − 0.4) − (0.75 − 0.7)
@@ -140,7 +145,7 @@ def test_the_summary_has_every_claim_and_a_new_one_says_not_measured(tmp_path, c
     assert command.run(SimpleNamespace(**asked, out=tmp_path)) == 0
     written = json.loads((tmp_path / "claims.json").read_text())
     assert written == json.loads(capsys.readouterr().out)
-    assert [row["id"] for row in written["claims"]] == [claim.id for claim in claims.CLAIMS]
+    assert [row["id"] for row in written["claims"]] == [claim.id for claim in systems.claims()]
     assert all(list(row) == KEYS for row in written["claims"])
     assert {row["verdict"] for row in written["claims"]} == {"not measured yet"}
     assert {row["paper"] for row in written["claims"]} == {
@@ -149,27 +154,46 @@ def test_the_summary_has_every_claim_and_a_new_one_says_not_measured(tmp_path, c
     assert not (tmp_path / "claims.jsonl").exists()
 
 
-def test_every_claim_names_two_arms_that_exist_and_differ():
-    for claim in claims.CLAIMS:
+def test_every_claim_names_two_experiments_that_exist_and_differ():
+    experiments = systems.experiments()
+    for claim in systems.claims():
         assert claim.better != claim.worse
-        assert {claim.better, claim.worse} <= set(arms.ARMS), claim.id
-        same = {arms.ARMS[arm].settings.split(";")[0] for arm in (claim.better, claim.worse)}
+        assert {claim.better, claim.worse} <= set(experiments), claim.id
+        same = {experiments[name].settings.split(";")[0] for name in (claim.better, claim.worse)}
         assert len(same) == 1, f"{claim.id}: unequal steps"
     with pytest.raises(BadValue, match="There is no claim 'x'"):
         claims.chosen(["x"], False)
 
 
 def test_a_class_left_out_is_in_no_part_that_is_learned():
-    source, strange = arms.without_class(moving(0), 0)
+    known, strange = OpenWorkspace(moving(0), "hard", 0).without_class(0)
+    source = known.source
     assert source.labels == ["right"]
     assert set(source.train.targets) == set(source.validation.targets) == {0}
     assert (len(source.train), len(source.validation), len(strange)) == (12, 4, 4)
     np.testing.assert_array_equal(strange.clip(1).frames, moving(0).validation.clip(2).frames)
 
 
+def test_what_is_found_in_a_clip_is_looked_for_once_and_the_original_stays():
+    asked = []
+
+    def find(clip: Clip) -> int:
+        asked.append(len(clip))
+        return len(asked)
+
+    workspace = OpenWorkspace(moving(0), "hard", 0)
+    edited = workspace.edited(find, lambda clip, found: clip.between(0.0, 0.05 * found))
+    first = edited.source.validation.clip(1)
+    assert len(first) < len(workspace.source.validation.clip(1)) and len(asked) == 1
+    np.testing.assert_array_equal(edited.source.validation.clip(1).frames, first.frames)
+    edited.source.train.clip(1)
+    assert len(asked) == 2
+    assert edited.once("shared", lambda: 1) == workspace.once("shared", lambda: 2)
+
+
 def test_one_pair_is_the_plain_crop_of_the_middle_pair():
     scores = np.arange(3 * 4 * 2, dtype=float).reshape(12, 2)  # three pairs of four crops
-    np.testing.assert_array_equal(arms.one_pair(scores), scores[4])
+    np.testing.assert_array_equal(fstcn.one_pair(scores), scores[4])
 
 
 def test_the_document_shows_the_figures_of_the_summary():

@@ -12,14 +12,15 @@ import pytest
 import torch
 
 from actrec.__main__ import main
+from actrec.data.open import open_set
 from actrec.data.reading import FILES
-from actrec.data.sets import DataError, open_set
+from actrec.data.samples import DataError
 from actrec.evaluation import evaluate
 from actrec.evaluation.evaluate import match, plain_name
-from actrec.evaluation.metrics import reliability
-from actrec.recognizer import Recognizer
+from actrec.metrics.calibration import reliability
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import named
-from actrec.training.material import stored
+from actrec.training.load_data import stored
 from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import read_checkpoint, write_checkpoint
 

@@ -7,7 +7,16 @@ import pytest
 from scipy import optimize, special
 from sklearn import metrics as sk
 
-from actrec.evaluation import metrics
+from actrec.metrics.accuracy import as_logits, confusion, mean_class_accuracy, per_class, softmax, top
+from actrec.metrics.calibration import (
+    calibration_error,
+    cautious_temperature,
+    fit_temperature,
+    negative_log_likelihood,
+    reliability,
+)
+from actrec.metrics.intervals import mean_and_deviation, standard_error
+from actrec.metrics.unknown import rejection
 
 
 @pytest.fixture
@@ -23,41 +32,41 @@ def scored(rng):
 def test_top_k_is_scikit_learns(scored, k):
     logits, targets = scored
     wanted = sk.top_k_accuracy_score(targets, logits, k=k, labels=range(7))
-    assert metrics.top(logits, targets, k) == pytest.approx(wanted, abs=1e-12)
+    assert top(logits, targets, k) == pytest.approx(wanted, abs=1e-12)
 
 
 def test_top_k_by_hand():
     scores = np.array([[0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [0.4, 0.35, 0.25], [0.2, 0.5, 0.3]])
     targets = np.array([0, 1, 2, 1])
-    assert metrics.top(scores, targets) == 0.5
-    assert metrics.top(scores, targets, 2) == 0.75
-    assert metrics.top(scores, targets, 3) == 1.0
+    assert top(scores, targets) == 0.5
+    assert top(scores, targets, 2) == 0.75
+    assert top(scores, targets, 3) == 1.0
 
 
 def test_scoring_all_classes_alike_earns_no_more_than_one_class():
     same = np.ones((6, 6))
-    assert metrics.top(same, np.arange(6)) == pytest.approx(1 / 6)
-    assert metrics.top(same, np.arange(6), 5) == pytest.approx(5 / 6)
+    assert top(same, np.arange(6)) == pytest.approx(1 / 6)
+    assert top(same, np.arange(6), 5) == pytest.approx(5 / 6)
 
 
 def test_confusion_and_class_rows_are_scikit_learns(scored):
     logits, targets = scored
     answers = logits.argmax(axis=1)
-    matrix = metrics.confusion(logits, targets)
+    matrix = confusion(logits, targets)
     assert np.array_equal(matrix, sk.confusion_matrix(targets, answers, labels=range(7)))
     precision, recall, f1, support = sk.precision_recall_fscore_support(targets, answers, labels=range(7))
-    for index, row in enumerate(metrics.per_class(matrix)):
+    for index, row in enumerate(per_class(matrix)):
         found = [row["precision"], row["recall"], row["f1"], row["clips"]]
         assert found == pytest.approx([precision[index], recall[index], f1[index], support[index]])
-    assert metrics.mean_class_accuracy(matrix) == pytest.approx(sk.balanced_accuracy_score(targets, answers))
+    assert mean_class_accuracy(matrix) == pytest.approx(sk.balanced_accuracy_score(targets, answers))
 
 
 def test_a_class_without_clips_has_no_recall():
     matrix = np.array([[2, 1, 0], [0, 3, 0], [0, 0, 0]])
-    rows = metrics.per_class(matrix)
+    rows = per_class(matrix)
     assert rows[2] == {"clips": 0, "recall": None, "precision": None, "f1": None}
     assert rows[0]["recall"] == pytest.approx(2 / 3)
-    assert metrics.mean_class_accuracy(matrix) == pytest.approx((2 / 3 + 1) / 2)
+    assert mean_class_accuracy(matrix) == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_calibration_error_by_hand():
@@ -65,7 +74,7 @@ def test_calibration_error_by_hand():
     # ECE = 2/4·|0.5 − 0.65| + 2/4·|1 − 0.95| = 0.1
     probabilities = np.array([[0.65, 0.35], [0.65, 0.35], [0.95, 0.05], [0.05, 0.95]])
     targets = np.array([0, 1, 0, 1])
-    assert metrics.calibration_error(probabilities, targets, bins=10) == pytest.approx(0.1)
+    assert calibration_error(probabilities, targets, bins=10) == pytest.approx(0.1)
 
 
 def test_calibration_error_agrees_with_a_count_bin_by_bin(scored):
@@ -77,31 +86,31 @@ def test_calibration_error_agrees_with_a_count_bin_by_bin(scored):
         inside = (confidence > index / 15) & (confidence <= (index + 1) / 15)
         if inside.any():
             wanted += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    found = metrics.reliability(probabilities, targets)
+    found = reliability(probabilities, targets)
     assert found.error == pytest.approx(wanted, abs=1e-12)
     assert sum(found.count) == 300
 
 
 def test_confidence_of_exactly_one_falls_into_the_last_bin():
-    found = metrics.reliability(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
+    found = reliability(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
     assert found.count[-1] == 2
     assert found.error == pytest.approx(0.5)
 
 
 def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower_one():
-    found = metrics.reliability(np.array([[0.75, 0.25], [0.8, 0.2]]), np.array([0, 0]), bins=4)
+    found = reliability(np.array([[0.75, 0.25], [0.8, 0.2]]), np.array([0, 0]), bins=4)
     assert found.count == (0, 0, 1, 1)
 
 
 def test_calibration_refuses_scores_that_are_no_probabilities(scored):
     with pytest.raises(ValueError, match="softmax"):
-        metrics.calibration_error(*scored)
+        calibration_error(*scored)
 
 
 def test_likelihood_is_scikit_learns(scored):
     logits, targets = scored
     wanted = sk.log_loss(targets, special.softmax(logits / 1.7, axis=1), labels=range(7))
-    assert metrics.negative_log_likelihood(logits, targets, 1.7) == pytest.approx(wanted)
+    assert negative_log_likelihood(logits, targets, 1.7) == pytest.approx(wanted)
 
 
 def test_temperature_is_scipys_optimum(scored):
@@ -112,49 +121,49 @@ def test_temperature_is_scipys_optimum(scored):
         return -scaled[np.arange(300), targets].mean()
 
     wanted = np.exp(optimize.minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-10}).x)
-    assert metrics.fit_temperature(logits, targets) == pytest.approx(wanted, rel=1e-4)
+    assert fit_temperature(logits, targets) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_temperature_undoes_a_known_overconfidence(rng):
     # Targets drawn from softmax(logits): the logits are calibrated as they are, and three times as large at T = 3.
     logits = rng.normal(size=(20_000, 5)) * 2
     drawn = (special.softmax(logits, axis=1).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
-    temperature = metrics.fit_temperature(3 * logits, drawn)
+    temperature = fit_temperature(3 * logits, drawn)
     assert temperature == pytest.approx(3, rel=0.03)
-    before = metrics.calibration_error(metrics.softmax(3 * logits), drawn)
-    after = metrics.calibration_error(metrics.softmax(3 * logits, temperature), drawn)
+    before = calibration_error(softmax(3 * logits), drawn)
+    after = calibration_error(softmax(3 * logits, temperature), drawn)
     assert before > 0.1
     assert after < 0.015
 
 
 def test_temperature_of_clips_that_are_all_right_is_the_lowest():
-    assert metrics.fit_temperature(np.eye(4), np.arange(4)) == pytest.approx(0.05)
+    assert fit_temperature(np.eye(4), np.arange(4)) == pytest.approx(0.05)
 
 
 def test_a_doubt_keeps_clips_that_are_all_right_from_being_certain():
     # By hand: with logits 1 and 0, p(right) = e / (e + 3) at T = 1; most likely is p = 1 − doubt, so
     # exp(1/T) = 3 (1 − doubt) / doubt.
-    found = metrics.fit_temperature(np.eye(4), np.arange(4), doubt=0.1)
+    found = fit_temperature(np.eye(4), np.arange(4), doubt=0.1)
     assert found == pytest.approx(1 / np.log(27))
-    assert metrics.softmax(np.eye(4), found).max(axis=1) == pytest.approx(0.9)
+    assert softmax(np.eye(4), found).max(axis=1) == pytest.approx(0.9)
     # Four clips, all right: the next of two more may be wrong, so one in six.
-    cautious = metrics.cautious_temperature(np.eye(4), np.arange(4))
-    assert metrics.softmax(np.eye(4), cautious).max(axis=1) == pytest.approx(5 / 6)
+    cautious = cautious_temperature(np.eye(4), np.arange(4))
+    assert softmax(np.eye(4), cautious).max(axis=1) == pytest.approx(5 / 6)
 
 
 def test_temperature_works_on_averaged_probabilities(scored):
     logits, targets = scored
     probabilities = special.softmax(logits, axis=1)
-    assert metrics.softmax(metrics.as_logits(probabilities)) == pytest.approx(probabilities)
-    found = metrics.fit_temperature(metrics.as_logits(probabilities), targets)
-    assert found == pytest.approx(metrics.fit_temperature(logits, targets), rel=1e-5)
+    assert softmax(as_logits(probabilities)) == pytest.approx(probabilities)
+    found = fit_temperature(as_logits(probabilities), targets)
+    assert found == pytest.approx(fit_temperature(logits, targets), rel=1e-5)
 
 
 def test_auroc_and_roc_are_scikit_learns(rng):
     # Rounded, so that there are ties between known and unknown.
     known, unknown = rng.normal(1, 1, 80).round(1), rng.normal(0, 1, 120).round(1)
     truth, values = np.r_[np.ones(80), np.zeros(120)], np.r_[known, unknown]
-    found = metrics.rejection(known, unknown)
+    found = rejection(known, unknown)
     assert found.auroc == pytest.approx(sk.roc_auc_score(truth, values), abs=1e-12)
     false_positive, true_positive, thresholds = sk.roc_curve(truth, values, drop_intermediate=False)
     wanted = {t: (f, 1 - p) for f, p, t in zip(false_positive, true_positive, thresholds, strict=True)}
@@ -163,7 +172,7 @@ def test_auroc_and_roc_are_scikit_learns(rng):
 
 
 def test_rejection_by_hand():
-    found = metrics.rejection(known=np.array([0.9, 0.8, 0.4]), unknown=np.array([0.5, 0.2, 0.1, 0.1]))
+    found = rejection(known=np.array([0.9, 0.8, 0.4]), unknown=np.array([0.5, 0.2, 0.1, 0.1]))
     assert found.auroc == pytest.approx(11 / 12)
     at = dict(zip(found.thresholds, zip(found.false_accept, found.false_reject, strict=True), strict=True))
     assert at[0.5] == pytest.approx((1 / 4, 1 / 3))
@@ -176,27 +185,27 @@ def test_rejection_by_hand():
 
 def test_equal_error_by_hand():
     # At 0.5: one of two unknown accepted, one of two known refused.
-    assert metrics.rejection(np.array([0.9, 0.3]), np.array([0.5, 0.1])).equal_error == pytest.approx(0.5)
-    assert metrics.rejection(np.array([3.0, 4.0]), np.array([1.0, 2.0])).equal_error == 0.0
+    assert rejection(np.array([0.9, 0.3]), np.array([0.5, 0.1])).equal_error == pytest.approx(0.5)
+    assert rejection(np.array([3.0, 4.0]), np.array([1.0, 2.0])).equal_error == 0.0
     same = np.linspace(0, 1, 101)
-    assert metrics.rejection(same, same).equal_error == pytest.approx(0.5, abs=0.01)
+    assert rejection(same, same).equal_error == pytest.approx(0.5, abs=0.01)
 
 
 def test_mean_and_deviation_by_hand():
-    assert metrics.mean_and_deviation([0.6, 0.7, 0.8]) == pytest.approx((0.7, 0.1))
-    mean, deviation = metrics.mean_and_deviation([0.6])
+    assert mean_and_deviation([0.6, 0.7, 0.8]) == pytest.approx((0.7, 0.1))
+    mean, deviation = mean_and_deviation([0.6])
     assert mean == 0.6
     assert np.isnan(deviation)
 
 
 def test_standard_error_of_an_accuracy():
     right = np.array([1] * 75 + [0] * 25)
-    assert metrics.standard_error(right) == pytest.approx(np.sqrt(0.75 * 0.25 / 100))
+    assert standard_error(right) == pytest.approx(np.sqrt(0.75 * 0.25 / 100))
     # Clips that are copies of each other count once: ten groups of ten equal clips are ten witnesses.
     copied = np.repeat([1, 1, 1, 1, 1, 1, 1, 0, 0, 0], 10)
     groups = np.repeat(list("abcdefghij"), 10)
-    assert metrics.standard_error(copied, groups) == pytest.approx(np.std([1] * 7 + [0] * 3, ddof=1) / np.sqrt(10))
-    assert metrics.standard_error(copied) < metrics.standard_error(copied, groups) / 2
+    assert standard_error(copied, groups) == pytest.approx(np.std([1] * 7 + [0] * 3, ddof=1) / np.sqrt(10))
+    assert standard_error(copied) < standard_error(copied, groups) / 2
 
 
 @pytest.mark.parametrize(
@@ -210,4 +219,4 @@ def test_standard_error_of_an_accuracy():
 )
 def test_what_cannot_be_judged_is_refused_with_a_sentence(scores, targets, words):
     with pytest.raises(ValueError, match=words):
-        metrics.top(scores, targets)
+        top(scores, targets)

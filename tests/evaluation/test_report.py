@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import actrec.evaluation
-from actrec.evaluation import metrics
-from actrec.evaluation.judge import judge, judge_unknown, most_confused, over_splits
-from actrec.evaluation.pictures import confusion_picture, rejection_picture, reliability_picture
+from actrec.evaluation.plots import confusion_picture, rejection_picture, reliability_picture
 from actrec.evaluation.report import write_report
+from actrec.evaluation.result import judge, judge_unknown, most_confused, over_splits
+from actrec.metrics.accuracy import softmax
+from actrec.metrics.calibration import reliability
 
 LABELS = ["handshake", "hug", "kick", "point", "punch", "push"]
 
@@ -26,7 +27,7 @@ def some_result(seed=0, clips=60, labels=LABELS, **more):
     targets = np.arange(clips) % len(labels)
     logits = rng.normal(size=(clips, len(labels)))
     logits[np.arange(clips), targets] += 1.5
-    return judge(metrics.softmax(logits), targets, labels, **more)
+    return judge(softmax(logits), targets, labels, **more)
 
 
 class Tags(HTMLParser):
@@ -80,12 +81,12 @@ def test_splits_are_averaged_and_their_confusions_added():
 
 def test_the_calibration_of_splits_is_that_of_all_clips_together(rng):
     targets = rng.integers(0, 3, 200)
-    probabilities = metrics.softmax(rng.normal(size=(200, 3)) + np.eye(3)[targets])
+    probabilities = softmax(rng.normal(size=(200, 3)) + np.eye(3)[targets])
     halves = {
         name: judge(probabilities[part], targets[part], ["a", "b", "c"])
         for name, part in {"one": slice(0, 70), "two": slice(70, 200)}.items()
     }
-    whole = metrics.reliability(probabilities, targets)
+    whole = reliability(probabilities, targets)
     found = over_splits(halves)["reliability"]
     assert found["error"] == pytest.approx(whole.error)
     assert found["count"] == list(whole.count)
@@ -128,8 +129,8 @@ def test_everything_in_the_report_is_escaped(tmp_path):
 
 
 def test_a_machine_without_matplotlib_still_gets_the_numbers(tmp_path, monkeypatch):
-    monkeypatch.delattr(actrec.evaluation, "pictures")
-    monkeypatch.delitem(sys.modules, "actrec.evaluation.pictures")
+    monkeypatch.delattr(actrec.evaluation, "plots")
+    monkeypatch.delitem(sys.modules, "actrec.evaluation.plots")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     _, page = write_report(tmp_path, some_result(), title="t")
     seen = Tags(page.read_text())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from squares import moving
 
-from actrec.evaluation import short
+from actrec.claims import short_training
 from actrec.systems import named
 
 
 def test_a_short_training_learns_and_is_the_same_for_the_same_seed():
-    system, source, budget = named("asym3d"), moving(0), short.Budget(40, 8)
-    pupil = short.taught(system, source, 0, budget)
+    system, source, budget = named("asym3d"), moving(0), short_training.Budget(40, 8)
+    pupil = short_training.taught(system, source, 0, budget)
     assert pupil.figures()["top1"] >= 0.85
-    few = short.Budget(3, 8)
-    said = [short.taught(system, source, seed, few).says(source.validation) for seed in (0, 0, 1)]
+    few = short_training.Budget(3, 8)
+    said = [short_training.taught(system, source, seed, few).says(source.validation) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(said[0], said[1])
     assert not np.array_equal(said[0], said[2])

@@ -12,17 +12,17 @@ import torch
 from sklearn.svm import LinearSVC
 
 from actrec.__main__ import main
+from actrec.core.errors import BadValue
+from actrec.data.open import open_set
 from actrec.data.reading import FILES, ClipSettings
-from actrec.data.sets import open_set
-from actrec.evaluation import evaluate, tracked
+from actrec.evaluation import evaluate, trajectory_features
 from actrec.evaluation.evaluate import Trial
 from actrec.motion.descriptors import describe
 from actrec.motion.fisher import TrajectoryCode
 from actrec.motion.trajectories import track
-from actrec.refusal import BadValue
 from actrec.systems import named
-from actrec.training.material import stored
-from actrec.training.world import World
+from actrec.training.distributed import World
+from actrec.training.load_data import stored
 from actrec.video import Clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import write_checkpoint
@@ -60,8 +60,8 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("svm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setattr(tracked, "SETTINGS", ClipSettings(SIDE, "short_side"))
-        patch.setattr(tracked, "WORDS", WORDS)
+        patch.setattr(trajectory_features, "SETTINGS", ClipSettings(SIDE, "short_side"))
+        patch.setattr(trajectory_features, "WORDS", WORDS)
         torch.manual_seed(0)
         network = named("asym3d").network(2)
         for value in network.parameters():
@@ -79,7 +79,7 @@ def answered(capsys, *words: object) -> dict:
 
 def vectors(code: TrajectoryCode, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     dataset = open_set(folder)
-    clips = [FILES.read(sample, tracked.SETTINGS) for sample in dataset.samples]
+    clips = [FILES.read(sample, trajectory_features.SETTINGS) for sample in dataset.samples]
     return np.stack([code.encode(describe(track(clip), clip)) for clip in clips]), dataset.targets()
 
 
@@ -93,7 +93,7 @@ def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learn
 
     # by hand: descriptors of all lessons, as many Gaussians as they carry, one line per class on [code, vector]
     dataset = open_set(place / "lessons")
-    described = [FILES.read(sample, tracked.SETTINGS) for sample in dataset.samples]
+    described = [FILES.read(sample, trajectory_features.SETTINGS) for sample in dataset.samples]
     described = [describe(track(clip), clip) for clip in described]
     count = sum(len(each["trajectory"]) for each in described)
     assert count >= 100
@@ -112,24 +112,24 @@ def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learn
 
 def test_vectors_are_the_same_whether_descriptors_are_kept_or_computed_again(place, monkeypatch):
     trial = a_trial([film(label, number) for label in LABELS for number in range(2)])
-    _, once = tracked.learn_code(trial, 0, World(), lambda _: None)
-    monkeypatch.setattr(tracked, "KEPT", 0)
-    code, again = tracked.learn_code(trial, 0, World(), lambda _: None)
+    _, once = trajectory_features.learn_code(trial, 0, World(), lambda _: None)
+    monkeypatch.setattr(trajectory_features, "KEPT", 0)
+    code, again = trajectory_features.learn_code(trial, 0, World(), lambda _: None)
     assert np.array_equal(once.vectors, again.vectors) and once.kept.tolist() == [0, 1, 2, 3]
-    assert np.array_equal(tracked.encode(code, trial, World(), lambda _: None).vectors, once.vectors)
+    assert np.array_equal(trajectory_features.encode(code, trial, World(), lambda _: None).vectors, once.vectors)
 
 
 def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sentence(monkeypatch):
     films = [film("across", 1), film("down", 1), np.zeros((0, 8, 8, 3), np.uint8)]
     told: list[str] = []
-    monkeypatch.setattr(tracked, "WORDS", 256)
-    _, found = tracked.learn_code(a_trial(films), 0, World(), told.append)
+    monkeypatch.setattr(trajectory_features, "WORDS", 256)
+    _, found = trajectory_features.learn_code(a_trial(films), 0, World(), told.append)
     assert found.kept.tolist() == [0, 1] and "cannot be opened" in found.broken[2]
     assert any(sentence.startswith("Left out: clip 2") for sentence in told)
     assert any("Gaussians instead of 256" in sentence for sentence in told)
     still = a_trial([np.zeros((20, 64, 64, 3), np.uint8)])
     with pytest.raises(BadValue, match="0 trajectories, too few to learn from"):
-        tracked.learn_code(still, 0, World(), told.append)
+        trajectory_features.learn_code(still, 0, World(), told.append)
 
 
 def a_trial(films: list[np.ndarray]) -> Trial:
@@ -148,7 +148,7 @@ def test_trajectories_without_an_svm_are_refused(place, capsys):
 
 
 def test_an_svm_on_drawn_clips_learns_from_others_than_it_is_judged_on(monkeypatch):
-    from actrec.data.split import Source, Split
+    from actrec.data.sources import Source, Split
 
     asked = []
     split = {name: Split(np.arange(2), lambda index, name=name: asked.append(name)) for name in ("train", "held out")}

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from actrec.explain.atlas import HEIGHT, WIDTH, Atlas, unknown_to
+from actrec.core.errors import BadValue
 from actrec.explain.embedding import flat, separability, weighted_median
-from actrec.refusal import BadValue
-from actrec.repository import distances
+from actrec.explain.embedding_map import HEIGHT, WIDTH, Atlas, unknown_to
+from actrec.recognition.repository import distances
 
 
 def islands(count: int = 120, seed: int = 0) -> tuple[np.ndarray, list[str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actrec import synthetic
 from actrec.__main__ import main
-from actrec.data import synthetic
 from actrec.data.drawn import FPS, GALLERY
 from actrec.explain.gallery import FILMS, LENGTH, gallery_of, shipped
 from actrec.video.read import read_clip

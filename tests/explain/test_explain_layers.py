@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.core.errors import BadValue
+from actrec.explain.activations import Found, neuron_maps, of_views
 from actrec.explain.layers import layer_named, layers_of, recorded
 from actrec.explain.saliency import ClassSaliency
-from actrec.explain.survey import Found, neuron_maps, of_views
-from actrec.models.reference import MEASURED
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
+from actrec.models.torchvision_models import MEASURED
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card
@@ -41,7 +41,7 @@ def test_maps_have_the_inputs_order_and_nothing_stays_in_the_network(name):
     system, network = saliency.recognizer.system, saliency.network
     views = system.protocols["one"].views(noise()) + system.protocols["one"].views(noise(1))
     inputs = system.tensors(views)
-    for layer in layers_of(network):
+    for layer in layers_of(system, network):
         with recorded(network, layer, 2) as kept, torch.no_grad():
             network.code(**inputs)
         for each, maps in kept.maps().items():
@@ -55,7 +55,7 @@ def test_a_change_in_a_corner_shows_in_that_corner_of_the_lowest_maps(name):
     saliency = untrained(name)
     system, network = saliency.recognizer.system, saliency.network
     inputs = system.tensors(system.protocols["one"].views(noise()))
-    layer = layers_of(network)[0]
+    layer = layers_of(system, network)[0]
 
     def maps() -> dict[str, torch.Tensor]:
         with recorded(network, layer, 1) as kept, torch.no_grad():
@@ -96,9 +96,12 @@ def test_a_neuron_fires_as_its_maps_say():
     saliency = untrained("fstcn")
     views = saliency.recognizer.system.protocols["one"].views(noise())
     found = of_views(saliency, views)
-    layer = layers_of(saliency.network)[-1].name
+    layer = layers_of(saliency.recognizer.system, saliency.network)[-1].name
     neuron = int(found.peaks[layer][0].argmax())
-    with recorded(saliency.network, layer_named(saliency.network, layer), 1) as kept, torch.no_grad():
+    with (
+        recorded(saliency.network, layer_named(saliency.recognizer.system, saliency.network, layer), 1) as kept,
+        torch.no_grad(),
+    ):
         saliency.network.code(**saliency.recognizer.system.tensors(views))
     maps = torch.cat([each.amax((2, 3, 4)) for each in kept.maps().values()], 1)
     assert found.peaks[layer][0, neuron] == pytest.approx(float(maps.max()), rel=1e-5)
@@ -124,5 +127,5 @@ def test_a_network_whose_layers_have_no_names_is_refused_in_words():
     name = next(iter(MEASURED))
     with torch.device("meta"):
         network = SYSTEMS[name].network(400)
-    with pytest.raises(BadValue, match="not listed"):
-        layers_of(network)
+    with pytest.raises(BadValue, match=f"layers of '{name}' are not listed"):
+        layers_of(SYSTEMS[name], network)

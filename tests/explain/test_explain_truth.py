@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actrec.data import synthetic
+from actrec import synthetic
+from actrec.explain.faithfulness import alike, cells_of, compared, rank_correlation, taken_out
 from actrec.explain.over_time import Windows, film_of
 from actrec.explain.saliency import METHODS, ClassSaliency
-from actrec.explain.truth import alike, cells_of, compared, rank_correlation, taken_out
-from actrec.recognizer import Recognizer
+from actrec.recognition.recognizer import Recognizer
 from benchmarks import movers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from actrec.explain import moments, pixel, tailoring
-from actrec.motion.clues import look
-from actrec.tailor.people import People
+from actrec.explain.motion_clues import look
+from actrec.people.find import People
 from actrec.video import Clip
 from actrec.video.read import read_clip
 

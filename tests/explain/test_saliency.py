@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.core.number_formats import CANDIDATES
-from actrec.data import synthetic
+from actrec import synthetic
 from actrec.explain.saliency import ClassSaliency, unletterboxed
-from actrec.recognizer import Recognizer
+from actrec.recognition.engines.opening import engine_names
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.systems.views import place
 from actrec.video import Clip
@@ -72,10 +72,10 @@ def test_the_score_of_centres_is_minus_the_squared_distance(noise):
     assert found == pytest.approx({each: -(gap**2) for each, gap in recognizer.distances(code).items()}, abs=0.02)
 
 
-@pytest.mark.parametrize("numbers", CANDIDATES, ids=str)
-def test_the_network_that_answers_is_left_alone(numbers, monkeypatch):
-    monkeypatch.setattr("actrec.recognizer.choose_numbers", lambda key, device, run: (run(numbers), numbers)[1])
+@pytest.mark.parametrize("name", engine_names())
+def test_the_network_that_answers_is_left_alone(name):
     recognizer = Recognizer.load(WEIGHTS, "cpu")
+    recognizer._engine = recognizer._choice.open(name)
     clip = synthetic.render("wave", 2_000_000_501, frames=36, size=(120, 160), fps=12)
     before = recognizer.predict(clip, views="one").scores
     ClassSaliency(recognizer).over(clip, "wave")

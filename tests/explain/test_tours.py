@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.explain import claims
-from actrec.explain.drawing import coloured
+from actrec.claims import figure
 from actrec.explain.subject import Subject
-from actrec.explain.tours import asym3d, asym3d_costs, crossenh, fstcn, fstcn_answers, mdtnet, ms3d, ms3d_codes
-from actrec.recognizer import Recognizer
+from actrec.figures.drawing import coloured
+from actrec.recognition.recognizer import Recognizer
+from actrec.tours import asym3d, crossenh, fstcn, mdtnet, ms3d, titles, tour_of
+from actrec.tours.step import Choice, Slider, Words
 from actrec.video import Clip
 from actrec.video.read import read_clip
-from demo import papers
-from demo.tours import TOURS
-from demo.tours.step import Choice, Slider, Words
+from demo.tabs import papers
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted(path.name for path in (ROOT / "weights").glob("*-synthetic"))
@@ -52,7 +51,7 @@ CLIPS = {
 
 
 class OneRoom:
-    """As much of a `Lab` as the tours ask for."""
+    """As much of a `Services` as the tours ask for."""
 
     def __init__(self, subjects: dict[str, Subject]) -> None:
         self.subjects = subjects
@@ -63,14 +62,14 @@ class OneRoom:
 
 
 @pytest.mark.parametrize("kind", CLIPS)
-@pytest.mark.parametrize("key", TOURS)
+@pytest.mark.parametrize("key", titles())
 def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
-    lab, visit = OneRoom(subjects), papers.Visit(CLIPS[kind](clip))
-    for number, step in enumerate(TOURS[key].steps):
+    services, visit = OneRoom(subjects), papers.Visit(CLIPS[kind](clip))
+    for number, step in enumerate(tour_of(key).steps):
         if kind != "moving" and not step.needs_clip:
             continue
-        values = papers.starts(lab, visit, key, number)
-        html = papers.drawn(lab, visit, key, number, values)
+        values = papers.starts(services, visit, key, number)
+        html = papers.drawn(services, visit, key, number, values)
         said = re.search(r'<p class="said[^"]*">(.*?)</p>', html).group(1)
         assert said.endswith(".") and "nan" not in said.lower(), (step.title, said)
         if kind == "moving":
@@ -78,17 +77,18 @@ def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
 
 
 def test_a_system_without_weights_is_said_in_words(clip):
-    lab = OneRoom({})
-    for key, tour in TOURS.items():
-        number = next(place for place, step in enumerate(tour.steps) if step.needs_clip)
-        said = papers.drawn(lab, papers.Visit(clip), key, number, {})
-        assert "There are no weights for" in said and tour.title in said
+    services = OneRoom({})
+    for key, title in titles().items():
+        number = next(place for place, step in enumerate(tour_of(key).steps) if step.needs_clip)
+        said = papers.drawn(services, papers.Visit(clip), key, number, {})
+        assert f"There are no weights for {title} here" in said
 
 
 def test_tours_have_seven_to_ten_steps_and_no_more_controls_than_the_page(subjects):
-    for tour in TOURS.values():
-        assert 7 <= len(tour.steps) <= 10, tour.key
-        assert tour.steps[-1].figure == "claims:verdict"
+    for key in titles():
+        tour = tour_of(key)
+        assert 7 <= len(tour.steps) <= 10, key
+        assert tour.steps[-1].figure(None).panels == figure.verdict(key).panels
         for step in tour.steps:
             assert step.equation and 150 < len(step.text) + len(step.title) < 700, step.title
             for kind, most in ((Slider, papers.SLIDERS), (Choice, papers.CHOICES), (Words, papers.WORDS)):
@@ -119,7 +119,7 @@ def test_the_start_is_where_the_layer_answers_most(subjects):
 
 def test_three_kinds_have_the_papers_counts():
     for k in (3, 5, 7):
-        found = asym3d_costs.three_kinds(None, k=str(k), channels="16").numbers
+        found = asym3d.three_kinds(None, k=str(k), channels="16").numbers
         counts = [costs[0] for costs in found.values()]
         assert counts == [16 * 16 * each for each in (k**3, k * k + k, 3 * k)]
         assert [costs[1] for costs in found.values()] == [count * 8 * 28 * 28 for count in counts]
@@ -127,18 +127,18 @@ def test_three_kinds_have_the_papers_counts():
 
 
 def test_two_dense_layers_reach_farther_in_time_than_the_cascade():
-    found = asym3d_costs.two_layers(None, channels="64").numbers
+    found = asym3d.two_layers(None, channels="64").numbers
     assert found["space"] == [5, 5] and found["time"] == [5, 3]
     assert list(found["weights"].values()) == [2 * 27 * 64 * 64, 13 * 64 * 64]
 
 
 def test_table_1_is_corrected_and_table_2_comes_out():
-    groups = asym3d_costs.table_1(None).numbers
+    groups = asym3d.table_1(None).numbers
     assert groups["conv3"][0] == 3 * 3 * 3 * (128 * 256 + 256 * 256)
     assert groups["conv3"][1] / 1e9 == pytest.approx(16.65, abs=0.01)
     assert sum(cost for _, cost in groups.values()) / 1e9 == pytest.approx(38.5, abs=0.05)
     for base in ("c3d-b5", "c3d-b8"):
-        rows = asym3d_costs.table_2(None, base=base).numbers
+        rows = asym3d.table_2(None, base=base).numbers
         assert len(rows) == 8
         for row in rows.values():
             assert row["counted"] == pytest.approx(row["paper"], abs=0.01)
@@ -190,15 +190,15 @@ def test_alpha_says_how_many_connections_there_are():
 
 
 def test_steps_down_the_n_pair_loss_pull_pairs_together_and_classes_apart(subjects):
-    first, last = (ms3d_codes.pull_and_push(subjects["ms3d"], steps=steps).numbers for steps in (0, 40))
+    first, last = (ms3d.pull_and_push(subjects["ms3d"], steps=steps).numbers for steps in (0, 40))
     assert last["loss"] < first["loss"]
     assert last["same"] / last["other"] < first["same"] / first["other"]
 
 
 def test_gamma_decides_between_known_and_unknown(subjects):
-    near = ms3d_codes.judged(subjects["ms3d"], gamma=1.4)
+    near = ms3d.judged(subjects["ms3d"], gamma=1.4)
     assert near.numbers["label"] in subjects["ms3d"].labels and near.numbers["passes"] == 4
-    assert ms3d_codes.judged(subjects["ms3d"], gamma=0.0).numbers["label"] is None
+    assert ms3d.judged(subjects["ms3d"], gamma=0.0).numbers["label"] is None
 
 
 # --- FstCN ----------------------------------------------------------------------------------------
@@ -226,14 +226,14 @@ def test_the_operator_shows_what_the_network_computes(subjects):
 
 
 def test_crops_weigh_what_eq_5_and_6_say(subjects):
-    found = fstcn_answers.crops(subjects["fstcn"]).numbers
+    found = fstcn.crops(subjects["fstcn"]).numbers
     scores = np.array(found["scores"])
     sci = (6 * scores.max(1) / scores.sum(1) - 1) / 5
     assert len(sci) == 18 and np.allclose(found["sci"], sci) and np.allclose(found["weights"], sci / sci.sum())
 
 
 def test_the_papers_network_has_252_million_weights():
-    assert fstcn_answers.sizes(None).numbers["the paper's network"] / 1e6 == pytest.approx(252.7, abs=0.1)
+    assert fstcn.sizes(None).numbers["the paper's network"] / 1e6 == pytest.approx(252.7, abs=0.1)
 
 
 # --- MDT-Net --------------------------------------------------------------------------------------
@@ -281,22 +281,22 @@ def test_a_lesson_brings_the_student_nearer_and_can_be_gone_on_with(subjects):
 
 
 def test_claims_are_not_made_up(tmp_path):
-    for key in TOURS:
-        found = claims.verdict(key, tmp_path / "none.json")
+    for key in titles():
+        found = figure.verdict(key, tmp_path / "none.json")
         assert "not been measured yet" in found.said and not found.numbers["measured"]
     report = tmp_path / "claims.json"
     row = {"id": "fstcn-sci", "paper": "FstCN", "claim": "SCI is better than averaging", "verdict": "does not"}
     row |= {"mean": -0.0213, "error": 0.004, "pairs": 9, "where": "hard: drawn figures, many of them"}
     open_question = row | {"id": "fstcn-many-clips", "verdict": "not measured yet", "mean": None, "error": None}
     report.write_text(json.dumps({"claims": [row, open_question]}))
-    found = claims.verdict("fstcn", report)
+    found = figure.verdict("fstcn", report)
     assert "0 of 1 measured" in found.said
     first, *rest = found.panels[0].body.rows
     assert first == ("SCI is better than averaging", "does not", "-0.021 ± 0.004", "9", "hard")
     assert len(rest) == 6 and all(each[1] == "not measured yet" for each in rest)
-    assert not claims.verdict("ms3d", report).numbers["measured"]
+    assert not figure.verdict("ms3d", report).numbers["measured"]
     report.write_text("{")
-    assert not claims.verdict("fstcn", report).numbers["measured"]
+    assert not figure.verdict("fstcn", report).numbers["measured"]
 
 
 def test_the_signed_scale_is_pale_at_zero_and_mirrored():

@@ -11,8 +11,9 @@ from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.models import resnet50 as torchvision_resnet50
 
 from actrec.models.i3d import I3D
-from actrec.models.mdtnet import MDTNet, mdtnet
+from actrec.models.mdtnet import mdtnet
 from actrec.models.resnet import resnet18
+from actrec.systems.mdtnet import from_imagenet
 from actrec.weights.checkpoint import WeightsError
 from actrec.weights.convert import load_i3d, load_imagenet, read_tensors
 
@@ -200,7 +201,8 @@ def test_imagenet_weights_load_by_key_and_start_the_embeddings(tmp_path):
     theirs = torchvision_resnet50().eval()
     torch.save(theirs.state_dict(), tmp_path / "resnet50.pth")
     net = mdtnet(5, segments=2).eval()
-    report = load_imagenet(net, tmp_path / "resnet50.pth")
+    assert from_imagenet(net, read_tensors(tmp_path / "resnet50.pth")) == "318 tensors of ImageNet's ResNet"
+    report = load_imagenet(net.backbone, tmp_path / "resnet50.pth")
     assert report.left_out == ("fc.bias", "fc.weight") and report.loaded == 318
     theirs.fc = torch.nn.Identity()
     picture = torch.randn(1, 3, 64, 64)
@@ -216,7 +218,7 @@ def test_imagenet_weights_load_by_key_and_start_the_embeddings(tmp_path):
 
 def test_imagenet_weights_that_do_not_fit_name_the_tensor():
     state = torchvision_resnet18().state_dict()
-    load_imagenet(MDTNet(5, resnet18(), segments=2), state)
+    load_imagenet(resnet18(), state)
     with pytest.raises(WeightsError, match=r"'conv1.weight' it holds \[32, 3, 7, 7\] and the weights \[64, 3, 7, 7\]"):
         load_imagenet(resnet18((32, 64, 128, 128)), state)
     with pytest.raises(WeightsError, match=r"'layer1.0.conv1.weight' it holds .* 3, 3\] and the weights .* 1, 1\]"):

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from overfitting import LABELS, accuracy_by_heart, clips
 
 from actrec.core.number_formats import NumberFormat
-from actrec.losses import bridge_distillation
 from actrec.models.counting import multiplications, weights
 from actrec.models.crossenh import BRIDGES, POSITIONS, VARIANTS, Bridge, TwoStream
+from actrec.systems.losses import bridge_distillation
 
 FRAMES, SIZE = 8, 32
 

@@ -10,11 +10,11 @@ import torch
 from overfitting import clips
 from torch.nn import functional
 
-from actrec.losses import n_pair_of_batch
 from actrec.models.counting import multiplications, weights
 from actrec.models.layers import for_inference
 from actrec.models.ms3d import MS3D, VARIANTS, SparseBlock, TimeConv3d, extend_time, kept, light, temporal_start
-from actrec.repository import Repository
+from actrec.recognition.repository import Repository
+from actrec.systems.losses import n_pair_of_batch
 
 FRAMES = {"slow": 7, "mid": 17, "fast": 25}
 

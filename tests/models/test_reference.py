@@ -8,8 +8,9 @@ from torchvision.models import get_model, get_model_weights
 
 from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications
-from actrec.models.reference import MEASURED, VARIANTS, Reference, labels, preparation, reference
+from actrec.models.torchvision_models import MEASURED, VARIANTS, Reference, labels, preparation, reference
 from actrec.weights.checkpoint import WeightsError
+from actrec.weights.convert import torchvision_model
 
 # the smallest clip each takes, to be quick
 SHAPES = {
@@ -34,7 +35,7 @@ def written(name: str, path) -> torch.nn.Module:
 @pytest.mark.parametrize("name", QUICK)
 def test_scores_are_those_of_torchvisions_network(name, tmp_path):
     theirs = written(name, tmp_path / "weights.pth")
-    ours = reference(name, weights=tmp_path / "weights.pth").eval()
+    ours = torchvision_model(name, tmp_path / "weights.pth").eval()
     clip = torch.rand(SHAPES[name])
     published = get_model_weights(name).DEFAULT.transforms()
     mean, std = (torch.tensor(values).view(3, 1, 1, 1) for values in (published.mean, published.std))
@@ -101,8 +102,8 @@ def test_fine_tuning_reaches_every_parameter():
 def test_wrong_files_and_names_are_sentences(tmp_path):
     written("r3d_18", tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=r"public model 'mc3_18': for 'layer2.0.conv1.0.weight' it holds"):
-        reference("mc3_18", weights=tmp_path / "weights.pth")
+        torchvision_model("mc3_18", tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=r"for 'fc.weight' it holds \[7, 512\] and the weights \[400, 512\]"):
-        reference("r3d_18", classes=7, weights=tmp_path / "weights.pth")
+        torchvision_model("r3d_18", tmp_path / "weights.pth", classes=7)
     with pytest.raises(ValueError, match=r"no public model .r4d.. Known: r3d_18, mc3_18"):
         reference("r4d")

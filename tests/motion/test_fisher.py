@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from actrec.fusion import FeatureSVM
 from actrec.motion.fisher import Codebook, TrajectoryCode, fit_codebook, normalise
+from actrec.systems.fusion import FeatureSVM
 
 
 def literal(x: np.ndarray, weights: np.ndarray, means: np.ndarray, variances: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from actrec.tailor import crowd
+from actrec.training.person_detector import crowd
 
 
 def test_boxes_hold_the_pixels_that_the_figures_changed(monkeypatch):

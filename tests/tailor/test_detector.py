@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from actrec.tailor.detector import Card, DetectorError, Letterbox, PersonDetector, build, read_card, save_detector
-from actrec.tailor.quarantine import quarantine
+from actrec.people.detector import Card, DetectorError, Letterbox, PersonDetector, build, read_card, save_detector
+from actrec.people.quarantine import quarantine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,7 +178,7 @@ NEIGHBOURLY = """
     before = now()
     import actrec.tailor
     assert "ultralytics" not in sys.modules, "importing the tailor imports ultralytics"
-    import actrec.tailor.detector as d
+    import actrec.people.detector as d
     assert "ultralytics" not in sys.modules, "importing the detector imports ultralytics"
     network = d.build("yolo26n.yaml", 1)
     detector = d.PersonDetector(network, d.Card("yolo26n.yaml"))
@@ -243,4 +243,4 @@ def test_ultralytics_is_imported_in_one_module_only():
             if len(line.split()) > 1
         )
     ]
-    assert importing == ["actrec/tailor/detector.py"]
+    assert importing == ["actrec/people/detector.py"]

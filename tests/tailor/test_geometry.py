@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.tailor import People, tailor
-from actrec.tailor.geometry import enhance, rings, smooth, union, unions, widen, within
+from actrec.people import People
+from actrec.people.boxes import smooth, union, unions, widen, within
+from actrec.tailor import tailor
+from actrec.tailor.geometry import enhance, rings
 from actrec.video import Clip
 
 # A box of 2×1 pixels in a frame of 4×15: two rings to the left, two to the right, one above and below.

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from actrec.__main__ import main
-from actrec.tailor import augment
-from actrec.tailor.augment import GENTLE, STRONG, Strength, example, put, turned
-from actrec.tailor.crowd import crowd
-from actrec.tailor.detector import read_card
-from actrec.tailor.frames import Frame, clips_in, drawn, evened, packed, side_of, unpacked
-from actrec.tailor.judge import Tally, best_confidence, overlaps, right, tally
-from actrec.tailor.learn import LearnError, Plan, batch_of, learn
+from actrec.people.detector import read_card
+from actrec.training.person_detector import augment
+from actrec.training.person_detector.augment import GENTLE, STRONG, Strength, example, put, turned
+from actrec.training.person_detector.crowd import crowd
+from actrec.training.person_detector.frames import Frame, clips_in, drawn, evened, packed, side_of, unpacked
+from actrec.training.person_detector.loop import LearnError, Plan, batch_of, learn
+from actrec.training.person_detector.measure import Tally, best_confidence, overlaps, right, tally
 
 
 @pytest.fixture(scope="module")

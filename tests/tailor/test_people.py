@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actrec.tailor import find_people, open_detector, people, tailor
-from actrec.tailor.detector import Card, DetectorError, PersonDetector, build, save_detector
+from actrec.people import find, find_people, open_detector
+from actrec.people.detector import Card, DetectorError, PersonDetector, build, save_detector
+from actrec.tailor import tailor
 from actrec.video import Clip
 from actrec.video.read import read_clip
 
@@ -61,7 +62,7 @@ def test_the_detector_looks_at_every_third_frame_and_the_boxes_follow():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_detector_that_ships_finds_whom_the_page_shows_first(path):
     frames = read_clip(path).frames[::6]
-    found = PersonDetector.load(people.SHIPPED).detect(frames)
+    found = PersonDetector.load(find.SHIPPED).detect(frames)
     assert sum(len(boxes) > 0 for boxes in found) >= len(frames) / 3, "the dark squat is the hardest"
 
 
@@ -95,7 +96,7 @@ def test_a_single_frame_is_the_whole_frame():
 
 def test_detector_weights_are_looked_for_in_their_order(blank_detector, tmp_path, monkeypatch):
     monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(people, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(find, "SHIPPED", tmp_path / "shipped")
     assert open_detector() is None
     save_detector(build("yolo26n.yaml", 1), tmp_path / "cache" / "yolo26n", Card("yolo26n.yaml"))
     assert open_detector().source == str(tmp_path / "cache" / "yolo26n")

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.tailor import open_detector, people, public
-from actrec.tailor.detector import DetectorError, PersonDetector, build
-from actrec.tailor.public import public_detector, read_pickled
-from actrec.tailor.quarantine import quarantine
+from actrec.people import find, open_detector, public
+from actrec.people.detector import DetectorError, PersonDetector, build
+from actrec.people.public import public_detector, read_pickled
+from actrec.people.quarantine import quarantine
 from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.download import sha256_of
 
@@ -104,7 +104,7 @@ def test_asking_for_a_public_detector_fetches_converts_and_opens_it(tmp_path, mo
         bytes=(served / "yolo26n.pt").stat().st_size,
     )
     monkeypatch.setitem(public.CATALOGUE, "yolo26n", entry)
-    monkeypatch.setattr(people, "SHIPPED", tmp_path / "nothing")
+    monkeypatch.setattr(find, "SHIPPED", tmp_path / "nothing")
     try:
         assert open_detector(folder=tmp_path / "cache") is None  # nothing is fetched unless asked
         detector = open_detector(folder=tmp_path / "cache", download=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.tailor.teacher import SIZE, Teacher, TeacherError, decode, suppressed
+from actrec.training.person_detector.teacher import SIZE, Teacher, TeacherError, decode, suppressed
 
 
 def test_an_answer_is_decoded_by_hand():

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from actrec.systems import System, Views
-from actrec.training.run import Run, Settings
+from actrec.training.run import Run
+from actrec.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, SIDE = 20, 48

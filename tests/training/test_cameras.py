@@ -10,9 +10,10 @@ import pytest
 from small_runs import square
 
 from actrec.__main__ import main
-from actrec.data.sets import by_camera, open_set
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.data.datasets import by_camera
+from actrec.data.open import open_set
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import named
 from actrec.video import Clip
 

@@ -40,10 +40,10 @@ def updated(system_name: str, rank: int, size: int) -> dict[str, torch.Tensor]:
     """The weights and statistics after two updates on six clips of three classes, of which this process sees a part."""
     from actrec.core.number_formats import FLOAT32
     from actrec.systems import named
+    from actrec.training.distributed import World
     from actrec.training.objective import objective
     from actrec.training.updates import Learner, Pieces
     from actrec.training.whole_batch import Rows, see_whole_batch
-    from actrec.training.world import World
 
     system, rows, world = named(system_name), Rows(), World(rank, size, rank, size)
     if size > 1:
@@ -98,12 +98,12 @@ def one_of_two_that_meet_garbage(rank: int, port: int, folder: str) -> None:
     """A step in bfloat16 in which the second process alone gets a gradient that is not finite."""
     from actrec.core.number_formats import CANDIDATES
     from actrec.systems import named
-    from actrec.training.numbers import arrange_weights
+    from actrec.training.distributed import World
+    from actrec.training.number_format import arrange_weights
     from actrec.training.objective import objective
     from actrec.training.schedule import make_optimiser
     from actrec.training.updates import Learner, Pieces
     from actrec.training.whole_batch import Rows, see_whole_batch
-    from actrec.training.world import World
 
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
@@ -190,8 +190,8 @@ def evaluated_in_two(run: Run, films: Path, tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr[-4000:]
     two = json.loads(made.stdout.strip().splitlines()[-1])
     from actrec.evaluation import evaluate
-    from actrec.training.material import stored
-    from actrec.training.world import World
+    from actrec.training.distributed import World
+    from actrec.training.load_data import stored
     from actrec.weights.cards import read_card
 
     card, recognizer = read_card(run.weights), evaluate.load(run.weights, "cpu")

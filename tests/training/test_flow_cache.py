@@ -13,8 +13,8 @@ from small_runs import command, small, train_here, write_films
 
 from actrec.data.cache import ClipCache, FlowCache
 from actrec.data.clips import clips_source
+from actrec.data.open import open_set
 from actrec.data.reading import ClipSettings
-from actrec.data.sets import open_set
 from actrec.motion.flow import between, flow
 from actrec.systems import SYSTEMS, crossenh
 from actrec.systems.views import resized_flow

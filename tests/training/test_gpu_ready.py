@@ -25,8 +25,8 @@ assert main(["evaluate", *words, "--protocol", "one", "--device", "cpu", "--json
 
 
 def test_training_and_evaluation_run_from_a_pack_without_av_ultralytics_and_gradio(films, tmp_path):
+    from actrec.data.open import open_set
     from actrec.data.pack import write_pack
-    from actrec.data.sets import open_set
 
     write_pack(open_set(films), tmp_path / "films.pack")
     made = subprocess.run(
@@ -42,7 +42,7 @@ def test_the_working_pack_has_at_most_30_megabytes_and_all_working_clips(shared_
     pack = ROOT / "build" / "working.pack"
     if not pack.exists():
         pytest.skip("made by `make gpu-pack`")
-    from actrec.data.sets import open_set
+    from actrec.data.open import open_set
 
     assert pack.stat().st_size <= 30_000_000
     clips = open_set(pack)

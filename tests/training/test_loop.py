@@ -45,7 +45,7 @@ def wait_for(what: Callable[[], bool], process) -> None:
 
 
 def test_a_run_ends_with_weights_that_load_and_a_card_that_says_how(through):
-    from actrec.recognizer import Recognizer
+    from actrec.recognition.recognizer import Recognizer
 
     card = Recognizer.load(through.weights, "cpu").card
     assert card.labels == ["down", "left", "right"]
@@ -59,8 +59,8 @@ def test_a_run_ends_with_weights_that_load_and_a_card_that_says_how(through):
 
 def test_dropout_augmentation_and_flow_are_at_work_in_what_is_compared(films, through, tmp_path):
     from actrec.systems import named
+    from actrec.training.distributed import World
     from actrec.training.whole_batch import WholeBatchDropout, see_whole_batch
-    from actrec.training.world import World
 
     system = named(SYSTEM)
     network = see_whole_batch(system.network(3), None, World(), torch.device("cpu"))

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actrec.data.split import Source, Split
+from actrec.data.sources import Source, Split
 from actrec.systems import named
-from actrec.training.material import learnable, look_first, open_material
-from actrec.training.run import RunError, Settings
+from actrec.training.load_data import learnable, look_first, open_material
+from actrec.training.run import RunError
+from actrec.training.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 

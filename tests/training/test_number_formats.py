@@ -18,7 +18,7 @@ from actrec.core import number_formats
 from actrec.core.dirty_memory import ChildError, in_child, patterns
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, known_finding, refusals
 from actrec.systems import named
-from actrec.training import numbers
+from actrec.training import number_format
 from actrec.training.format_check import WrongError, compare_again, compare_operator, compare_whole
 from actrec.training.loop import train
 from actrec.training.run import Run, RunError
@@ -155,8 +155,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, *refused: str) -> list[dict]:
         taken = {name: 1.0 if "bfloat16" in name else 2.0 for name in right}
         return {"milliseconds": taken, "refused": {name: "mm is wrong" for name in refused if name in told["formats"]}}
 
-    monkeypatch.setattr(numbers, "in_child", answer)
-    monkeypatch.setattr(numbers, "candidates", lambda: CANDIDATES)
+    monkeypatch.setattr(number_format, "in_child", answer)
+    monkeypatch.setattr(number_format, "candidates", lambda: CANDIDATES)
     return asked
 
 
@@ -177,7 +177,7 @@ def test_a_check_that_crashes_leaves_float32_and_is_made_again(films, tmp_path, 
         raise ChildError("its check ended with status -11")
 
     answers(monkeypatch)
-    monkeypatch.setattr(numbers, "in_child", crash)
+    monkeypatch.setattr(number_format, "in_child", crash)
     run = train_here(tmp_path / "run", small(films, system=SYSTEM, numbers="auto", epochs=1))
     assert events(run, "started")[0]["dtype"] == "float32"
     assert any("status -11" in event["sentence"] for event in events(run, "note")) and refusals() == []
@@ -246,14 +246,14 @@ def test_a_training_that_meets_garbage_goes_on_in_float32_from_the_step_before(f
     (changed,) = events(spoilt, "number_format")
     assert (changed["epoch"], changed["step"], changed["dtype"]) == (1, 1, "float32")
     assert "bfloat16 gave a loss or a gradient that is not finite" in changed["sentence"]
-    assert numbers.recorded_format(spoilt) == FLOAT32
+    assert number_format.recorded_format(spoilt) == FLOAT32
     record = json.loads((spoilt.folder / "number_format.json").read_text())
     assert record["since"] == {"epoch": 1, "step": 1} and record["before"]["dtype"] == "bfloat16"
     run = Run.create(tmp_path / "by hand", wanted(films))
     with monkeypatch.context() as patched:
         stop_at(patched, 3)
         train(run)
-    assert run.status()["state"] == "stopped" and numbers.recorded_format(run) == BFLOAT16
+    assert run.status()["state"] == "stopped" and number_format.recorded_format(run) == BFLOAT16
     (run.folder / "number_format.json").write_text(json.dumps(vars(FLOAT32)))
     train(run)
     assert same(run.checkpoint, spoilt.checkpoint) and same(run.best, spoilt.best)

@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 from small_runs import some_views
 
 from actrec.__main__ import main
-from actrec.commands import train
+from actrec.cli import train
+from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
-from actrec.recognizer import Recognizer
-from actrec.refusal import BadValue
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, named
-from actrec.training.finish import command
 from actrec.training.objective import objective
-from actrec.training.run import Run, Settings
+from actrec.training.run import Run
+from actrec.training.settings import Settings, command
 from actrec.training.state import load_state
 from actrec.video import Clip
 

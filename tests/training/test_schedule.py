@@ -14,7 +14,7 @@ from actrec.training.schedule import make_optimiser, rate
 
 
 def test_in_the_papers_fine_tuning_the_last_layer_learns_ten_times_as_fast():
-    """Asymmetric 3D-CNN, sec. 4.1; one step of SGD without decay or momentum moves by rate times gradient."""
+    """Asymmetric 3D-CNN, sec. 4.6; one step of SGD without decay or momentum moves by rate times gradient."""
     schedule = named("asym3d-paper").schedules["paper-fine-tune"]
     assert schedule.last_layer == 10
     torch.manual_seed(0)

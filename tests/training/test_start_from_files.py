@@ -35,7 +35,7 @@ def files(tmp_path_factory) -> Path:
 def started(name: str, system: str) -> tuple[torch.nn.Module, str]:
     torch.manual_seed(3)
     network = named(system).network(3)
-    return network, start_from(name, network, named(system).network, system, ["a", "b", "c"])
+    return network, start_from(name, network, named(system).network, named(system), ["a", "b", "c"])
 
 
 def test_imagenet_weights_go_into_the_two_dimensional_backbone(files):
@@ -119,5 +119,5 @@ def test_a_fusion_layer_over_other_classes_keeps_its_start(films, tmp_path):
     write_checkpoint(tmp_path / "four", card, system.network(4).state_dict())
     network = system.network(3)
     before = network.fusion_layer.weight.detach().clone()
-    start_from(str(tmp_path / "four"), network, system.network, "crossenh", ["b", "x", "a"])
+    start_from(str(tmp_path / "four"), network, system.network, system, ["b", "x", "a"])
     assert torch.equal(network.fusion_layer.weight, before)

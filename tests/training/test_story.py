@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from actrec.training import story
+from actrec.training import run_log
 from actrec.training.run import Run, RunError
 
 EVENTS = [
@@ -19,20 +19,20 @@ EVENTS = [
 
 
 def test_curves_count_in_epochs():
-    curves = story.curves(EVENTS)
+    curves = run_log.curves(EVENTS)
     assert curves["loss"] == {"training": [(0.5, 1.5)], "validation": [(1, 1.2), (2, 1.0)]}
     assert curves["rate"] == {"learning rate": [(0.5, 0.1)]}
 
 
 def test_long_curves_keep_their_newest_point():
-    curve = story.thinned({"x": [(each, each) for each in range(1001)]})["x"]
-    assert len(curve) <= story.POINTS and curve[-1] == (1000, 1000)
+    curve = run_log.thinned({"x": [(each, each) for each in range(1001)]})["x"]
+    assert len(curve) <= run_log.POINTS and curve[-1] == (1000, 1000)
 
 
 def test_the_newest_confusion_and_the_facts():
-    assert story.confusion(EVENTS) == ([[3, 0], [1, 1]], ["a", "b"], 2)
-    assert story.confusion(EVENTS[:2]) is None
-    told = story.facts({"state": "running", "done": 0.5, "left": 600}, EVENTS)
+    assert run_log.confusion(EVENTS) == ([[3, 0], [1, 1]], ["a", "b"], 2)
+    assert run_log.confusion(EVENTS[:2]) is None
+    told = run_log.facts({"state": "running", "done": 0.5, "left": 600}, EVENTS)
     assert told == [
         "50% done", "3.0 clips per second, 25% of the time waiting", "learning rate 0.1", "about 10 min left",
         "best validation accuracy 80% in epoch 2",
@@ -46,10 +46,10 @@ def test_weights_are_taken_over_once_and_only_when_finished(tmp_path):
     (run.weights / "model.safetensors").write_bytes(b"")
     (tmp_path / "weights").mkdir()
     with pytest.raises(RunError, match="no weights yet"):
-        story.adopt(run, tmp_path / "weights")
+        run_log.adopt(run, tmp_path / "weights")
     run.set_status("finished")
-    assert story.adopt(run, tmp_path / "weights") == "mine"
+    assert run_log.adopt(run, tmp_path / "weights") == "mine"
     assert (tmp_path / "weights/mine/card.json").is_file()
     with pytest.raises(RunError, match="already"):
-        story.adopt(run, tmp_path / "weights")
+        run_log.adopt(run, tmp_path / "weights")
     assert [each.name for each in (tmp_path / "weights").iterdir()] == ["mine"]

@@ -53,10 +53,10 @@ def a_learner(batch: int) -> updates.Learner:
     from torch import nn
 
     from actrec.core.number_formats import FLOAT32
+    from actrec.training.distributed import World
     from actrec.training.objective import objective
     from actrec.training.schedule import make_optimiser
     from actrec.training.whole_batch import Rows, see_whole_batch
-    from actrec.training.world import World
 
     class Tiny(nn.Module):
         def __init__(self) -> None:
@@ -210,18 +210,18 @@ def test_fine_tuning_starts_from_weights_with_a_new_classifier_for_new_classes(f
         torch.manual_seed(7)
         network = system.network(3)
         fresh = {name: value.clone() for name, value in network.state_dict().items()}
-        start_from(str(first.weights), network, system.network, "asym3d", labels)
+        start_from(str(first.weights), network, system.network, system, labels)
         for name, value in network.state_dict().items():
             new = labels[0] == "a" and name in of_classes
             assert value.equal(fresh[name] if new else stored[name].to(value.dtype)), name
     network = system.network(4)
     fresh = {name: value.clone() for name, value in network.state_dict().items()}
-    start_from(str(first.weights), network, system.network, "asym3d", ["right", "a", "b", "down"])
+    start_from(str(first.weights), network, system.network, system, ["right", "a", "b", "down"])
     for name in of_classes:
         known = [fresh[name][row] if old is None else stored[name][old] for row, old in enumerate((2, None, None, 0))]
         assert network.state_dict()[name].equal(torch.stack(known).to(fresh[name].dtype)), name
     with pytest.raises(RunError, match="for the system 'asym3d', not for 'fstcn'"):
-        start_from(str(first.weights), network, system.network, "fstcn", labels)
+        start_from(str(first.weights), network, system.network, named("fstcn"), labels)
     run = train_here(tmp_path / "tuned", small(films, epochs=1, preset="fine-tune", start_from=str(first.weights)))
     assert "same classes" in events(run, "note")[-1]["sentence"]
     assert f"--start-from {first.weights}" in (run.weights / "card.json").read_text()
@@ -241,7 +241,7 @@ def test_tensorboard_files_hold_the_epochs_figures(films, tmp_path):
 
 def test_every_loss_trains_and_ships_weights_that_load(films, tmp_path):
     """N-pair groups with class centres, and three stages of which only the last can be the best."""
-    from actrec.recognizer import Recognizer
+    from actrec.recognition.recognizer import Recognizer
 
     run = train_here(tmp_path / "ms3d", small(films, system="ms3d", epochs=1))
     assert Recognizer.load(run.weights, "cpu").labels == ("down", "left", "right")

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `corpus`, which is no package of its own
 
-from actrec.video.child import Decoder
+from actrec.video.sandbox.decoder import Decoder
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from actrec.video import VideoError
-from actrec.video.child import Decoder
 from actrec.video.read import Limits, read_clip
+from actrec.video.sandbox.decoder import Decoder
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -66,7 +66,7 @@ def test_the_asking_process_needs_no_pyav(short):
     code = f"""
         import sys
         sys.path.insert(0, {str(ROOT)!r})
-        from actrec.video.child import Decoder
+        from actrec.video.sandbox.decoder import Decoder
         with Decoder() as decoder:
             print(len(decoder.read({str(short)!r})), "av" in sys.modules, "torch" in sys.modules)
     """
@@ -202,7 +202,7 @@ def test_the_child_dies_with_its_parent_and_leaves_nothing(slow, how):
     code = f"""
         import os, sys, threading, time
         sys.path.insert(0, {str(ROOT)!r})
-        from actrec.video.child import Decoder
+        from actrec.video.sandbox.decoder import Decoder
         decoder = Decoder()
         threading.Thread(target=lambda: [decoder.read({str(slow)!r}) for _ in range(99)], daemon=True).start()
         time.sleep(1.0)
@@ -229,7 +229,7 @@ def test_a_child_that_hangs_still_notices_that_its_parent_is_gone():
     code = f"""
         import os, socket, sys, threading, time
         sys.path.insert(0, {str(ROOT)!r})
-        from actrec.video.worker import die_with
+        from actrec.video.sandbox.worker import die_with
         line = socket.socket(fileno={theirs.fileno()})
         threading.Thread(target=die_with, args=(os.getppid(), line), daemon=True).start()
         print("ready", flush=True)
@@ -288,7 +288,7 @@ def test_a_forked_process_gets_a_child_of_its_own(short):
     code = f"""
         import os, sys
         sys.path.insert(0, {str(ROOT)!r})
-        from actrec.video.child import Decoder
+        from actrec.video.sandbox.decoder import Decoder
         decoder = Decoder()
         clip, own = decoder.read({str(short)!r}), decoder.pid
         forked = os.fork()

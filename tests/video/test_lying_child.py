@@ -7,9 +7,10 @@ import os
 import numpy as np
 import pytest
 
-from actrec.video import VideoError, answers
-from actrec.video.child import Decoder
+from actrec.video import VideoError
 from actrec.video.request import Limits
+from actrec.video.sandbox import answers
+from actrec.video.sandbox.decoder import Decoder
 
 HONEST = {"shape": [2, 2, 2, 3], "notes": [], "touched": 40}
 HEADER = {"kind": "mov", "codec": "h264", "width": 2, "height": 2, "fps": 25.0, "frames": 2,
@@ -35,7 +36,7 @@ class TakenOver:
 
 
 def asked(monkeypatch, child: TakenOver, do: str):
-    monkeypatch.setattr("actrec.video.child._Child", lambda memory: child)
+    monkeypatch.setattr("actrec.video.sandbox.decoder._Child", lambda memory: child)
     with Decoder() as decoder:
         return decoder.probe("x.mp4") if do == "probe" else decoder.read("x.mp4", limits=Limits(bytes=1 << 20))
 

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 import torchvision
 
-from actrec.refusal import BadValue
+from actrec.core.errors import BadValue
+from actrec.systems import public_file, public_files
 from actrec.weights import catalogue
 from actrec.weights import download as fetching
-from actrec.weights.catalogue import CATALOGUE, CLIPS, Entry, entry, of_kind
+from actrec.weights.catalogue import CLIPS, Entry, entry, of_kind
 from actrec.weights.download import DownloadError, Progress, cache_folder, download, fetched
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
@@ -212,7 +213,7 @@ def test_the_cache_can_be_moved(monkeypatch, tmp_path):
 # --- the catalogue ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("item", CATALOGUE.values(), ids=list(CATALOGUE))
+@pytest.mark.parametrize("item", public_files().values(), ids=list(public_files()))
 def test_every_entry_says_what_a_user_must_know(item):
     assert item.title and item.licence and item.url.startswith("https://")
     assert set(item.sha256) <= set("0123456789abcdef") and len(item.sha256) in (8, 64)
@@ -240,14 +241,16 @@ def test_kinetics_entries_are_torchvisions(key, name):
 @pytest.mark.parametrize(("key", "name"), [("resnet18-imagenet", "ResNet18"), ("resnet50-imagenet", "ResNet50")])
 def test_imagenet_entries_are_torchvisions(key, name):
     weights = getattr(torchvision.models, f"{name}_Weights").IMAGENET1K_V1
-    assert entry(key).url == weights.url and weights.url.endswith(f"-{entry(key).sha256[:8]}.pth")
-    assert entry(key).bytes / 2**20 == pytest.approx(weights.meta["_file_size"], abs=0.06)
+    found = public_file(key)
+    assert found.url == weights.url and weights.url.endswith(f"-{found.sha256[:8]}.pth")
+    assert found.bytes / 2**20 == pytest.approx(weights.meta["_file_size"], abs=0.06)
 
 
 def test_kinds_and_unknown_keys():
     assert len(of_kind("clip")) == 14 and len(of_kind("kinetics-400")) == 7
-    with pytest.raises(BadValue, match=r"no public file 'yolo3'\. Known: r3d_18, mc3_18"):
-        entry("yolo3")
+    for look_up in (entry, public_file):
+        with pytest.raises(BadValue, match=r"no public file 'yolo3'\. Known: r3d_18, mc3_18"):
+            look_up("yolo3")
 
 
 SAMPLES = {"one-by-one": "intel_one_by_one_person.mp4", "arm-wrestling": "k400_arm_wrestling_mmaction2_demo.mp4"}

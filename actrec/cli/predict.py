@@ -1,0 +1,56 @@
+"""`predict`: what a system says of one clip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+
+SIDE = 240  # pixels of the shorter side, as on the page
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
+    parser.add_argument(
+        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--beside", type=Path, nargs="+", default=[], metavar="CLIP", help="the same by other cameras")
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def run(args: argparse.Namespace) -> int:
+    from actrec.recognition.recognizer import open_recognizer
+    from actrec.video.read import read_clip
+
+    recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
+    began = time.perf_counter()
+    clip = read_clip(args.clip, short_side=SIDE)
+    if args.beside:
+        clip = clip.seen_from(*(read_clip(path, short_side=SIDE) for path in args.beside))
+    decode = (time.perf_counter() - began) * 1000
+    prediction = recognizer.predict(clip)
+    milliseconds = {"decode": decode} | prediction.milliseconds
+    if args.json:
+        answer = {
+            "label": prediction.label,
+            "scores": [{"label": label, "score": score} for label, score in prediction.top(len(prediction.labels))],
+            "unknown": prediction.unknown,
+            "distance": prediction.distance,
+            "threshold": prediction.threshold,
+            "milliseconds": {step: round(value, 2) for step, value in milliseconds.items()},
+        }
+        print(json.dumps(answer, ensure_ascii=False))
+        return 0
+    if prediction.unknown:
+        print(f"unknown: {prediction.distance:.2f} from '{prediction.nearest}', more than {prediction.threshold:.2f}")
+    for label, score in prediction.top():
+        print(f"{score:7.1%}  {label}")
+    print(" · ".join(f"{step} {value:.0f} ms" for step, value in milliseconds.items()))
+    for note in clip.notes:
+        print(f"note: {note}")
+    return 0

@@ -1,0 +1,10 @@
+"""Where the project's own files are: beside the package in a checkout, a few of them inside it once installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = _PACKAGE / "shipped"  # weights that a wheel carries; a checkout has no such folder
+INSTALLED = SHIPPED.is_dir()
+PROJECT = Path() if INSTALLED else _PACKAGE.parent  # an installed package reads and writes where it is called

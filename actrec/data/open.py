@@ -1,0 +1,111 @@
+"""What opens a data set: any folder `class/clip`, a published layout, or a pack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+from actrec.data.datasets import DataSet
+from actrec.data.samples import (
+    PART_NAMES,
+    VIDEO,
+    DataError,
+    Sample,
+    folders,
+    is_frames,
+    listing,
+    must_be_folder,
+    natural,
+)
+
+
+def open_set(path: str | os.PathLike, *, kind: str = "auto") -> DataSet:
+    """The data set in a folder or a pack file. `auto` knows the published layouts by their split files."""
+    from actrec.data.pack import is_pack, open_pack
+    from actrec.data.published import KINDS, open_published, recognise
+
+    root = Path(path).expanduser()
+    if is_pack(root):
+        return open_pack(root)
+    must_be_folder(root)
+    if kind == "auto":
+        kind = recognise(root)
+    if kind == "folder":
+        return open_folder(root)
+    if kind not in KINDS:
+        known = ", ".join(["auto", "folder", *KINDS])
+        raise DataError("kind", f"'{kind}' is no kind of data set that is known here. Known: {known}.")
+    return open_published(kind, root)
+
+
+def open_folder(root: str | os.PathLike) -> DataSet:
+    """Any folder `class/clip`; `class/group/clip` gives groups, `train/class/clip` gives parts.
+
+    A clip is a video file or a folder of frames. What is neither is counted and left aside.
+    """
+    root = Path(root)
+    must_be_folder(root)
+    tops = folders(root)
+    if tops and all(top.name.lower() in PART_NAMES for top in tops):
+        parts = [(PART_NAMES[top.name.lower()], top) for top in tops]
+        labels = sorted({each.name for _, top in parts for each in folders(top)}, key=natural)
+        homes = [(part, top / label) for part, top in parts for label in labels if (top / label).is_dir()]
+    else:
+        labels = sorted((top.name for top in tops), key=natural)
+        homes = [("", root / label) for label in labels]
+    number = {label: index for index, label in enumerate(labels)}
+    samples, strange, empty = [], 0, []
+    for part, home in homes:
+        found, aside = _clips_of_class(home)
+        strange += aside
+        if not found:
+            empty.append(home.name)
+        official = {"folders": part} if part else {}
+        samples += [replace(each, label=number[home.name], parts=official) for each in found]
+    if not samples:
+        raise DataError("empty", _nothing_found(root, labels))
+    notes = []
+    if strange:
+        notes.append(f"{strange} files are no video and were left aside.")
+    if empty:
+        notes.append(f"No clip in {', '.join(empty[:10])}: left out.")
+    return DataSet(root.resolve().name, tuple(labels), tuple(samples), notes=tuple(notes)).compact()
+
+
+def _clips_of_class(home: Path) -> tuple[list[Sample], int]:
+    """Clips under one class folder, and how many files are none."""
+    samples, strange = [], 0
+    for entry in listing(home):
+        if not entry.is_dir():
+            if entry.suffix.lower() in VIDEO:
+                samples.append(Sample(entry, 0))
+            else:
+                strange += 1
+        elif is_frames(entry):
+            samples.append(Sample(entry, 0))
+        else:
+            inner, aside = [], 0
+            for each in listing(entry):
+                if (each.suffix.lower() in VIDEO and not each.is_dir()) or (each.is_dir() and is_frames(each)):
+                    inner.append(Sample(each, 0, group=entry.name))
+                else:
+                    aside += 1
+            samples, strange = samples + inner, strange + aside
+    return samples, strange
+
+
+def _nothing_found(root: Path, labels: Sequence[str]) -> str:
+    loose = sum(each.suffix.lower() in VIDEO for each in listing(root))
+    if loose:
+        return (
+            f"{root} holds {loose} clips but no class folders. "
+            "Put each clip into a folder named after its class: wave/clip1.mp4, clap/clip2.mp4."
+        )
+    what = "its class folders hold no video" if labels else "it is empty"
+    return f"No clip was found in {root}: {what}. Expected folders named after the classes, with videos inside."

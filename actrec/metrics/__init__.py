@@ -1,0 +1,1 @@
+"""Arithmetic on scores: accuracy, calibration, telling the unknown apart, intervals."""

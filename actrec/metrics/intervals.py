@@ -1,0 +1,32 @@
+"""How sure one can be of a mean or a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from actrec.core.errors import BadValue
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation (n − 1) over seeds or splits; the deviation of one value is unknown."""
+    values = np.asarray(values, dtype=np.float64)
+    if not len(values):
+        raise BadValue("there is no value to average")
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+
+
+def standard_error(right: np.ndarray, groups: Sequence[str] | None = None) -> float:
+    """Standard error of an accuracy; with groups, of clips that are no independent witnesses within a group.
+
+    The grouped form is the cluster-robust one: residuals are summed per group before they are squared.
+    """
+    right = np.asarray(right, dtype=np.float64)
+    if groups is None:
+        return float(right.std() / np.sqrt(len(right)))
+    names = sorted(set(groups))
+    groups = np.asarray(list(groups), dtype=object)
+    sums = np.array([(right[groups == name] - right.mean()).sum() for name in names])
+    correction = len(names) / max(1, len(names) - 1)
+    return float(np.sqrt(correction * (sums**2).sum()) / len(right))

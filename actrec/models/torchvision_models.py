@@ -1,0 +1,126 @@
+"""Public Kinetics-400 recognisers of torchvision behind the interface of our own networks.
+
+R3D, MC3, R(2+1)D (Tran et al. 2018), S3D (Xie et al. 2018), Video Swin (Liu et al. 2022), MViT (Fan et al. 2021, Li et
+al. 2022). The caller fills them with the published weights; nothing is read or fetched here.
+Ours: the classifier is taken off so that the code can be had, and each network normalises its own input, because the
+publishers' means and deviations differ by channel. Input is `clip` [B, 3, T, H, W] in 0…1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import get_model, get_model_weights
+
+from actrec.core.errors import BadValue
+
+CLASSES = 400
+# model → (its classifier, frames, frames per second, clips per video): how torchvision measured its accuracy
+MEASURED = {
+    "r3d_18": ("fc", 16, 15.0, 5),
+    "mc3_18": ("fc", 16, 15.0, 5),
+    "r2plus1d_18": ("fc", 16, 15.0, 5),
+    "s3d": ("classifier", 128, 15.0, 1),
+    "mvit_v1_b": ("head", 16, 7.5, 5),
+    "mvit_v2_s": ("head", 16, 7.5, 5),
+    "swin3d_t": ("head", 32, 15.0, 12),
+}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a public model wants to see: frames at a rate, resized, centre-cropped; mean and deviation are inside.
+
+    `resize` is the short side, or (height, width).
+    """
+
+    frames: int
+    fps: float
+    clips: int
+    resize: int | tuple[int, int]
+    crop: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def labels(name: str) -> tuple[str, ...]:
+    """The 400 names of Kinetics in the order of the scores."""
+    return tuple(_published(name).meta["categories"])
+
+
+def preparation(name: str) -> Preparation:
+    """The publisher's own preparation of a clip."""
+    published = _published(name).transforms()
+    _, frames, fps, clips = MEASURED[name]
+    resize = tuple(published.resize_size)
+    return Preparation(
+        frames, fps, clips, resize if len(resize) == 2 else resize[0], tuple(published.crop_size),
+        tuple(published.mean), tuple(published.std),
+    )  # fmt: skip
+
+
+class Reference(nn.Module):
+    """A public network without its classifier, and the classifier."""
+
+    def __init__(self, name: str, network: nn.Module) -> None:
+        super().__init__()
+        self.name = name
+        self.head = _linear(getattr(network, MEASURED[name][0]))
+        setattr(network, MEASURED[name][0], nn.Identity())
+        if name == "s3d":
+            network.avgpool = WindowMean()
+        self.network = network
+        prepared = preparation(name)
+        for kind, values in (("mean", prepared.mean), ("std", prepared.std)):
+            self.register_buffer(kind, torch.tensor(values).view(3, 1, 1, 1), persistent=False)
+
+    def code(self, clip: Tensor) -> Tensor:
+        """What the publisher's classifier sees: pooled features [B, C]."""
+        return self.network((clip - self.mean) / self.std)
+
+    def scores(self, code: Tensor) -> Tensor:
+        return self.head(code)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.scores(self.code(clip))
+
+
+class WindowMean(nn.Module):
+    """S3D's average over 2×7×7 windows in float32: a CPU has no such operator in bfloat16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool3d(x.float(), (2, 7, 7), stride=1).to(x.dtype)
+
+
+def reference(name: str, classes: int = CLASSES, *, load: Callable[[nn.Module], object] | None = None) -> Reference:
+    """A public model by torchvision's name; `load` fills the network as torchvision lays it out."""
+    if name not in MEASURED:
+        raise BadValue(f"There is no public model '{name}'. Known: {', '.join(MEASURED)}.")
+    network = get_model(name, weights=None, num_classes=classes)
+    if load is not None:
+        load(network)
+    return Reference(name, network)
+
+
+def _linear(classifier: nn.Module) -> nn.Module:
+    """The classifier as a layer over codes [B, C]; S3D's is a 1×1×1 convolution, whose scores are then averaged."""
+    if isinstance(classifier, nn.Linear):
+        return classifier
+    dropout, last = classifier
+    if isinstance(last, nn.Conv3d):
+        flat = nn.Linear(last.in_channels, last.out_channels, device=last.weight.device)
+        flat.weight, flat.bias = nn.Parameter(last.weight.detach().flatten(1)), last.bias
+        last = flat
+    return nn.Sequential(nn.Dropout(dropout.p), last)  # theirs drops in place, which would change the code
+
+
+def _published(name: str) -> object:
+    return get_model_weights(name).DEFAULT
+
+
+VARIANTS: dict[str, Callable[..., Reference]] = {name: partial(reference, name) for name in MEASURED}

@@ -1,0 +1,1 @@
+"""Weights that answer: recognizer, predictions, the class repository, taught actions."""

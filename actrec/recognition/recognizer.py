@@ -1,0 +1,393 @@
+"""A system with weights, labels and a device: clips in, predictions out. Safe to share between visitors."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from actrec.core.devices import DEVICE_FAILED, choose_device
+from actrec.core.errors import BadValue
+from actrec.core.places import SHIPPED
+from actrec.models.layers import for_inference
+from actrec.motion.clue_time import spent_on_clues
+from actrec.recognition.calibrated import centres_of, gaps, shares, unit
+from actrec.recognition.engines.choice import Choice, gpu_engine
+from actrec.recognition.engines.engine import Answer, Engine
+from actrec.recognition.engines.torch_engine import TorchEngine
+from actrec.recognition.repository import Judgement
+from actrec.systems import SYSTEMS, System, Views, named
+from actrec.video import Clip
+from actrec.weights.cards import Card, WeightsError, cards
+from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a system says of a clip, what each view said, and what it cost.
+
+    Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
+    they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
+    which lies closer. `milliseconds` has the steps views (sampling and cropping), clues, network and fusion.
+    """
+
+    labels: tuple[str, ...]
+    scores: np.ndarray
+    view_scores: np.ndarray
+    view_weights: np.ndarray
+    code: np.ndarray
+    nearest: str | None
+    distance: float | None
+    threshold: float | None
+    milliseconds: dict[str, float]
+
+    @property
+    def label(self) -> str:
+        """The class with the highest score, be it known or not."""
+        return self.labels[int(self.scores.argmax())]
+
+    @property
+    def unknown(self) -> bool | None:
+        """Too far from every class centre to be any of them; None where the weights carry no centres."""
+        return None if self.threshold is None else bool(self.distance > self.threshold)
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        order = np.argsort(-self.scores)[:count]
+        return [(self.labels[index], float(self.scores[index])) for index in order]
+
+
+def steadied(lately: Sequence[Prediction]) -> Prediction:
+    """The newest of a camera's predictions, with the mean of all as its scores, code and distance: what flickers in
+    one of them does not show. All come from the same weights."""
+    newest = lately[-1]
+    return replace(
+        newest,
+        scores=np.mean([each.scores for each in lately], axis=0),
+        code=unit(np.mean([each.code for each in lately], axis=0)),
+        distance=None if newest.distance is None else float(np.mean([each.distance for each in lately])),
+    )
+
+
+class Recognizer:
+    """`predict`, `predict_many` and `embed` may be called from any thread; one computes at a time.
+
+    The network is the recognizer's from then on. On a processor the engine that was found fastest earlier answers, or
+    PyTorch in float32 until `settle` has found it. With `only_torch` OpenVINO is left alone.
+    """
+
+    def __init__(
+        self, system: System, network: nn.Module, card: Card, device: str = "auto", *, only_torch: bool = False
+    ) -> None:
+        self.system, self.card, self.labels = system, card, tuple(card.labels)
+        self.device, self.notice = choose_device(device), ""
+        if system.decides == "centres" and set(card.centres or self.labels) != set(self.labels):
+            raise WeightsError(f"The weights '{card.name}' need one class centre for each of their labels.")
+        self.centre_names, self._centres = centres_of(card)
+        self._lock, self._settling, self._settled = threading.Lock(), threading.Lock(), False
+        self._plain, self._only_torch = network.eval().cpu(), only_torch
+        try:
+            self._engine = self._first_engine()
+        except DEVICE_FAILED as error:
+            if self.device.type != "cuda":
+                raise
+            self._leave_gpu(error)
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the answers now."""
+        return self._engine
+
+    @property
+    def network(self) -> nn.Module:
+        """A copy of the network for PyTorch, in float32, with its batch norms folded: for gradients and inner layers.
+        Whoever asks may change it."""
+        return for_inference(self._plain).to(self.device)
+
+    @property
+    def settled(self) -> bool:
+        """Whether `settle` has nothing left to do."""
+        return self._settled or self.device.type == "cuda"
+
+    def settle(self) -> None:
+        """Change to the engine that is fastest here. Where that is not remembered it takes seconds, in a child at low
+        priority; answers go on meanwhile."""
+        with self._settling:
+            if self.settled:
+                return
+            choice = self._choice
+            try:
+                name = (choice.known() or choice.find()).chosen
+            except (OSError, SafetensorError):  # no room for what the child needs; the next time there may be
+                return
+            try:
+                engine = choice.open(name)
+                for count in (1, 3):  # the first answer of every batch size takes longer
+                    engine.answer([self._blank()] * count)
+            except DEVICE_FAILED as error:
+                self._report_failure(name, error)
+            else:
+                self._engine = engine
+            self._settled = True
+
+    def _first_engine(self) -> Engine:
+        """What answers from the start, without a wait."""
+        if self.device.type == "cuda":
+            return gpu_engine(self.system, self._plain, self.device, self.shares)
+        choice = self._choice
+        finding = choice.known()
+        if finding is not None and choice.opens_at_once(finding.chosen):
+            try:
+                engine = choice.open(finding.chosen)
+                self._settled = True
+                return engine
+            except DEVICE_FAILED as error:
+                self._report_failure(finding.chosen, error)
+        return TorchEngine(self.system, self._plain, self.device)
+
+    @cached_property
+    def _choice(self) -> Choice:
+        return Choice(self.system, self._plain, self.card, only_torch=self._only_torch)
+
+    def _blank(self) -> Views:
+        return {
+            name: np.zeros((each.channels, each.frames, each.size, each.size), np.uint8)
+            for name, each in self.system.inputs.items()
+        }
+
+    def _report_failure(self, engine: str, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:200]
+        self.notice = f"'{self.card.name}' is computed by PyTorch: {engine} fails here ({reason})."
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path = DEFAULT_WEIGHTS,
+        device: str = "auto",
+        *,
+        temperature: float | None = None,
+        only_torch: bool = False,
+    ) -> Recognizer:
+        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's."""
+        card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
+        if card.system not in SYSTEMS:
+            raise WeightsError(
+                f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
+            )
+        system = named(card.system, card.options)
+        same_inputs(card, system)
+        network = system.network(len(card.labels))
+        fit(network, tensors, card)
+        card = card if temperature is None else replace(card, temperature=temperature)
+        return cls(system, network, card, device, only_torch=only_torch)
+
+    @classmethod
+    def public(cls, name: str, file: Path, device: str = "auto") -> Recognizer:
+        """A published Kinetics-400 model from a file in its publisher's layout."""
+        from actrec.models.torchvision_models import labels
+        from actrec.weights.catalogue import entry
+        from actrec.weights.convert import torchvision_model
+
+        card = Card(
+            name=name,
+            system=name,
+            labels=list(labels(name)),
+            trained_on="Kinetics-400, real films from the web; weights published by torchvision",
+            command=f"python -m actrec fetch {name}",
+            seed=0,
+            licence=entry(name).licence,
+            people="one or more people",
+        )
+        return cls(SYSTEMS[name], torchvision_model(name, file), card, device)
+
+    def predict(self, clip: Clip, views: str = "clip") -> Prediction:
+        """The prediction for a clip; `views` names the test protocol: one, clip or paper."""
+        return self.predict_many([clip], views)[0]
+
+    def predict_many(self, clips: Sequence[Clip], views: str = "clip") -> list[Prediction]:
+        """Predictions for several clips, their views batched together."""
+        if not clips:
+            return []
+        began = time.perf_counter()
+        with spent_on_clues() as clues:
+            made = [self.system.protocols[views].views(clip) for clip in clips]
+        seen = time.perf_counter()
+        logits, codes = self.run([view for each in made for view in each])
+        computed = time.perf_counter()
+        share = 1000 / len(clips)
+        cost = {"views": (seen - began - clues.seconds) * share, "clues": clues.seconds * share}
+        cost["network"] = (computed - seen) * share
+        predictions, first = [], 0
+        for each in made:
+            part = slice(first, first + len(each))
+            predictions.append(self._judge(logits[part], codes[part], views, dict(cost)))
+            first += len(each)
+        return predictions
+
+    def embed(self, clip: Clip, views: str = "clip") -> np.ndarray:
+        """The clip's code: the mean over its views, of length one."""
+        return self._code(self.run(self.system.protocols[views].views(clip))[1])
+
+    def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
+        """Scores before the softmax and codes of each view."""
+        scores, codes = [], []
+        for start in range(0, len(views), BATCH):
+            score, code = self._compute(views[start : start + BATCH])
+            scores.append(score)
+            codes.append(code)
+        scores, codes = np.concatenate(scores), np.concatenate(codes)
+        if not np.isfinite(scores).all() or not np.isfinite(codes).all():
+            raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
+        return scores, codes
+
+    def index(self, label: str) -> int:
+        """The place of a label among the scores, or a sentence with the labels there are."""
+        if label not in self.labels:
+            raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(self.labels)}.")
+        return self.labels.index(label)
+
+    def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
+        return shares(self.system, self.card, logits, codes)
+
+    def _compute(self, batch: list[Views]) -> Answer:
+        engine = self._engine
+        try:
+            return engine.answer(batch)
+        except DEVICE_FAILED as error:
+            self._replace(engine, error)
+            return self._engine.answer(batch)
+
+    def _replace(self, engine: Engine, error: Exception) -> None:
+        """Go on without an engine that failed; what is wrong with the network itself is raised."""
+        with self._lock:
+            if engine is not self._engine:  # another thread has replaced it meanwhile
+                return
+            if self.device.type == "cuda":
+                self._leave_gpu(error)
+            elif engine.name.startswith("OpenVINO"):
+                self._report_failure(engine.name, error)
+                self._engine = TorchEngine(self.system, self._plain, self.device)
+            else:
+                raise error
+
+    def without_gpu(self, error: Exception) -> str:
+        """Go on without a GPU that failed someone who used the network himself, and what to say of it; any other error
+        is raised again."""
+        with self._lock:
+            if self.device.type == "cuda":
+                self._leave_gpu(error)
+            elif not self.notice:
+                raise error
+        return self.notice
+
+    def _leave_gpu(self, error: Exception) -> None:
+        """Go on without the GPU, which has no memory left or is gone."""
+        device, full = self.device, isinstance(error, torch.OutOfMemoryError)
+        self.device = torch.device("cpu")
+        self._engine = self._first_engine()
+        self.notice = (
+            f"'{self.card.name}' computes on the processor now: {device} "
+            f"{'has no memory left' if full else 'does not answer'}. Start the program again to go back."
+        )
+
+    def distances(self, code: np.ndarray) -> dict[str, float]:
+        """Euclidean distance from a code to every class centre."""
+        if not self.centre_names:
+            return {}
+        return dict(zip(self.centre_names, map(float, self._gaps(code[None])[0]), strict=True))
+
+    def judge(self, code: np.ndarray) -> Judgement | None:
+        """A code by the weights' own class centres, all of them in order; None where the weights carry none."""
+        nearest = sorted(self.distances(code).items(), key=lambda each: each[1])
+        if not nearest:
+            return None
+        (label, distance), threshold = nearest[0], self.card.threshold
+        known = threshold is None or distance <= threshold
+        return Judgement(label if known else None, distance, threshold, tuple(nearest))
+
+    def _gaps(self, codes: np.ndarray) -> np.ndarray:
+        return gaps(codes, self._centres, self.card)
+
+    def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
+        began = time.perf_counter()
+        scores = self.shares(logits, codes)
+        fused = self.system.protocols[views].fuse(scores)
+        code = self._code(codes)
+        far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
+        nearest = min(far, key=far.get) if far else None
+        cost["fusion"] = (time.perf_counter() - began) * 1000
+        return Prediction(
+            self.labels, fused.shares, scores, fused.weights, code, nearest,
+            far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
+        )  # fmt: skip
+
+    @staticmethod
+    def _code(codes: np.ndarray) -> np.ndarray:
+        return unit(codes.mean(0))
+
+
+def same_inputs(card: Card, system: System) -> None:
+    """Refuse weights whose views were made otherwise than the system makes them now; the first difference is named."""
+    for name in [*system.inputs, *card.inputs] if card.inputs else []:
+        ours = vars(system.inputs[name]) if name in system.inputs else {}
+        theirs = card.inputs.get(name) or {}
+        for key in [*ours, *theirs]:
+            here, there = ours.get(key, "nothing"), theirs.get(key, "nothing")
+            if here != there and not (_number(here) and _number(there) and math.isclose(here, there, abs_tol=1e-6)):
+                raise WeightsError(
+                    f"The weights '{card.name}' do not fit the system '{system.name}': {key} of the input '{name}' is "
+                    f"{there} on the card and {here} in the system. Train them again or use the version they come from."
+                )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
+    """The recognizer that a system, weights or both name. For a system alone `SYSTEM-synthetic` is taken, and the
+    default weights where neither is named."""
+    if system is None:
+        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device)
+    chosen = named(system)
+    if chosen.size == "public" and weights is None:
+        from actrec.weights.catalogue import entry
+        from actrec.weights.download import verified
+
+        file = verified(entry(system))
+        if file is None:
+            about = entry(system)
+            raise WeightsError(
+                f"The public model '{system}' is not on this machine. Fetch it when there is a network: "
+                f"python -m actrec fetch {system} ({about.size}; {about.licence})."
+            )
+        return Recognizer.public(system, file, device)
+    recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
+    if recognizer.system.name != chosen.name:
+        raise WeightsError(
+            f"The weights '{recognizer.card.name}' are for the system '{recognizer.system.name}', not for '{system}'. "
+            "Name one of the two, or both as they belong together."
+        )
+    return recognizer
+
+
+def find_weights(name: str, folder: Path) -> Path:
+    """A checkpoint by its path or by its name in the weights folder; the error lists what there is."""
+    for candidate in (Path(name), folder / name):
+        if (settled(candidate) / "card.json").is_file():
+            return candidate
+    known = ", ".join(cards(folder)) or "none"
+    more = " Other weights are in the project's repository, not in the installed package." if folder == SHIPPED else ""
+    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.{more}")

@@ -1,0 +1,151 @@
+"""What is said of a clip, in forms that leave the program: JSON, a timeline, and frames with the label on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # torch: only whoever predicts pays for it
+    from actrec.recognition.recognizer import Prediction, Recognizer
+    from actrec.recognition.repository import Judgement
+    from actrec.video import Clip
+
+UNKNOWN = "unknown"
+MOMENTS = 60  # of a timeline at most
+BAND = 0.14  # of the height, for the label under the picture
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is said of the seconds from `start` to `stop`; `sure` is the score, or 1 − d/γ for a taught action."""
+
+    start: float
+    stop: float
+    label: str
+    sure: float
+
+
+def verdict_of(prediction: Prediction) -> tuple[str, float]:
+    """The label or "unknown", and the score of the likeliest class."""
+    return UNKNOWN if prediction.unknown else prediction.label, float(prediction.scores.max())
+
+
+def verdict_taught(judged: Judgement) -> tuple[str, float]:
+    """The taught label or "unknown", and how far inside the threshold the clip lies."""
+    inside = 0.0 if not judged.threshold else max(0.0, 1 - judged.distance / judged.threshold)
+    return judged.label or UNKNOWN, inside
+
+
+def timeline(
+    recognizer: Recognizer, clip: Clip, say: Callable[[Prediction], tuple[str, float]] = verdict_of
+) -> list[Moment]:
+    """One prediction per half window over the whole clip, from the newest frames of each window; moments of one
+    label that follow each other are one."""
+    window = recognizer.system.seconds
+    first, last = float(clip.times[0]), float(clip.times[0]) + clip.duration
+    step = max(window / 2, clip.duration / MOMENTS)
+    starts = [first + step * number for number in range(max(1, int(np.ceil(clip.duration / step - 1e-6))))]
+    moments: list[Moment] = []
+    for start in starts:
+        stop = min(start + step, last)
+        middle = (start + stop) / 2
+        begin = min(max(first, middle - window / 2), max(first, last - window))
+        label, sure = say(recognizer.predict(clip.between(begin, begin + window + 1e-6), views="one"))
+        if moments and moments[-1].label == label:
+            before = moments[-1]
+            moments[-1] = Moment(before.start, stop, label, max(before.sure, sure))
+        else:
+            moments.append(Moment(start, stop, label, sure))
+    return [Moment(each.start - first, each.stop - first, each.label, each.sure) for each in moments]
+
+
+def stretches(said: Sequence[tuple[float, str]], lasts: float = 1.0) -> list[tuple[str, float, float]]:
+    """What was said at which second as (label, first second, last second): a label holds until the next one, for
+    `lasts` seconds at most after it was last said; after a silence of that length it begins anew."""
+    runs: list[list] = []
+    for at, label in said:
+        if runs and runs[-1][0] == label and at - runs[-1][2] < lasts:
+            runs[-1][2] = at
+        else:
+            runs.append([label, at, at])
+    for run, after in pairwise(runs):
+        run[2] = min(after[1], run[2] + lasts)
+    return [tuple(run) for run in runs]
+
+
+def as_dict(
+    weights: str,
+    prediction: Prediction,
+    clip: Clip,
+    milliseconds: Mapping[str, float],
+    moments: Sequence[Moment] = (),
+    taught: Judgement | None = None,
+) -> dict:
+    """Everything said of a clip as strict JSON knows it."""
+    answer = {
+        "weights": weights,
+        "label": prediction.label,
+        "unknown": prediction.unknown,
+        "nearest": prediction.nearest,
+        "distance": _rounded(prediction.distance),
+        "threshold": _rounded(prediction.threshold),
+        "scores": [{"label": label, "score": _rounded(score)} for label, score in prediction.top(5)],
+        "views": [
+            {"label": label, "score": _rounded(score), "weight": _rounded(weight)}
+            for label, score, weight in views(prediction)
+        ],
+        "timeline": [{name: _rounded(each) for name, each in asdict(moment).items()} for moment in moments],
+        "clip": {"frames": len(clip), "seconds": _rounded(clip.duration), "notes": list(clip.notes)},
+        "milliseconds": {step: round(value, 1) for step, value in milliseconds.items()},
+    }
+    if taught is not None:
+        answer["taught"] = {
+            "label": taught.label,
+            "unknown": taught.unknown,
+            "distance": _rounded(taught.distance),
+            "threshold": _rounded(taught.threshold),
+            "nearest": [{"label": label, "distance": _rounded(distance)} for label, distance in taught.nearest],
+        }
+    return answer
+
+
+def views(prediction: Prediction) -> list[tuple[str, float, float]]:
+    """What each view said for itself: its label and score, and the weight that fusion gave it."""
+    scores = np.asarray(prediction.view_scores).reshape(-1, len(prediction.labels))
+    weights = np.asarray(prediction.view_weights).reshape(-1)
+    return [
+        (prediction.labels[int(row.argmax())], float(row.max()), float(weight))
+        for row, weight in zip(scores, weights, strict=True)
+    ]
+
+
+def captioned(clip: Clip, moments: Sequence[Moment]) -> Iterator[np.ndarray]:
+    """The clip's frames [H + band, W, 3], under each the label of its moment."""
+    height, width = clip.size
+    band = max(24, int(height * BAND))
+    for frame, second in zip(clip.frames, clip.times - clip.times[0], strict=True):
+        now = next((each for each in moments if each.start <= second < each.stop), moments[-1])
+        text = now.label if now.label == UNKNOWN else f"{now.label}  {now.sure:.0%}"
+        yield np.concatenate([frame, _label(text, width, band)])
+
+
+@lru_cache(maxsize=64)
+def _label(text: str, width: int, height: int) -> np.ndarray:
+    """White letters on black, in a font that knows most alphabets."""
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", int(height * 0.6))
+    picture = Image.new("RGB", (width, height))
+    ImageDraw.Draw(picture).text((8, height / 2), text, font=font, fill="white", anchor="lm")
+    return np.asarray(picture)
+
+
+def _rounded(value: object) -> object:
+    return round(float(value), 4) if isinstance(value, float | np.floating) else value

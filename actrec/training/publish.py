@@ -1,0 +1,101 @@
+"""The last step of a training: temperature, class centres, threshold, figures, and the checkpoint that ships."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from actrec.data.sources import Source, Split
+from actrec.metrics.accuracy import softmax, top
+from actrec.metrics.calibration import calibration_error, cautious_temperature
+from actrec.recognition.recognizer import Recognizer
+from actrec.systems.system import System
+from actrec.training.loader import tested
+from actrec.training.run import Run
+from actrec.training.schedule import patience
+from actrec.training.settings import Settings, command
+from actrec.weights.cards import Card, read_card
+from actrec.weights.checkpoint import write_checkpoint
+
+QUANTILE = 0.98  # of held-out clips that were recognised, this share is not called unknown
+GALLERY = 60  # clips of each class behind its centre
+
+
+def finish(
+    run: Run, settings: Settings, system: System, source: Source, network: nn.Module, device: torch.device
+) -> Card:
+    """Write the weights, read them back as a user would, measure them on validation clips, write the card."""
+    card = Card(
+        name=settings.name,
+        system=system.name,
+        labels=source.labels,
+        trained_on=source.description,
+        command=command(settings),
+        seed=settings.seed,
+        licence=source.licence,
+        intended_for=source.intended_for,
+        people=source.people,
+        options=dict(system.chosen),
+        inputs={name: vars(each) for name, each in system.inputs.items()},
+    )
+    tensors = network.state_dict()
+    write_checkpoint(run.weights, card, tensors)
+    recognizer = Recognizer.load(run.weights, str(device), only_torch=True)
+    gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
+    centres = class_centres(torch.from_numpy(_outputs(recognizer, gallery)[1]), gallery.targets)
+    logits, codes = _outputs(recognizer, judging)
+    if system.decides == "centres":
+        logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
+    chose = "temperature and threshold"
+    if settings.keep == "best" or patience(settings):
+        chose = f"epoch, {chose}"
+    split = f"{len(judging)} views of {len(source.validation)} held-out clips, which also chose {chose}"
+    card = judged(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
+    return write_checkpoint(run.weights, card, tensors)
+
+
+def judged(
+    card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray, split: str
+) -> Card:
+    """The card with temperature and threshold fitted on held-out clips, what they score, and which clips that were."""
+    temperature = cautious_temperature(logits, targets)
+    gaps = np.linalg.norm(codes - centres[targets], axis=1)
+    recognised = logits.argmax(1) == targets
+    measured = {
+        "split": split,
+        "top1": round(top(logits, targets), 4),
+        "calibration_error_before": round(calibration_error(softmax(logits), targets), 4),
+        "calibration_error": round(calibration_error(softmax(logits, temperature), targets), 4),
+        "threshold_quantile": QUANTILE,
+    }
+    rounded = {label: [round(float(x), 5) for x in row] for label, row in zip(card.labels, centres, strict=True)}
+    threshold = float(np.quantile(gaps[recognised] if recognised.any() else gaps, QUANTILE))
+    return replace(
+        card, temperature=round(temperature, 4), centres=rounded, threshold=round(threshold, 4), measured=measured
+    )
+
+
+def gallery_of(split: Split, most: int, system: System) -> Split:
+    """At most `most` clips of each class, which make its centre."""
+    targets = split.targets
+    few = np.concatenate([np.flatnonzero(targets == label)[:most] for label in np.unique(targets)])
+    return split.of(few).moments(system.seconds)
+
+
+def class_centres(codes: torch.Tensor, targets: np.ndarray) -> torch.Tensor:
+    """The mean code of each class, of length one: eq. 6 of MS3D on codes of length one (ours)."""
+    return unit(torch.stack([codes[torch.from_numpy(targets == label)].mean(0) for label in np.unique(targets)]))
+
+
+def unit(codes: torch.Tensor) -> torch.Tensor:
+    return nn.functional.normalize(codes, dim=1)
+
+
+def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Scores before the softmax and codes of length one, of the newest view of every clip."""
+    made = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
+    logits, codes = (np.concatenate(each) for each in zip(*made, strict=True))
+    return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

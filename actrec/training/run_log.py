@@ -1,0 +1,101 @@
+"""What a run's events tell those who watch: curves, figures, the newest confusion. Needs no torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from actrec.core.files import read_small
+from actrec.training.run import Run, RunError
+from actrec.weights.folders import FILES, MOST_BYTES, write_folder
+
+POINTS = 300  # of a curve
+LINES = 14  # of the log
+
+Curve = dict[str, list[tuple[float, float]]]
+
+
+def curves(events: Sequence[dict]) -> dict[str, Curve]:
+    """Loss, accuracy and learning rate over epochs; training as it goes, validation after each epoch."""
+    loss: Curve = {"training": [], "validation": []}
+    accuracy: Curve = {"training": [], "validation": []}
+    rate: Curve = {"learning rate": []}
+    steps = 1
+    for event in events:
+        if event["event"] == "started":
+            steps = max(1, event["steps"])
+        elif event["event"] == "step":
+            epoch = event["total"] / steps
+            loss["training"].append((epoch, event["loss"]))
+            accuracy["training"].append((epoch, event["accuracy"]))
+            rate["learning rate"].append((epoch, event["rate"]))
+        elif event["event"] == "epoch":
+            loss["validation"].append((event["epoch"], event["loss"]))
+            accuracy["validation"].append((event["epoch"], event["accuracy"]))
+    return {name: thinned(each) for name, each in (("loss", loss), ("accuracy", accuracy), ("rate", rate))}
+
+
+def thinned(curve: Curve) -> Curve:
+    """At most `POINTS` points of each line, the newest among them."""
+    return {name: points[::-1][:: len(points) // POINTS + 1][::-1] for name, points in curve.items()}
+
+
+def facts(status: dict, events: Sequence[dict]) -> list[str]:
+    """Progress, speed, time left and the best epoch, in words."""
+    told = [f"{status['done']:.0%} done"] if status.get("done") is not None else []
+    steps = [event for event in events if event["event"] == "step"]
+    if steps:
+        newest = steps[-1]
+        told.append(f"{newest['clips_per_second']:.1f} clips per second, {newest['waiting']:.0%} of the time waiting")
+        told.append(f"learning rate {newest['rate']:.2g}")
+    if status["state"] == "running" and status.get("left"):
+        told.append(f"about {duration(status['left'])} left")
+    epochs = [event for event in events if event["event"] == "epoch"]
+    if epochs:
+        best = max(epochs, key=lambda event: (event["accuracy"], -event["loss"]))
+        told.append(f"best validation accuracy {best['accuracy']:.0%} in epoch {best['epoch']}")
+    return told
+
+
+def changed_format(events: Sequence[dict]) -> str:
+    """The sentence on the number format that failed and what has been used since; empty where none did."""
+    return next((each.get("sentence", "") for each in reversed(events) if each["event"] == "number_format"), "")
+
+
+def confusion(events: Sequence[dict]) -> tuple[list[list[int]], list[str], int] | None:
+    """The newest validation confusion (row = the true class), the labels and the epoch; None where none was kept."""
+    labels = next((event.get("labels") for event in reversed(events) if event["event"] == "started"), None)
+    newest = next((event for event in reversed(events) if event["event"] == "epoch" and event.get("confusion")), None)
+    fits = newest and labels and len(newest["confusion"]) == len(labels)
+    return (newest["confusion"], labels, newest["epoch"]) if fits else None
+
+
+def log(events: Sequence[dict]) -> str:
+    """The last events, newest last, one a line."""
+    lines = []
+    for event in events[-LINES:]:
+        hidden = ("time", "event", "labels", "numbers", "confusion")
+        told = event.get("sentence") or "  ".join(f"{key} {each}" for key, each in event.items() if key not in hidden)
+        lines.append(f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {event['event']:<9} {told}")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
+
+
+def adopt(run: Run, folder: Path) -> str:
+    """Put the weights of a finished run beside the others, whole or not at all; the name under which they are there."""
+    if run.status()["state"] != "finished" or not (run.weights / "card.json").exists():
+        raise RunError(f"The run '{run.name}' has no weights yet. They are there when it is finished.")
+    home = Path(folder) / run.name
+    if home.exists():
+        raise RunError(f"There are weights '{run.name}' already.")
+    try:
+        files = {name: read_small(run.weights / name, MOST_BYTES, links=False) for name in FILES}
+        write_folder(home, files)
+    except OSError as error:
+        raise RunError(f"The weights cannot be put into '{folder}': {error.strerror or error}.") from None
+    return home.name

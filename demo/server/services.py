@@ -1,0 +1,252 @@
+"""What every visitor shares: the recognizers, the decoder of strangers' files, and what is being loaded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from actrec.weights.cards import Card, WeightsError, cards
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from demo.server.live_queue import Seats
+
+if TYPE_CHECKING:
+    from actrec.evaluation.cost import Pace
+    from actrec.people.detector import PersonDetector
+    from actrec.recognition.recognizer import Recognizer
+    from actrec.video import Clip
+    from actrec.video.request import Header
+    from actrec.video.sandbox.decoder import Decoder
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "assets" / "examples"
+FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
+SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
+REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
+SETTLED_AFTER = 3.0  # seconds between looks at recognizers that have not found their fastest engine yet
+SHARED = 24  # things made for all visitors that are kept
+NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
+Shared = TypeVar("Shared")
+
+
+def name_of(example: Path) -> str:
+    """A bundled example's name for people."""
+    return example.stem.replace("-", " ")
+
+
+class Services:
+    """Loads torch and the weights in the background, so that the page is there first."""
+
+    def __init__(
+        self,
+        weights: Path = WEIGHTS,
+        device: str = "auto",
+        first: str = FIRST,
+        runs: Path = ROOT / "runs",
+        data: list[Path] | None = None,
+    ) -> None:
+        self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
+        self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
+        self.seats = Seats()
+        self.progress = "Loading the network library."
+        self._ready: tuple[Recognizer, str] | None = None  # what answers first, and which weights it stands in for
+        self.paces: dict[str, Pace] = {}  # how long one view of a system takes here, once somebody asked
+        self._cards: tuple[tuple, dict[str, Card]] = ((), {})
+        self._recognizers: dict[str, tuple[str, Recognizer]] = {}
+        self._failures: dict[tuple[str, str], str] = {}
+        self._films: dict[str, Clip] = {}
+        self._shared: dict[Hashable, object] = {}
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._shelf = threading.Lock()
+        self._lock, self._opening = threading.Lock(), threading.Lock()
+        self._decoder = None
+        self._detector: tuple[PersonDetector | None] | None = None
+        self._loaded, self._started, self._closed = threading.Event(), threading.Event(), threading.Event()
+        self._failed: Exception | None = None
+
+    def start(self) -> None:
+        """Begin loading, once."""
+        with self._opening:
+            if self._started.is_set():
+                return
+            self._started.set()
+        threading.Thread(target=self._load, name="loader", daemon=True).start()
+        threading.Thread(target=self._tidy, name="tidier", daemon=True).start()
+        threading.Thread(target=self._settle, name="settler", daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._decoder is not None:
+            self._decoder.close()
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """The cards of the weights folder as it is now; read again when one of them changed."""
+        stamp = tuple((str(path), _changed(path)) for path in sorted(self.folder.glob("*/card.json")))
+        if stamp != self._cards[0]:
+            self._cards = (stamp, cards(self.folder))
+        return self._cards[1]
+
+    @property
+    def default(self) -> str | None:
+        """The weights that are asked where nobody chose others."""
+        return self._first if self._first in self.cards else next(iter(self.cards), None)
+
+    @property
+    def ready(self) -> bool:
+        return self._loaded.is_set()
+
+    @property
+    def failed(self) -> bool:
+        """Nothing could be loaded, and nothing else was since."""
+        return self._failed is not None and not self._recognizers
+
+    def recognizer(self, name: str | None = None) -> Recognizer:
+        """The recognizer for a checkpoint of the weights folder; loaded once, shared by everyone."""
+        self._loaded.wait()
+        name = name or self.default
+        return self._have(name) or self._open(name)
+
+    def at_once(self, name: str | None) -> Recognizer | str:
+        """The recognizer if it is there; otherwise it is being loaded, and a sentence says so."""
+        if not self.ready or not self.cards:
+            return self.say()
+        name = name or self.default
+        if (found := self._have(name)) is not None:
+            return found
+        key = name, self._sum(name)
+        if key not in self._failures:
+            self._failures[key] = f"Loading the weights {name}."
+            threading.Thread(target=self._try_to_open, args=(name, key), name=f"loader of {name}", daemon=True).start()
+        return self._failures.get(key) or self.at_once(name)
+
+    def loaded(self) -> list[str]:
+        """The names of the weights that are in memory."""
+        return sorted(self._recognizers)
+
+    def detector(self) -> PersonDetector | None:
+        """The person detector, opened once; None where there are no weights for it."""
+        from actrec.people import open_detector
+
+        with self._opening:
+            if self._detector is None:
+                self._detector = (open_detector(),)
+        return self._detector[0]
+
+    def read(self, path: str | Path, **wanted: object) -> Clip:
+        """A stranger's file as a Clip, decoded in a child process with limits."""
+        return self._child().read(path, **wanted)
+
+    def probe(self, path: str | Path) -> Header:
+        """What a stranger's file says about itself, read in the same child process."""
+        return self._child().probe(path)
+
+    def example(self, path: Path) -> Clip:
+        """A bundled example, decoded once."""
+        if path.name not in self._films:
+            self._films[path.name] = self.read(path, short_side=EXAMPLE_SIDE)
+        return self._films[path.name]
+
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """Something that all visitors share: made once, by the first who asks; what was asked longest ago goes."""
+        with self._shelf:
+            lock = self._making.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            self._shared[key] = found = self._shared.pop(key)  # the newest stands last
+        with self._shelf:
+            for oldest in list(self._shared)[:-SHARED]:
+                self._shared.pop(oldest, None)
+                self._making.pop(oldest, None)
+        return found
+
+    def _child(self) -> Decoder:
+        from actrec.video.sandbox.decoder import Decoder
+
+        with self._opening:
+            self._decoder = self._decoder or Decoder()
+        return self._decoder
+
+    def say(self) -> str:
+        """One line on what computes here, or on what is still being loaded."""
+        if self.failed:
+            return f"The weights could not be loaded: {self._failed}"
+        notices = [found.notice for _, found in list(self._recognizers.values()) if found.notice]
+        if notices or self._ready is None:
+            return notices[0] if notices else self.progress
+        from actrec.core.devices import describe
+
+        recognizer, left = self._ready
+        return f"Ready: {describe(recognizer.device)}, {recognizer.engine.name}{left}"
+
+    def _have(self, name: str | None) -> Recognizer | None:
+        """What is in memory, unless its file was replaced since."""
+        checksum, found = self._recognizers.get(name, ("", None))
+        return found if found is not None and checksum == self._sum(name) else None
+
+    def _sum(self, name: str | None) -> str:
+        card = self.cards.get(name)
+        return card.sha256 if card else ""
+
+    def _open(self, name: str | None) -> Recognizer:
+        from actrec.recognition.recognizer import Recognizer
+
+        if name is None:
+            raise WeightsError(NO_WEIGHTS.format(folder=self.folder))
+        if name not in self.cards:
+            raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
+        with self._lock:
+            if (found := self._have(name)) is None:
+                found = Recognizer.load(self.folder / name, self.device)
+                self._recognizers[name] = (found.card.sha256, found)
+        return found
+
+    def _try_to_open(self, name: str, key: tuple[str, str]) -> None:
+        try:
+            self._open(name)
+            del self._failures[key]
+        except Exception as error:
+            self._failures[key] = f"These weights could not be loaded: {error}"
+
+    def _load(self) -> None:
+        """Open the default weights; where they are damaged, the first of the others that can be opened."""
+        left = ""
+        try:
+            for name in dict.fromkeys([self.default, *self.cards]):
+                self.progress = f"Loading the weights {name}." if name else "Looking for weights."
+                try:
+                    recognizer = self._open(name)
+                except Exception as error:
+                    self._failed = self._failed or error
+                    left = left or f". '{name}' could not be loaded: {error}"
+                    continue
+                self._first = name if left else self._first
+                self._ready = recognizer, left
+                break
+        except Exception as error:
+            self._failed = error
+        finally:
+            self._loaded.set()
+
+    def _settle(self) -> None:
+        """Let every recognizer find its fastest engine, one after the other."""
+        while not self._closed.wait(SETTLED_AFTER):
+            for _, recognizer in list(self._recognizers.values()):
+                if not (recognizer.settled or self._closed.is_set()):
+                    recognizer.settle()
+
+    def _tidy(self) -> None:
+        """What a large clip or network needed for a moment is not kept for the day."""
+        from actrec.core.memory import give_back
+
+        while not self._closed.wait(REST):
+            give_back()
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # replaced just now
+        return 0

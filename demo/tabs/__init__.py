@@ -1,0 +1,1 @@
+"""One file per tab: callbacks first, layout last; no arithmetic."""

@@ -1,0 +1,156 @@
+"""The Live tab: the camera's last seconds become a label, again and again; only the newest frames count."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gradio as gr
+import numpy as np
+
+from demo.server.services import Services
+from demo.shared import weights_picker
+from demo.shared.answer import answer_of
+from demo.shared.camera import Camera, Seen, camera_controls, stream, watch
+from demo.shared.html import lately, picture, verdict
+from demo.shared.weights_picker import OWN, TAUGHT
+
+if TYPE_CHECKING:
+    from actrec.explain.overlays import Overlays
+    from actrec.recognition.recognizer import Prediction, Recognizer
+    from actrec.recognition.taught import Taught
+
+OVERLAYS = ("nothing", "motion salience", "RGBF", "optical flow", "tailor", "class saliency")
+START = "Click 'Access Webcam' on the camera, then 'Record'; or play the demo loop."
+NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own answer."
+SHOWN_SECONDS = 30.0
+STEADY = 0.4  # seconds whose predictions are averaged
+PLACES = 8  # visitors answered at once
+
+
+class Visitor(Camera):
+    """One visitor's camera, and what was answered lately."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: deque[tuple[float, str]] = deque()
+        self.lately: deque[tuple[float, Recognizer, Prediction]] = deque()
+        self.overlays: Overlays | None = None
+
+    def steadied(self, recognizer: Recognizer, prediction: Prediction) -> Prediction:
+        """The newest prediction, steadied by those just before it from the same weights."""
+        from actrec.recognition.recognizer import steadied  # torch
+
+        self.lately.append((self.arrived, recognizer, prediction))
+        while self.lately[0][0] < self.arrived - STEADY or self.lately[0][1] is not recognizer:
+            self.lately.popleft()
+        return steadied([before for _, _, before in self.lately])
+
+    def say(self, label: str) -> None:
+        """Keep a label for the strip."""
+        now = time.monotonic()
+        self.said.append((now, label))
+        while self.said[0][0] < now - SHOWN_SECONDS:
+            self.said.popleft()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The frame under its overlay, the answer, the last seconds' labels, and the visitor's state."""
+
+    view: str
+    answer: str
+    strip: str
+    visitor: Visitor
+
+
+def on_frame(
+    services: Services, frame: np.ndarray | None, visitor: Visitor | None, overlay: str, every: float,
+    weights: str | None, judged_by: str, taught: Taught | None,
+) -> Shown:  # fmt: skip
+    """One camera frame in; everything that is shown of it out."""
+    visitor = visitor or Visitor()
+    if frame is None:
+        return Shown("", "", "", visitor)
+    asks = taught if judged_by == TAUGHT and getattr(taught, "labels", ()) else None
+    seen = watch(services, visitor, frame, asks.weights if asks is not None else weights)
+    if seen.recognizer is None:
+        return Shown(picture(frame, "Your camera."), _waiting(seen), "", visitor)
+    prediction = None
+    if seen.wait:
+        answer = _waiting(seen)
+    else:
+        prediction = visitor.steadied(seen.recognizer, seen.recognizer.predict(seen.clip, views="one"))
+        answered = answer_of(prediction, asks)
+        answer = answered.html()
+        visitor.say(answered.label)
+    view = _under(services, frame, overlay, int(every or 1), seen, prediction, visitor)
+    if judged_by == TAUGHT and asks is None:
+        answer += f'<p class="quiet">{NOTHING_TAUGHT}</p>'
+    now = time.monotonic()
+    visitor.meter.note(visitor.arrived, now)
+    strip = lately(list(visitor.said), now, SHOWN_SECONDS, list(asks.labels if asks else seen.recognizer.labels))
+    return Shown(view, f'{answer}<p class="quiet figures pace">{visitor.pace()}</p>', strip, visitor)
+
+
+def _waiting(seen: Seen) -> str:
+    word, sentence = seen.wait
+    return verdict(word, True, sentence)
+
+
+def _under(
+    services: Services,
+    frame: np.ndarray,
+    overlay: str,
+    every: int,
+    seen: Seen,
+    prediction: Prediction | None,
+    visitor: Visitor,
+) -> str:
+    """The newest frame under the chosen overlay; a first frame has nothing to be compared with."""
+    if seen.clip is None:
+        return picture(frame, "Your camera.")
+    if visitor.overlays is None:
+        from actrec.explain.overlays import Overlays  # torch
+
+        visitor.overlays = Overlays(services.detector)
+    return picture(*visitor.overlays.draw(overlay, seen.clip, seen.recognizer, prediction and prediction.label, every))
+
+
+def _controls(services: Services, tab: gr.Tab) -> list[gr.components.Component]:
+    """What may be changed while the camera runs, in the order of `on_frame`."""
+    overlay = gr.Radio(
+        OVERLAYS, value="motion salience", label="Over the picture", elem_id="live-overlay",
+        info="Salience: what changes. RGBF and flow: how it moves. Tailor: where the person is. Class saliency: what "
+        "the answer depends on.",
+    )  # fmt: skip
+    every = gr.Slider(
+        1, 20, value=5, step=1, label="Refresh the slow ones at every n-th frame", elem_id="live-every",
+        info="For the tailor's box and for class saliency; the last one stays in between.",
+    )  # fmt: skip
+    weights = weights_picker.build(services, tab, "live")
+    judged_by = gr.Radio(
+        (OWN, TAUGHT), value=OWN, label="Judge by", elem_id="live-judge",
+        info="Your own actions count once the Teach tab has some.",
+    )  # fmt: skip
+    return [overlay, every, weights, judged_by]
+
+
+def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
+    """Lay the tab out inside the caller's `gr.Tab` and wire it."""
+    gr.Markdown(
+        "Let the page see your camera, step back until it sees what you do, and act. Nothing leaves this computer.",
+    )
+    with gr.Row(elem_classes="stage"):  # on a phone: camera, answer, view, controls (page.css)
+        with gr.Column():
+            camera = camera_controls("live", height=230)
+            view = gr.HTML(elem_id="live-view")
+        with gr.Column():
+            answer = gr.HTML(verdict("no camera yet", True, START), elem_id="live-answer")
+            strip = gr.HTML(elem_id="live-strip")
+            controls = _controls(services, tab)
+    visitor = gr.State(None, time_to_live=600)
+    shown = {"view": view, "answer": answer, "strip": strip, "visitor": visitor}
+    stream(services, tab, camera, on_frame, visitor, [*controls, taught], shown, places=PLACES)

@@ -1,0 +1,53 @@
+"""The package from Python: cheap to import, and the README's example does what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python(text: str) -> str:
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readmes_example_names_the_action_of_its_clip():
+    section = (ROOT / "README.md").read_text().partition("## Use it from Python\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)[:1]
+    code = textwrap.dedent(example).strip()
+    assert "from actrec import Recognizer" in code and len([line for line in code.splitlines() if line]) == 5
+    assert python(code).split()[0] == "wave"
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    text = "import sys, actrec; print(sorted({'torch', 'numpy', 'cv2', 'av'} & set(sys.modules)))"
+    assert python(text).strip() == "[]"
+
+
+def test_what_the_package_offers_is_there_and_nothing_else_is():
+    offered = python("import actrec; print(*(getattr(actrec, name).__name__ for name in actrec.__all__))")
+    assert offered.split() == ["Recognizer", "read_clip"]
+    assert python("import actrec; print(hasattr(actrec, 'nothing'))").strip() == "False"
+
+
+def test_weights_are_found_by_name_from_any_folder(tmp_path, monkeypatch):
+    from actrec import Recognizer
+    from actrec.weights.folders import DEFAULT_WEIGHTS
+
+    monkeypatch.chdir(tmp_path)
+    assert Recognizer.load(device="cpu").card.name == DEFAULT_WEIGHTS
+    assert Recognizer.load("asym3d-synthetic", "cpu").card.name == "asym3d-synthetic"
+
+
+def test_a_command_without_system_and_weights_takes_the_default_weights():
+    from actrec.recognition.recognizer import open_recognizer
+    from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+
+    assert open_recognizer(None, None, WEIGHTS, "cpu").card.name == DEFAULT_WEIGHTS
+    assert open_recognizer("asym3d", None, WEIGHTS, "cpu").card.name == "asym3d-synthetic"
