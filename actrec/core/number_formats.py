@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MOST_BYTES = 16 << 20  # of what is remembered
-
-
-IN_FLOAT32 = " with float32 in "
+IN_FLOAT32 = " with float32 in "  # between a format's name and those of layers
 
 
 @dataclass(frozen=True)

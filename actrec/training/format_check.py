@@ -93,6 +93,8 @@ def checked(facts: dict) -> dict[str, dict]:
                 for run, of_float32 in zip(stages, reference, strict=True):
                     check_stage(run, numbers, of_float32, wanted.device)
                 runs[str(numbers)] = stages
+                if numbers.float32_layers:
+                    refused[name] += f"; with float32 in {', '.join(numbers.float32_layers)} it is right"
                 break
             except WrongError as error:
                 refused.setdefault(name, str(error))
