@@ -61,6 +61,7 @@ def main() -> None:
 
     with home() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)
+        from actrec.weights.starts import starts_folder
         from demo.page import launch
         from demo.server.access import others_get_in, password_for
         from demo.server.services import Services
@@ -70,7 +71,7 @@ def main() -> None:
         except Refusal as error:
             sys.exit(str(error))
         confined = args.data if others_get_in(args.host, args.name) else None
-        services = Services(args.weights, args.device, runs=args.runs, data=confined)
+        services = Services(args.weights, args.device, runs=args.runs, data=confined, starts=starts_folder())
         launch(services, args.host, args.port, password, args.name)
 
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 # Why a test may skip, and nothing else: real clips cannot be redistributed, there may be no GPU, a pack of clips is
-# made on request. A browser test may skip only where axe-core cannot be fetched.
-ALLOWED = ("needs the real clips", "needs a GPU", "made by `make gpu-pack`")
+# made on request, published weights cannot be fetched where pip's index is out of reach. A browser test may skip only
+# where axe-core cannot be fetched.
+ALLOWED = ("needs the real clips", "needs a GPU", "made by `make gpu-pack`", "needs the published weights")
 IN_THE_BROWSER = ("needs axe-core",)
 
 

@@ -52,5 +52,16 @@ def _engines_are_left_as_they_are() -> None:
 
 
 @pytest.fixture
+def published_i3d() -> Path:
+    """The published I3D, fetched by the README's first command. It does not ship: without it these tests skip."""
+    from actrec.weights.starts import fetched_start
+
+    folder = fetched_start("kinetics-i3d")
+    if folder is None:
+        pytest.skip("needs the published weights: python -m actrec fetch everyday")
+    return folder
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

@@ -24,7 +24,7 @@ def commands() -> list[tuple[str, str]]:
     for page in PAGES:
         text = page.read_text().replace("\\\n", " ")
         for line in re.findall(r"-m actrec [^\n`]+", text):
-            words = line.removeprefix("-m actrec ").split("  #")[0].split(" # ")[0]
+            words = line.removeprefix("-m actrec ").split("  #")[0].split(" # ")[0].split(" && ")[0]
             words = words.replace("$S-{1,2,3}", "a").replace("$S", "asym3d").rstrip(" .,;:")
             if words.split()[0] != "…":
                 found.append((page.name, words))

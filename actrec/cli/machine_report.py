@@ -255,6 +255,26 @@ def fetched() -> Iterator[Finding]:
             yield Finding(f"public {entry.key}", PROBLEM, str(error), "Remove the file and fetch it again.")
     says = ", ".join(here) or "none fetched, none needed"
     yield Finding("public files", GOOD, says)
+    yield from published()
+
+
+def published() -> Iterator[Finding]:
+    """Published networks that were fetched, by the sums on their cards, and whether everyday actions can be named."""
+    from actrec.weights.cards import read_card
+    from actrec.weights.download import sha256_of
+    from actrec.weights.starts import EVERYDAY, SETS, STARTS, fetched_start
+
+    here = {key: folder for key in STARTS if (folder := fetched_start(key)) is not None}
+    for key, folder in here.items():
+        file = folder / "model.safetensors"
+        if not file.is_file() or sha256_of(file) != read_card(folder).sha256:
+            remedy = f"Remove the folder and fetch it again: python -m actrec fetch {key}"
+            yield Finding(f"published {key}", PROBLEM, f"'{file}' is not the file that was fetched", remedy)
+    if all(key in here for key in SETS[EVERYDAY]):
+        yield Finding("published networks", GOOD, ", ".join(here))
+    else:
+        remedy = f"Fetch them when there is a network: python -m actrec fetch {EVERYDAY}"
+        yield Finding("published networks", NOTE, f"those for {EVERYDAY} actions are not here", remedy)
 
 
 def folders(weights: Path, runs: Path) -> Iterator[Finding]:

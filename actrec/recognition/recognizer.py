@@ -30,6 +30,7 @@ from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
+from actrec.weights.starts import STARTS, starts_folder
 
 BATCH = 16
 
@@ -384,10 +385,13 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
 
 
 def find_weights(name: str, folder: Path) -> Path:
-    """A checkpoint by its path or by its name in the weights folder; the error lists what there is."""
-    for candidate in (Path(name), folder / name):
+    """A checkpoint by its path, or by its name in the weights folder or among the published ones that were fetched; the
+    error lists what there is, or says how to fetch it."""
+    for candidate in (Path(name), folder / name, starts_folder() / name):
         if (settled(candidate) / "card.json").is_file():
             return candidate
+    if name in STARTS:
+        raise WeightsError(f"The published weights '{name}' are not on this machine. {STARTS[name].to_fetch}")
     known = ", ".join(cards(folder)) or "none"
     more = " Other weights are in the project's repository, not in the installed package." if folder == SHIPPED else ""
     raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.{more}")

@@ -9,37 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from actrec import sampling
-from actrec.models.torchvision_models import MEASURED, Preparation, preparation, reference
+from actrec.models.torchvision_models import MEASURED, preparation, reference
 from actrec.systems.fusion import average
 from actrec.systems.system import Input, Protocol, System, Views
-from actrec.systems.views import channels_first, newest, starts, window
+from actrec.systems.views import Centre
 from actrec.video import Clip
 
 PAPER = "torchvision, Kinetics-400"
-
-
-def view(frames: np.ndarray, prepared: Preparation) -> Views:
-    """Frames at the publisher's rate, resized and cropped in the centre; mean and deviation are in the network."""
-    if isinstance(prepared.resize, int):
-        small = sampling.short_side(frames, prepared.resize)
-    else:
-        small = sampling.resize(frames, *prepared.resize)
-    height, width = small.shape[1:3]
-    down, right = prepared.crop
-    top, left = (height - down) // 2, (width - right) // 2
-    return {"clip": channels_first(small[:, top : top + down, left : left + right])}
-
-
-def one(clip: Clip, prepared: Preparation) -> list[Views]:
-    return [view(newest(clip, prepared.frames, prepared.fps), prepared)]
-
-
-def over(clip: Clip, prepared: Preparation) -> list[Views]:
-    """As many windows as the publisher measured with, spread over the clip."""
-    seconds = (prepared.frames - 1) / prepared.fps
-    begins = starts(clip, seconds, prepared.clips)
-    return [view(window(clip, prepared.frames, prepared.fps, start), prepared) for start in begins]
 
 
 def training_view(clip: Clip, rng: np.random.Generator) -> Views:
@@ -48,7 +24,8 @@ def training_view(clip: Clip, rng: np.random.Generator) -> Views:
 
 def public(name: str) -> System:
     prepared = preparation(name)
-    several = Protocol(partial(over, prepared=prepared), average)
+    recipe = Centre(prepared.frames, prepared.fps, prepared.resize, prepared.crop, windows=prepared.clips)
+    several = Protocol(recipe.over, average)
     return System(
         name=name,
         title=name,
@@ -56,9 +33,9 @@ def public(name: str) -> System:
         size="public",
         inputs={"clip": Input(3, prepared.frames, prepared.crop[0], mean=0.0, std=1.0)},
         network=partial(reference, name),
-        seconds=(prepared.frames - 1) / prepared.fps,
+        seconds=recipe.seconds,
         training_view=training_view,
-        protocols={"one": Protocol(partial(one, prepared=prepared), average), "clip": several, "paper": several},
+        protocols={"one": Protocol(recipe.one, average, recipe.moments), "clip": several, "paper": several},
         schedules={},
     )
 

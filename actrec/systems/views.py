@@ -2,7 +2,8 @@
 
 Draw: which frames, in the order the recipe wants them. Place or crop: one geometry for all frames of a view.
 View: frames of the network's size `[N, S, S, 3]` → its inputs. `Light` and `Paper` hold the two ends; the middle is
-shared. `Light` letterboxes the whole frame and goes by the clock; `Paper` crops and goes by frame numbers.
+shared. `Light` letterboxes the whole frame and goes by the clock; `Paper` crops and goes by frame numbers; `Centre`
+crops and goes by the clock, as networks that learned from Kinetics are asked.
 """
 
 from __future__ import annotations
@@ -214,6 +215,49 @@ class Paper:
         from actrec.motion.flow import between
 
         return resized_flow(between(clip, index, self.flow), size)
+
+
+@dataclass(frozen=True)
+class Centre:
+    """A recipe that asks and does not train: windows by the clock, made small to `resize`, of which the centre is seen.
+
+    `resize` is a short side, or (height, width); `crop` is (height, width); `windows` is how many cover a clip.
+    """
+
+    frames: int
+    fps: float
+    resize: int | tuple[int, int]
+    crop: tuple[int, int]
+    windows: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.frames - 1) / self.fps
+
+    def one(self, clip: Clip) -> list[Views]:
+        """The window that ends with the newest frame."""
+        return [self._made(newest(clip, self.frames, self.fps))]
+
+    def over(self, clip: Clip) -> list[Views]:
+        """Windows spread over the clip."""
+        return [
+            self._made(window(clip, self.frames, self.fps, begin)) for begin in starts(clip, self.seconds, self.windows)
+        ]
+
+    def moments(self, clip: Clip) -> np.ndarray:
+        """The seconds of the frames that the view of `one` is made of, in its order."""
+        seconds = float(clip.times[-1]) + (np.arange(self.frames) - self.frames + 1) / self.fps
+        return np.maximum(seconds, float(clip.times[0]))
+
+    def _made(self, frames: np.ndarray) -> Views:
+        if isinstance(self.resize, int):
+            frames = sampling.short_side(frames, self.resize)
+        else:
+            frames = sampling.resize(frames, *self.resize)
+        height, width = frames.shape[1:3]
+        down, right = self.crop
+        top, left = (height - down) // 2, (width - right) // 2
+        return {"clip": channels_first(frames[:, top : top + down, left : left + right])}
 
 
 def resized_flow(moved: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from actrec.core.errors import Refusal
 from actrec.core.files import parsed, read_small
-from actrec.weights.folders import names, settled
+from actrec.weights.folders import is_name, names, settled
 
 FORMAT = 1
 
@@ -18,7 +18,12 @@ class WeightsError(Refusal):
 
 @dataclass(frozen=True)
 class Card:
-    """What `card.json` holds. `centres` and `threshold` are null where nothing can be called unknown."""
+    """What `card.json` holds. `centres` and `threshold` are null where nothing can be called unknown.
+
+    `group` is where a list of weights shows them, `source` what published weights were made from. With a `trunk` the
+    tensors are those that differ from other weights: {"name", "sha256" of its tensors, "into": what stands before the
+    trunk's names here, "without": the trunk's tensors that are not used}.
+    """
 
     name: str
     system: str
@@ -29,6 +34,9 @@ class Card:
     licence: str = "AGPL-3.0"
     intended_for: str = ""
     people: str = "one person"
+    group: str = ""
+    source: dict[str, str] = field(default_factory=dict)
+    trunk: dict | None = None
     options: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
     measured: dict = field(default_factory=dict)
@@ -69,6 +77,21 @@ def _measured(value: object) -> bool:
     return top1 is None or (_number(top1) and 0 <= top1 <= 1)
 
 
+def _texts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(is_text, value)) and all(map(is_text, value.values()))
+
+
+def _trunk(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or not all(is_text(value.get(key)) for key in ("name", "sha256", "into")):
+        return False
+    without = value.get("without")
+    return (
+        is_name(value["name"]) and "/" not in value["name"] and isinstance(without, list) and all(map(is_text, without))
+    )
+
+
 def _distance(value: object) -> bool:
     return value is None or (_number(value) and value >= 0)
 
@@ -77,9 +100,10 @@ def _distance(value: object) -> bool:
 FITS = {
     "labels": _labels, "centres": _centres, "inputs": _inputs, "measured": _measured, "threshold": _distance,
     "temperature": lambda value: value is None or (_number(value) and value > 0),
+    "source": _texts, "trunk": _trunk,
     "options": lambda value: isinstance(value, dict), "seed": lambda value: isinstance(value, int),
     **dict.fromkeys(
-        ("name", "system", "trained_on", "command", "licence", "intended_for", "people", "sha256"), is_text
+        ("name", "system", "trained_on", "command", "licence", "intended_for", "people", "group", "sha256"), is_text
     ),
 }  # fmt: skip
 ODD = {

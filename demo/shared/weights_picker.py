@@ -14,12 +14,21 @@ from demo.shared.html import table
 
 KNOWN = ("weights", "system", "knows", "trained on", "meant for", "right on its own test clips")
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"  # by what an answer is judged
+NAMED, MOST_NAMED = 12, 40  # so many of more than so many actions are named
 WHICH = "Which network answers. New trainings appear here."
 
 
 def choices(services: Services) -> list[tuple[str, str]]:
-    """Every folder of weights with its number of classes, by name."""
-    return [(f"{name}: {len(card.labels)} actions", name) for name, card in services.cards.items()]
+    """Every folder of weights with its number of classes: those of a group first, with its name, then the rest."""
+    grouped = sorted(services.cards.items(), key=lambda item: not item[1].group)
+    titles = {name: f"{card.group} · {name}" if card.group else name for name, card in grouped}
+    return [(f"{titles[name]}: {len(card.labels)} actions", name) for name, card in grouped]
+
+
+def names_of(labels: list[str]) -> str:
+    """The actions in words; of many the first ones."""
+    more = f" and {len(labels) - NAMED} more" if len(labels) > MOST_NAMED else ""
+    return ", ".join(labels[:NAMED] if more else labels) + more
 
 
 def about(services: Services, name: str | None) -> str:
@@ -36,7 +45,7 @@ def sentences(card: Card) -> str:
     top1 = card.measured.get("top1")
     measured = f" Right on {top1:.0%} of {card.measured.get('split', 'its test clips')}." if top1 is not None else ""
     return (
-        f"({card.system}) knows {len(card.labels)} actions: {', '.join(card.labels)}. Trained on {card.trained_on}."
+        f"({card.system}) knows {len(card.labels)} actions: {names_of(card.labels)}. Trained on {card.trained_on}."
         f"{warning} Meant for {card.people}.{measured}"
     )
 
@@ -48,7 +57,7 @@ def known(services: Services, names: list[str] | None) -> str:
         top1 = card.measured.get("top1")
         origin = f"{card.trained_on}. {card.intended_for}".strip()
         right = "" if top1 is None else f"{top1:.1%}"
-        rows.append((card.name, card.system, ", ".join(card.labels), origin, card.people, right))
+        rows.append((card.name, card.system, names_of(card.labels), origin, card.people, right))
     return table(KNOWN, rows, "What the chosen weights are.") if rows else ""
 
 

@@ -17,7 +17,7 @@ from actrec.recognition.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
 from demo.server.services import SHOWN_FPS, Services
-from demo.shared import weights_picker
+from demo.shared import everyday, weights_picker
 from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
@@ -200,6 +200,7 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
             gr.Markdown("Or one of these, drawn by the project and not seen in training:", elem_classes="quiet")
             examples = buttons("clip")
             weights = weights_picker.build(services, tab, "clip")
+            everyday.build(services, weights, "clip")
             judged_by = gr.Radio(
                 [OWN, TAUGHT], value=OWN, label="Answer with", info="Taught actions bring their own weights.",
                 elem_id="clip-judged-by",

@@ -75,12 +75,12 @@ def _lost(tensors):
     return lost
 
 
-def test_a_gpu_without_memory_is_told_in_the_status_strip(lab, monkeypatch):
-    recognizer = copy.copy(lab.recognizer(NAME))
+def test_a_gpu_without_memory_is_told_in_the_status_strip(services, monkeypatch):
+    recognizer = copy.copy(services.recognizer(NAME))
     recognizer._lock, recognizer.device = threading.Lock(), torch.device("cuda")
     recognizer._engine = SimpleNamespace(name="PyTorch bfloat16 channels-last", answer=_no_memory)
-    monkeypatch.setitem(lab._recognizers, NAME, (lab._recognizers[NAME][0], recognizer))
-    answer = clip.classify(lab, str(WAVE), NAME, clip.OWN, None).answer
+    monkeypatch.setitem(services._recognizers, NAME, (services._recognizers[NAME][0], recognizer))
+    answer = clip.classify(services, str(WAVE), NAME, clip.OWN, None).answer
     assert "wave" in answer
     assert "no memory left" in services.say()
 
@@ -89,8 +89,8 @@ def _no_memory(_: list[Views]) -> Answer:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
-def test_what_is_wrong_with_the_network_itself_is_not_hidden(lab):
-    recognizer = copy.copy(lab.recognizer(NAME))
+def test_what_is_wrong_with_the_network_itself_is_not_hidden(services):
+    recognizer = copy.copy(services.recognizer(NAME))
     recognizer._engine = SimpleNamespace(name="PyTorch float32 contiguous", answer=_no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         recognizer.predict(read_clip(WAVE, short_side=120))

@@ -7,6 +7,7 @@ import pytest
 from scipy import optimize, special
 from sklearn import metrics as sk
 
+from actrec.core.errors import BadValue
 from actrec.metrics.accuracy import as_logits, confusion, mean_class_accuracy, per_class, softmax, top
 from actrec.metrics.calibration import (
     calibration_error,
@@ -15,7 +16,7 @@ from actrec.metrics.calibration import (
     negative_log_likelihood,
     reliability,
 )
-from actrec.metrics.intervals import mean_and_deviation, standard_error
+from actrec.metrics.intervals import mean_and_deviation, proportion_interval, standard_error
 from actrec.metrics.unknown import rejection
 
 
@@ -220,3 +221,13 @@ def test_standard_error_of_an_accuracy():
 def test_what_cannot_be_judged_is_refused_with_a_sentence(scores, targets, words):
     with pytest.raises(ValueError, match=words):
         top(scores, targets)
+
+
+@pytest.mark.parametrize(("right", "count"), [(11, 12), (12, 12), (0, 5), (17, 21), (450, 900)])
+def test_the_interval_of_a_share_is_scipys(right, count):
+    from scipy.stats import binomtest
+
+    expected = binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert proportion_interval(right, count) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    with pytest.raises(BadValue):
+        proportion_interval(count + 1, count)

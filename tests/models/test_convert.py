@@ -10,12 +10,13 @@ from torch import Tensor
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.models import resnet50 as torchvision_resnet50
 
+from actrec.models import i3d
 from actrec.models.i3d import I3D
 from actrec.models.mdtnet import mdtnet
 from actrec.models.resnet import resnet18
 from actrec.systems.mdtnet import from_imagenet
 from actrec.weights.checkpoint import WeightsError
-from actrec.weights.convert import load_i3d, load_imagenet, read_tensors
+from actrec.weights.convert import i3d_channels, load_i3d, load_imagenet, read_tensors
 
 # The published tables, written down independently of the code: layer → kernel, channels in and out.
 CLASSES = 7
@@ -223,3 +224,15 @@ def test_imagenet_weights_that_do_not_fit_name_the_tensor():
         load_imagenet(resnet18((32, 64, 128, 128)), state)
     with pytest.raises(WeightsError, match=r"'layer1.0.conv1.weight' it holds .* 3, 3\] and the weights .* 1, 1\]"):
         load_imagenet(resnet18(), torchvision_resnet50().state_dict())
+
+
+def test_our_own_layout_starts_another_stream():
+    """What `fetch` keeps, and a two-stream network's RGB stream goes on from."""
+    kept = i3d.rgb(400, generator=torch.Generator().manual_seed(0)).state_dict()
+    network = i3d.rgb(5, generator=torch.Generator().manual_seed(1))
+    found = load_i3d(network, kept, classifier=False)
+    assert found.layout == "actrec" and i3d_channels(kept) == 3
+    assert found.left_out == ("logits.bias", "logits.weight")
+    state = network.state_dict()
+    assert all(torch.equal(state[name], kept[name]) for name in kept if not name.startswith("logits."))
+    assert state["logits.weight"].shape == (5, 1024)

@@ -1,0 +1,63 @@
+"""A button for the owner of the page: the published weights that name everyday actions, fetched when it is clicked."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gradio as gr
+
+from actrec.weights.download import DownloadError, Progress
+from actrec.weights.starts import EVERYDAY, SETS, STARTS, fetched_start
+from demo.server.services import Services
+from demo.shared import weights_picker
+from demo.shared.toasts import errors_as_toasts, refusal
+
+LABEL = "Fetch the weights for everyday actions ({size})"
+HERE = "These weights are here now. Choose them under Weights."
+OTHERS_GET_IN = "Only the owner of the page fetches weights: python -m actrec fetch everyday"
+
+
+def missing(services: Services) -> list[str]:
+    """What of the set is not on this machine; nothing where the page keeps to its own folder, or lets others in."""
+    if services.starts is None or services.data is not None:
+        return []
+    return [key for key in SETS[EVERYDAY] if fetched_start(key) is None]
+
+
+def fetch(
+    services: Services, chosen: str | None, progress: gr.Progress | None = None
+) -> tuple[gr.Button, str, gr.Dropdown]:
+    """Fetch what is missing; the button, what is to be said, and the list of weights as they are then."""
+    if services.data is not None:
+        raise refusal(OTHERS_GET_IN)
+    from actrec.weights.fetch_start import fetch_start
+
+    for key in missing(services):
+        with errors_as_toasts():
+            try:
+                fetch_start(STARTS[key], partial(_show, progress))
+            except DownloadError as error:
+                raise DownloadError(error.code, f"{error} Nothing is lost: press again when it works.") from None
+    return (
+        gr.Button(visible=False),
+        f'<p class="quiet">{HERE}</p>',
+        gr.Dropdown(choices=weights_picker.choices(services), value=chosen or services.default),
+    )
+
+
+def _show(progress: gr.Progress | None, state: Progress) -> None:
+    if progress is not None and state.total:
+        progress(state.done / state.total, desc=f"{state.done / 1e6:.0f} of {state.total / 1e6:.0f} MB")
+
+
+def build(services: Services, weights: gr.Dropdown, place: str) -> None:
+    """The button below a list of weights, where something is missing."""
+    keys = missing(services)
+    size = f"{sum(STARTS[key].bytes for key in keys) / 1e6:.0f} MB"
+    button = gr.Button(LABEL.format(size=size), size="sm", visible=bool(keys), elem_id=f"{place}-fetch-everyday")
+    said = gr.HTML(elem_id=f"{place}-fetched-everyday")
+
+    def clicked(chosen: str | None, progress: gr.Progress = gr.Progress()) -> tuple:  # noqa: B008 - Gradio's way
+        return fetch(services, chosen, progress)
+
+    button.click(clicked, weights, [button, said, weights], api_visibility="private", concurrency_limit=1)
