@@ -3,7 +3,8 @@
     python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
 
 The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
-of its own; ours has bfloat16, unless the processor is known to lack instructions for it, and the allocator settings.
+of its own; ours has the number format that a training takes, the fastest of those that are right on this machine, and
+the allocator settings.
 Clips come from memory, so that both see the same; views are made while the network learns, and `waiting` is the share
 of the time it stood still for them. Where there is a GPU the same systems are timed there too, float32 against
 bfloat16.
@@ -21,14 +22,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actrec.core.devices import cores
-from actrec.core.number_formats import candidates
+from actrec.core.number_formats import CANDIDATES, FLOAT32, candidates
 from actrec.core.processes import ALLOCATOR, environment
 
 if TYPE_CHECKING:
+    from actrec.core.number_formats import NumberFormat
+    from actrec.data.sources import Split
+    from actrec.training.objective import Objective
     from actrec.training.updates import Learner
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
@@ -44,7 +49,6 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     import numpy as np
     import torch
 
-    from actrec.core.number_formats import CANDIDATES, FLOAT32
     from actrec.data.sources import Split
     from actrec.systems import named
     from actrec.training.distributed import World
@@ -59,12 +63,13 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     world, device = World.join(device)
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
-    chosen = FLOAT32 if numbers == "baseline" else next(each for each in CANDIDATES if each.dtype == numbers)
     system, rows = named(name), Rows()
     frames = np.random.default_rng(0).integers(0, 256, (4, 48, 128, 170, 3), np.uint8)
     targets = np.tile(np.arange(CLASSES), steps * batch // CLASSES + 2)
     split = Split(targets, lambda index: Clip(frames[index % 4], np.arange(48) / 15))
-    goal = objective(system, system.schedules["scratch"], chosen, world)
+    goal = objective(system, system.schedules["scratch"], FLOAT32, world)
+    chosen = world.from_first(lambda: number_format(numbers, goal, split, batch, threads, str(device)))
+    goal.numbers = chosen
     network = see_whole_batch(goal.build(CLASSES), rows, world, device).to(device)
     arrange_weights(network, chosen)
     learner = Learner(
@@ -74,7 +79,27 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     learner.begin(0)
     feed = Feed(system, goal, split, 0, world, workers(device, world)).epoch(0, batch)
     with world, contextlib.closing(feed):
-        return {**pace(feed, learner, steps), "rank": world.rank}
+        return {**pace(feed, learner, steps), "rank": world.rank, "numbers": str(learner.numbers)}
+
+
+def number_format(numbers: str, goal: Objective, split: Split, batch: int, threads: int, device: str) -> NumberFormat:
+    """What a training would take, or what was asked for."""
+    import numpy as np
+
+    from actrec.training.number_format import fastest
+
+    if numbers != "checked":
+        asked = (each for each in CANDIDATES if each.dtype == numbers)
+        return FLOAT32 if numbers == "baseline" else next(asked)
+    first = next(goal.batches(split, batch, np.random.default_rng(0)))
+    facts = {
+        "system": goal.system.name, "options": {}, "schedule": asdict(goal.schedule), "epochs": [0], "judged": [],
+        "targets": split.targets[first].tolist(), "most": batch, "classes": CLASSES, "started": False,
+        "device": device, "threads": threads,
+    }  # fmt: skip
+    formats = candidates() if device == "cpu" else CANDIDATES
+    topic = f"benchmarks.training of {goal.system.name} ({batch} clips, {device})"
+    return fastest(formats, topic, facts, lambda sentence: print(sentence, file=sys.stderr))
 
 
 def pace(feed: Iterator, learner: Learner, steps: int) -> dict[str, float]:
@@ -127,12 +152,12 @@ def table(args: argparse.Namespace) -> list[dict]:
         if time.perf_counter() > end:
             print(f"{name} on {device}: left out, the {args.minutes:g} minutes are over", flush=True)
             continue
-        best = args.numbers if device == "cpu" else "bfloat16"
+        best = args.numbers
         baseline, ours = child(name, "baseline", args, device=device), child(name, best, args, device=device)
         row = {
             "system": name,
             "device": device,
-            "numbers": best,
+            "numbers": ours["numbers"],
             "baseline_clips_per_second": round(baseline["clips_per_second"], 2),
             "clips_per_second": round(ours["clips_per_second"], 2),
             "times_faster": round(ours["clips_per_second"] / baseline["clips_per_second"], 2),
@@ -159,8 +184,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=12)
-    fast = "bfloat16" if any(each.dtype == "bfloat16" for each in candidates()) else "float32"
-    parser.add_argument("--numbers", default=fast, choices=["float32", "bfloat16", "baseline"], help="ours")
+    kinds = ["checked", "float32", "bfloat16", "baseline"]
+    parser.add_argument("--numbers", default="checked", choices=kinds, help="ours; checked: as a training chooses")
     parser.add_argument("--processes", action="store_true", help="also two processes of half the threads")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further system begins")
     parser.add_argument("--work", help=argparse.SUPPRESS)
