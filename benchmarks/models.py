@@ -1,39 +1,44 @@
 """How fast every network answers here, against the same network as PyTorch runs it as it comes.
 
-    python -m benchmarks.models [--only NAME ...] [--repeats N]
+    python -m benchmarks.models [--busy] [--parts PART ...] [--only NAME ...] [--repeats N]
 
-Ours and the baseline take turns in one process with our allocator settings; medians. The baseline is eager, float32 and
-contiguous. Also: whether both say the same of 50 clips with the weights that ship; how much of the machine's own matrix
-rate c3d-b8 reaches; what one view of a light system costs with its clues and the tailor; videos per second on a GPU;
-and training iterations of the dense networks against the asymmetric ones, beside the paper's ratio and that of the
-multiplications. After `--minutes` no further round begins: what was left out is said.
+The networks that ship and I3D: as they come, as they answered before OpenVINO did, and with the engine that this
+machine chose (`benchmarks.networks`), with `--busy` also while one other process computes on all cores. All take turns
+in one process with our allocator settings; medians. Also: whether both say the same of 50 clips with the weights that
+ship; how much of the machine's own matrix rate c3d-b8 reaches; what one view of a light system costs with its clues and
+the tailor; videos per second on a GPU; and training iterations of the dense networks against the asymmetric ones,
+beside the paper's ratio and that of the multiplications. After `--minutes` no further round begins: what was left out
+is said.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
+import math
+import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from actrec.core.devices import choose_device, describe
+from actrec.core.devices import processor
 from actrec.core.number_formats import CANDIDATES, candidates
 from actrec.core.processes import relaunch_with_allocator
 from actrec.evaluation.cost import counted
-from actrec.models.layers import for_inference
+from actrec.recognition.engines.openvino_engine import version
 from actrec.systems import SYSTEMS
 from benchmarks.answers import agreement, light_view, videos_per_second
+from benchmarks.networks import BEFORE, OURS, PLAIN, SHIPPED, i3d, in_turns, mean, shipped_row, untrained_row
 
 RESULTS = Path(__file__).parent / "results" / "models.json"
-# How many times faster than as it comes: the goals.
-GOALS = {"c3d-b8": 6.0, "asym3d-paper": 3.5, "i3d-rgb": 2.5, "asym3d": 2.5, "ms3d": 2.5, "crossenh": 2.5}
-GOALS |= {"fstcn": 2.0, "mdtnet": 2.0, "tsn-light": 2.0}
+PARTS = ("shipped", "i3d", "answers", "networks", "training")
+EACH, MEAN, MEAN_WITHOUT, SLOWS = 2.0, 4.0, 2.0, 2.5  # times faster, with and without bfloat16 instructions; when busy
+I3D_SIZES = ((64, 224), (32, 160))  # frames and their side
+I3D_GOALS = {"float32": 1.8, "bfloat16": 3.5}
+GOALS = {"c3d-b8": 6.0, "asym3d-paper": 3.5, "tsn-light": 2.0}  # times faster, of networks without weights
 # Table 2: training speed of the base ÷ that of the variant, in the paper.
 TRAINING = {
     ("c3d-b5", "b5-asyConv3"): 1.29,
@@ -47,46 +52,14 @@ TRAINING = {
 MATRIX_SHARE = 0.70  # of the machine's own matrix rate, which c3d-b8 is to reach
 
 
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int, end: float) -> dict[str, list[float]]:
-    """Seconds of every run, one after another, round after round; after `end` no second round begins."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds):
-        if number and time.perf_counter() > end:
-            break
-        for name, run in runs.items():
-            taken[name].append(seconds(run))
-    return taken
-
-
-@torch.inference_mode()
 def inference(name: str, repeats: int, end: float) -> dict:
-    """Medians of one view, the baseline and our candidates taking turns."""
-    system = SYSTEMS[name]
-    torch.manual_seed(0)
-    plain = system.network(101).eval()
-    inputs = {key: torch.randn_like(value) for key, value in system.blank().items()}
-    runs = {"as it comes": lambda: plain(**inputs)}
-    ours = for_inference(plain)
-    for numbers in candidates():
-        network = numbers.convert(copy.deepcopy(ours))
-        arranged = {key: numbers.arrange(value) for key, value in inputs.items()}
-        key = f"{numbers.dtype} {'channels-last' if numbers.channels_last else 'contiguous'}"
-        runs[key] = lambda network=network, arranged=arranged: network(**arranged)
-    in_turns(runs, 1, end)
-    taken = in_turns(runs, repeats, end)
-    medians = {key: round(statistics.median(values) * 1000, 1) for key, values in taken.items()}
-    baseline = medians.pop("as it comes")
-    best = min(medians, key=medians.get)
-    row = {"name": name, "baseline_ms": baseline, "ours_ms": medians[best], "format": best, "all_ms": medians}
-    row["rounds"] = len(taken[best])
-    row |= {"times_faster": round(baseline / medians[best], 2), "goal": GOALS.get(name)}
-    row["gflops"] = round(2 * counted(system).multiplications / medians[best] / 1e6, 1)
+    """Medians of one view of a network without weights."""
+    found = untrained_row(SYSTEMS[name], 101, repeats, end)
+    dtype, best = min(found["best"].items(), key=lambda each: found["milliseconds"][each[1]])
+    ours = found["milliseconds"][best]
+    row = {"name": name, "baseline_ms": found[PLAIN], "ours_ms": ours, "format": best, "dtype": dtype}
+    row |= {"all_ms": found["milliseconds"], "times_faster": found["times_faster"][dtype], "goal": GOALS.get(name)}
+    row["gflops"] = round(2 * counted(SYSTEMS[name]).multiplications / ours / 1e6, 1)
     return row
 
 
@@ -96,7 +69,7 @@ def matrix_rates() -> dict[str, float]:
     for name in dict.fromkeys(each.dtype for each in candidates()):
         dtype = getattr(torch, name)
         a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
-        taken = [seconds(lambda a=a, b=b: a @ b) for _ in range(8)]
+        taken = in_turns({name: lambda a=a, b=b: a @ b}, 8, math.inf)[name]
         rates[name] = round(2 * 2048**3 / statistics.median(taken[1:]) / 1e9, 1)
     return rates
 
@@ -137,24 +110,73 @@ def training(base: str, rounds: int, end: float, batch: int = 16) -> list[dict]:
     ]
 
 
+def verdict(met: bool) -> str:
+    return "met" if met else "**missed**"
+
+
+def show_shipped(report: dict, rounds: int, end: float, busy: bool) -> None:
+    """The networks that ship, one view each, and what the targets say of them."""
+    print(f"{'one view':22} {'as it comes':>12} {'before':>10} {'ours':>9} {'faster':>8} {'÷ before':>9}  engine")
+    for weights in SHIPPED:
+        row = shipped_row(weights, rounds, end, busy)
+        report["shipped"].append(row)
+        for state in ("quiet", "busy"):
+            if state in row:
+                each = row[state]
+                print(
+                    f"{weights[:16]:16} {state:5} {each[PLAIN]:9.1f} ms {each[BEFORE]:7.1f} ms {each[OURS]:6.2f} ms "
+                    f"{each['times_faster']:7.2f}× {each['times_before']:8.2f}×  {row['engine']}",
+                    flush=True,
+                )
+    quiet = [row["quiet"]["times_faster"] for row in report["shipped"]]
+    fast = any(each.dtype == "bfloat16" for each in candidates())
+    report["mean_times_faster"] = round(mean(quiet), 2)
+    least = EACH if fast else 0.0
+    lines = [(f"geometric mean {mean(quiet):.2f}×", MEAN if fast else MEAN_WITHOUT, mean(quiet))]
+    lines += [(f"the least of them {min(quiet):.2f}×", least, min(quiet))] if fast else []
+    before = min(row[state]["times_before"] for row in report["shipped"] for state in ("quiet", "busy") if state in row)
+    lines.append((f"against the answers before, the least {before:.2f}×", 1.0, before))
+    for words, goal, value in lines:
+        print(f"{words} (target at least {goal:g}): {verdict(value >= goal)}")
+    if busy:
+        slowest = max(row["slows_by"] for row in report["shipped"])
+        print(f"busy, ours slows by at most {slowest:.2f}× (target {SLOWS}): {verdict(slowest <= SLOWS)}")
+
+
+def show_i3d(report: dict, rounds: int, end: float) -> None:
+    for frames, side in I3D_SIZES:
+        row = untrained_row(i3d(frames, side), 400, rounds, end) | {"input": f"{frames}×{side}²"}
+        report["i3d"].append(row)
+        for dtype, faster in row["times_faster"].items():
+            goal, best = I3D_GOALS[dtype], row["best"][dtype]
+            print(
+                f"i3d-rgb {row['input']} {dtype:9} {row[PLAIN]:8.1f} ms {row['milliseconds'][best]:8.1f} ms "
+                f"{faster:5.2f}× (target {goal}): {verdict(faster >= goal)}, {best}",
+                flush=True,
+            )
+
+
 def show_inference(report: dict, names: list[str], repeats: int, end: float) -> None:
-    print(f"{'network':14} {'as it comes':>12} {'ours':>9} {'faster':>7} {'goal':>5} {'GFLOP/s':>8}  format")
+    print(f"{'network':14} {'as it comes':>12} {'ours':>9} {'faster':>7} {'goal':>5} {'GFLOP/s':>8}  engine")
     for name in names:
+        if time.perf_counter() > end:
+            report["left_out"].append(f"one view of {name}")
+            print(f"{name}: left out, the time is up")
+            continue
         row = inference(name, repeats, end)
         if name == "c3d-b8":  # measured beside it, when the machine is as warm and as busy
             report["matrix_gflops"] = matrix_rates()
-            dtype = row["format"].split()[0]
-            row["share_of_matrix_rate"] = round(row["gflops"] / report["matrix_gflops"][dtype], 2)
+            row["share_of_matrix_rate"] = round(row["gflops"] / report["matrix_gflops"][row["dtype"]], 2)
         report["inference"].append(row)
         print(
             f"{name:14} {row['baseline_ms']:9.1f} ms {row['ours_ms']:6.1f} ms {row['times_faster']:6.2f}× "
-            f"{row['goal'] or '':>5} {row['gflops']:8.1f}  {row['format']}, {row['rounds']} rounds",
+            f"{row['goal'] or '':>5} {row['gflops']:8.1f}  {row['format']}",
             flush=True,
         )
         if "share_of_matrix_rate" in row:
             print(
-                f"{'':14} {row['share_of_matrix_rate']:.0%} of this machine's {dtype} matrix rate "
-                f"({report['matrix_gflops'][dtype]} GFLOP/s); the goal is {MATRIX_SHARE:.0%} in bfloat16"
+                f"{'':14} {row['share_of_matrix_rate']:.0%} of this machine's {row['dtype']} matrix rate "
+                f"({report['matrix_gflops'][row['dtype']]} GFLOP/s); the goal is {MATRIX_SHARE:.0%} in bfloat16"
             )
 
 
@@ -175,10 +197,9 @@ def show_answers(report: dict, clips: int) -> None:
     """Rows that need weights, clips, or a GPU."""
     for row in agreement(clips):
         report["agreement"].append(row)
-        verdict = "met" if row["met"] else "**missed**"
         print(
             f"{row['weights']}, {row['clips']} clips, {row['format']}: the same top-1 in {row['same_top1']}, scores at "
-            f"most {row['largest_difference']:.4f} apart (goal: all, 0.02): {verdict}",
+            f"most {row['largest_difference']:.4f} apart (goal: all, 0.02): {verdict(row['met'])}",
             flush=True,
         )
     print(f"{'one view':14} {'views+network':>14} {'goal':>5} {'clues':>8} {'tailor':>8} {'all':>9} {'goal':>5}")
@@ -197,24 +218,45 @@ def show_answers(report: dict, clips: int) -> None:
         print("videos per second on a GPU: there is none here")
 
 
+def kept(machine: str) -> dict:
+    """What an earlier run wrote about this machine."""
+    try:
+        report = json.loads(RESULTS.read_text())
+    except (OSError, ValueError):
+        return {}
+    return report if report.get("machine") == machine else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=list(GOALS))
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--training-repeats", type=int, default=2, help="0 leaves the training iterations out")
+    parser.add_argument("--busy", action="store_true", help="also while one other process computes on all cores")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="the results of others are kept")
+    parser.add_argument("--rounds", type=int, default=30, help="of the networks that ship")
+    parser.add_argument("--only", nargs="*", default=list(GOALS), help="networks without weights")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds of I3D and of networks without weights")
+    parser.add_argument("--training-repeats", type=int, default=2, help="rounds of training iterations")
     parser.add_argument("--clips", type=int, default=50, help="to compare the answers of trained weights on")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further round begins")
     args = parser.parse_args()
     end = time.perf_counter() + 60 * args.minutes
-    machine = f"{describe(choose_device('cpu'))}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    print(machine)
-    report = {"machine": machine, "inference": [], "agreement": [], "one_view": [], "training": [], "left_out": []}
-    show_answers(report, args.clips)
-    show_inference(report, args.only, args.repeats, end)
-    if args.training_repeats:
-        show_training(report, args.training_repeats, end)
+    machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, OpenVINO {version()}"
+    load = round(os.getloadavg()[0], 2)
+    print(f"{machine}, load before {load}")
+    report = {"machine": machine, "load_before": {}, "left_out": []} | kept(machine)
+    shows = {
+        "shipped": (["shipped"], lambda: show_shipped(report, args.rounds, end, args.busy)),
+        "i3d": (["i3d"], lambda: show_i3d(report, args.repeats, end)),
+        "answers": (["agreement", "one_view"], lambda: show_answers(report, args.clips)),
+        "networks": (["inference"], lambda: show_inference(report, args.only, args.repeats, end)),
+        "training": (["training"], lambda: show_training(report, args.training_repeats, end)),
+    }
+    for part in args.parts:
+        sections, show = shows[part]
+        report |= {section: [] for section in sections}
+        report["load_before"][part] = load
+        show()
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

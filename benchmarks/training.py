@@ -3,8 +3,8 @@
     python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
 
 The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
-of its own; ours has the number format that a training takes, the fastest of those that are right on this machine, and
-the allocator settings.
+of its own; ours has the allocator settings and the fastest format of those that are right on this machine: a training's
+own check finds it.
 Clips come from memory, so that both see the same; views are made while the network learns, and `waiting` is the share
 of the time it stood still for them. Where there is a GPU the same systems are timed there too, float32 against
 bfloat16.
@@ -26,14 +26,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.core.devices import cores
-from actrec.core.number_formats import CANDIDATES, FLOAT32, candidates
+from actrec.core.devices import cores, processor
+from actrec.core.number_formats import CANDIDATES, candidates
 from actrec.core.processes import ALLOCATOR, environment
 
 if TYPE_CHECKING:
-    from actrec.core.number_formats import NumberFormat
-    from actrec.data.sources import Split
-    from actrec.training.objective import Objective
     from actrec.training.updates import Learner
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
@@ -49,6 +46,7 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     import numpy as np
     import torch
 
+    from actrec.core.number_formats import FLOAT32, format_named
     from actrec.data.sources import Split
     from actrec.systems import named
     from actrec.training.distributed import World
@@ -63,13 +61,12 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     world, device = World.join(device)
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
+    chosen = FLOAT32 if numbers == "baseline" else format_named(numbers)
     system, rows = named(name), Rows()
     frames = np.random.default_rng(0).integers(0, 256, (4, 48, 128, 170, 3), np.uint8)
     targets = np.tile(np.arange(CLASSES), steps * batch // CLASSES + 2)
     split = Split(targets, lambda index: Clip(frames[index % 4], np.arange(48) / 15))
-    goal = objective(system, system.schedules["scratch"], FLOAT32, world)
-    chosen = world.from_first(lambda: number_format(numbers, goal, split, batch, threads, str(device)))
-    goal.numbers = chosen
+    goal = objective(system, system.schedules["scratch"], chosen, world)
     network = see_whole_batch(goal.build(CLASSES), rows, world, device).to(device)
     arrange_weights(network, chosen)
     learner = Learner(
@@ -79,27 +76,7 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
     learner.begin(0)
     feed = Feed(system, goal, split, 0, world, workers(device, world)).epoch(0, batch)
     with world, contextlib.closing(feed):
-        return {**pace(feed, learner, steps), "rank": world.rank, "numbers": str(learner.numbers)}
-
-
-def number_format(numbers: str, goal: Objective, split: Split, batch: int, threads: int, device: str) -> NumberFormat:
-    """What a training would take, or what was asked for."""
-    import numpy as np
-
-    from actrec.training.number_format import fastest
-
-    if numbers != "checked":
-        asked = (each for each in CANDIDATES if each.dtype == numbers)
-        return FLOAT32 if numbers == "baseline" else next(asked)
-    first = next(goal.batches(split, batch, np.random.default_rng(0)))
-    facts = {
-        "system": goal.system.name, "options": {}, "schedule": asdict(goal.schedule), "epochs": [0], "judged": [],
-        "targets": split.targets[first].tolist(), "most": batch, "classes": CLASSES, "started": False,
-        "device": device, "threads": threads,
-    }  # fmt: skip
-    formats = candidates() if device == "cpu" else CANDIDATES
-    topic = f"benchmarks.training of {goal.system.name} ({batch} clips, {device})"
-    return fastest(formats, topic, facts, lambda sentence: print(sentence, file=sys.stderr))
+        return {**pace(feed, learner, steps), "rank": world.rank}
 
 
 def pace(feed: Iterator, learner: Learner, steps: int) -> dict[str, float]:
@@ -145,6 +122,19 @@ def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int =
     return json.loads(next(line for line in made.stdout.splitlines() if line.startswith("{")))
 
 
+def right_format(name: str, batch: int) -> str:
+    """The fastest number format that computes a training step of a system rightly here, as a training finds it."""
+    from actrec.systems import named
+    from actrec.training.number_format import fastest
+
+    facts = {
+        "system": name, "options": {}, "schedule": asdict(named(name).schedules["scratch"]),
+        "targets": [number % CLASSES for number in range(batch)], "most": batch, "classes": CLASSES, "epochs": [0],
+        "started": False, "judged": [batch], "device": "cpu", "threads": cores(),
+    }  # fmt: skip
+    return str(fastest(candidates(), f"the training benchmark of {name}, {batch} clips", facts, print))
+
+
 def table(args: argparse.Namespace) -> list[dict]:
     rows, end = [], time.perf_counter() + 60 * args.minutes
     devices = ["cpu", "cuda"] if gpu() else ["cpu"]
@@ -152,12 +142,12 @@ def table(args: argparse.Namespace) -> list[dict]:
         if time.perf_counter() > end:
             print(f"{name} on {device}: left out, the {args.minutes:g} minutes are over", flush=True)
             continue
-        best = args.numbers
+        best = str(CANDIDATES[1]) if device == "cuda" else args.numbers or right_format(name, args.batch)
         baseline, ours = child(name, "baseline", args, device=device), child(name, best, args, device=device)
         row = {
             "system": name,
             "device": device,
-            "numbers": ours["numbers"],
+            "numbers": best,
             "baseline_clips_per_second": round(baseline["clips_per_second"], 2),
             "clips_per_second": round(ours["clips_per_second"], 2),
             "times_faster": round(ours["clips_per_second"] / baseline["clips_per_second"], 2),
@@ -173,6 +163,15 @@ def table(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
+def kept() -> list[dict]:
+    """The rows that an earlier run wrote about this machine: one with `--only` replaces its own."""
+    try:
+        report = json.loads(RESULTS.read_text())
+    except (OSError, ValueError):
+        return []
+    return report["rows"] if report.get("processor") == processor() else []
+
+
 def gpu() -> bool:
     import torch
 
@@ -184,8 +183,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=12)
-    kinds = ["checked", "float32", "bfloat16", "baseline"]
-    parser.add_argument("--numbers", default="checked", choices=kinds, help="ours; checked: as a training chooses")
+    formats = ["baseline", *map(str, CANDIDATES)]
+    parser.add_argument("--numbers", choices=formats, help="ours; by default the fastest that is right here")
     parser.add_argument("--processes", action="store_true", help="also two processes of half the threads")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further system begins")
     parser.add_argument("--work", help=argparse.SUPPRESS)
@@ -206,7 +205,9 @@ def main() -> None:
         f"Goal missed: {', '.join(short) or 'none'}."
     )
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"cores": cores(), "load": os.getloadavg()[0], "rows": rows}, indent=1) + "\n")
+    others = [row for row in kept() if row["system"] not in {each["system"] for each in rows}]
+    report = {"processor": processor(), "cores": cores(), "load": os.getloadavg()[0], "rows": [*others, *rows]}
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

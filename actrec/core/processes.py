@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -24,6 +25,9 @@ ALLOCATOR = {
 }
 
 
+BEHIND = 10  # nice: of cores that an answer wants, a training beside it gets a tenth
+
+
 def environment(threads: int | None = None, *, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment a computing process starts with: allocator settings and its thread budget for life."""
     settings = dict(os.environ if base is None else base)
@@ -39,6 +43,13 @@ def relaunch_with_allocator() -> None:
     if platform.system() != "Linux" or all(name in os.environ for name in ALLOCATOR):
         return
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment())
+
+
+def stay_behind(pid: int) -> None:
+    """Let a process that has just been started, and all that it starts, leave the cores to whoever needs them."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, pid, min(os.getpriority(os.PRIO_PROCESS, 0) + BEHIND, 19))
 
 
 def alive(pid: int) -> bool:

@@ -16,7 +16,6 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d
 
 from actrec.core.errors import BadValue
 from actrec.models.layers import start, start_classifier
@@ -86,6 +85,8 @@ class Deformable(nn.Module):
         nn.init.dirac_(self.weight)
 
     def forward(self, now: Tensor, following: Tensor) -> Tensor:
+        from torchvision.ops import deform_conv2d  # a second to import, which the other networks do not wait for
+
         offsets = self.offsets(torch.cat([now, following], dim=1))
         kind = "cuda" if following.is_cuda else "cpu"
         with torch.autocast(kind, enabled=False):  # there is no such operator in bfloat16 on a CPU

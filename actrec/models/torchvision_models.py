@@ -15,28 +15,17 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
 
 from actrec.core.errors import BadValue
 
 CLASSES = 400
-# model → (its classifier, frames, frames per second, clips per video): how torchvision measured its accuracy
-MEASURED = {
-    "r3d_18": ("fc", 16, 15.0, 5),
-    "mc3_18": ("fc", 16, 15.0, 5),
-    "r2plus1d_18": ("fc", 16, 15.0, 5),
-    "s3d": ("classifier", 128, 15.0, 1),
-    "mvit_v1_b": ("head", 16, 7.5, 5),
-    "mvit_v2_s": ("head", 16, 7.5, 5),
-    "swin3d_t": ("head", 32, 15.0, 12),
-}
 
 
 @dataclass(frozen=True)
 class Preparation:
     """What a public model wants to see: frames at a rate, resized, centre-cropped; mean and deviation are inside.
 
-    `resize` is the short side, or (height, width).
+    `resize` is the short side, or (height, width); `clips` is how many of a video torchvision measured with.
     """
 
     frames: int
@@ -48,20 +37,26 @@ class Preparation:
     std: tuple[float, float, float]
 
 
+# The publishers' own numbers, written down because torchvision takes a second to import.
+OF_RESNETS = ((128, 171), (112, 112), (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
+OF_MVIT = (256, (224, 224), (0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+PREPARATIONS = {
+    "r3d_18": Preparation(16, 15.0, 5, *OF_RESNETS),
+    "mc3_18": Preparation(16, 15.0, 5, *OF_RESNETS),
+    "r2plus1d_18": Preparation(16, 15.0, 5, *OF_RESNETS),
+    "s3d": Preparation(128, 15.0, 1, (256, 256), (224, 224), *OF_RESNETS[2:]),
+    "mvit_v1_b": Preparation(16, 7.5, 5, *OF_MVIT),
+    "mvit_v2_s": Preparation(16, 7.5, 5, *OF_MVIT),
+    "swin3d_t": Preparation(32, 15.0, 12, 256, (224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+CLASSIFIERS = {"mvit_v1_b": "head", "mvit_v2_s": "head", "swin3d_t": "head", "s3d": "classifier"}  # the others': "fc"
+
+
 def labels(name: str) -> tuple[str, ...]:
     """The 400 names of Kinetics in the order of the scores."""
-    return tuple(_published(name).meta["categories"])
+    from torchvision.models import get_model_weights
 
-
-def preparation(name: str) -> Preparation:
-    """The publisher's own preparation of a clip."""
-    published = _published(name).transforms()
-    _, frames, fps, clips = MEASURED[name]
-    resize = tuple(published.resize_size)
-    return Preparation(
-        frames, fps, clips, resize if len(resize) == 2 else resize[0], tuple(published.crop_size),
-        tuple(published.mean), tuple(published.std),
-    )  # fmt: skip
+    return tuple(get_model_weights(name).DEFAULT.meta["categories"])
 
 
 class Reference(nn.Module):
@@ -70,12 +65,13 @@ class Reference(nn.Module):
     def __init__(self, name: str, network: nn.Module) -> None:
         super().__init__()
         self.name = name
-        self.head = _linear(getattr(network, MEASURED[name][0]))
-        setattr(network, MEASURED[name][0], nn.Identity())
+        classifier = CLASSIFIERS.get(name, "fc")
+        self.head = _linear(getattr(network, classifier))
+        setattr(network, classifier, nn.Identity())
         if name == "s3d":
             network.avgpool = WindowMean()
         self.network = network
-        prepared = preparation(name)
+        prepared = PREPARATIONS[name]
         for kind, values in (("mean", prepared.mean), ("std", prepared.std)):
             self.register_buffer(kind, torch.tensor(values).view(3, 1, 1, 1), persistent=False)
 
@@ -99,8 +95,10 @@ class WindowMean(nn.Module):
 
 def reference(name: str, classes: int = CLASSES, *, load: Callable[[nn.Module], object] | None = None) -> Reference:
     """A public model by torchvision's name; `load` fills the network as torchvision lays it out."""
-    if name not in MEASURED:
-        raise BadValue(f"There is no public model '{name}'. Known: {', '.join(MEASURED)}.")
+    if name not in PREPARATIONS:
+        raise BadValue(f"There is no public model '{name}'. Known: {', '.join(PREPARATIONS)}.")
+    from torchvision.models import get_model
+
     network = get_model(name, weights=None, num_classes=classes)
     if load is not None:
         load(network)
@@ -119,8 +117,4 @@ def _linear(classifier: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Dropout(dropout.p), last)  # theirs drops in place, which would change the code
 
 
-def _published(name: str) -> object:
-    return get_model_weights(name).DEFAULT
-
-
-VARIANTS: dict[str, Callable[..., Reference]] = {name: partial(reference, name) for name in MEASURED}
+VARIANTS: dict[str, Callable[..., Reference]] = {name: partial(reference, name) for name in PREPARATIONS}

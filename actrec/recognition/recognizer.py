@@ -48,6 +48,7 @@ class Prediction:
     scores: np.ndarray
     view_scores: np.ndarray
     view_weights: np.ndarray
+    view_codes: np.ndarray
     code: np.ndarray
     nearest: str | None
     distance: float | None
@@ -232,9 +233,14 @@ class Recognizer:
         predictions, first = [], 0
         for each in made:
             part = slice(first, first + len(each))
-            predictions.append(self._judge(logits[part], codes[part], views, dict(cost)))
+            predictions.append(self._judge(self.shares(logits[part], codes[part]), codes[part], views, dict(cost)))
             first += len(each)
         return predictions
+
+    def by_view(self, prediction: Prediction, view: int) -> Prediction:
+        """What one view of a prediction says for itself; nothing is computed for it."""
+        one = slice(view, view + 1)
+        return self._judge(prediction.view_scores[one], prediction.view_codes[one], "one", {})
 
     def embed(self, clip: Clip, views: str = "clip") -> np.ndarray:
         """The clip's code: the mean over its views, of length one."""
@@ -321,16 +327,15 @@ class Recognizer:
     def _gaps(self, codes: np.ndarray) -> np.ndarray:
         return gaps(codes, self._centres, self.card)
 
-    def _judge(self, logits: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
+    def _judge(self, scores: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
         began = time.perf_counter()
-        scores = self.shares(logits, codes)
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
         far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
         nearest = min(far, key=far.get) if far else None
         cost["fusion"] = (time.perf_counter() - began) * 1000
         return Prediction(
-            self.labels, fused.shares, scores, fused.weights, code, nearest,
+            self.labels, fused.shares, scores, fused.weights, codes, code, nearest,
             far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
         )  # fmt: skip
 

@@ -43,26 +43,61 @@ def verdict_taught(judged: Judgement) -> tuple[str, float]:
 
 
 def timeline(
-    recognizer: Recognizer, clip: Clip, say: Callable[[Prediction], tuple[str, float]] = verdict_of
+    recognizer: Recognizer,
+    clip: Clip,
+    say: Callable[[Prediction], tuple[str, float]] = verdict_of,
+    answer: Prediction | None = None,
 ) -> list[Moment]:
-    """One prediction per half window over the whole clip, from the newest frames of each window; moments of one
-    label that follow each other are one."""
+    """One view per half window or so over the whole clip; moments of one label that follow each other are one.
+
+    `answer` is what the recognizer said of the clip by the protocol `clip`: the windows that it looked at are not
+    computed again, and those between them are asked in one batch.
+    """
+    begins, known = _windows(recognizer, clip, answer)
     window = recognizer.system.seconds
-    first, last = float(clip.times[0]), float(clip.times[0]) + clip.duration
-    step = max(window / 2, clip.duration / MOMENTS)
-    starts = [first + step * number for number in range(max(1, int(np.ceil(clip.duration / step - 1e-6))))]
+    asked = [place for place in range(len(begins)) if place not in known]
+    parts = [_seen(clip, begins[place], begins[place] + window) for place in asked]
+    predictions = known | dict(zip(asked, recognizer.predict_many(parts, views="one") if parts else (), strict=True))
+    first, centres = float(clip.times[0]), [begin + window / 2 for begin in begins]
+    turns = [0.0, *((one + other) / 2 - first for one, other in pairwise(centres)), clip.duration]
     moments: list[Moment] = []
-    for start in starts:
-        stop = min(start + step, last)
-        middle = (start + stop) / 2
-        begin = min(max(first, middle - window / 2), max(first, last - window))
-        label, sure = say(recognizer.predict(clip.between(begin, begin + window + 1e-6), views="one"))
+    for place, (start, stop) in enumerate(pairwise(turns)):
+        label, sure = say(predictions[place])
         if moments and moments[-1].label == label:
             before = moments[-1]
             moments[-1] = Moment(before.start, stop, label, max(before.sure, sure))
         else:
             moments.append(Moment(start, stop, label, sure))
-    return [Moment(moment.start - first, moment.stop - first, moment.label, moment.sure) for moment in moments]
+    return moments
+
+
+def _windows(
+    recognizer: Recognizer, clip: Clip, answer: Prediction | None
+) -> tuple[list[float], dict[int, Prediction]]:
+    """The second at which each window of a timeline begins, and what the answer says of those that it looked at."""
+    window, looked_at = recognizer.system.seconds, recognizer.system.protocols["clip"].windows
+    given = looked_at(clip) if answer is not None and looked_at is not None else []
+    first, latest = float(clip.times[0]), float(clip.times[-1]) - window
+    if latest <= first:
+        begins = given or [first]
+    else:
+        step = max(window / 2, clip.duration / MOMENTS)
+        ends = [end for end in (first, latest) if all(abs(end - begin) > step / 2 for begin in given)]
+        fixed = sorted([*given, *ends])
+        begins = fixed[:1]
+        for before, after in pairwise(fixed):
+            begins += list(np.linspace(before, after, 1 + max(1, round((after - before) / step)))[1:])
+    known = {}
+    for number, begin in enumerate(given):
+        view = number * len(answer.view_codes) // len(given)
+        known[int(np.abs(np.array(begins) - begin).argmin())] = recognizer.by_view(answer, view)
+    return begins, known
+
+
+def _seen(clip: Clip, start: float, stop: float) -> Clip:
+    """What is seen from `start` to `stop`: the picture that stands at the start, and those that follow."""
+    standing = max(0, int(np.searchsorted(clip.times, start + 1e-6, side="right")) - 1)
+    return clip.between(float(clip.times[standing]), stop + 1e-6)
 
 
 def stretches(said: Sequence[tuple[float, str]], lasts: float = 1.0) -> list[tuple[str, float, float]]:

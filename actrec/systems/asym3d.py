@@ -81,7 +81,7 @@ def light(modality: str = "difference", name: str = "asym3d") -> System:
         network=asym3d.light,
         seconds=recipe.seconds,
         training_view=recipe.training_view,
-        protocols={"one": Protocol(recipe.one, average, recipe.moments), "clip": Protocol(recipe.over, average)},
+        protocols={"one": Protocol(recipe.one, average, recipe.moments), "clip": recipe.spread(average)},
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         flow="dis" if modality in ("rgbf", "flow") else "",
         options={"modality": Option(modality, SEES, MODALITIES)},

@@ -124,7 +124,7 @@ def light(name: str, base: Callable[..., nn.Module], title: str = "Cross-enhance
         training_view=recipe.training_view,
         protocols={
             "one": Protocol(recipe.one, average, recipe.moments),
-            "clip": Protocol(partial(recipe.over, most=5), average),
+            "clip": recipe.spread(average, most=5),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         loss="cross-enhancement" if bridged(name) else "cross-entropy",
@@ -251,7 +251,8 @@ def published_rgb(view: str = "full") -> System:
         name: Centre(frames, KINETICS_FPS, side, (size, size), KINETICS_VIEWS)
         for name, (frames, side, size) in SEEN.items()
     }
-    over = Protocol(asked[view].over, average)
+    # A timeline looks at windows of the smaller view: the larger ones last twice as long.
+    over = Protocol(asked[view].over, average, windows=asked[view].begins if view == "live" else None)
     frames, _, size = SEEN[view]
     return replace(
         paper("i3d-rgb", i3d.rgb, ("rgb",), I3D_PAPER),

@@ -140,7 +140,6 @@ FEATURES = Features(_features, "features of the spatial path, of the temporal pa
 
 def light(name: str = "fstcn", base: Callable[..., nn.Module] = fstcn.light, **chosen: str) -> System:
     recipe = Light(sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE), 12.5, 112, view, chosen_frames)
-    several = partial(recipe.over, most=PAIRS, placings=CROPS)
     return System(
         name=name,
         title="FstCN",
@@ -152,7 +151,7 @@ def light(name: str = "fstcn", base: Callable[..., nn.Module] = fstcn.light, **c
         training_view=recipe.training_view,
         protocols={
             "one": Protocol(recipe.one, average, recipe.moments),
-            "clip": Protocol(several, fused(chosen.get("fusion", "sci"), len(CROPS))),
+            "clip": recipe.spread(fused(chosen.get("fusion", "sci"), len(CROPS)), most=PAIRS, placings=CROPS),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         loss=chosen_loss(**({"stages": "pairs"} | chosen)),

@@ -157,7 +157,7 @@ def light(name: str, mode: str = "mdtnet", *, drawn: str = "random", title: str 
         training_view=recipe.training_view,
         protocols={
             "one": Protocol(recipe.one, average, recipe.moments),
-            "clip": Protocol(partial(recipe.over, most=5), average),
+            "clip": recipe.spread(average, most=5),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         options=options(mode, looks.get("enhanced", "motion")),

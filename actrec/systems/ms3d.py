@@ -109,13 +109,13 @@ def layers(network: ms3d.MS3D) -> list[Layer]:
 
 
 def _system(
-    name: str, size: str, base, side: int, recipe, protocols: dict, seconds: float, schedules: dict, cameras: str,
-    **network: object,
+    name: str, size: str, base, side: int, recipe, protocols: dict[str, Protocol], seconds: float, schedules: dict,
+    cameras: str, **network: object,
 ) -> System:  # fmt: skip
-    training, moments = recipe.training_view, getattr(recipe, "moments", None)
+    training = recipe.training_view
     if cameras == "3":
         training = partial(of_cameras_training, training)
-        protocols = {key: partial(of_cameras, views) for key, views in protocols.items()}
+        protocols = {key: replace(each, views=partial(of_cameras, each.views)) for key, each in protocols.items()}
     return System(
         name=name,
         title="MS3D" if size == "light" else name,
@@ -125,9 +125,7 @@ def _system(
         network=chosen_network(base, **network) if network else base,
         seconds=seconds,
         training_view=training,
-        protocols={
-            key: Protocol(views, average, moments if key == "one" else None) for key, views in protocols.items()
-        },
+        protocols=protocols,
         schedules=schedules,
         loss="n-pair",
         decides="centres",
@@ -140,9 +138,9 @@ def _system(
 def light(cameras: str = "1", **network: object) -> System:
     recipe = Light(37, 12.5, 96, view, chosen)
     protocols = {
-        "one": recipe.one,
-        "clip": partial(recipe.over, most=3, passes=2),
-        "paper": partial(recipe.over, most=1, passes=PASSES),
+        "one": Protocol(recipe.one, average, recipe.moments),
+        "clip": recipe.spread(average, most=3, passes=2),
+        "paper": recipe.spread(average, most=1, passes=PASSES),
     }
     learned = {"scratch": SCRATCH, "fine-tune": FINE_TUNE}
     return _system("ms3d", "light", ms3d.light, 96, recipe, protocols, recipe.seconds, learned, cameras, **network)
@@ -151,9 +149,9 @@ def light(cameras: str = "1", **network: object) -> System:
 def paper(cameras: str = "1", **network: object) -> System:
     recipe = Paper(224, 256, view, draws)
     protocols = {
-        "one": partial(recipe.tested, windows=1, crops=1),
-        "clip": partial(recipe.tested, windows=PASSES, crops=1),
-        "paper": partial(recipe.tested, windows=PASSES, crops=1),
+        "one": Protocol(partial(recipe.tested, windows=1, crops=1), average),
+        "clip": Protocol(partial(recipe.tested, windows=PASSES, crops=1), average),
+        "paper": Protocol(partial(recipe.tested, windows=PASSES, crops=1), average),
     }
     learned = {"scratch": IN_PAPER, "paper": IN_PAPER}
     return _system("ms3d-paper", "paper", ms3d.MS3D, 224, recipe, protocols, 49 / 25, learned, cameras, **network)

@@ -56,11 +56,14 @@ class Protocol:
     """One way to test: which views of a clip, and how their scores become one answer.
 
     `moments` gives the second of every frame that the first view is made of, where a recipe goes by the clock.
+    `windows` gives the second at which each window begins, where the views are windows spread over the clip: as many
+    views of each window stand together, and the first of them is a view as `one` makes it of that window.
     """
 
     views: Callable[[Clip], list[Views]]
     fuse: Callable[[np.ndarray], Fused]
     moments: Callable[[Clip], np.ndarray] | None = None
+    windows: Callable[[Clip], list[float]] | None = None
 
 
 @dataclass(frozen=True)

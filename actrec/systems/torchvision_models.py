@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from actrec.models.torchvision_models import MEASURED, preparation, reference
+from actrec.models.torchvision_models import PREPARATIONS, reference
 from actrec.systems.fusion import average
 from actrec.systems.system import Input, Protocol, System, Views
 from actrec.systems.views import Centre
@@ -23,9 +23,9 @@ def training_view(clip: Clip, rng: np.random.Generator) -> Views:
 
 
 def public(name: str) -> System:
-    prepared = preparation(name)
+    prepared = PREPARATIONS[name]
     recipe = Centre(prepared.frames, prepared.fps, prepared.resize, prepared.crop, windows=prepared.clips)
-    several = Protocol(recipe.over, average)
+    several = Protocol(recipe.over, average, windows=recipe.begins)
     return System(
         name=name,
         title=name,
@@ -41,4 +41,4 @@ def public(name: str) -> System:
 
 
 def systems() -> list[System]:
-    return [public(name) for name in MEASURED]
+    return [public(name) for name in PREPARATIONS]

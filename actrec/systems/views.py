@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
 from actrec import sampling
-from actrec.systems.system import Views
+from actrec.systems.fusion import Fused
+from actrec.systems.system import Protocol, Views
 from actrec.video import Clip
 
 METHODS = ("brox", "tvl1", "dis", "farneback")  # of flow, as in actrec.motion.flow
@@ -161,6 +163,12 @@ class Light:
             for rng in draws
         ]
 
+    def spread(self, fuse: Callable[[np.ndarray], Fused], most: int = LONGEST, **options: object) -> Protocol:
+        """The protocol of `over` with these options."""
+        return Protocol(
+            partial(self.over, most=most, **options), fuse, windows=partial(starts, seconds=self.seconds, most=most)
+        )
+
     def _made(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
         if self.choose is not None:
             frames = frames[self.choose(frames, rng)]
@@ -240,9 +248,11 @@ class Centre:
 
     def over(self, clip: Clip) -> list[Views]:
         """Windows spread over the clip."""
-        return [
-            self._made(window(clip, self.frames, self.fps, begin)) for begin in starts(clip, self.seconds, self.windows)
-        ]
+        return [self._made(window(clip, self.frames, self.fps, begin)) for begin in self.begins(clip)]
+
+    def begins(self, clip: Clip) -> list[float]:
+        """The second at which each window of `over` begins."""
+        return starts(clip, self.seconds, self.windows)
 
     def moments(self, clip: Clip) -> np.ndarray:
         """The seconds of the frames that the view of `one` is made of, in its order."""

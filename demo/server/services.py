@@ -226,6 +226,7 @@ class Services:
         """Open the default weights; where they are damaged, the first of the others that can be opened."""
         left = ""
         try:
+            self._child()  # the decoder's process starts beside
             for name in dict.fromkeys([self.default, *self.cards]):
                 self.progress = f"Loading the weights {name}." if name else "Looking for weights."
                 try:

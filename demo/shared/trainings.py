@@ -16,7 +16,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from actrec.core.processes import environment
+from actrec.core.processes import environment, stay_behind
 from actrec.data.archive import unpack
 from actrec.data.drawn import drawn, recorded
 from actrec.recognition.taught import Taught
@@ -81,6 +81,7 @@ class Trainings:
                     [sys.executable, "-m", "actrec", *words],
                     cwd=ROOT, env=environment(1), stdout=said, stderr=said, start_new_session=True,
                 )  # fmt: skip
+            stay_behind(self.child.pid)
             self.name = name
 
     def last_words(self, name: str) -> str:

@@ -78,7 +78,7 @@ def classify(
     cost |= prediction.milliseconds
     say = (lambda prediction: verdict_taught(asks.judge(prediction.code))) if asks else verdict_of
     with errors_as_toasts():
-        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say))
+        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say, prediction))
         judged = asks.judge(prediction.code) if asks else None
     salience = _timed(cost, "salience video", lambda: _salience(clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))

@@ -43,6 +43,7 @@ def test_a_training_outlives_the_page_that_started_it(tmp_path):
     later = Trainings(tmp_path / "runs")
     _until(lambda: later.busy() == "mine")
     run = later.run("mine")
+    assert os.getpriority(os.PRIO_PROCESS, run.status()["pid"]) == min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)
     try:
         steps = len(run.events())
         _until(lambda: len(run.events()) > steps + 2)

@@ -10,7 +10,7 @@ from actrec.core.errors import BadValue
 from actrec.explain.activations import Found, neuron_maps, of_views
 from actrec.explain.layers import layer_named, layers_of, recorded
 from actrec.explain.saliency import ClassSaliency
-from actrec.models.torchvision_models import MEASURED
+from actrec.models.torchvision_models import PREPARATIONS
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
@@ -124,7 +124,7 @@ def test_the_clips_that_fire_a_neuron_most_come_first():
 
 
 def test_a_network_whose_layers_have_no_names_is_refused_in_words():
-    name = next(iter(MEASURED))
+    name = next(iter(PREPARATIONS))
     with torch.device("meta"):
         network = SYSTEMS[name].network(400)
     with pytest.raises(BadValue, match=f"layers of '{name}' are not listed"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
 
 from actrec.core.number_formats import NumberFormat
 from actrec.models.counting import multiplications
-from actrec.models.torchvision_models import MEASURED, VARIANTS, Reference, labels, preparation, reference
+from actrec.models.torchvision_models import PREPARATIONS, VARIANTS, Reference, labels, reference
 from actrec.weights.checkpoint import WeightsError
 from actrec.weights.convert import torchvision_model
 
@@ -51,11 +54,11 @@ def expected_width(name: str) -> int:
     return {"s3d": 1024, "swin3d_t": 768}.get(name, 512)
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", PREPARATIONS)
 def test_every_model_has_400_labels_and_runs_as_prepared(name):
     assert len(labels(name)) == len(set(labels(name))) == 400
     assert labels(name)[0] == "abseiling" and labels(name)[-1] == "zumba"
-    wanted = preparation(name)
+    wanted = PREPARATIONS[name]
     with torch.device("meta"):
         net = VARIANTS[name]().eval()
         clip = torch.empty(1, 3, wanted.frames, *wanted.crop)
@@ -67,17 +70,29 @@ def test_every_model_has_400_labels_and_runs_as_prepared(name):
 def test_cost_is_what_torchvision_prints(name):
     with torch.device("meta"):
         net = VARIANTS[name]()
-    wanted, printed = preparation(name), get_model_weights(name).DEFAULT.meta["_ops"]
+    wanted, printed = PREPARATIONS[name], get_model_weights(name).DEFAULT.meta["_ops"]
     frames = {"s3d": 16}.get(name, wanted.frames)  # torchvision counts every model on its smallest clip
     shape = (1, 3, frames, *wanted.crop)
     assert multiplications(net, {"clip": shape}) / 1e9 == pytest.approx(printed, rel=0.01)
 
 
-def test_preparation_is_the_publishers():
-    swin = preparation("swin3d_t")
-    assert (swin.frames, swin.fps, swin.clips, swin.resize, swin.crop) == (32, 15.0, 12, 256, (224, 224))
-    assert swin.mean == (0.485, 0.456, 0.406)
-    assert preparation("r3d_18").resize == (128, 171)
+@pytest.mark.parametrize("name", PREPARATIONS)
+def test_preparation_is_the_publishers(name):
+    ours, theirs = PREPARATIONS[name], get_model_weights(name).DEFAULT.transforms()
+    resize = [ours.resize] if isinstance(ours.resize, int) else list(ours.resize)
+    assert (resize, list(ours.crop)) == (theirs.resize_size, theirs.crop_size)
+    assert (list(ours.mean), list(ours.std)) == (theirs.mean, theirs.std)
+
+
+def test_the_number_of_frames_is_what_torchvisions_page_says():
+    swin = PREPARATIONS["swin3d_t"]
+    assert (swin.frames, swin.fps, swin.clips) == (32, 15.0, 12)
+
+
+def test_systems_are_there_without_torchvision():
+    """It takes as long to import as PyTorch itself; whoever waits for a first answer does not wait for it."""
+    asked = "import sys, actrec.recognition.recognizer as _; sys.exit('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked]).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "s3d", "swin3d_t"])

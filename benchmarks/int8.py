@@ -1,0 +1,163 @@
+"""Whether int8 is worth it: every network that ships, quantised after training, against the engine's other formats.
+
+    python -m benchmarks.int8 [--only NAME ...] [--calibrate 300] [--clips 600]
+
+Needs nncf (`pip install nncf`), which nothing else here does. A network is quantised from views of drawn clips, then
+judged on drawn clips whose seeds trained nothing: the same views in float32, bfloat16 and int8. Times are of one view,
+the formats in turns in one run, medians. A network keeps int8 where accuracy falls by at most 0.5 points and it is at
+least 1.3 times as fast as the best of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from actrec.core.devices import processor
+from actrec.data.drawn import SETS, judging_source
+from actrec.metrics.accuracy import softmax
+from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
+from actrec.systems import System, Views, named
+from actrec.weights.cards import Card
+from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.folders import WEIGHTS
+from benchmarks.answers import by_centres
+
+if TYPE_CHECKING:
+    import openvino
+
+RESULTS = Path(__file__).parent / "results" / "int8.json"
+FALLS, FASTER = 0.5, 1.3  # points of accuracy at most; times as fast at least
+SEED = 47  # of the clips: no training used it
+ROUNDS = 40
+
+
+def weights_that_ship() -> list[str]:
+    """The checkpoints of light networks."""
+    return [path.parent.name for path in sorted(WEIGHTS.glob("*/card.json")) if path.parent.name != "person-detector"]
+
+
+def drawn_set(card: Card) -> str:
+    """The drawn clips that ask what a checkpoint knows."""
+    return max(SETS, key=lambda name: (len(set(SETS[name]) & set(card.labels)), -len(SETS[name])))
+
+
+@cache
+def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list[Views], list[Views], list[str]]:
+    """Views to calibrate with, views to judge by, and what the latter show."""
+    actions = SETS[which]
+    source = judging_source(
+        which, -(-calibrate // len(actions)), -(-judged // len(actions)), SEED, "any", lambda said: None
+    )
+    one = named(system).protocols["one"].views
+    made = [
+        [one(split.clip(index))[0] for index in range(len(split.targets))]
+        for split in (source.train, source.validation)
+    ]
+    return made[0][:calibrate], made[1], [actions[target] for target in source.validation.targets]
+
+
+def quantised(system: System, model: openvino.Model, views: Sequence[Views]) -> openvino.Model:
+    """The model in int8, its ranges taken from views."""
+    import nncf
+
+    one = model.clone()
+    one.reshape({place: list(value.shape) for place, value in enumerate(system.blank().values())})
+    data = nncf.Dataset([tuple(view[name][None] for name in system.inputs) for view in views])
+    return nncf.quantize(one, data, subset_size=len(views), preset=nncf.QuantizationPreset.MIXED)
+
+
+def engines(system: System, network: object, views: Sequence[Views]) -> dict[str, OpenVINOEngine]:
+    """The network in every format."""
+    model = converted(system, network)
+    small = quantised(system, model, views)
+    return {
+        "float32": OpenVINOEngine.of(system, model, "float32", (1,)),
+        "bfloat16": OpenVINOEngine.of(system, model, "bfloat16", (1,)),
+        "int8 and float32": OpenVINOEngine.of(system, small, "float32", (1,)),
+        "int8 and bfloat16": OpenVINOEngine.of(system, small, "bfloat16", (1,)),
+    }
+
+
+def milliseconds(formats: Mapping[str, OpenVINOEngine], view: Views, rounds: int = ROUNDS) -> dict[str, float]:
+    """Medians of one view, the formats in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in formats}
+    for number in range(rounds + 3):
+        for name, engine in formats.items():
+            began = time.perf_counter()
+            engine.answer([view])
+            if number >= 3:
+                taken[name].append(1000 * (time.perf_counter() - began))
+    return {name: round(statistics.median(values), 2) for name, values in taken.items()}
+
+
+def scores_of(engine: OpenVINOEngine, card: Card, views: Sequence[Views]) -> np.ndarray:
+    """Calibrated scores [views, labels]."""
+    logits, embeddings = engine.answer(views)
+    if engine.system.decides == "centres":
+        logits = by_centres(card, embeddings)
+    return softmax(logits, card.temperature or 1.0)
+
+
+def row(name: str, calibrate: int, judged: int) -> dict:
+    """What int8 costs and brings for one checkpoint."""
+    card, tensors = read_checkpoint(WEIGHTS / name)
+    system = named(card.system, card.options)
+    network = system.network(len(card.labels)).eval()
+    fit(network, tensors, card)
+    which = drawn_set(card)
+    some, asked, truth = views_of(card.system, which, calibrate, judged)
+    known = [place for place, label in enumerate(truth) if label in card.labels]
+    asked, truth = [asked[place] for place in known], [truth[place] for place in known]
+    formats = engines(system, network, some)
+    scores = {each: scores_of(engine, card, asked) for each, engine in formats.items()}
+    right = {each: np.array([card.labels[best] for best in found.argmax(1)]) == truth for each, found in scores.items()}
+    taken = milliseconds(formats, asked[0])
+    others = min(taken["float32"], taken["bfloat16"])
+    best = min(("int8 and float32", "int8 and bfloat16"), key=taken.get)
+    falls = 100 * float(right["float32"].mean() - right[best].mean())
+    return {
+        "weights": name,
+        "set": which,
+        "n": len(asked),
+        "top1": {each: round(100 * float(found.mean()), 2) for each, found in right.items()},
+        "same_class_as_float32": {
+            each: round(100 * float((found.argmax(1) == scores["float32"].argmax(1)).mean()), 2)
+            for each, found in scores.items()
+        },
+        "largest_difference": {
+            each: round(float(np.abs(found - scores["float32"]).max()), 4) for each, found in scores.items()
+        },
+        "milliseconds": taken,
+        "int8": best,
+        "times_as_fast": round(others / taken[best], 2),
+        "falls_by_points": round(falls, 2),
+        "kept": falls <= FALLS and others / taken[best] >= FASTER,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=weights_that_ship())
+    parser.add_argument("--calibrate", type=int, default=300, help="views that the ranges are taken from")
+    parser.add_argument("--clips", type=int, default=600, help="drawn clips to judge by")
+    args = parser.parse_args()
+    print(f"{processor()}, OpenVINO {version()}, {args.calibrate} views to calibrate")
+    rows = []
+    for name in args.only:
+        rows.append(found := row(name, args.calibrate, args.clips))
+        print(json.dumps(found), flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({"processor": processor(), "openvino": version(), "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
