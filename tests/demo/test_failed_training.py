@@ -76,7 +76,7 @@ def test_the_remedy_of_a_loss_that_is_not_finite_is_a_button(services, begun):
     trainings = Trainings(services.runs)
     for name, facts, shown in (("mine", {"rate": 0.0006667}, True), ("other", {}, False)):
         run_of(services, name, "failed", **facts)
-        button = train.look(trainings, name, None)[-2]
+        button = train.show(trainings, name, None).slower
         assert isinstance(button, gr.Button) and button.visible is shown
         told = train.summary(trainings, name)
         assert "verdict broken" in told and "third of the learning rate" in told
@@ -100,7 +100,8 @@ def test_what_happened_to_the_number_format_is_shown_as_long_as_the_run_is(servi
 def test_the_name_of_a_failed_training_can_be_used_again(services, begun):
     trainings = Trainings(services.runs)
     run_of(services, "mine", "failed")
-    assert start(trainings, "mine", "synthetic:six", "asym3d", "scratch", "at random", 2, 10) == "mine" and begun
+    asked = {"data": "synthetic:six", "system": "asym3d", "epochs": 2}
+    assert start(trainings, {**asked, "name": "mine"}) == "mine" and begun
     run_of(services, "good", "finished")
     with pytest.raises(gr.Error, match="already: resume it"):
-        start(trainings, "good", "synthetic:six", "asym3d", "scratch", "at random", 2, 10)
+        start(trainings, {**asked, "name": "good"})

@@ -133,7 +133,7 @@ def test_where_only_some_convolutions_are_wrong_only_those_compute_in_float32(mo
     wrong = {name.removesuffix(".weight") for name in wrong}
     assert wrong and wrong == steps.layers_of([frozenset([(6, 24, 9, 9), shape])])
     monkeypatch.setattr(format_check, "check_stage", check)
-    monkeypatch.setattr(format_check, "timed", lambda runs: dict.fromkeys(runs, 1.0))
+    monkeypatch.setattr(format_check, "timed", lambda runs, device: dict.fromkeys(runs, 1.0))
     answer = format_check.checked(facts())
     (name,) = answer["milliseconds"]
     assert set(format_named(name).float32_layers) == wrong and str(format_named(name)) == name
