@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from torchvision.models import get_model_weights
 
+from actrec.recognition.engines.check import checking_views
 from actrec.recognition.recognizer import Recognizer, find_weights
 from actrec.systems import named
 from actrec.video import Clip
-from actrec.weights.cards import WeightsError
+from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import read_checkpoint, tensors_sum
 from actrec.weights.kinetics import KINETICS_400
 
@@ -46,6 +47,39 @@ def test_a_clip_is_seen_by_the_clock_in_three_windows():
     assert np.diff(views[0]["clip"][0, :, 0, 0].astype(int)).tolist() == [1] * 63
     twice = system.protocols["clip"].views(counted(240, 50.0))  # another rate, the same speed
     assert set(np.diff(twice[0]["clip"][0, :, 0, 0].astype(int))) == {2}
+
+
+class Noting:
+    """An engine that notes the shapes of the views that it is asked about."""
+
+    name, dtype = "noting", "float32"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, ...]] = []
+
+    def answer(self, views: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        self.asked += [view["clip"].shape for view in views]
+        return np.zeros((len(views), 3)), np.ones((len(views), 4))
+
+
+def test_each_of_the_two_sizes_of_views_has_its_own_engine(monkeypatch):
+    """OpenVINO compiles a network for one size; asked about another it would fail and never answer again."""
+    system, labels = named("i3d-rgb"), ["a", "b", "c"]
+    made: dict[str, Noting] = {}
+    monkeypatch.setattr(
+        Recognizer, "_first_engine", lambda self: made.setdefault(str(self.system.option("view")), Noting())
+    )
+    recognizer = Recognizer(system, system.network(3), Card("test", "i3d-rgb", labels, "nothing", "", 0), "cpu")
+    clip = counted(200, 25.0)
+    recognizer.predict(clip, "one")
+    recognizer.predict(clip)
+    assert made["full"].asked == [(3, 64, 224, 224)] * 3 and made["live"].asked == [(3, 32, 160, 160)]
+
+
+@pytest.mark.parametrize("view", ["full", "live"])
+def test_an_engine_is_checked_on_views_of_the_size_that_it_is_for(view):
+    system = named("i3d-rgb", {"view": view})
+    assert all(system.fits(each) for each in checking_views(system))
 
 
 def test_proportion_is_kept_and_the_centre_is_seen_without_a_border():

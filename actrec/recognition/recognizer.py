@@ -86,7 +86,8 @@ class Recognizer:
     """`predict`, `predict_many` and `embed` may be called from any thread; one computes at a time.
 
     The network is the recognizer's from then on. On a processor the engine that was found fastest earlier answers, or
-    PyTorch in float32 until `settle` has found it. With `only_torch` OpenVINO is left alone.
+    PyTorch in float32 until `settle` has found it. With `only_torch` OpenVINO is left alone. Where a system makes views
+    of two sizes, each has its own engine: they are compiled for one.
     """
 
     def __init__(
@@ -99,6 +100,11 @@ class Recognizer:
         self.centre_names, self._centres = centres_of(card)
         self._lock, self._settling, self._settled = threading.Lock(), threading.Lock(), False
         self._plain, self._only_torch = network.eval().cpu(), only_torch
+        self._smaller = (
+            Recognizer(system.with_options(system.smaller), network, card, device, only_torch=only_torch)
+            if system.smaller
+            else None
+        )
         try:
             self._engine = self._first_engine()
         except DEVICE_FAILED as error:
@@ -120,11 +126,14 @@ class Recognizer:
     @property
     def settled(self) -> bool:
         """Whether `settle` has nothing left to do."""
-        return self._settled or self.device.type == "cuda"
+        smaller = self._smaller is None or self._smaller.settled
+        return smaller and (self._settled or self.device.type == "cuda")
 
     def settle(self) -> None:
         """Change to the engine that is fastest here. Where that is not remembered it takes seconds, in a child at low
         priority; answers go on meanwhile."""
+        if self._smaller is not None:
+            self._smaller.settle()
         with self._settling:
             if self.settled:
                 return
@@ -269,6 +278,10 @@ class Recognizer:
         return shares(self.system, self.card, logits, codes)
 
     def _compute(self, batch: list[Views]) -> Answer:
+        if self._smaller is not None and not self.system.fits(batch[0]):
+            answer = self._smaller._compute(batch)
+            self.notice = self.notice or self._smaller.notice
+            return answer
         engine = self._engine
         try:
             return engine.answer(batch)

@@ -120,7 +120,8 @@ class System:
     """One recipe. The test protocols are `one` (the newest frames), `clip` (all of a clip) and `paper`.
 
     `options` is what may be chosen, `chosen` what was chosen otherwise than the default, `remade` the recipe anew with
-    every option given by name.
+    every option given by name. Where the protocol `one` makes smaller views than the others, `smaller` holds the
+    options with which all views are as small.
 
     The rest is for a paper that has it, and stays out of a small recipe. `layers` lists the layers whose maps can be
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
@@ -145,6 +146,7 @@ class System:
     options: Mapping[str, Option] = field(default_factory=dict)
     chosen: Mapping[str, str | float] = field(default_factory=dict)
     remade: Callable[..., System] | None = None
+    smaller: Mapping[str, object] = field(default_factory=dict)
     layers: Callable[[nn.Module], list[Layer]] | None = None
     features: Features | None = None
     published: Published | None = None
@@ -167,6 +169,11 @@ class System:
         values = {name: option.read(name, wanted.get(name, self.option(name))) for name, option in self.options.items()}
         chosen = {name: value for name, value in values.items() if value != self.options[name].default}
         return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
+
+    def fits(self, view: Views) -> bool:
+        """Whether a view has the size of the inputs."""
+        shapes = {name: (each.channels, each.frames, each.size, each.size) for name, each in self.inputs.items()}
+        return shapes == {name: value.shape for name, value in view.items()}
 
     def blank(self, batch: int = 1) -> dict[str, torch.Tensor]:
         """Inputs of the right shape, for counting and for timing."""

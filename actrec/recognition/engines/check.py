@@ -55,7 +55,7 @@ def checking_views(system: System) -> list[Views]:
     """Drawn people as the system sees them: several for a light system, one for another."""
     actions = ACTIONS if system.size == "light" else ACTIONS[:1]
     clips = [render(action, 9_000_000 + n, frames=32, size=(120, 160)) for n, action in enumerate(actions)]
-    return [system.protocols["one"].views(clip)[0] for clip in clips]
+    return [system.protocols["clip"].views(clip)[0] for clip in clips]  # of the size that the engine is for
 
 
 def checked(
