@@ -62,7 +62,7 @@ def by_centres(card: Card, codes: np.ndarray) -> np.ndarray:
 def agreement(clips: int) -> list[dict]:
     """For all weights that ship: how often our fast path names the same class, and how far its scores are."""
     rows = []
-    for folder in sorted(each.parent for each in WEIGHTS.glob("*/card.json")):
+    for folder in sorted(path.parent for path in WEIGHTS.glob("*/card.json")):
         if not (folder / "model.safetensors").is_file() or folder.name == "person-detector":
             continue
         recognizer = Recognizer.load(folder, "cpu")

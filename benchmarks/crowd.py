@@ -153,17 +153,19 @@ def together(browser, app: App, minutes: float, folder: Path) -> dict:
         watch(page, name)
     until = time.monotonic() + minutes * 60
     uploaders = [Uploader(app.address, number, folder, until) for number in range(UPLOADERS)]
-    for each in uploaders:
-        each.start()
+    for uploader in uploaders:
+        uploader.start()
     explored = 0
     while time.monotonic() < until:
         explore(explorer, explored)
         explored += 1
-    for each in uploaders:
-        each.join(180)
+    for uploader in uploaders:
+        uploader.join(180)
     watched = [page.evaluate("() => window.watched") for page in watchers]
-    errors = [text for page in pages for text in toasts(page)] + [text for each in uploaders for text in each.errors]
-    mixed = [text for each in uploaders for text in each.wrong]
+    errors = [text for page in pages for text in toasts(page)] + [
+        text for uploader in uploaders for text in uploader.errors
+    ]
+    mixed = [text for uploader in uploaders for text in uploader.wrong]
     return figures(watched, uploaders, explored, errors, mixed, minutes) | {
         "training": trainer.inner_text("#train-status")
     }
@@ -173,14 +175,14 @@ def figures(
     watched: list[dict], uploaders: list[Uploader], explored: int, errors: list, mixed: list, minutes: float
 ) -> dict:
     answers = [each["answers"] for each in watched]
-    seconds = sorted(each for one in uploaders for each in one.seconds)
+    seconds = sorted(second for one in uploaders for second in one.seconds)
     for name, each in zip(WATCHED, watched, strict=True):
         said = Counter({label: count for label, count in each["labels"].items() if label in WATCHED})
         if said and said.most_common(1)[0][0] != name:
             mixed.append(f"the one who watches '{name}' was mostly told '{said.most_common(1)[0][0]}'")
     return {
         "minutes": minutes,
-        "live_per_second": [round(each / (minutes * 60), 2) for each in answers],
+        "live_per_second": [round(answer / (minutes * 60), 2) for answer in answers],
         "live_fairness": round(min(answers) / max(1, max(answers)), 2),
         "uploads": len(seconds),
         "upload_p50_s": round(float(np.percentile(seconds, 50)), 2) if seconds else None,

@@ -76,7 +76,7 @@ def main() -> None:
             rows[row["name"]] = row
             print(f"{row['name']}: {row['right']} of {row['of']} right (95 % interval {row['interval'][0]:.1%} to "
                   f"{row['interval'][1]:.1%}), {row['among_five']} among the five first, "
-                  f"{describe(recognizer.device)}, {recognizer.numbers.dtype}", flush=True)  # fmt: skip
+                  f"{describe(recognizer.device)}, {recognizer.engine.name}", flush=True)  # fmt: skip
             for answer in row["answers"]:
                 print(f"  {'right' if answer['right'] else 'WRONG'}  {answer['clip']}: {answer['said']} "
                       f"({answer['score']:.0%})", flush=True)  # fmt: skip

@@ -101,7 +101,7 @@ def truth(system: str, gallery: Gallery, clips: int) -> dict:
         for theirs in (looked_at(other, view, label) for other in shuffled):
             for name, maps in theirs.items():
                 same.setdefault(name, []).append(rank_correlation(mine[name], maps, view))
-            same.setdefault("silent", []).append(not any(each.any() for each in theirs["class saliency"].values()))
+            same.setdefault("silent", []).append(not any(values.any() for values in theirs["class saliency"].values()))
     rows = {name: _judged(np.array(each)) for name, each in gains.items()}
     return {
         "clips": clips,

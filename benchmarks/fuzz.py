@@ -96,7 +96,7 @@ def weights(folder: Path, seconds: float) -> Iterator[Target]:
     from actrec.weights.cards import cards
 
     source = ROOT / "weights" / "asym3d-synthetic"
-    good = {each: (source / each).read_bytes() for each in ("card.json", "model.safetensors")}
+    good = {name: (source / name).read_bytes() for name in ("card.json", "model.safetensors")}
 
     def use(path: Path) -> str:
         home = folder / "weights" / "x"
@@ -148,7 +148,7 @@ def repository(folder: Path, seconds: float) -> Iterator[Target]:
     rng = np.random.default_rng(0)
     home = folder / "repository"
     Repository.of({"a": rng.normal(size=(3, 8)), "b": rng.normal(size=(3, 8))}).save(home)
-    good = {each.name: each.read_bytes() for each in home.iterdir()}
+    good = {path.name: path.read_bytes() for path in home.iterdir()}
 
     def use(path: Path) -> str:
         for name, data in good.items():
@@ -182,7 +182,7 @@ def zips(folder: Path, seconds: float) -> Iterator[Target]:
             if list(home.iterdir()):
                 raise Defect("something stayed after a refusal") from None
             raise
-        if [each.name for each in home.iterdir()] != ["out"]:
+        if [path.name for path in home.iterdir()] != ["out"]:
             raise Defect("something was written beside the folder")
         return "unpacked"
 
@@ -209,12 +209,12 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
     run.log("epoch", epoch=1, loss=1.0, accuracy=0.5, confusion=[[1, 0], [0, 1]], best=True)
     run.set_status("stopped", "Stopped.", done=0.5, left=3.0)
     write_whole(run.checkpoint, {"network/w": torch.zeros(4)}, {"epoch": 1})
-    good = {each.name: each.read_bytes() for each in home.iterdir()}
+    good = {path.name: path.read_bytes() for path in home.iterdir()}
 
     def use(path: Path) -> str:
         for name, data in good.items():
             (home / name).write_bytes(path.read_bytes() if path.name.endswith(f"-{name}") else data)
-        [each.status() for each in found_runs(home.parent)]
+        [found_run.status() for found_run in found_runs(home.parent)]
         events = run.events()
         run_log.curves(events), run_log.facts(run.status(), events), run_log.confusion(events), run_log.log(events)
         summary(Trainings(home.parent), "r")

@@ -116,11 +116,11 @@ def summary(runs: list[dict]) -> list[str]:
     """Mean ± deviation over seeds, each seed's figure being over all its clips; only whole rounds of folds count."""
     rows = []
     for what in ("transfer", "set1"):
-        for system in dict.fromkeys(each["system"] for each in runs if each["what"] == what):
+        for system in dict.fromkeys(run["system"] for run in runs if run["what"] == what):
             seeds: dict[int, list[dict]] = {}
-            for each in runs:
-                if each["what"] == what and each["system"] == system:
-                    seeds.setdefault(each["seed"], []).append(each)
+            for run in runs:
+                if run["what"] == what and run["system"] == system:
+                    seeds.setdefault(run["seed"], []).append(run)
             whole = [
                 sum(each["top1"] * each["clips"] for each in of) / sum(each["clips"] for each in of)
                 for of in seeds.values()
@@ -138,7 +138,7 @@ def headers(folder: Path) -> tuple[DataSet, np.ndarray]:
     from actrec.data.open import open_set
 
     found = open_set(folder)
-    return found, np.array([header_facts(found, each) for each in found.samples], dtype=np.float64)
+    return found, np.array([header_facts(found, sample) for sample in found.samples], dtype=np.float64)
 
 
 def by_shape(folder: Path) -> str:

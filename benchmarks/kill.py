@@ -178,7 +178,7 @@ def writers(moments: int, seconds: float) -> dict:
 
     def taught_whole(home: Path) -> None:
         found = read(home / "a.taught")
-        if len({each.source for each in found.lessons}) != 1:
+        if len({lesson.source for lesson in found.lessons}) != 1:
             raise ValueError("lessons are of two versions")
 
     def json_whole(home: Path) -> None:
@@ -211,10 +211,10 @@ def writers(moments: int, seconds: float) -> dict:
 def _stamp(home: Path) -> tuple[int, ...]:
     """Changes with every version that is put into place."""
     stamps = []
-    for each in home.iterdir():
+    for path in home.iterdir():
         with contextlib.suppress(OSError):
-            if not each.name.startswith("."):
-                stamps += [each.stat().st_ino, each.stat().st_mtime_ns]
+            if not path.name.startswith("."):
+                stamps += [path.stat().st_ino, path.stat().st_mtime_ns]
     return tuple(stamps)
 
 
@@ -227,7 +227,7 @@ def page(moments: int, seconds: float) -> dict:
     with tempfile.TemporaryDirectory() as temporary:
         for number in range(moments + 1):
             with _app(Path(temporary)) as (address, process):
-                old = [each.name for each in Path(temporary).glob("actrec-page-*")]
+                old = [path.name for path in Path(temporary).glob("actrec-page-*")]
                 if len(old) != 1:
                     lost.append(f"start {number} found the folders {old}")
                 if number == moments:  # the last one is let work
@@ -241,7 +241,7 @@ def page(moments: int, seconds: float) -> dict:
                 process.wait()
                 killed += 1
                 busy.join(10)
-        rest = sorted(str(each.relative_to(temporary)) for each in (Path(temporary) / "runs").rglob("*"))
+        rest = sorted(str(path.relative_to(temporary)) for path in (Path(temporary) / "runs").rglob("*"))
         if any("unfinished" in each for each in rest):
             lost.append(f"left in the runs: {rest}")
     return {"what": "page", "killed": killed, "lost": lost}

@@ -65,8 +65,8 @@ def run(found: DataSet, key: dict, protocol: dict, commit: str) -> dict:
 def summary(runs: list[dict]) -> list[str]:
     """Mean ± deviation over seeds, each seed's figure being over all its clips; only whole rounds of folds count."""
     rows = ["| system | top-1 | folds | seeds |", "|---|---|---|---|"]
-    for system in dict.fromkeys(each["system"] for each in runs):
-        mine = [each for each in runs if each["system"] == system]
+    for system in dict.fromkeys(run["system"] for run in runs):
+        mine = [run for run in runs if run["system"] == system]
         seeds = [[each for each in mine if each["seed"] == seed] for seed in sorted({each["seed"] for each in mine})]
         whole = [of for of in seeds if len(of) == FOLDS]
         if whole:

@@ -60,8 +60,8 @@ print(json.dumps({"frames": frames, "warm_mb": seen[min(4, len(seen) - 1)], "end
 def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     parents = {}
-    for each in Path("/proc").glob("[0-9]*/stat"):
-        number = int(each.parent.name)
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        number = int(path.parent.name)
         try:
             parents[number] = int(facts(number)[1])
         except (OSError, IndexError):
@@ -97,7 +97,7 @@ class App:
         alive = family(self.process.pid)
         return {
             "mb": round(sum(held(pid) for pid in alive), 1),
-            "files": sum(each.is_file() for each in self.folder.glob("actrec-page-*/files/**/*")),
+            "files": sum(path.is_file() for path in self.folder.glob("actrec-page-*/files/**/*")),
             "threads": threads(self.process.pid),
             "processes": len(alive),
         }
@@ -109,7 +109,7 @@ class App:
         self.process.wait(60)
         time.sleep(2.0)
         left = [pid for pid in alive if Path(f"/proc/{pid}").exists()]
-        return {"processes": left, "folders": [each.name for each in self.folder.glob("actrec-page-*")]}
+        return {"processes": left, "folders": [path.name for path in self.folder.glob("actrec-page-*")]}
 
 
 def open_tab(page, name: str) -> None:
@@ -130,7 +130,7 @@ def stream(page, app: App, minutes: float) -> dict:
     page.wait_for_selector("#live-camera video", timeout=60_000)
     page.click("#live-camera button:has-text('Record')")
     page.wait_for_selector("#live-answer .share", timeout=120_000)
-    weights = [each for each in _choices(page) if each]
+    weights = [choice for choice in _choices(page) if choice]
     began, readings, lags = time.monotonic(), [], []
     while time.monotonic() - began < minutes * 60:
         turn = len(readings)
@@ -142,10 +142,10 @@ def stream(page, app: App, minutes: float) -> dict:
         if found := re.search(r"(\d+) ms from", page.inner_text("#live-answer")):
             lags.append(int(found[1]))
     quarter = max(1, len(lags) // 4)
-    rounds = peaks([each["mb"] for each in readings], len(weights))
+    rounds = peaks([reading["mb"] for reading in readings], len(weights))
     return {
         "minutes": minutes, "switches": len(readings), "weights": weights, "first": readings[0], "last": readings[-1],
-        "most_mb_of_each_weights_in_each_round": rounds, "most_files": max(each["files"] for each in readings),
+        "most_mb_of_each_weights_in_each_round": rounds, "most_files": max(reading["files"] for reading in readings),
         "grown_mb": grown(rounds, len(readings) / (len(weights) * len(OVERLAYS)) - 1),
         "lag_ms_first_quarter": statistics.median(lags[:quarter]) if lags else None,
         "lag_ms_last_quarter": statistics.median(lags[-quarter:]) if lags else None,

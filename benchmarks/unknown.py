@@ -40,7 +40,7 @@ def sequence(path: Path) -> int:
 
 
 def films(data: Path, label: str, learned: bool) -> list[Path]:
-    return [each for each in sorted((data / "set1" / label).iterdir()) if (sequence(each) in LEARNED) == learned]
+    return [path for path in sorted((data / "set1" / label).iterdir()) if (sequence(path) in LEARNED) == learned]
 
 
 def middle(path: Path) -> np.ndarray:
@@ -81,10 +81,10 @@ def by_one_frame(folder: Path, unknown: str) -> float:
     from actrec.metrics.unknown import auroc
     from actrec.video.read import read_clip
 
-    paths = [each for each in sorted((folder / "judged").rglob("*")) if each.is_file()]
-    clips = (read_clip(each, short_side=STILL) for each in paths)
+    paths = [path for path in sorted((folder / "judged").rglob("*")) if path.is_file()]
+    clips = (read_clip(path, short_side=STILL) for path in paths)
     seen = np.stack([_thumbnail(clip.frames[len(clip) // 2]) for clip in clips])
-    known = np.array([each.parent.name != unknown for each in paths])
+    known = np.array([path.parent.name != unknown for path in paths])
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=2)
     np.fill_diagonal(apart, np.inf)
     shares = known[np.argsort(apart, axis=1)[:, :NEIGHBOURS]].mean(1)
@@ -126,7 +126,7 @@ def start_of(what: str, protocol: dict) -> dict[str, str]:
 def learned_beside(key: dict, settings: dict, out: Path, data: Path, films: Path) -> Path:
     """The weights of a training that also shows what others do: drawn clips, then other folders beside `data`."""
     drawn, *folders = settings["data"]
-    everything = [drawn, *(data.parent / each for each in folders), films]
+    everything = [drawn, *(data.parent / folder for folder in folders), films]
     return learned(
         key, settings, out, "+".join(map(str, everything)), "all", "--clips-per-class", settings["clips_per_class"],
         "--leave-out", *settings["leave_out"], "--keep", "last",
@@ -136,12 +136,12 @@ def learned_beside(key: dict, settings: dict, out: Path, data: Path, films: Path
 def summary(runs: list[dict]) -> list[str]:
     rows = ["| what | system | AUROC | one frame | seeds |", "|---|---|---|---|---|"]
     for what in WHAT:
-        for system in dict.fromkeys(each["system"] for each in runs if each["what"] == what):
-            mine = [each for each in runs if (each["what"], each["system"]) == (what, system)]
+        for system in dict.fromkeys(run["system"] for run in runs if run["what"] == what):
+            mine = [run for run in runs if (run["what"], run["system"]) == (what, system)]
             seeds = [
                 [each for each in mine if each["seed"] == seed] for seed in sorted({each["seed"] for each in mine})
             ]
-            whole = [each for each in seeds if len(each) == (len(LABELS) if what == "class" else 1)]
+            whole = [seed for seed in seeds if len(seed) == (len(LABELS) if what == "class" else 1)]
             if whole:
                 means = [np.mean([each["auroc"] for each in of]) for of in whole]
                 spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) > 1 else ""

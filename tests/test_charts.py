@@ -26,7 +26,7 @@ def parsed(svg: str) -> ElementTree.Element:
 
 def test_a_curve_goes_through_its_points():
     drawn = parsed(lines({"loss": [(0, 0.0), (5, 1.0), (10, 0.5)]}, "Loss", "epoch", high=1))
-    points = [tuple(map(float, each.split(","))) for each in drawn.find("polyline").get("points").split()]
+    points = [tuple(map(float, part.split(","))) for part in drawn.find("polyline").get("points").split()]
     # 440 × 250 with margins 46, 12, 30, 38: from (46, 212) to (428, 30).
     assert points == [(46, 212), (237, 30), (428, 121)]
 

@@ -54,7 +54,7 @@ def test_every_requirement_is_bounded_below_and_above():
 
 
 def test_gradio_stays_at_the_minor_version_that_was_tested():
-    (gradio,) = (each for each in requirements("requirements.txt") if each.name == "gradio")
+    (gradio,) = (requirement for requirement in requirements("requirements.txt") if requirement.name == "gradio")
     least = next(part.version for part in gradio.specifier if part.operator == ">=")
     major, minor = Version(least).release[:2]
     assert gradio.specifier.contains(f"{major}.{minor}.99") and not gradio.specifier.contains(f"{major}.{minor + 1}.0")
@@ -64,14 +64,16 @@ def test_the_lock_holds_a_hash_for_everything_and_no_address():
     entries = re.split(r"^(?=[\w.-]+==)", LOCK, flags=re.MULTILINE)
     head, *packages = entries
     assert len(packages) == len(PINNED.findall(LOCK)) > 50
-    assert all("--hash=sha256:" in each for each in packages)
+    assert all("--hash=sha256:" in package for package in packages)
     assert all(line.startswith("#") for line in head.splitlines())
     assert not re.search(r"https?:|file:|--index|--find-links|@ |/", LOCK)
 
 
 def test_the_package_asks_for_what_the_page_asks_for_without_the_page_and_the_tests():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {str(each) for each in requirements("requirements.txt") if each.name not in PAGE_AND_TESTS}
+    wanted = {
+        str(requirement) for requirement in requirements("requirements.txt") if requirement.name not in PAGE_AND_TESTS
+    }
     assert {str(Requirement(line)) for line in project["dependencies"]} == wanted
 
 

@@ -33,7 +33,7 @@ def test_a_healthy_machine_has_nothing_to_mend_and_says_so_as_json(tmp_path):
 
 
 def test_broken_weights_are_named(tmp_path):
-    source = next(each.parent for each in sorted(ROOT.glob("weights/*-synthetic/card.json")))
+    source = next(path.parent for path in sorted(ROOT.glob("weights/*-synthetic/card.json")))
     for name in ("good", "bent", "cardless", "odd"):
         shutil.copytree(source, tmp_path / name)
     with open(tmp_path / "bent" / "model.safetensors", "r+b") as file:
@@ -72,7 +72,7 @@ def test_versions_are_compared_as_numbers(version, bound, fits):
 def test_a_full_disk_a_locked_folder_a_taken_port_and_a_closed_camera(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")(10, 9, 1 << 20)
     monkeypatch.setattr(machine_report.shutil, "disk_usage", lambda _: usage)
-    assert {each.state for each in machine_report.folders(tmp_path, tmp_path)} == {machine_report.PROBLEM}
+    assert {folder.state for folder in machine_report.folders(tmp_path, tmp_path)} == {machine_report.PROBLEM}
     monkeypatch.setattr(machine_report.tempfile, "TemporaryFile", _refused)
     locked = state(machine_report.folders(tmp_path, tmp_path), "folder cache")
     assert locked.state == machine_report.PROBLEM and "ACTREC_CACHE" in locked.remedy

@@ -204,8 +204,8 @@ def test_curves_end_whatever_the_log_says(run, total):
     run.log("started", steps=1, labels=["a"])
     for at in (total, total, 0.0):
         run.log("step", total=at, loss=1, accuracy=1, rate=1, clips_per_second=1, waiting=0)
-    assert all(len(each) < 50_000 for each in pictures(run.events()[:-1]).values())
-    assert all(len(each) < 50_000 for each in pictures(run.events()).values())
+    assert all(len(picture) < 50_000 for picture in pictures(run.events()[:-1]).values())
+    assert all(len(picture) < 50_000 for picture in pictures(run.events()).values())
 
 
 def test_half_a_character_in_a_run_is_no_text(run):
@@ -229,8 +229,8 @@ def test_of_a_finished_run_two_files_are_taken_and_no_more(finished, tmp_path):
     (tmp_path / "private" / "key").write_text("secret")
     (finished.weights / "all").symlink_to(tmp_path / "private")
     assert run_log.adopt(finished, tmp_path / "weights") == "r"
-    assert sorted(each.name for each in (tmp_path / "weights").iterdir()) == ["r"]
-    assert sorted(each.name for each in (tmp_path / "weights").rglob("*")) == ["card.json", "model.safetensors", "r"]
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == ["r"]
+    assert sorted(path.name for path in (tmp_path / "weights").rglob("*")) == ["card.json", "model.safetensors", "r"]
     assert list(cards(tmp_path / "weights")) == ["r"]
 
 

@@ -35,12 +35,12 @@ def test_two_processes_that_remember_at_once_lose_nothing(tmp_path):
     path = tmp_path / "numbers.json"
     context = multiprocessing.get_context("fork")
     writers = [context.Process(target=_remember, args=(path, name)) for name in ("one", "two")]
-    for each in writers:
-        each.start()
-    for each in writers:
-        each.join(60)
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
     assert len(json.loads(path.read_text())) == 80
-    assert {each.name for each in tmp_path.iterdir()} == {"numbers.json", "numbers.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"numbers.json", "numbers.lock"}
 
 
 def test_everything_that_is_said_to_people_is_a_refusal():

@@ -152,7 +152,7 @@ def test_a_cards_centres_make_the_same_repository(four):
 
 def test_a_write_that_fails_leaves_the_old_repository(four, tmp_path, monkeypatch):
     four.save(tmp_path)
-    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     four.add("new", np.array([[5.0, 5.0]]))
 
     def full(_handle):
@@ -161,7 +161,7 @@ def test_a_write_that_fails_leaves_the_old_repository(four, tmp_path, monkeypatc
     monkeypatch.setattr("actrec.core.files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         four.save(tmp_path)
-    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_broken_files_get_a_sentence(four, tmp_path):
@@ -196,16 +196,16 @@ def test_readers_and_writers_at_once_never_see_half_a_change(four, tmp_path):
             failures.append(error)
 
     readers = [threading.Thread(target=read) for _ in range(4)]
-    for each in readers:
-        each.start()
+    for reader in readers:
+        reader.start()
     for number in range(1, 40):
         repository.add(str(number), np.full((1, 2), float(number)))
         repository.save(tmp_path)
         if number % 3 == 0:
             repository.remove(str(number - 1))
     stop.set()
-    for each in readers:
-        each.join()
+    for reader in readers:
+        reader.join()
     assert failures == []
     assert isinstance(repository.centres, Centres)
     assert len(repository) == 40 - 13

@@ -37,7 +37,7 @@ def film(seconds: float, turn: float) -> Clip:
 
 def test_a_timeline_turns_where_the_clip_does_and_covers_it():
     moments = timeline(Brightness(), film(12, 6))
-    assert [each.label for each in moments] == ["dark", "bright"]
+    assert [moment.label for moment in moments] == ["dark", "bright"]
     assert moments[0].start == 0 and moments[-1].stop == pytest.approx(12)
     assert moments[0].stop == moments[1].start == pytest.approx(6, abs=0.51)
     assert moments[0].sure == 0.75
@@ -45,7 +45,7 @@ def test_a_timeline_turns_where_the_clip_does_and_covers_it():
 
 def test_a_clip_shorter_than_the_window_has_one_moment():
     moments = timeline(Brightness(), film(0.8, 9))
-    assert [(each.label, round(each.stop, 2)) for each in moments] == [("dark", 0.8)]
+    assert [(moment.label, round(moment.stop, 2)) for moment in moments] == [("dark", 0.8)]
 
 
 @pytest.fixture(scope="module", params=["asym3d", "fstcn"])

@@ -114,7 +114,7 @@ def test_a_saved_set_comes_back_and_its_name_is_its_own(taught, tmp_path):
     assert saved(tmp_path) == ["my set"]
     back = open_saved("my set", tmp_path)
     assert back.threshold == 2.0 and back.labels == taught.labels and back.name == "my set"
-    assert [each.film for each in back.lessons] == [b"film"] * 6
+    assert [lesson.film for lesson in back.lessons] == [b"film"] * 6
     assert np.array_equal(back.evidence[0], taught.evidence[0]) and list(back.own) == ["own"]
     with pytest.raises(RepositoryError, match="already"):
         save_as(taught, "my set", tmp_path)

@@ -136,7 +136,7 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     told = _silent if args.json or not world.first else aloud
     seen = f"codes and {TRAJECTORIES}" if trails else "codes"
     about = {
-        "system": " + ".join(each.recognizer.system.name for each in members), "data": args.data,
+        "system": " + ".join(member.recognizer.system.name for member in members), "data": args.data,
         "fusion": f"linear SVM on {seen}, learned from {args.svm}" if args.svm else "mean of the probabilities",
         "protocol": args.protocol, "device": device, "processes": world.size, "weights": ", ".join(args.weights),
     }  # fmt: skip

@@ -81,14 +81,14 @@ def packages(requirements: Path | None = None) -> Iterator[Finding]:
         told = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", requirement.strip())
         if told is None or (marker and not _applies(marker)):  # a comment, another file, another kind of machine
             continue
-        name, bounds = told[1], [each for each in told[2].split(",") if each]
+        name, bounds = told[1], [part for part in told[2].split(",") if part]
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             if name not in OPTIONAL:
                 yield Finding(name, PROBLEM, "not installed", INSTALL)
             continue
-        fits = all(_within(version, each) for each in bounds)
+        fits = all(_within(version, bound) for bound in bounds)
         yield Finding(name, GOOD if fits else PROBLEM, version, "" if fits else f"Wanted {','.join(bounds)}. {INSTALL}")
     double = [name for name in ("opencv-contrib-python", "opencv-python-headless") if _installed(name)]
     if double:
@@ -145,7 +145,7 @@ def device() -> Iterator[Finding]:
         free, whole = torch.cuda.mem_get_info(chosen)
         yield Finding("device", GOOD, f"{describe(chosen)}, {free / 1e9:.1f} of {whole / 1e9:.1f} GB free")
         return
-    quick = any(each.dtype == "bfloat16" for each in candidates())
+    quick = any(candidate.dtype == "bfloat16" for candidate in candidates())
     numbers = (
         "bfloat16 is checked against float32 and timed for each network"
         if quick
@@ -288,7 +288,7 @@ def folders(weights: Path, runs: Path) -> Iterator[Finding]:
     if Path(weights) == SHIPPED:  # an installed package's own: read, never written
         del places["weights"]
     for name, place in places.items():
-        there = next(each for each in (place.absolute(), *place.absolute().parents) if each.is_dir())
+        there = next(parent for parent in (place.absolute(), *place.absolute().parents) if parent.is_dir())
         try:
             with tempfile.TemporaryFile(dir=there):
                 pass

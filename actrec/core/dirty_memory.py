@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 M_PERTURB = -6  # glibc's mallopt: new blocks are filled with the byte's complement, freed ones with the byte
 BYTES = (0x80, 0x7F, 0xA5)  # new blocks hold 3.4e38, freed ones 3.4e38, new ones 1.5e16
 BLOCKS = tuple(1 << power for power in range(8, 25))  # bytes of the blocks that are dirtied by hand, 16 of each
+WAITING = {"OMP_WAIT_POLICY": "passive"}  # threads that wait do not keep others from computing
 MARK = "answer: "
 
 
@@ -34,16 +35,20 @@ class ChildError(Refusal):
     """A check whose child crashed or did not end; half a sentence says how."""
 
 
+class ChildTooSlow(ChildError):
+    """A check that was given up: perhaps the machine was busy."""
+
+
 def in_child(function: str, facts: Mapping[str, object], *, threads: int, seconds: float) -> dict:
     """What `module:function` answers in a process of its own. Whoever checks takes a ChildError for a failed check."""
     words = [sys.executable, "-m", "actrec.core.dirty_memory", function]
     try:
         ended = subprocess.run(
-            words, input=json.dumps(facts), cwd=ROOT, env=environment(threads), capture_output=True, text=True,
-            timeout=seconds,
+            words, input=json.dumps(facts), cwd=ROOT, env=environment(threads) | WAITING, capture_output=True,
+            text=True, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise ChildError(f"its check did not end within {seconds:.0f} s") from None
+        raise ChildTooSlow(f"its check did not end within {seconds:.0f} s") from None
     answers = [line for line in ended.stdout.splitlines() if line.startswith(MARK)]
     if ended.returncode or not answers:
         last = (ended.stderr.strip().splitlines() or ["nothing was said"])[-1]

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MOST_BYTES = 16 << 20  # of what is remembered
+IN_FLOAT32 = " with float32 in "  # between a format's name and those of layers
 
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a network's numbers are stored while it runs."""
+    """How a network's numbers are stored while it runs, and which of its layers compute in float32 all the same."""
 
     dtype: str
     channels_last: bool
+    float32_layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.dtype} {'channels-last' if self.channels_last else 'contiguous'}"
+        layers = IN_FLOAT32 + ", ".join(self.float32_layers) if self.float32_layers else ""
+        return f"{self.dtype} {'channels-last' if self.channels_last else 'contiguous'}{layers}"
 
     def convert(self, network: nn.Module) -> nn.Module:
         """The network in this format; five-dimensional weights channels-last in 3-D, four-dimensional in 2-D."""
@@ -77,8 +80,10 @@ def candidates() -> tuple[NumberFormat, ...]:
 
 
 def format_named(name: str) -> NumberFormat:
-    """The candidate that goes by `str(format)`."""
-    return next(each for each in CANDIDATES if str(each) == name)
+    """The format that goes by `str(format)`."""
+    plain, _, layers = name.partition(IN_FLOAT32)
+    candidate = next(each for each in CANDIDATES if str(each) == plain)
+    return replace(candidate, float32_layers=tuple(layers.split(", "))) if layers else candidate
 
 
 # --- what was found on this machine ----------------------------------------------------------------

@@ -86,6 +86,6 @@ def mark(pid: int) -> str:
 def has_open(pid: int, path: Path) -> bool:
     """Whether a process of this user has a file open."""
     try:
-        return any(os.path.realpath(each.path) == os.path.realpath(path) for each in os.scandir(f"/proc/{pid}/fd"))
+        return any(os.path.realpath(entry.path) == os.path.realpath(path) for entry in os.scandir(f"/proc/{pid}/fd"))
     except OSError:
         return False

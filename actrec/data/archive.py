@@ -79,7 +79,7 @@ def _wanted(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[tuple[zipfil
     entries = [each for each in archive.infolist() if not each.is_dir()]
     if len(entries) > limits.files:
         raise DataError("archive", f"The zip holds {len(entries)} files; at most {limits.files} are unpacked.")
-    kept = [(each, _parts(each)) for each in entries if not LEFT_ASIDE & set(PurePosixPath(each.filename).parts)]
+    kept = [(entry, _parts(entry)) for entry in entries if not LEFT_ASIDE & set(PurePosixPath(entry.filename).parts)]
     if nested := next((each.filename for each, parts in kept if PurePosixPath(parts[-1]).suffix.lower() in PACKED), ""):
         raise DataError("archive", f"The zip holds another archive, '{nested[-80:]}'. Unpack that one first.")
     if any(each.flag_bits & 1 for each, _ in kept):
@@ -116,7 +116,7 @@ def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
         raise DataError("archive", f"The zip holds a path that leads out of it, '{name[-80:]}'. It was not unpacked.")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise DataError("archive", f"The zip holds a link, '{name[-80:]}'. Put the clip itself in its place.")
-    if any(not each.isprintable() or len(each) > 80 or each.startswith(".") for each in parts[:-1]):
+    if any(not part.isprintable() or len(part) > 80 or part.startswith(".") for part in parts[:-1]):
         raise DataError("archive", "A folder in the zip has a name that cannot be used: 1 to 80 printable characters.")
     return parts
 

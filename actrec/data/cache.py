@@ -115,14 +115,14 @@ def read_entry(path: Path, *, verify: bool = True) -> tuple[dict[str, np.ndarray
 def kept_files(folder: str | os.PathLike, ending: str) -> list[tuple[int, int, str]]:
     """The files of a folder with this ending: when they were used, bytes, path. What killed writers left is gone."""
     found, now = [], time.time()
-    for each in os.scandir(folder):
+    for entry in os.scandir(folder):
         with contextlib.suppress(OSError):
-            facts = each.stat()
-            if each.name.startswith("."):
+            facts = entry.stat()
+            if entry.name.startswith("."):
                 if now - facts.st_mtime > STALE:
-                    os.unlink(each.path)
-            elif each.name.endswith(ending):
-                found.append((facts.st_mtime_ns, facts.st_size, each.path))
+                    os.unlink(entry.path)
+            elif entry.name.endswith(ending):
+                found.append((facts.st_mtime_ns, facts.st_size, entry.path))
     return found
 
 
@@ -224,7 +224,7 @@ class ClipCache:
     def sweep(self, *, limit: int | None = None, keep: Path | None = None) -> int:
         """Throw away what was used longest ago until 95 % of the limit are kept; bytes that are left."""
         self._since_sweep = 0
-        folders = [each.path for each in os.scandir(self.folder) if each.is_dir()]
+        folders = [entry.path for entry in os.scandir(self.folder) if entry.is_dir()]
         entries = [entry for folder in folders for entry in kept_files(folder, ".safetensors")]
         total = sum(size for _, size, _ in entries)
         goal = (self.limit if limit is None else limit) * 95 // 100

@@ -117,7 +117,7 @@ class Findings:
             told.append(f"{self.groups} groups, kept on one side of every split.")
         told += self.notes + self.warnings
         told += [f"Left out: {each['path']}: {each['reason']}" for each in self.broken]
-        told += [each.sentence() for each in self.copies]
+        told += [copy.sentence() for copy in self.copies]
         if self.shortcut:
             told.append(self.shortcut.sentence())
         return [*told, self.problem] if self.problem else told

@@ -84,7 +84,7 @@ def by_camera(dataset: DataSet) -> DataSet:
     for sample in dataset.samples:
         named = CAMERA.fullmatch(sample.path.stem if sample.path.suffix.lower() in VIDEO else sample.path.name)
         takes.setdefault((sample.path.parent, named["take"] if named else sample.path.name), []).append(sample)
-    kept = [sorted(each, key=lambda sample: natural(sample.path.name)) for each in takes.values()]
+    kept = [sorted(take, key=lambda sample: natural(sample.path.name)) for take in takes.values()]
     joined = (replace(first, beside=tuple(other.path for other in others)) for first, *others in kept)
     return replace(dataset, samples=tuple(joined))
 

@@ -80,8 +80,8 @@ def _recordings(folder: Path) -> dict[str, list[Capture]]:
     """The recordings of each action that a folder has, every one of them read, or a sentence."""
     must_be_folder(folder)
     found: dict[str, list[Capture]] = {}
-    for each in synthetic.captures(folder):
-        found.setdefault(each.action, []).append(each)
+    for capture in synthetic.captures(folder):
+        found.setdefault(capture.action, []).append(capture)
     if not found.keys() & synthetic.ACTIONS.keys():
         raise BadValue(
             f"{folder} holds no recording of an action that the figures know. "
@@ -264,4 +264,4 @@ def _one_thread() -> None:
 def _version() -> str:
     """A fingerprint of the code that draws: clips drawn by other code are not these clips."""
     folder = Path(inspect.getfile(synthetic)).parent
-    return hashlib.sha256(b"".join(each.read_bytes() for each in sorted(folder.glob("*.py")))).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()

@@ -28,15 +28,15 @@ def mixed(sources: Sequence[Source], names: dict[str, str] = SAME, share: float 
 
     A class's few real clips among many drawn ones are repeated until they make up `share` of it.
     """
-    own = renamed([each.labels for each in sources], names)
+    own = renamed([source.labels for source in sources], names)
     labels = union(own)
     places = [np.array([labels.index(label) for label in each]) for each in own]
     return Source(
         labels=labels,
-        train=_joined([each.train for each in sources], places, share),
-        validation=_joined([each.validation for each in sources], places, 0.0),
-        description="; ".join(each.description for each in sources),
-        licence="; ".join(dict.fromkeys(each.licence for each in sources)),
+        train=_joined([source.train for source in sources], places, share),
+        validation=_joined([source.validation for source in sources], places, 0.0),
+        description="; ".join(source.description for source in sources),
+        licence="; ".join(dict.fromkeys(source.licence for source in sources)),
         people=sources[0].people,
         intended_for="Research and teaching only: some of the clips it learned from may not be used otherwise.",
     )
@@ -58,8 +58,8 @@ def union(labels: Sequence[Sequence[str]]) -> list[str]:
 def _joined(splits: Sequence[Split], places: Sequence[np.ndarray], share: float) -> Split:
     """The clips of several splits, numbered through."""
     targets = [place[split.targets] for place, split in zip(places, splits, strict=True)]
-    most = max(int(each.max(initial=0)) for each in targets) + 1
-    counts = [np.bincount(each, minlength=most) for each in targets]
+    most = max(int(target.max(initial=0)) for target in targets) + 1
+    counts = [np.bincount(target, minlength=most) for target in targets]
     whole = np.max(counts, axis=0)
     entries = []
     for number, (of, count) in enumerate(zip(targets, counts, strict=True)):

@@ -54,7 +54,7 @@ def open_folder(root: str | os.PathLike) -> DataSet:
     tops = folders(root)
     if tops and all(top.name.lower() in PART_NAMES for top in tops):
         parts = [(PART_NAMES[top.name.lower()], top) for top in tops]
-        labels = sorted({each.name for _, top in parts for each in folders(top)}, key=natural)
+        labels = sorted({folder.name for _, top in parts for folder in folders(top)}, key=natural)
         homes = [(part, top / label) for part, top in parts for label in labels if (top / label).is_dir()]
     else:
         labels = sorted((top.name for top in tops), key=natural)
@@ -91,9 +91,9 @@ def _clips_of_class(home: Path) -> tuple[list[Sample], int]:
             samples.append(Sample(entry, 0))
         else:
             inner, aside = [], 0
-            for each in listing(entry):
-                if (each.suffix.lower() in VIDEO and not each.is_dir()) or (each.is_dir() and is_frames(each)):
-                    inner.append(Sample(each, 0, group=entry.name))
+            for path in listing(entry):
+                if (path.suffix.lower() in VIDEO and not path.is_dir()) or (path.is_dir() and is_frames(path)):
+                    inner.append(Sample(path, 0, group=entry.name))
                 else:
                     aside += 1
             samples, strange = samples + inner, strange + aside
@@ -101,7 +101,7 @@ def _clips_of_class(home: Path) -> tuple[list[Sample], int]:
 
 
 def _nothing_found(root: Path, labels: Sequence[str]) -> str:
-    loose = sum(each.suffix.lower() in VIDEO for each in listing(root))
+    loose = sum(path.suffix.lower() in VIDEO for path in listing(root))
     if loose:
         return (
             f"{root} holds {loose} clips but no class folders. "

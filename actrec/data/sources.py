@@ -25,9 +25,10 @@ class Split:
     def balanced_order(self, rng: np.random.Generator) -> np.ndarray:
         """An epoch's order in which classes take turns, so that every batch is balanced; rare classes repeat."""
         classes = [np.flatnonzero(self.targets == label) for label in np.unique(self.targets)]
-        most = max(len(each) for each in classes)
+        most = max(len(class_name) for class_name in classes)
         drawn = [
-            np.concatenate([rng.permutation(each) for _ in range(-(-most // len(each)))])[:most] for each in classes
+            np.concatenate([rng.permutation(class_name) for _ in range(-(-most // len(class_name)))])[:most]
+            for class_name in classes
         ]
         rounds = np.stack(drawn, axis=1)
         return np.concatenate([rng.permutation(each) for each in rounds])

@@ -59,18 +59,18 @@ def judged_together(
 ) -> dict:
     """The result of all members as one recogniser: softmax fusion, or a linear SVM where they have lessons."""
     labels, trial = members[0].recognizer.labels, members[0].trial
-    for each in members[1:]:
-        if each.recognizer.labels != labels:
+    for member in members[1:]:
+        if member.recognizer.labels != labels:
             raise BadValue(
-                f"'{each.recognizer.card.name}' and '{members[0].recognizer.card.name}' do not know the same classes "
+                f"'{member.recognizer.card.name}' and '{members[0].recognizer.card.name}' do not know the same classes "
                 "in the same order. Fuse weights that were trained on the same data."
             )
     began = time.perf_counter()
-    if all(each.lessons is not None for each in members):
+    if all(member.lessons is not None for member in members):
         machine, code = _learned(members, protocol, world, told, trails)
         began = time.perf_counter()  # what it costs to judge, not to learn
-    answers = [answer(each.recognizer, each.trial, protocol, world, told) for each in members]
-    if all(each.lessons is not None for each in members):
+    answers = [answer(member.recognizer, member.trial, protocol, world, told) for member in members]
+    if all(member.lessons is not None for member in members):
         tracked = encode(code, trails.trial, world, told) if trails else None
         seen = _features(answers, trial, tracked)
         scores = np.full((len(seen.kept), len(labels)), -np.inf)
@@ -78,14 +78,16 @@ def judged_together(
         probabilities = softmax(np.maximum(scores, -1e3))
     else:
         tracked, seen = None, _features(answers, trial, None)
-        stacked = [each.probabilities[np.isin(each.kept, seen.kept)] for each in answers]
+        stacked = [answer.probabilities[np.isin(answer.kept, seen.kept)] for answer in answers]
         probabilities = softmax_fusion(stacked).scores
     seconds = max(world.gather(time.perf_counter() - began))
     result = judge(
         probabilities, seen.targets, labels, seconds=seconds * len(seen.kept) / len(trial),
         names=[trial.names[place] for place in seen.kept],
     )  # fmt: skip
-    broken = {place: why for each in [*answers, *([tracked] if tracked else [])] for place, why in each.broken.items()}
+    broken = {
+        place: why for answer in [*answers, *([tracked] if tracked else [])] for place, why in answer.broken.items()
+    }
     listed = [{"clip": trial.names[place], "reason": why} for place, why in sorted(broken.items())]
     return result | {"broken": listed, "unknown": None}
 
@@ -94,7 +96,7 @@ def _learned(
     members: Sequence[Member], protocol: str, world: World, told: Told, trails: Trails | None
 ) -> tuple[FeatureSVM, TrajectoryCode | None]:
     """The SVM, and with trajectories the code that their descriptors are written in."""
-    lessons = [answer(each.recognizer, each.lessons, protocol, world, told) for each in members]
+    lessons = [answer(member.recognizer, member.lessons, protocol, world, told) for member in members]
     code, tracked = learn_code(trails.lessons, trails.seed, world, told) if trails else (None, None)
     seen = _features(lessons, members[0].lessons, tracked)
     return FeatureSVM().fit(seen.sources, seen.targets), code

@@ -70,7 +70,7 @@ def compared(
     place = recognizer.index(label)
     rng = np.random.default_rng(seed)
     cells = cells_of(view)
-    count = 1 + max(int(each.max()) for each in cells.values())
+    count = 1 + max(int(cell.max()) for cell in cells.values())
     chance = [rng.permutation(count) for _ in range(draws)]
     orders = []
     for maps in methods.values():

@@ -287,7 +287,7 @@ class MS3D(nn.Module):
         if self.stack == "time":
             return torch.cat(blocks, dim=2)
         count = blocks[-1].shape[2]
-        picked = [each[:, :, torch.linspace(0, each.shape[2] - 1, count).round().long().tolist()] for each in blocks]
+        picked = [block[:, :, torch.linspace(0, block.shape[2] - 1, count).round().long().tolist()] for block in blocks]
         return torch.cat(picked, dim=1)
 
     def scores(self, code: torch.Tensor) -> torch.Tensor:

@@ -330,7 +330,7 @@ class Recognizer:
 
     def judge(self, code: np.ndarray) -> Judgement | None:
         """A code by the weights' own class centres, all of them in order; None where the weights carry none."""
-        nearest = sorted(self.distances(code).items(), key=lambda each: each[1])
+        nearest = sorted(self.distances(code).items(), key=lambda item: item[1])
         if not nearest:
             return None
         (label, distance), threshold = nearest[0], self.card.threshold

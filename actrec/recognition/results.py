@@ -165,7 +165,7 @@ def captioned(clip: Clip, moments: Sequence[Moment]) -> Iterator[np.ndarray]:
     height, width = clip.size
     band = max(24, int(height * BAND))
     for frame, second in zip(clip.frames, clip.times - clip.times[0], strict=True):
-        now = next((each for each in moments if each.start <= second < each.stop), moments[-1])
+        now = next((moment for moment in moments if moment.start <= second < moment.stop), moments[-1])
         text = now.label if now.label == UNKNOWN else f"{now.label}  {now.sure:.0%}"
         yield np.concatenate([frame, _label(text, width, band)])
 

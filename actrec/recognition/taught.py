@@ -285,7 +285,7 @@ def fewest_mistakes(known: np.ndarray, strangers: np.ndarray) -> float:
     total = np.add(*mistakes(known, strangers, middles))
     best = np.flatnonzero(np.isclose(total, total.min()))
     stretches = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
-    widest = max(stretches, key=lambda each: edges[each[-1] + 1] - edges[each[0]])
+    widest = max(stretches, key=lambda stretch: edges[stretch[-1] + 1] - edges[stretch[0]])
     return float((edges[widest[0]] + edges[widest[-1] + 1]) / 2)
 
 

@@ -42,7 +42,7 @@ def file_name(name: str) -> str:
 
 def saved(folder: Path) -> list[str]:
     """The names of the sets in a folder."""
-    return sorted(each.name.removesuffix(ENDING) for each in Path(folder).glob(f"*{ENDING}") if each.is_file())
+    return sorted(path.name.removesuffix(ENDING) for path in Path(folder).glob(f"*{ENDING}") if path.is_file())
 
 
 def save_as(taught: Taught, name: str, folder: Path) -> Taught:
@@ -70,7 +70,7 @@ def delete(name: str, folder: Path) -> None:
 
 def write(taught: Taught, path: Path, *, films: bool = True) -> Path:
     """A set as a file, with or without the clips themselves."""
-    lessons = [each if films else replace(each, film=b"") for each in taught.lessons]
+    lessons = [lesson if films else replace(lesson, film=b"") for lesson in taught.lessons]
     header = {
         "format": FORMAT,
         "name": taught.name,
@@ -80,13 +80,13 @@ def write(taught: Taught, path: Path, *, films: bool = True) -> Path:
         "own_threshold": taught.own_threshold,
         "by_hand": taught.by_hand,
         "lessons": [
-            {"label": each.label, "source": each.source, "views": len(each.codes), "bytes": len(each.film)}
-            for each in lessons
+            {"label": lesson.label, "source": lesson.source, "views": len(lesson.codes), "bytes": len(lesson.film)}
+            for lesson in lessons
         ],
     }
     tensors = {
-        "codes": np.concatenate([each.codes for each in lessons]).astype(np.float32),
-        "films": np.frombuffer(b"".join(each.film for each in lessons), np.uint8),
+        "codes": np.concatenate([lesson.codes for lesson in lessons]).astype(np.float32),
+        "films": np.frombuffer(b"".join(lesson.film for lesson in lessons), np.uint8),
     }
     if taught.own:
         tensors["own"] = np.array(list(taught.own.values()), np.float32)
@@ -110,7 +110,7 @@ def write_films(taught: Taught, folder: Path) -> Path:
     """The clips as `folder/class/number.mp4`, to train on; whole or not at all."""
     if not taught.labels:
         raise RepositoryError("Nothing has been taught yet: give an action a name and a few clips first.")
-    if not all(each.film for each in taught.lessons):
+    if not all(lesson.film for lesson in taught.lessons):
         raise RepositoryError("The set was saved without its films, so that nothing can be trained on it.")
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

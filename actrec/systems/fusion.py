@@ -92,7 +92,7 @@ def sci_fusion(scores: np.ndarray, *, crops: int | None = None) -> Fused:
 
 def softmax_fusion(networks: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> Fused:
     """The weighted mean of what several networks say, [networks, classes]: RGB + RGBF; equal by default."""
-    scores = _checked(np.stack([np.asarray(each, dtype=np.float64) for each in networks]))
+    scores = _checked(np.stack([np.asarray(network, dtype=np.float64) for network in networks]))
     share = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
     if share.shape != (len(scores),) or (share < 0).any() or share.sum() <= 0:
         raise BadValue(f"Fusing {len(scores)} networks takes as many weights, none negative, not all zero.")

@@ -155,7 +155,7 @@ class Light:
     ) -> list[Views]:
         """Windows spread over the clip, each in every placing and with `passes` draws of its frames; the views of
         one window stand together."""
-        draws = [None] if passes == 1 else [np.random.default_rng(each) for each in range(passes)]
+        draws = [None] if passes == 1 else [np.random.default_rng(index) for index in range(passes)]
         return [
             self._made(window(clip, self.frames, self.fps, start), placing, rng)
             for start in starts(clip, self.seconds, most)

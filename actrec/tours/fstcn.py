@@ -338,10 +338,10 @@ def crops(subject: Subject) -> Figure:
         x, y = 6 + (half * 3 + column) * 176, 6 + row * 152
         canvas.image(np.ascontiguousarray(picture), x, y, wide)
         canvas.rect(x + wide + 6, y, 10, wide, fill="currentColor", opacity=0.12)
-        tall = wide * float(fused.weights[place]) / most
+        tall = wide * float(fused.weights[number]) / most
         canvas.rect(x + wide + 6, y + wide - tall, 10, tall, fill=SECOND)
         canvas.text(x, y + wide + 16, f"{subject.labels[int(score.argmax())]} {score.max():.0%}", size=12)
-        canvas.text(x, y + wide + 32, f"SCI {index[place]:.2f}, weight {fused.weights[place]:.3f}", size=11)
+        canvas.text(x, y + wide + 32, f"SCI {index[number]:.2f}, weight {fused.weights[number]:.3f}", size=11)
     best, other = subject.labels[int(fused.scores.argmax())], subject.labels[int(plain.scores.argmax())]
     return Figure(
         f"SCI runs from {index.min():.2f} to {index.max():.2f}: the surest crop counts "

@@ -90,7 +90,7 @@ class World:
                     error = failed
             errors = self.gather(error)
             if any(errors):
-                raise next(each for each in errors if each)
+                raise next(error for error in errors if error)
         return made
 
     def gather(self, value: Value) -> list[Value]:

@@ -34,7 +34,7 @@ def event_of(line: str) -> dict | None:
 def _labels_fit(event: dict) -> bool:
     """Labels are names; a confusion is a square of counts."""
     labels, counts = event.get("labels", []), event.get("confusion") or []
-    if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         return False
     if not isinstance(counts, list) or len(counts) > MOST_CLASSES:
         return False

@@ -25,7 +25,7 @@ from actrec.training.distributed import World
 from actrec.training.load_data import open_material, too_few
 from actrec.training.loader import Feed, tested, workers
 from actrec.training.meter import Meter
-from actrec.training.number_format import arrange_weights, change_format, planned
+from actrec.training.number_format import arrange_weights, change_format, planned, refuse
 from actrec.training.objective import objective
 from actrec.training.publish import class_centres, finish, gallery_of, unit
 from actrec.training.reproducibility import Conditions, fingerprint
@@ -148,11 +148,11 @@ class Training:
             "started": goal.started, "judged": judged, "device": str(self.device), "threads": self.settings.threads,
         }  # fmt: skip
         options = "".join(f" {name}={value}" for name, value in self.system.chosen.items())
-        topic = (
+        self.topic = (
             f"training {self.system.name}{options} ({classes} classes, {len(targets)} clips, {most} at once, "
             f"{', '.join(map(str, judged))} to judge, {'+'.join(sorted(stages))}, {self.device})"
         )
-        return world.from_first(lambda: planned(self.run, topic, facts, self.hear))
+        return world.from_first(lambda: planned(self.run, self.topic, facts, self.hear))
 
     def hear(self, sentence: str) -> None:
         """Something worth knowing about the clips or the start."""
@@ -295,6 +295,7 @@ class Training:
         """The run goes on in another format: written down beside a checkpoint from which it is resumed in that."""
         if self.world.first:
             change_format(self.run, before, self.learner.numbers, reason, self.progress.epoch, step)
+            refuse(self.topic, self.settings.threads, before, f"a training {reason.replace('gave', 'met')}")
         self.save()
 
     def not_finite(self, error: DivergedError) -> NotFiniteError:
@@ -359,7 +360,7 @@ class Training:
         for views in self._tested(split, mine):
             outputs.append(self.learner.outputs(views).cpu().numpy())
         parts = self.world.gather(np.concatenate(outputs) if outputs else None)
-        return torch.from_numpy(np.concatenate([each for each in parts if each is not None]))
+        return torch.from_numpy(np.concatenate([part for part in parts if part is not None]))
 
     def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
         return tested(self.system, split, index, self.loading, self._judged_at_once(self.learner.pieces.most))

@@ -6,7 +6,9 @@ A resumed training keeps its format, unless that fails: then it goes on in float
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -16,6 +18,7 @@ from actrec.core.files import parsed, read_small, write_json
 from actrec.core.number_formats import (
     CANDIDATES,
     FLOAT32,
+    IN_FLOAT32,
     Finding,
     NumberFormat,
     candidates,
@@ -47,7 +50,7 @@ def planned(run: Run, topic: str, facts: Mapping[str, object], hear: Hear) -> Nu
     if asked == "auto":
         best = fastest(_formats(facts), topic, facts, hear)
     else:
-        best = next(each for each in CANDIDATES if each.dtype == asked)
+        best = next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
         if best.dtype != "float32" and (instead := allowed(best, topic, facts, hear)) != best:
             raise RunError(
                 f"{best.dtype} computes {topic} wrongly on this machine. Leave --numbers out: then {instead.dtype} is "
@@ -62,9 +65,9 @@ def recorded_format(run: Run) -> NumberFormat | None:
     for name in (NUMBER_FORMAT, "numbers.json"):
         with contextlib.suppress(OSError, ValueError, RecursionError, KeyError, TypeError):
             told = parsed(read_small(run.folder / name))
-            found = NumberFormat(told["dtype"], told["channels_last"])
-            if found in CANDIDATES:
-                return found
+            plain = NumberFormat(told["dtype"], told["channels_last"])
+            if plain in CANDIDATES:
+                return replace(plain, float32_layers=tuple(told.get("float32_layers", ())))
     return None
 
 
@@ -77,9 +80,17 @@ def change_format(run: Run, before: NumberFormat, now: NumberFormat, reason: str
     run.set_status("running", sentence)
 
 
+def refuse(topic: str, threads: int, failed: NumberFormat, reason: str) -> None:
+    """Remember that a format which had passed its check failed in use: later trainings take another."""
+    if (known := known_finding(topic, threads)) is not None:
+        remember_finding(topic, threads, known.without(str(failed), reason, str(FLOAT32)))
+
+
 def allowed(wanted: NumberFormat, topic: str, facts: Mapping[str, object], hear: Hear) -> NumberFormat:
-    """A format if it is right on this machine, else float32."""
-    return wanted if str(wanted) in found(topic, (wanted,), facts, hear).milliseconds else FLOAT32
+    """A format, or one of its kind with some layers in float32, if it is right on this machine; else float32."""
+    right = found(topic, (wanted,), facts, hear).milliseconds
+    names = [name for name in right if name == str(wanted) or name.startswith(str(wanted) + IN_FLOAT32)]
+    return format_named(names[0]) if names else FLOAT32
 
 
 def fastest(formats: Sequence[NumberFormat], topic: str, facts: Mapping[str, object], hear: Hear) -> NumberFormat:
@@ -116,14 +127,34 @@ def _formats(facts: Mapping[str, object]) -> tuple[NumberFormat, ...]:
     """What may be chosen from on the training's device."""
     if str(facts["device"]) == "cpu":
         return candidates()
-    return tuple(each for each in CANDIDATES if each.dtype == "float32" or torch.cuda.is_bf16_supported())
+    return tuple(
+        candidate for candidate in CANDIDATES if candidate.dtype == "float32" or torch.cuda.is_bf16_supported()
+    )
 
 
 def arrange_weights(network: nn.Module, numbers: NumberFormat) -> None:
-    """The weights in the format's memory order; their numbers stay float32."""
+    """The weights in the format's memory order, their numbers float32 as before; layers that are to compute in float32
+    do."""
+    for name in numbers.float32_layers:
+        layer = network.get_submodule(name)
+        if not isinstance(layer, InFloat32):
+            layer.__class__ = _in_float32(type(layer))
     for parameter in network.parameters():
         if parameter.dim() in (4, 5):
             layout = torch.contiguous_format
             if numbers.channels_last:
                 layout = torch.channels_last_3d if parameter.dim() == 5 else torch.channels_last
             parameter.data = parameter.data.contiguous(memory_format=layout)
+
+
+class InFloat32:
+    """A convolution of any kind that computes in float32 under autocast, too."""
+
+    def _conv_forward(self, value: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        with torch.autocast(value.device.type, enabled=False):
+            return super()._conv_forward(value.float(), weight, bias)
+
+
+@functools.cache
+def _in_float32(kind: type[nn.Module]) -> type[nn.Module]:
+    return type(f"Float32{kind.__name__}", (InFloat32, kind), {})

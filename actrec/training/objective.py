@@ -46,7 +46,7 @@ class Objective:
 
     def span(self, epoch: int) -> tuple[int, int]:
         """The first epoch of an epoch's stage, and the one after its last."""
-        same = [each for each in range(self.schedule.epochs) if self.stage(each) == self.stage(epoch)]
+        same = [index for index in range(self.schedule.epochs) if self.stage(index) == self.stage(epoch)]
         return min(same, default=epoch), max(same, default=epoch) + 1
 
     def end(self, network: nn.Module) -> None:

@@ -60,7 +60,7 @@ def facts(status: dict, events: Sequence[dict]) -> list[str]:
 
 def changed_format(events: Sequence[dict]) -> str:
     """The sentence on the number format that failed and what has been used since; empty where none did."""
-    return next((each.get("sentence", "") for each in reversed(events) if each["event"] == "number_format"), "")
+    return next((event.get("sentence", "") for event in reversed(events) if event["event"] == "number_format"), "")
 
 
 def confusion(events: Sequence[dict]) -> tuple[list[list[int]], list[str], int] | None:

@@ -40,8 +40,8 @@ def patience(settings: Settings) -> int:
 
 def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """SGD or AdamW; biases and norms are not decayed, the last layer may learn faster."""
-    learned = [each for each in network.parameters() if each.requires_grad]
-    last = {id(each) for each in _last_layer(network).parameters()} if schedule.last_layer != 1 else set()
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    last = {id(parameter) for parameter in _last_layer(network).parameters()} if schedule.last_layer != 1 else set()
     groups = []
     for times, is_last in ((1.0, False), (schedule.last_layer, True)):
         mine = [each for each in learned if (id(each) in last) is is_last]

@@ -58,9 +58,9 @@ class Learner:
 
     def begin(self, epoch: int) -> str:
         """Make ready for an epoch; the name of its stage."""
-        before = [each.requires_grad for each in self.network.parameters()]
+        before = [parameter.requires_grad for parameter in self.network.parameters()]
         stage = self.objective.begin(self.network, epoch)
-        changed = before != [each.requires_grad for each in self.network.parameters()]
+        changed = before != [parameter.requires_grad for parameter in self.network.parameters()]
         if self.world.size > 1 and (changed or isinstance(self.lesson, Lesson)):
             self.lesson = self._shared()
         return stage
@@ -117,7 +117,7 @@ class Learner:
             return self.objective.outputs(self.network, inputs).float()
 
     def _statistics(self) -> list[torch.Tensor]:
-        return [each.clone() for each in self.network.buffers()]
+        return [buffer.clone() for buffer in self.network.buffers()]
 
     def _put_back(self, statistics: list[torch.Tensor]) -> None:
         for buffer, before in zip(self.network.buffers(), statistics, strict=True):

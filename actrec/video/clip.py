@@ -90,7 +90,7 @@ class Clip:
 
     def seen_from(self, *others: Clip) -> Clip:
         """This clip with those of other cameras beside it, at this one's times; they share one clock."""
-        return replace(self, beside=tuple(each.at(self.times) for each in others))
+        return replace(self, beside=tuple(other.at(self.times) for other in others))
 
     def _of(self, frames: np.ndarray, times: np.ndarray, beside: tuple[Clip, ...]) -> Clip:
         """Other frames of the same source; what was known of the flow between the old ones goes."""

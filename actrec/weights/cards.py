@@ -139,7 +139,7 @@ def read_card(folder: Path) -> Card:
 
 
 def _checked(values: object, path: Path) -> Card:
-    known = {each.name for each in fields(Card)}
+    known = {field.name for field in fields(Card)}
     if not isinstance(values, dict) or not {"name", "system", "labels", "sha256"} <= set(values):
         raise WeightsError(f"'{path}' is not a card: it must name at least name, system, labels and sha256.")
     if values.get("format") != FORMAT:

@@ -33,7 +33,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def names(folder: Path, file: str) -> list[str]:
     """The folders in a folder that hold this file, by name; what is still being written is none of them."""
-    found = {each.parent.name for each in Path(folder).glob(f"*/{file}")}
+    found = {path.parent.name for path in Path(folder).glob(f"*/{file}")}
     waiting = {name[1 : -len(OLD)] for name in found if name.startswith(".") and name.endswith(OLD)}
     return sorted(name for name in found | waiting if is_name(name) and settled(Path(folder) / name).exists())
 

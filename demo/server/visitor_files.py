@@ -169,12 +169,12 @@ class Guests:
         gone()
 
     def _remove(self, guest: str) -> None:
-        for each in self._folders(guest):
-            shutil.rmtree(each, ignore_errors=True)
-        for each in self.home.glob("tmp*"):  # Gradio leaves an empty file for each that it hands to a callback
+        for folder in self._folders(guest):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path in self.home.glob("tmp*"):  # Gradio leaves an empty file for each that it hands to a callback
             with contextlib.suppress(OSError):
-                if each.is_file() and not each.stat().st_size and time.time() - each.stat().st_mtime > EMPTY:
-                    each.unlink()
+                if path.is_file() and not path.stat().st_size and time.time() - path.stat().st_mtime > EMPTY:
+                    path.unlink()
 
     def _folders(self, guest: str) -> list[Path]:
         return list(self.home.glob(f"{guest}-*"))

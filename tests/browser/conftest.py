@@ -54,8 +54,8 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights that ship, in a folder to which a test may add its own."""
     folder = tmp_path_factory.mktemp("weights")
-    for each in (ROOT / "weights").iterdir():
-        (folder / each.name).symlink_to(each)
+    for path in (ROOT / "weights").iterdir():
+        (folder / path.name).symlink_to(path)
     return folder
 
 

@@ -33,7 +33,7 @@ def test_exactly_four_endpoints_are_public_and_each_says_what_it_does(client):
     assert not endpoints["unnamed_endpoints"]
     for endpoint in endpoints["named_endpoints"].values():
         assert "Args: video" in endpoint["description"]
-    words = [each["parameter_name"] for each in endpoints["named_endpoints"]["/classify"]["parameters"]]
+    words = [endpoint["parameter_name"] for endpoint in endpoints["named_endpoints"]["/classify"]["parameters"]]
     assert words == ["video", "weights", "taught"]
 
 

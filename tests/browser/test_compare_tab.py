@@ -35,7 +35,7 @@ def test_one_clip_goes_through_the_chosen_weights_side_by_side(page):
     page.click("#compare-squat")
     page.wait_for_selector("#compare-rows td:text-is('asym3d-synthetic')", timeout=90_000)
     cells = page.locator("#compare-rows tbody tr").first.locator("td").all_inner_texts()
-    heads = [each.strip() for each in page.locator("#compare-rows th").all_inner_texts()]
+    heads = [text.strip() for text in page.locator("#compare-rows th").all_inner_texts()]
     found = dict(zip(heads, cells, strict=True))
     assert found["says"] == "squat"
     assert 0.3 < float(found["weights, M"]) < 0.6

@@ -19,7 +19,7 @@ HARMFUL = {
 
 def _left(*homes: Path) -> set[Path]:
     """Files with something in them; Gradio makes an empty one for every file that it hands over."""
-    return {each for home in homes for each in home.rglob("*") if each.is_file() and each.stat().st_size}
+    return {path for home in homes for path in home.rglob("*") if path.is_file() and path.stat().st_size}
 
 
 @pytest.mark.parametrize("says", HARMFUL)

@@ -100,7 +100,7 @@ def test_ones_own_clip_gets_a_place_and_other_maps_are_drawn(page):
     page.wait_for_selector("#embeddings-map .atlases[data-weights=fstcn-synthetic]", timeout=180_000)
     spaces = page.eval_on_selector_all("#embeddings-map figure", "all => all.map(each => each.dataset.space)")
     assert spaces == ["spatial", "temporal", "spatio-temporal"]
-    assert all("silhouette" in each for each in page.locator("#embeddings-map figcaption").all_inner_texts())
+    assert all("silhouette" in text for text in page.locator("#embeddings-map figcaption").all_inner_texts())
 
 
 def test_the_demo_loop_moves_the_point(page):

@@ -78,7 +78,7 @@ def test_two_new_actions_are_taught_recognised_saved_and_found_again(page, films
     page.fill("#teach-set textarea, #teach-set input", "my set")
     page.click("#teach-save")
     page.wait_for_selector("#teach-state:has-text('Saved as my set')", timeout=30_000)
-    assert [each.name for each in (runs_folder / "taught").iterdir()] == ["my set.taught"]
+    assert [path.name for path in (runs_folder / "taught").iterdir()] == ["my set.taught"]
 
     come_again(page)  # a new visit: what was not saved is gone, what was saved is there
     page.wait_for_selector("#status:has-text('Ready')", timeout=60_000)

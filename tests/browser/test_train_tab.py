@@ -140,6 +140,6 @@ def zipped(films: Path) -> Path:
     folder = films.parent / "videos"
     for clip in films.glob("*/*"):
         (folder / clip.parent.name).mkdir(parents=True, exist_ok=True)
-        frames = np.stack([cv2.imread(str(each))[..., ::-1] for each in sorted(clip.iterdir())])
+        frames = np.stack([cv2.imread(str(path))[..., ::-1] for path in sorted(clip.iterdir())])
         write_mp4(folder / clip.parent.name / f"{clip.name}.mp4", frames, 8.0)
     return folder

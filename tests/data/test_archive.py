@@ -36,7 +36,7 @@ def test_clips_come_out_by_class_and_the_rest_stays_in(tmp_path):
         },
     )
     said = unpack(path, tmp_path / "out")
-    found = {str(each.relative_to(tmp_path / "out")): each.read_bytes() for each in (tmp_path / "out").rglob("*.*")}
+    found = {str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
     assert found == {"wave/00000.mp4": b"1", "wave/00001.mov": b"2", "clap/00002.mp4": b"3"}
     assert said == "3 clips unpacked, 1 files that are no video left aside."
 
@@ -78,7 +78,7 @@ def test_hostile_zips_are_refused_and_nothing_stays(tmp_path, kind):
     with pytest.raises(DataError, match=says):
         unpack(path, home / "out")
     assert list(home.iterdir()) == []
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.zip", "home"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "home"]
 
 
 def test_a_link_is_refused(tmp_path):

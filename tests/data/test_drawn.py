@@ -41,7 +41,7 @@ def kept(tmp_path, monkeypatch):
 
 
 def names(folder):
-    return sorted(each.name for each in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_set_is_drawn_once_and_counts_as_used_when_it_is_read(kept, monkeypatch):
@@ -183,8 +183,8 @@ def test_what_is_no_recording_is_a_sentence_that_names_it(recordings):
         (recordings / "walk.npz").write_bytes(broken)
         with pytest.raises(BadValue, match=r"walk\.npz cannot be read as recordings"):
             actions_of(recordings)
-    for each in ("dash", "walk", "kick"):
-        (recordings / f"{each}.npz").unlink()
+    for name in ("dash", "walk", "kick"):
+        (recordings / f"{name}.npz").unlink()
     with pytest.raises(BadValue, match="no recording of an action that the figures know"):
         actions_of(recordings)
     with pytest.raises(DataError, match="does not exist"):

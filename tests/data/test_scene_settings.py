@@ -35,7 +35,9 @@ def test_others_walk_about_in_hard_scenes_and_nobody_in_plain_ones():
         for name, each in {"hard": HARD, "plain": PLAIN}.items()
     }
     assert counts == {"hard": {2}, "plain": {0}}
-    walked = [np.ptp(each.motion.root[:, [0, 2]], axis=0).max() for each in bystanders(0, camera, HARD, TIMES)]
+    walked = [
+        np.ptp(bystander.motion.root[:, [0, 2]], axis=0).max() for bystander in bystanders(0, camera, HARD, TIMES)
+    ]
     assert min(walked) > 0.3  # metres in two seconds
 
 

@@ -52,7 +52,7 @@ def upload(tmp_path, monkeypatch):
         (home / "0123abcd").mkdir(exist_ok=True)
         return str(shutil.copy(path, home / "0123abcd" / (name or path.name)))
 
-    put.left = lambda: [each for each in home.rglob("*") if each.is_file()]
+    put.left = lambda: [path for path in home.rglob("*") if path.is_file()]
     return put
 
 
@@ -130,7 +130,7 @@ def test_hostile_zips_are_refused_and_gone(services, upload, tmp_path, files, sa
     with pytest.raises(gr.Error, match=says):
         train.take_zip(trainings, upload(path))
     assert upload.left() == []
-    assert [each for each in (tmp_path / "runs").rglob("*") if each.is_file()] == []
+    assert [path for path in (tmp_path / "runs").rglob("*") if path.is_file()] == []
 
 
 def test_a_strangers_clips_are_never_decoded_by_the_page_itself(upload, tmp_path, monkeypatch):
@@ -159,7 +159,7 @@ def test_what_was_taught_becomes_a_data_set(services, upload, tmp_path):
             services, taught, None, f"{name}/../x", False, None, [upload(example), upload(example, "b.mp4")]
         )
     folder = Path(from_taught(Trainings(tmp_path / "runs"), taught))
-    assert sorted(each.name for each in folder.iterdir()) == ["squat-..-x", "wave-..-x"]
+    assert sorted(path.name for path in folder.iterdir()) == ["squat-..-x", "wave-..-x"]
     assert "4 clips in 2 classes" in train.check(str(folder))
 
 
@@ -175,9 +175,9 @@ def test_two_visitors_who_press_start_together_get_one_training(tmp_path):
             ends.append(str(error))
 
     visitors = [threading.Thread(target=press, args=(name,)) for name in ("one", "two")]
-    for each in visitors:
-        each.start()
-    for each in visitors:
-        each.join()
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
     trainings.child.wait(60)
-    assert sorted(each[:7] for each in ends) == ["One tra", "started"]
+    assert sorted(end[:7] for end in ends) == ["One tra", "started"]

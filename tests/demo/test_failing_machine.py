@@ -125,7 +125,7 @@ def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_senten
     taught = teach.learn(services, None, NAME, "wave", False, None, [str(WAVE)])
     with pytest.raises(gr.Error, match=r"no room left|No space left"):
         teach.export(taught)
-    kept = {each for each in full.rglob("*") if each.is_file() and each.stat().st_size}
+    kept = {path for path in full.rglob("*") if path.is_file() and path.stat().st_size}
     assert kept == {full / "filler"}  # nothing half written
 
 

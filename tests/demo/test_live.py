@@ -96,7 +96,7 @@ def test_the_strip_holds_each_label_for_as_long_as_it_was_said():
     said = [(70.0 + step / 10, "wave") for step in range(100)] + [(80.0 + step / 10, "clap") for step in range(150)]
     shown = lately(said, 95.0, 30.0, ["wave", "clap"])
     assert "wave 10 s, clap 15 s" in shown
-    widths = [float(each.split("%")[0]) for each in shown.split("width:")[1:]]
+    widths = [float(part.split("%")[0]) for part in shown.split("width:")[1:]]
     assert widths == pytest.approx([16.7, 33.3, 49.7, 0.3], abs=0.5)  # per cent: nothing, wave, clap, nothing yet
     assert lately([], 95.0, 30.0, []) == ""
 

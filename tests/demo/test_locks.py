@@ -199,7 +199,7 @@ def test_all_that_is_temporary_goes_with_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with home() as files:
         Path(tempfile.mkdtemp(prefix="actrec-taught-"), "film.mp4").touch()
-        assert {each.name for each in files.parent.iterdir()} > {"files"} and len(list(tmp_path.iterdir())) == 1
+        assert {path.name for path in files.parent.iterdir()} > {"files"} and len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == [] and tempfile.gettempdir() == str(tmp_path)
 
 

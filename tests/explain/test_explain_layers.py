@@ -86,10 +86,10 @@ def test_a_views_frame_is_the_clips_frame_of_its_moment(name):
     clip = Clip(frames, np.arange(count) / 12.5)
     windows = Windows.of(SYSTEMS[name], clip)
     for view, place in zip(windows.views, range(len(windows.views)), strict=True):
-        for each in set(view) & set(PICTURES):
-            seen = view[each][0, :, 30, 30] / 4
-            told = windows.seconds[each][place] * 12.5
-            assert np.abs(seen - np.floor(told + 1e-6)).max() <= 0.5, each
+        for picture in set(view) & set(PICTURES):
+            seen = view[picture][0, :, 30, 30] / 4
+            told = windows.seconds[picture][place] * 12.5
+            assert np.abs(seen - np.floor(told + 1e-6)).max() <= 0.5, picture
 
 
 def test_a_neuron_fires_as_its_maps_say():

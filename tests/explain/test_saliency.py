@@ -80,7 +80,7 @@ def test_the_network_that_answers_is_left_alone(name):
     before = recognizer.predict(clip, views="one").scores
     ClassSaliency(recognizer).over(clip, "wave")
     assert np.array_equal(before, recognizer.predict(clip, views="one").scores)
-    assert all(each.grad is None and not each.requires_grad for each in recognizer.network.parameters())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in recognizer.network.parameters())
 
 
 @pytest.mark.parametrize("action", ["clap", "squat", "raise arms"])

@@ -92,7 +92,7 @@ def test_tours_have_seven_to_ten_steps_and_no_more_controls_than_the_page(subjec
         for step in tour.steps:
             assert step.equation and 150 < len(step.text) + len(step.title) < 700, step.title
             for kind, most in ((Slider, papers.SLIDERS), (Choice, papers.CHOICES), (Words, papers.WORDS)):
-                assert sum(isinstance(each, kind) for each in step.controls) <= most, step.title
+                assert sum(isinstance(control, kind) for control in step.controls) <= most, step.title
 
 
 # --- Asymmetric 3D-CNN ----------------------------------------------------------------------------

@@ -148,8 +148,8 @@ def test_three_layouts_hold_the_same_network(published, tmp_path):
         load_i3d(nets[1], tmp_path / "a.pth"),
         load_i3d(nets[2], tmp_path / "b.npz"),
     ]
-    assert [each.layout for each in layouts] == ["pytorch-i3d", "kinetics_i3d_pytorch", "kinetics-i3d"]
-    assert [each.left_out for each in layouts] == [(), (), ()]
+    assert [layout.layout for layout in layouts] == ["pytorch-i3d", "kinetics_i3d_pytorch", "kinetics-i3d"]
+    assert [layout.left_out for layout in layouts] == [(), (), ()]
     first = nets[0].state_dict()
     for net in nets[1:]:
         assert [name for name, value in net.state_dict().items() if not torch.equal(value, first[name])] == []

@@ -76,7 +76,7 @@ def test_the_papers_ablations_keep_what_they_name(name, paths, kernels):
     inputs = {key: torch.empty(shape, device="meta") for key, shape in pair(204, 2).items()}
     features = network.features(**inputs)
     assert set(features) == paths
-    assert all(each.shape == (2, 2048) for each in features.values())
+    assert all(feature.shape == (2, 2048) for feature in features.values())
     if kernels:
         assert [column.kernel_size[0] for column in network.temporal.layer.columns] == kernels
     assert network(**inputs).shape == (2, 101)
@@ -84,7 +84,7 @@ def test_the_papers_ablations_keep_what_they_name(name, paths, kernels):
 
 def test_one_kernel_can_be_shared_by_all_positions():
     network = light(4, positions="shared")
-    kernels = [each for each in network.temporal.layer.parameters() if each.dim() == 4]
+    kernels = [parameter for parameter in network.temporal.layer.parameters() if parameter.dim() == 4]
     assert [kernel.shape[1] for kernel in kernels] == [1, 1]
     # Nine positions with the same vector get the same answer from the shared kernel, in nine copies.
     layer = network.temporal.layer.eval()

@@ -103,7 +103,7 @@ def test_each_layer_hears_its_predecessor_and_the_share_of_equation_2():
         assert all(1 <= each < layer for each in heard)
         assert made.layers[layer - 2][0].in_channels == 4 * len(heard)
     assert [len(heard) for heard in block(alpha=1.0).heard] == list(range(1, 9))  # DenseNet
-    assert block(alpha=0.0).heard == [[each] for each in range(1, 9)]  # a chain
+    assert block(alpha=0.0).heard == [[index] for index in range(1, 9)]  # a chain
 
 
 def test_which_ones_is_random_but_part_of_the_model():

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from actrec.core.devices import cores
+from actrec.core.dirty_memory import ChildTooSlow
 from actrec.core.number_formats import FLOAT32, Finding, known_finding, refusals
 from actrec.recognition.engines import check, choice, openvino_engine, stored
 from actrec.recognition.engines.engine import thread_budget
@@ -78,7 +79,11 @@ def test_every_network_that_ships_answers_in_openvino_as_in_plain_pytorch(name, 
         scores = network.scores(embedding) if system.decides == "scores" else embedding[:, :0]
     shares = Recognizer.load(ROOT / "weights" / name, "cpu", only_torch=True).shares
     wanted = shares(scores.numpy(), embedding.numpy())
-    for engine in (open_engine(each, system, network, CPU) for each in engine_names() if each.startswith("OpenVINO")):
+    for engine in (
+        open_engine(engine_name, system, network, CPU)
+        for engine_name in engine_names()
+        if engine_name.startswith("OpenVINO")
+    ):
         answer = engine.answer(views)
         assert all(each.dtype == np.float32 and len(each) == len(views) for each in answer)
         got, exact = shares(*answer), engine.dtype == "float32"
@@ -121,9 +126,20 @@ def test_who_asks_at_the_same_moment_waits_for_one_answer(empty_cache, monkeypat
     assert len(calls) == 1 and {each.engine.name for each in asking} == {"PyTorch float32 channels-last"}
 
 
+def test_a_check_that_was_given_up_is_tried_again_and_refuses_nothing(empty_cache, monkeypatch):
+    def slow(*_: object, **__: object) -> dict:
+        raise ChildTooSlow("its check did not end within 600 s")
+
+    monkeypatch.setattr(choice, "in_child", slow)
+    recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
+    recognizer.settle()
+    assert recognizer.settled and recognizer.engine.name == f"PyTorch {FLOAT32}"
+    assert recognizer._choice.known() is None and refusals() == []
+
+
 def test_a_damaged_compiled_network_is_made_anew(found_once, cache):
     settled = found_once[1]
-    name = next(each for each in engine_names() if each.startswith("OpenVINO"))
+    name = next(engine_name for engine_name in engine_names() if engine_name.startswith("OpenVINO"))
     engine = open_engine(name, settled.system, settled._plain, CPU)
     place = settled._choice._place()
     stored.write(place, engine.store())
@@ -201,7 +217,7 @@ def test_a_recognizer_answers_with_pytorch_where_that_was_found_faster(empty_cac
     assert Recognizer.load(ROOT / "weights" / NAME, "cpu").engine.name == faster
 
 
-@pytest.mark.parametrize("name", [each for each in engine_names() if "contiguous" not in each])
+@pytest.mark.parametrize("name", [engine_name for engine_name in engine_names() if "contiguous" not in engine_name])
 def test_threads_get_what_one_caller_gets(name):
     system = SYSTEMS["fstcn"]
     torch.manual_seed(0)
@@ -224,7 +240,7 @@ def test_an_engine_that_fails_hands_over_to_pytorch_and_says_so(found_once, cach
     recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
     views = views_of("asym3d", 3)
     wanted = recognizer.shares(*recognizer.run(views))
-    name = next(each for each in engine_names() if each.startswith("OpenVINO"))
+    name = next(engine_name for engine_name in engine_names() if engine_name.startswith("OpenVINO"))
     failing = open_engine(name, recognizer.system, recognizer._plain, CPU)
     monkeypatch.setattr(failing, "answer", _fail)
     recognizer._engine = failing
@@ -257,7 +273,7 @@ def test_without_openvino_or_with_a_broken_one_pytorch_answers(empty_cache, tmp_
     assert recognizer.engine.name in recognizer._choice.known().milliseconds, "PyTorch's formats are timed all the same"
     assert any("OpenVINO float32" in sentence and "status" in sentence for sentence in refusals())
     monkeypatch.setattr(openvino_engine, "version", lambda: None)
-    assert [each for each in engine_names() if each.startswith("OpenVINO")] == []
+    assert [engine_name for engine_name in engine_names() if engine_name.startswith("OpenVINO")] == []
     assert Recognizer.load(ROOT / "weights" / "fstcn-ut", "cpu")._choice.topic.endswith("OpenVINO missing")
 
 
@@ -312,7 +328,7 @@ def test_one_module_imports_openvino_and_hides_its_telemetry_first():
 
 
 def _imports_openvino(node: ast.AST) -> bool:
-    names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
     return any(name.split(".")[0] == "openvino" for name in names)
 
@@ -328,7 +344,7 @@ def test_training_imports_no_openvino(empty_cache, tmp_path):
 def test_doctor_names_an_openvino_that_does_not_work(empty_cache, tmp_path, monkeypatch):
     from actrec.cli import machine_report
 
-    assert [each.state for each in machine_report.engines()] == [machine_report.GOOD]
+    assert [engine.state for engine in machine_report.engines()] == [machine_report.GOOD]
     broken = tmp_path / "openvino"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise ImportError('no library for this processor')\n")

@@ -203,7 +203,7 @@ def test_the_command_trains_a_detector_and_judges_it(shared_data, tmp_path, monk
     card = read_card(tmp_path / "made")
     assert report["clips"] == 1 and report["frames"] > 5 and report["people"] > 10
     assert card.measured == report and "8 pictures of drawn people" in card.trained_on and card.image_size == 64
-    assert sorted(each.name for each in (tmp_path / "made").iterdir()) == ["card.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["card.json", "model.safetensors"]
     assert main([*words, "--evaluate", "--pictures", str(tmp_path / "seen")]) == 0
     assert json.loads(capsys.readouterr().out) == report
-    assert [each.name for each in (tmp_path / "seen").iterdir()] == ["clips-s09_52.png"]
+    assert [path.name for path in (tmp_path / "seen").iterdir()] == ["clips-s09_52.png"]

@@ -25,20 +25,20 @@ from demo.tabs import compare, embeddings, papers, saliency
 clip, weights = "assets/examples/squat.mp4", "small-synthetic"
 services = Services(device="cpu")
 services.start()
-scores, _, asked = saliency.ask(services, clip, weights)
+asked = saliency.ask(services, clip, weights).asked
 tour = {step: papers.drawn(services, papers.take(services, clip), "small", step,
                            papers.starts(services, None, "small", step))
         for step in (0, 1)}
-atlas, now = embeddings.draw(services, weights, "PCA", 0)
+drawn = embeddings.draw(services, weights, "PCA", 0)
 print(json.dumps({
     "train": light_systems(),
     "compare": compare.ask(services, clip, [weights, "asym3d-synthetic"]),
     "costs": compare.rows(services, ["light"]),
-    "points": [[point.name, point.accuracy] for point in services.points() if point.of_paper],
-    "saliency": saliency.show(services, asked, asked.label, 1)[0],
+    "points": [[point.name, point.accuracy] for point in compare.points(services) if point.of_paper],
+    "saliency": saliency.show(services, asked, asked.label, 1).maps,
     "layers": [layer.name for layer in explainer(services, weights).recognizer.system.layers(None)],
     "neurons": list(survey(services, weights).peaks),
-    "embeddings": atlas,
+    "embeddings": drawn.maps,
     "papers": papers.arrive(services, None, None)[0].choices,
     "tour": tour,
 }))

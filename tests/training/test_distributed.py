@@ -55,7 +55,7 @@ def updated(system_name: str, rank: int, size: int) -> dict[str, torch.Tensor]:
         if isinstance(module, nn.Dropout):
             module.p = 0.5  # light sizes drop little or nothing: here it has to show
     # SGD: where a gradient is zero but for rounding, Adam turns the rounding into a whole step.
-    optimiser = torch.optim.SGD([each for each in network.parameters() if each.requires_grad], lr=0.05)
+    optimiser = torch.optim.SGD([parameter for parameter in network.parameters() if parameter.requires_grad], lr=0.05)
     learner = Learner(
         system, network, goal, optimiser, FLOAT32, world, torch.device("cpu"), rows, Pieces(6, lambda *_: None)
     )
@@ -92,6 +92,51 @@ def test_two_processes_learn_what_one_does(system, tmp_path):
         # To 1e-4, where weights are about 1 and two steps have moved biases by some thousandths.
         assert torch.allclose(first[name], value, rtol=1e-4, atol=1e-4), name
     assert any("running_var" in name and not value.equal(torch.ones_like(value)) for name, value in alone.items())
+
+
+def one_of_two_that_meet_garbage(rank: int, port: int, folder: str) -> None:
+    """A step in bfloat16 in which the second process alone gets a gradient that is not finite."""
+    from actrec.core.number_formats import CANDIDATES
+    from actrec.systems import named
+    from actrec.training.distributed import World
+    from actrec.training.number_format import arrange_weights
+    from actrec.training.objective import objective
+    from actrec.training.schedule import make_optimiser
+    from actrec.training.updates import Learner, Pieces
+    from actrec.training.whole_batch import Rows, see_whole_batch
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    system, rows, world, cpu = named("fstcn"), Rows(), World(rank, 2, rank, 2), torch.device("cpu")
+    world.group = dist.new_group()
+    bfloat16 = next(each for each in CANDIDATES if each.dtype == "bfloat16")
+    goal = objective(system, system.schedules["scratch"], bfloat16, world)
+    torch.manual_seed(0)
+    network = see_whole_batch(goal.build(3), rows, world, cpu)
+    arrange_weights(network, bfloat16)
+    optimiser = make_optimiser(network, system.schedules["scratch"])
+    learner = Learner(system, network, goal, optimiser, bfloat16, world, cpu, rows, Pieces(6, lambda *_: None))
+    learner.begin(0)
+    weight = next(each for name, each in network.named_parameters() if each.requires_grad and each.dim() > 1)
+    spoilt = rank == 1
+    weight.register_hook(
+        lambda gradient: gradient * float("inf") if spoilt and learner.numbers == bfloat16 else gradient
+    )
+    views, targets = some_views(system, 6)
+    mine = world.share(6)
+    for seed in (1, 2):
+        learner.update(views[mine], targets[mine], 6, seed, 0.01)
+    tensors = {name: value.clone() for name, value in network.state_dict().items()}
+    torch.save({"format": str(learner.numbers), "tensors": tensors}, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_a_gradient_that_is_not_finite_in_one_process_takes_all_to_float32(tmp_path):
+    multiprocessing.spawn(one_of_two_that_meet_garbage, (free_port(), str(tmp_path)), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert first["format"] == second["format"] == "float32 contiguous"
+    for name, value in first["tensors"].items():
+        assert value.isfinite().all() and torch.equal(value, second["tensors"][name]), name
 
 
 # --- the command under torchrun --------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_a_kill_in_the_flow_caches_write_and_one_in_the_checkpoints_change_no_bi
     _, errors = process.communicate(timeout=200)
     assert process.returncode == -signal.SIGKILL, errors
     assert not run.checkpoint.exists() and run.status()["state"] == "cut off"
-    half = [each for each in (tmp_path / "cache" / "clips").glob("*/.*") if each.is_file()]
+    half = [path for path in (tmp_path / "cache" / "clips").glob("*/.*") if path.is_file()]
     assert len(half) == 1, "half an entry lies there, under no entry's name"
     process = command("--resume", run.folder, before=ADD + KILLED_IN_THE_CHECKPOINT)
     _, errors = process.communicate(timeout=200)

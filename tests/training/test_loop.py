@@ -64,7 +64,7 @@ def test_dropout_augmentation_and_flow_are_at_work_in_what_is_compared(films, th
 
     system = named(SYSTEM)
     network = see_whole_batch(system.network(3), None, World(), torch.device("cpu"))
-    assert any(isinstance(each, WholeBatchDropout) and each.p > 0 for each in network.modules())
+    assert any(isinstance(module, WholeBatchDropout) and module.p > 0 for module in network.modules())
     clip = np.random.default_rng(0).integers(0, 255, (40, 48, 48, 3), np.uint8)
     from actrec.video import Clip
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,18 @@ from torch import nn
 from actrec.__main__ import main
 from actrec.core import number_formats
 from actrec.core.dirty_memory import ChildError, in_child, patterns
-from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, known_finding, refusals
+from actrec.core.number_formats import (
+    CANDIDATES,
+    FLOAT32,
+    Finding,
+    NumberFormat,
+    format_named,
+    known_finding,
+    refusals,
+)
 from actrec.systems import named
-from actrec.training import number_format
+from actrec.training import format_check
+from actrec.training import number_format as numbers
 from actrec.training.format_check import WrongError, compare_again, compare_operator, compare_whole
 from actrec.training.loop import train
 from actrec.training.run import Run, RunError
@@ -112,6 +122,52 @@ def test_a_child_that_crashes_or_does_not_end_is_half_a_sentence():
         in_child("actrec.training.format_check:checked", facts(), threads=1, seconds=0.1)
 
 
+def test_where_only_some_convolutions_are_wrong_only_those_compute_in_float32(monkeypatch):
+    def check(run: object, numbers: NumberFormat, reference: object, device: str) -> None:
+        if numbers != FLOAT32 and set(numbers.float32_layers) != wrong:
+            raise WrongError("convolution_backward is wrong", [frozenset([(6, 24, 9, 9), shape])])
+
+    steps = format_check.Steps(format_check.Wanted(**facts()))
+    shape = (64, 24, 5, 5)
+    wrong = {name for name, each in steps.network.named_parameters() if tuple(each.shape) == shape}
+    wrong = {name.removesuffix(".weight") for name in wrong}
+    assert wrong and wrong == steps.layers_of([frozenset([(6, 24, 9, 9), shape])])
+    monkeypatch.setattr(format_check, "check_stage", check)
+    monkeypatch.setattr(format_check, "timed", lambda runs, device: dict.fromkeys(runs, 1.0))
+    answer = format_check.checked(facts())
+    (name,) = answer["milliseconds"]
+    assert set(format_named(name).float32_layers) == wrong and str(format_named(name)) == name
+    assert f"with float32 in {', '.join(sorted(wrong))} it is right" in answer["refused"][str(BFLOAT16)]
+    shape = (1, 2, 3, 4)  # of no layer: there is nothing to leave in float32
+    assert format_check.checked(facts())["milliseconds"] == {}
+
+
+def test_a_layer_that_is_to_compute_in_float32_does_and_is_written_down(tmp_path):
+    network = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.Conv3d(4, 4, 1))
+    mixed = replace(BFLOAT16, float32_layers=("0",))
+    value = torch.randn(2, 3, 4, 5, 5)
+    exact = network[0](value)
+    for _ in range(2):  # again, as after a change of formats
+        numbers.arrange_weights(network, mixed)
+    with torch.autocast("cpu", torch.bfloat16):
+        first = copy.deepcopy(network)[0](value)
+        assert first.dtype == torch.float32 and torch.allclose(first, exact, atol=1e-5)
+        assert network(value).dtype == torch.bfloat16
+    assert list(network.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    (tmp_path / "number_format.json").write_text(json.dumps(vars(mixed)))
+    assert numbers.recorded_format(Run(tmp_path)) == mixed
+
+
+def test_a_format_that_fails_in_use_is_not_taken_again(films, tmp_path, monkeypatch, empty_cache):
+    answers(monkeypatch)
+    with monkeypatch.context() as patched:
+        spoil(patched)
+        train_here(tmp_path / "one", wanted(films))
+    assert any("a training met a loss or a gradient that is not finite" in sentence for sentence in refusals())
+    run = train_here(tmp_path / "two", wanted(films))
+    assert events(run, "started")[0]["dtype"] == "float32"
+
+
 # --- what is found is remembered -------------------------------------------------------------------
 
 
@@ -155,8 +211,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, *refused: str) -> list[dict]:
         taken = {name: 1.0 if "bfloat16" in name else 2.0 for name in right}
         return {"milliseconds": taken, "refused": {name: "mm is wrong" for name in refused if name in told["formats"]}}
 
-    monkeypatch.setattr(number_format, "in_child", answer)
-    monkeypatch.setattr(number_format, "candidates", lambda: CANDIDATES)
+    monkeypatch.setattr(numbers, "in_child", answer)
+    monkeypatch.setattr(numbers, "candidates", lambda: CANDIDATES)
     return asked
 
 
@@ -177,7 +233,7 @@ def test_a_check_that_crashes_leaves_float32_and_is_made_again(films, tmp_path, 
         raise ChildError("its check ended with status -11")
 
     answers(monkeypatch)
-    monkeypatch.setattr(number_format, "in_child", crash)
+    monkeypatch.setattr(numbers, "in_child", crash)
     run = train_here(tmp_path / "run", small(films, system=SYSTEM, numbers="auto", epochs=1))
     assert events(run, "started")[0]["dtype"] == "float32"
     assert any("status -11" in event["sentence"] for event in events(run, "note")) and refusals() == []
@@ -231,6 +287,9 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def spoilt(films, tmp_path, monkeypatch) -> Run:
     """A training that met garbage on its way and was never cut off."""
     answers(monkeypatch)
+    monkeypatch.setattr(
+        "actrec.training.loop.refuse", lambda *_: None
+    )  # other trainings of the test take bfloat16, too
     with monkeypatch.context() as patched:
         spoil(patched)
         return train_here(tmp_path / "spoilt", wanted(films))
@@ -246,14 +305,14 @@ def test_a_training_that_meets_garbage_goes_on_in_float32_from_the_step_before(f
     (changed,) = events(spoilt, "number_format")
     assert (changed["epoch"], changed["step"], changed["dtype"]) == (1, 1, "float32")
     assert "bfloat16 gave a loss or a gradient that is not finite" in changed["sentence"]
-    assert number_format.recorded_format(spoilt) == FLOAT32
+    assert numbers.recorded_format(spoilt) == FLOAT32
     record = json.loads((spoilt.folder / "number_format.json").read_text())
     assert record["since"] == {"epoch": 1, "step": 1} and record["before"]["dtype"] == "bfloat16"
     run = Run.create(tmp_path / "by hand", wanted(films))
     with monkeypatch.context() as patched:
         stop_at(patched, 3)
         train(run)
-    assert run.status()["state"] == "stopped" and number_format.recorded_format(run) == BFLOAT16
+    assert run.status()["state"] == "stopped" and numbers.recorded_format(run) == BFLOAT16
     (run.folder / "number_format.json").write_text(json.dumps(vars(FLOAT32)))
     train(run)
     assert same(run.checkpoint, spoilt.checkpoint) and same(run.best, spoilt.best)
@@ -283,7 +342,7 @@ def crash() -> None:
     raise KeyboardInterrupt
 
 
-def test_scores_that_are_not_finite_are_computed_again_in_float32(films, tmp_path, monkeypatch):
+def test_scores_that_are_not_finite_are_computed_again_in_float32(films, tmp_path, monkeypatch, empty_cache):
     from actrec.training.updates import Learner
 
     answers(monkeypatch)

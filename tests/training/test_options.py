@@ -74,8 +74,8 @@ def test_a_class_that_is_left_out_is_not_on_the_card_and_stays_out_when_a_run_go
 def test_fstcn_learns_pictures_then_last_layers_then_pairs_and_resumes_between_them(films, tmp_path):
     told = ["--system", "fstcn", "--option", "stages=auxiliary", "--option", "fusion=average"]
     run = trained(films, tmp_path / "run", *told, "--epochs", "4")
-    assert [each["stage"] for each in events(run, "epoch")] == ["pictures", "last layers", "pairs", "pairs"]
-    assert [each["best"] for each in events(run, "epoch")][:2] == [False, False]
+    assert [event["stage"] for event in events(run, "epoch")] == ["pictures", "last layers", "pairs", "pairs"]
+    assert [event["best"] for event in events(run, "epoch")][:2] == [False, False]
     card = json.loads((run.weights / "card.json").read_text())
     assert card["options"] == {"stages": "auxiliary", "fusion": "average"}
     assert "--option fusion=average --option stages=auxiliary" in card["command"]
@@ -117,7 +117,7 @@ def test_a_bridge_of_other_widths_is_trained_over_resumed_past_and_gone_in_the_e
         240,
     )  # Mixed_3c and Mixed_5c at 0.22
     assert main(["train", "--resume", str(run.folder)]) == 0
-    assert [each["stage"] for each in events(run, "epoch")] == ["streams", "student", "complete"]
+    assert [event["stage"] for event in events(run, "epoch")] == ["streams", "student", "complete"]
     loaded = Recognizer.load(run.weights, "cpu")
     assert loaded.system.option("teacher") == "rgb" and loaded.card.options["bridge"] == "c"
     assert not [name for name in load_file(run.weights / "model.safetensors") if "bridge" in name]

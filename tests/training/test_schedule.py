@@ -20,7 +20,7 @@ def test_in_the_papers_fine_tuning_the_last_layer_learns_ten_times_as_fast():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
     optimiser = make_optimiser(network, replace(schedule, weight_decay=0.0, momentum=0.0))
-    before = [each.clone() for each in network.parameters()]
+    before = [parameter.clone() for parameter in network.parameters()]
     network(torch.ones(4, 3)).sum().backward()
     for group in optimiser.param_groups:
         group["lr"] = 0.01 * group["times"]

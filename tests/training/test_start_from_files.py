@@ -69,7 +69,7 @@ def test_the_command_starts_from_a_file_and_says_so(films, files, tmp_path):
     words += ["--rate", 1e-12]
     assert main(["train", *map(str, words)]) == 0
     run = Run(tmp_path / "run")
-    assert any("narrow.pth" in each.get("sentence", "") for each in run.events())
+    assert any("narrow.pth" in event.get("sentence", "") for event in run.events())
     assert run.settings().preset == "fine-tune"
     from safetensors.torch import load_file
 

@@ -25,7 +25,7 @@ def test_curves_count_in_epochs():
 
 
 def test_long_curves_keep_their_newest_point():
-    curve = run_log.thinned({"x": [(each, each) for each in range(1001)]})["x"]
+    curve = run_log.thinned({"x": [(index, index) for index in range(1001)]})["x"]
     assert len(curve) <= run_log.POINTS and curve[-1] == (1000, 1000)
 
 
@@ -52,4 +52,4 @@ def test_weights_are_taken_over_once_and_only_when_finished(tmp_path):
     assert (tmp_path / "weights/mine/card.json").is_file()
     with pytest.raises(RunError, match="already"):
         run_log.adopt(run, tmp_path / "weights")
-    assert [each.name for each in (tmp_path / "weights").iterdir()] == ["mine"]
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["mine"]

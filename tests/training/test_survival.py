@@ -41,7 +41,7 @@ def test_out_of_memory_halves_the_pieces_and_gives_the_same_gradients(films, tmp
             learner = a_learner(6)
             views, targets = some_views(learner.system, 6)
             learner.gradients(views, targets, 6, seed=3)
-            gradients[name] = [each.grad.clone() for each in learner.network.parameters()]
+            gradients[name] = [parameter.grad.clone() for parameter in learner.network.parameters()]
             assert learner.pieces.most == (6 if name == "roomy" else 1)
     assert refused == [1, 2]  # six at once, then three, then one
     for roomy, tight_one in zip(gradients["roomy"], gradients["tight"], strict=True):
@@ -234,9 +234,9 @@ def test_tensorboard_files_hold_the_epochs_figures(films, tmp_path):
     run = train_here(tmp_path / "run", small(films, epochs=2))
     board = EventAccumulator(str(run.folder / "tensorboard"))
     board.Reload()
-    told = [round(each.value, 4) for each in board.Scalars("validation/accuracy")]
+    told = [round(Scalar.value, 4) for Scalar in board.Scalars("validation/accuracy")]
     assert told == [event["accuracy"] for event in events(run, "epoch")]
-    assert [each.step for each in board.Scalars("training/loss")] == [2, 4]
+    assert [Scalar.step for Scalar in board.Scalars("training/loss")] == [2, 4]
 
 
 def test_every_loss_trains_and_ships_weights_that_load(films, tmp_path):

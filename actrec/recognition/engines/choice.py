@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from actrec.core.devices import processor
-from actrec.core.dirty_memory import ChildError, in_child
+from actrec.core.dirty_memory import ChildError, ChildTooSlow, in_child
 from actrec.core.files import alone, cache_folder
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, code_version, known_finding, remember_finding
 from actrec.recognition.engines import openvino_engine, stored
@@ -65,6 +65,8 @@ class Choice:
         while finding is None and names:
             try:
                 finding = self._ask(names)
+            except ChildTooSlow:  # nothing is known: it is tried again after the next start
+                return Finding(REFERENCE)
             except ChildError as error:  # once more without what may have ended it
                 doubtful = [name for name in names if name.startswith("OpenVINO")] or names
                 refused |= {name: str(error) for name in doubtful if name != REFERENCE}

@@ -53,8 +53,8 @@ def read(place: Path) -> dict[int, bytes]:
 
 def _remove_oldest(folder: Path, kept: Path) -> None:
     """Remove whole folders until the rest is small enough."""
-    folders = sorted((each for each in folder.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
-    bytes_of = {each: sum(file.stat().st_size for file in each.iterdir()) for each in folders}
+    folders = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda each: each.stat().st_mtime)
+    bytes_of = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
     for oldest in folders:
         if sum(bytes_of.values()) <= ALL:
             return

@@ -83,7 +83,7 @@ def clips_in(folders: Sequence[Path]) -> list[File]:
         if not folder.is_dir():
             raise FramesError(f"There is no folder {folder}: name folders with clips of people.")
         clips: dict[str, Path] = {}
-        for path in sorted(each for each in folder.rglob("*") if each.suffix.lower() in VIDEO):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO):
             clips.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
         fresh = [(path, digest) for digest, path in clips.items() if digest not in known]
         known |= clips.keys()

@@ -92,7 +92,7 @@ def batch_of(frames: Sequence[Frame], chosen: np.ndarray, plan: Plan, epoch: int
 
 def optimiser_of(network: nn.Module, plan: Plan) -> torch.optim.AdamW:
     """AdamW; biases and norms are not decayed."""
-    learned = [each for each in network.parameters() if each.requires_grad]
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
         {"params": [each for each in learned if each.dim() > 1], "weight_decay": plan.decay},
         {"params": [each for each in learned if each.dim() <= 1], "weight_decay": 0.0},
@@ -193,7 +193,7 @@ class Learning:
         nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
         self.optimiser.step()
         average(self.kept, self.network, done + 1)
-        return np.array([float(each) for each in parts.values()])
+        return np.array([float(part) for part in parts.values()])
 
     def run_epoch(self, say: Say) -> None:
         """Every frame at most once as the first of its picture; then the state is written."""

@@ -48,8 +48,8 @@ def header(answer: dict) -> Header:
     for name, wanted in Header.__annotations__.items():
         value = said[name]
         fits = any(
-            isinstance(value, kinds[each]) and isinstance(value, bool) == (each == "bool")
-            for each in wanted.split(" | ")
+            isinstance(value, kinds[part]) and isinstance(value, bool) == (part == "bool")
+            for part in wanted.split(" | ")
         )
         _require(fits and (not isinstance(value, int | float) or abs(value) < 1 << 53))  # NaN is below nothing
     return Header(**{name: _text(value) if isinstance(value, str) else value for name, value in said.items()})
