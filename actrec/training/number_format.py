@@ -51,10 +51,12 @@ def planned(run: Run, topic: str, facts: Mapping[str, object], hear: Hear) -> Nu
         best = fastest(_formats(facts), topic, facts, hear)
     else:
         best = next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
-        if best.dtype != "float32" and (instead := allowed(best, topic, facts, hear)) != best:
+        if best.dtype != "float32":
+            best = allowed(best, topic, facts, hear)  # perhaps with some layers in float32
+        if best.dtype != asked:
             raise RunError(
-                f"{best.dtype} computes {topic} wrongly on this machine. Leave --numbers out: then {instead.dtype} is "
-                "used. `python -m actrec doctor` says what was found."
+                f"{asked} computes {topic} wrongly on this machine. Leave --numbers out: then {best.dtype} is used. "
+                "`python -m actrec doctor` says what was found."
             )
     write_json(run.folder / NUMBER_FORMAT, vars(best))
     return best
