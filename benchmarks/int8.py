@@ -18,7 +18,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,9 +33,6 @@ from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import WEIGHTS
 from benchmarks.answers import by_centres
 from benchmarks.everyday import SIDE, everyday
-
-if TYPE_CHECKING:
-    import openvino
 
 RESULTS = Path(__file__).parent / "results" / "int8.json"
 FALLS, FASTER = 0.5, 1.3  # points of accuracy at most; times as fast at least
@@ -69,8 +65,8 @@ def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list
     return made[0][:calibrate], made[1], [actions[target] for target in source.validation.targets]
 
 
-def quantised(system: System, model: openvino.Model, views: Sequence[Views]) -> openvino.Model:
-    """The model in int8, its ranges taken from views."""
+def quantised(system: System, model: object, views: Sequence[Views]) -> object:
+    """OpenVINO's model in int8, its ranges taken from views."""
     import nncf
 
     one = model.clone()
