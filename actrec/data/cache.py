@@ -105,7 +105,7 @@ def read_entry(path: Path, *, verify: bool = True) -> Entry:
             if last > len(body):
                 raise Damaged("the file is cut short")
             if verify:
-                check = zlib.crc32(body[first:last], check)
+                check = zlib.crc32(body[first:last].data, check)
             arrays[name] = body[first:last].view(KINDS[entry["dtype"]]).reshape(entry["shape"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(str(error)) from None
@@ -141,8 +141,8 @@ def drop_oldest(files: Sequence[tuple[int, int, str]], size: int) -> int:
     return dropped
 
 
-def _bytes(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1).view(np.uint8)
+def _bytes(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 @dataclass
@@ -262,11 +262,8 @@ class ClipCache:
         self._contents[stamp] = content
         return content
 
-    def __getstate__(self) -> dict:
-        return {"folder": self.folder, "limit": self.limit, "reader": self.reader}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+    def __reduce__(self) -> tuple[type[ClipCache], tuple[Path, int, Reader]]:
+        return ClipCache, (self.folder, self.limit, self.reader)
 
 
 class FlowCache:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data import duplicates, protocols
-from actrec.data.cache import ClipCache, FlowCache, default_folder, default_limit
+from actrec.data.cache import ClipCache, FlowCache, content_hash, default_folder, default_limit
 from actrec.data.check import ready_to_train
 from actrec.data.datasets import DataSet, by_camera
 from actrec.data.open import open_set
@@ -46,7 +46,8 @@ def prepare(
     ready_to_train(dataset)
     limit = default_limit() if limit is None else limit
     packed = dataset.reader is not None
-    read = dataset if packed else replace(dataset, reader=ClipCache(cache or default_folder(), limit))
+    reader = dataset.reader or ClipCache(cache or default_folder(), limit)
+    read = replace(dataset, reader=reader)
     signatures: list[np.ndarray] = []
     hashes: list[str] = []
     broken: dict[int, str] = {}
@@ -56,7 +57,7 @@ def prepare(
             clip = read.read(index, settings)
             if len(clip) < 2:
                 raise VideoError("one-frame", "It has a single frame; an action needs two or more.")
-            content = read.reader.content(sample.path)
+            content = getattr(reader, "content", content_hash)(sample.path)
         except (VideoError, DataError, OSError, ValueError) as error:
             broken[index] = reason(error)
             on_progress(f"Left out: {sample.name}: {broken[index]}")

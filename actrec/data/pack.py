@@ -128,7 +128,7 @@ def _packed(
                 "notes": list(clip.notes),
             }
         )
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "times": np.array(times, dtype=np.float64),
         "ends": np.array(ends, dtype=np.int64),
         "jpeg": np.frombuffer(jpeg.getvalue(), np.uint8),

@@ -161,4 +161,5 @@ def _cheapest_group(dataset: DataSet, units: Iterable[list[int]]) -> set[int]:
         own = np.bincount(targets[unit], minlength=len(counts))
         return int(((own > 0) & (own == counts)).sum()), len(unit)
 
-    return set(min(units, key=cost))
+    cheapest: list[int] = min(units, key=cost)
+    return set(cheapest)

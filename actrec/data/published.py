@@ -131,7 +131,8 @@ def _listed(
     number = {label: index for index, label in enumerate(labels)}
     class_root = _class_root(root, labels, name)
     clips = {label: stems(class_root / label) for label in labels}
-    samples, broken = [], []
+    samples: list[Sample] = []
+    broken: list[Broken] = []
     for listed in sorted(parts, key=natural):
         label, _, file = listed.partition("/")
         path = clips.get(label, {}).get(Path(file).stem)
@@ -148,7 +149,7 @@ def hmdb51_lists(folder: Path) -> tuple[list[str], Parts]:
     parts: Parts = {}
     labels = set()
     for path in sorted(folder.glob("*_test_split[123].txt")):
-        label, number = re.fullmatch(r"(.+)_test_split([123])", path.stem).groups()
+        label, number = path.stem.rsplit("_test_split", 1)
         labels.add(label)
         for line in lines(path):
             clip, _, code = line.rpartition(" ")
@@ -180,7 +181,7 @@ def kinetics(root: Path) -> DataSet:
     for path in find(root, "*.csv"):
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows += [(path, row) for row in csv.DictReader(file) if row.get("youtube_id")]
-    clips = {}
+    clips: dict[str, Path] = {}
     for folder in [root, *folders(root)]:
         clips |= stems(folder)
         for inner in folders(folder):
@@ -190,20 +191,22 @@ def kinetics(root: Path) -> DataSet:
                     clips |= stems(deep)
     labels = sorted({row["label"] for _, row in rows if row.get("label")})
     number = {label: index for index, label in enumerate(labels)}
-    samples, broken, unnamed = [], [], 0
+    samples: list[Sample] = []
+    broken: list[Broken] = []
+    unnamed = 0
     for listed, row in rows:
         if not row.get("label"):
             unnamed += 1
             continue
         start, stop = (int(float(row[key] or 0)) for key in ("time_start", "time_end"))
         stem = f"{row['youtube_id']}_{start:06d}_{stop:06d}"
-        path = clips.get(stem) or clips.get(row["youtube_id"])
+        clip = clips.get(stem) or clips.get(row["youtube_id"])
         part = _part_of(row.get("split") or listed.stem)
-        if path is None:
+        if clip is None:
             broken.append(Broken(f"{row['label']}/{stem}.mp4", f"in {listed.name}, but not in the folder"))
         else:
             parts = {"official": {"val": "validation"}.get(part, part)} if part else {}
-            samples.append(Sample(path, number[row["label"]], row["youtube_id"], parts))
+            samples.append(Sample(clip, number[row["label"]], row["youtube_id"], parts))
     notes = (f"{unnamed} clips have no published label and were left out.",) if unnamed else ()
     return finish("Kinetics", labels, samples, broken, root, notes=notes)
 
@@ -259,7 +262,8 @@ def _something(name: str, root: Path, labels: list[str], listed: list[tuple[str,
         for path in listing(folder):
             if path.stem in names and (path.suffix.lower() in VIDEO or not path.suffix):
                 clips[path.stem] = path
-    samples, broken = [], []
+    samples: list[Sample] = []
+    broken: list[Broken] = []
     for clip, label, part in listed:
         if label not in number:
             broken.append(Broken(clip, f"its label '{label}' is not in the list of labels"))
@@ -288,7 +292,8 @@ def kth(root: Path) -> DataSet:
     sequence_files = find(root, "00sequences*.txt")
     stretches = kth_sequences(sequence_files[0]) if sequence_files else {}
     clips = stems(root) | {stem: path for folder in folders(root) for stem, path in stems(folder).items()}
-    samples, broken = [], []
+    samples: list[Sample] = []
+    broken: list[Broken] = []
     for stem in sorted(clips, key=natural):
         match = re.match(r"(person(\d+)_([a-z]+)_d\d)", stem)
         if not match or match[3] not in KTH_ACTIONS:

@@ -60,7 +60,7 @@ class DecoderOptions(TypedDict):
 
 
 class Reader(Protocol):
-    """Where the frames of samples come from."""
+    """A source of samples' frames: files, a guarded decoder, a cache or a pack."""
 
     def read(self, sample: Sample, settings: ClipSettings) -> Clip: ...
 
