@@ -80,7 +80,7 @@ def _source(data: str, settings: Settings, system: System, told: Callable[[str],
     if which:
         return drawn_source(which, settings.clips_per_class, settings.seed, told)
     return clips_source(
-        data, seed=settings.seed, told=told, protocol=settings.fold or None, settings=stored(system),
+        data, seed=settings.seed, on_progress=told, protocol=settings.fold or None, settings=stored(system),
         device=device, **needs(system),
     )  # fmt: skip
 
