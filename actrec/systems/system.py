@@ -134,7 +134,7 @@ class System:
     paper: str
     size: str
     inputs: Mapping[str, Input]
-    network: Callable[[int], nn.Module]
+    network: Callable[..., nn.Module]  # the number of classes, and options that only training has
     seconds: float
     training_view: Callable[[Clip, np.random.Generator], Views]
     protocols: Mapping[str, Protocol]
