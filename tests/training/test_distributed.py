@@ -196,7 +196,7 @@ def evaluated_in_two(run: Run, films: Path, tmp_path: Path) -> None:
 
     card, recognizer = read_card(run.weights), evaluate.load(run.weights, "cpu")
     trial, _ = evaluate.open_trial(str(films), card, stored(recognizer.system), clips_per_class=0, seed=0)
-    one = evaluate.judged(recognizer, card, trial, None, "one", World(), print)
+    one = evaluate.evaluate_trial(recognizer, card, trial, None, "one", World(), print)
     assert two["clips"] == one["clips"] == 15 and two["about"]["processes"] == 2
     assert two["confusion"] == one["confusion"]
     assert np.isclose(two["calibration_error"], one["calibration_error"], atol=1e-4)
