@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, dict, list[str]]:
-    """The result of every pair of weights and fold, as one; what was measured; the classes that are unknown to the weights."""
+    """The result of every pair of weights and fold, as one; what was measured; the classes unknown to the weights."""
     from actrec.evaluation.result import over_splits
 
     if args.trajectories and not args.svm:
