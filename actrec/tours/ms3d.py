@@ -174,7 +174,8 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
         pile = network.pile_up(blocks)
     t = place(moment, value.shape[2])
     first, second = int(channel) % shared.shape[1], int(channel) % own.shape[1]
-    sizes = {name: "×".join(map(str, cast(nn.Sequential, network.pathways[name])[0].kernel_size)) for name in PATHWAYS}
+    convs = {name: cast(nn.Conv3d, cast(nn.Sequential, network.pathways[name])[0]) for name in PATHWAYS}
+    sizes = {name: "×".join(map(str, conv.kernel_size)) for name, conv in convs.items()}
     canvas = Canvas(760, 70, "the pile of the three pathways")
     at, unit = 10.0, 740 / pile.shape[2]
     for name, block in zip(PATHWAYS, blocks, strict=True):
