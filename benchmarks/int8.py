@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.core.devices import processor
-from actrec.data.drawn import SETS, judging_source
+from actrec.data.drawn import SETS, claims_source
 from actrec.metrics.accuracy import softmax
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
 from actrec.recognition.recognizer import find_weights
@@ -54,7 +54,7 @@ def drawn_set(card: Card) -> str:
 def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list[Views], list[Views], list[str]]:
     """Views to calibrate with, views to judge by, and what the latter show."""
     actions = SETS[which]
-    source = judging_source(
+    source = claims_source(
         which, -(-calibrate // len(actions)), -(-judged // len(actions)), SEED, "any", lambda said: None
     )
     one = named(system).protocols["one"].views

@@ -20,7 +20,7 @@ from actrec.evaluation.evaluate import open_trial
 from actrec.synthetic import ACTIONS, render
 from actrec.synthetic.skeleton import Body, pose
 from actrec.systems import named
-from actrec.training.load_data import look_first, open_material, parts
+from actrec.training.load_data import check_settings, load_source, parts
 from actrec.training.run import RunError
 from actrec.training.settings import Settings
 from actrec.weights.cards import Card
@@ -76,7 +76,7 @@ def test_a_disk_that_is_too_small_is_a_sentence_before_anything_is_drawn_or_thro
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, (3 - len(names(kept))) << 20))
     make_room(kept, 2 << 20)  # two sets go, although they are within the limit
     assert names(kept) == ["new.npy"]
-    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has room for 0\.0 GB. Ask for fewer"):
+    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has 0\.0 GB left. Use fewer"):
         gallery_clips(("wave",), 1000, lambda sentence: None)
     assert names(kept) == ["new.npy"]
 
@@ -88,7 +88,7 @@ def test_a_disk_that_others_fill_meanwhile_is_the_same_sentence(kept, monkeypatc
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(BadValue, match="has room for"):
+    with pytest.raises(BadValue, match="GB left"):
         gallery_clips(("wave",), 1, lambda sentence: None)
     assert names(kept) == ["new.npy", "older.npy", "oldest.npy"]
 
@@ -144,7 +144,7 @@ def test_other_recordings_under_the_same_name_are_other_clips(recordings):
 def test_a_recorded_kick_is_one_persons_and_a_set_of_that_name_is_still_a_set(recordings, monkeypatch):
     both = f"synthetic:all+recorded:{recordings}"
     assert parts(both) == ["synthetic:all", f"recorded:{recordings}"]
-    made = open_material(Settings("asym3d", both, "x", clips_per_class=2), named("asym3d"), lambda sentence: None)
+    made = load_source(Settings("asym3d", both, "x", clips_per_class=2), named("asym3d"), lambda sentence: None)
     count = {label: int((made.train.targets == n).sum()) for n, label in enumerate(made.labels)}
     assert made.labels == list(drawn.SETS["all"])
     assert (count["kick"], count["walk"], count["kick a person"], count["clap"]) == (4, 4, 2, 2)
@@ -157,15 +157,15 @@ def test_recordings_with_nobody_to_judge_are_learned_beside_others_only(recordin
     (recordings / "walk.npz").unlink()
     alone = Settings("asym3d", f"recorded:{recordings}", "x", clips_per_class=2)
     with pytest.raises(RunError, match="No clip is left to validate on"):
-        open_material(alone, named("asym3d"), lambda sentence: None)
+        load_source(alone, named("asym3d"), lambda sentence: None)
     with pytest.raises(RunError, match="have no folds: leave --fold out"):
-        look_first(replace(alone, fold="set 1"))
+        check_settings(replace(alone, fold="set 1"))
     card = Card("x", "asym3d", ["kick", "run"], "nothing", "none", 0, "none", "nobody")
     with pytest.raises(DataError, match="four recordings of an action are needed"):
         open_trial(alone.data, card, ClipSettings(), clips_per_class=2, seed=0)
     assert drawn.recorded(recordings) == [
         "Recorded movements, which drawn figures repeat: 1 of kick, 2 of run.",
-        "With fewer than four recordings, these are learned and not judged: kick, run.",
+        "With fewer than four recordings, these are trained and not validated: kick, run.",
     ]
 
 
@@ -185,7 +185,7 @@ def test_what_is_no_recording_is_a_sentence_that_names_it(recordings):
             actions_of(recordings)
     for name in ("dash", "walk", "kick"):
         (recordings / f"{name}.npz").unlink()
-    with pytest.raises(BadValue, match="no recording of an action that the figures know"):
+    with pytest.raises(BadValue, match="no recording of an action that the figures can show"):
         actions_of(recordings)
     with pytest.raises(DataError, match="does not exist"):
         actions_of(recordings / "nowhere")
