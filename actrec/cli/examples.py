@@ -39,14 +39,14 @@ def _gallery() -> int:
     from actrec import synthetic
     from actrec.data.drawn import FPS as GALLERY_FPS
     from actrec.data.drawn import gallery_clips
-    from actrec.explain.gallery import CLIPS, FILMS, LENGTH, film_of
+    from actrec.explain.gallery import CLIPS, LENGTH, VIDEOS, video_of
     from actrec.video.write import write_mp4
 
-    FILMS.mkdir(parents=True, exist_ok=True)
+    VIDEOS.mkdir(parents=True, exist_ok=True)
     split = gallery_clips(synthetic.SIX, CLIPS // len(synthetic.SIX), print)
     for target, action in enumerate(synthetic.SIX):
         places = np.flatnonzero(split.targets == target)
         frames = np.concatenate([split.clip(int(place)).frames[:LENGTH] for place in places])
-        path = write_mp4(film_of(action), frames, GALLERY_FPS, crf=18)
+        path = write_mp4(video_of(action), frames, GALLERY_FPS, crf=18)
         print(f"{path.name}: {len(places)} clips, {path.stat().st_size // 1024} KiB")
     return 0

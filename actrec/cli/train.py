@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _job(args: argparse.Namespace) -> Run:
     """The run folder to go on with: the one to resume, or a new one after a look at what it is to learn from."""
-    from actrec.training.load_data import look_first
+    from actrec.training.load_data import check_settings
 
     if args.resume:
         if args.keep:
@@ -74,7 +74,7 @@ def _job(args: argparse.Namespace) -> Run:
     started_again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
     if started_again and (folder / "settings.json").exists():
         return Run(folder)
-    for sentence in look_first(settings):
+    for sentence in check_settings(settings):
         print(sentence, file=sys.stderr)
     return Run.create(folder, settings)
 
