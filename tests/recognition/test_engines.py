@@ -373,3 +373,10 @@ def test_a_batch_is_cut_into_sizes_that_are_compiled_and_only_those_that_pay_are
     whole = engine.answer(views)[0]
     np.testing.assert_allclose(whole, np.concatenate([engine.answer([view])[0] for view in views]), atol=1e-4)
     assert 1 in check.worthwhile(engine, views[0]) <= {1, 3}
+
+
+@pytest.mark.parametrize(("weights", "rounded"), [("ms3d-synthetic", False), ("asym3d-synthetic", True)])
+def test_where_class_centres_decide_no_engine_rounds_to_bfloat16(weights, rounded, monkeypatch):
+    monkeypatch.setattr(choice, "engine_names", lambda: ["OpenVINO float32", "OpenVINO bfloat16", "PyTorch bfloat16"])
+    names = Recognizer.load(ROOT / "weights" / weights, "cpu")._choice.names
+    assert any("bfloat16" in name for name in names) == rounded
