@@ -84,7 +84,7 @@ def compared(
             views_to_score += [
                 _mixed(without, instead, cells, order < round(fraction * count)) for fraction in fractions
             ]
-    scores = recognizer.shares(*recognizer.run(views_to_score))[:, place]
+    scores = recognizer.probabilities(*recognizer.run(views_to_score))[:, place]
     curves = scores.reshape(-1, 2, len(fractions))
     random = curves[len(orders) :].mean(0)
     return {name: Curves(fractions, *curves[row], *random) for row, name in enumerate(methods)}
@@ -115,7 +115,7 @@ class Proof:
 def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, label: str) -> Proof:
     """Every method's curves on the window in which the class scores highest."""
     recognizer = saliency.recognizer
-    scores = recognizer.shares(*recognizer.run(windows.views))[:, recognizer.index(label)]
+    scores = recognizer.probabilities(*recognizer.run(windows.views))[:, recognizer.index(label)]
     window = int(scores.argmax())
     view = windows.views[window]
     maps = maps_of(saliency, view, label)

@@ -16,7 +16,7 @@ from torch import nn
 
 from actrec.core.dirty_memory import patterns
 from actrec.core.number_formats import FLOAT32
-from actrec.recognition.calibrated import shares, unit
+from actrec.recognition.calibrated import probabilities, unit
 from actrec.recognition.engines import stored
 from actrec.recognition.engines.engine import Answer, Engine, Shares
 from actrec.recognition.engines.opening import open_engine
@@ -42,7 +42,7 @@ def found(facts: Mapping) -> dict:
     network = system.network(len(card.labels)).eval()
     network.load_state_dict(load_file(facts["weights"]))
     views = checking_views(system)
-    engines, refused = checked(system, network, facts["names"], views, partial(shares, system, card))
+    engines, refused = checked(system, network, facts["names"], views, partial(probabilities, system, card))
     taken = timed(engines, views[:1])
     best = chosen(taken)
     if isinstance(engines.get(best), OpenVINOEngine):
