@@ -31,7 +31,7 @@ CANDIDATES = tuple(ROOT / "weights" / f"{SYSTEM}-{kind}" for kind in ("synthetic
 def held_back(folder: Path) -> list[tuple[Clip, str]]:
     """The films of a data set that no training with `--fold all` and seed 0 learns from, with what they show."""
     source = clips_source(
-        str(folder), seed=0, told=print, protocol="all", settings=stored(named(SYSTEM)), device="cpu"
+        str(folder), seed=0, on_progress=print, protocol="all", settings=stored(named(SYSTEM)), device="cpu"
     )  # fmt: skip
     kept = source.validation
     return [(kept.clip(n), source.labels[kept.targets[n]]) for n in range(len(kept))]

@@ -49,7 +49,7 @@ def _check(args: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done} of {count} clips", end="" if done < count else "\n", file=sys.stderr, flush=True)
 
-    _, report = examine(dataset, fold=fold, films=False if args.quick else None, told=on_progress)
+    _, report = examine(dataset, fold=fold, compare_takes=False if args.quick else None, on_progress=on_progress)
     print(json.dumps(report.as_dict(), ensure_ascii=False) if args.json else "\n".join(report.sentences()))
     return 2 if report.problem else 0
 
@@ -62,5 +62,5 @@ def _pack(args: argparse.Namespace) -> int:
 
     dataset = merge([open_set(folder) for folder in args.folders])
     settings = ClipSettings(size=args.size, fit="short_side", frames=args.frames)
-    write_pack(dataset, args.out, settings, limit=int(args.megabytes * 1e6), told=lambda sentence: print(sentence))
+    write_pack(dataset, args.out, settings, limit=int(args.megabytes * 1e6), on_progress=lambda message: print(message))
     return 0

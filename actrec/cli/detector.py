@@ -102,8 +102,8 @@ def train(args: argparse.Namespace, teacher: Teacher, files: list[File]) -> None
     card = Card(
         args.architecture, args.size, licence=LICENCE, intended_for=INTENDED_FOR, command=typed(),
         trained_on=f"{args.drawn} pictures of drawn people and {sum(map(len, by_home.values()))} frames with people "
-        f"of {len(parts['train'])} clips ({', '.join(by_home)}), evened out, labelled by {args.teacher.name}; "
-        f"nothing else, from {begun.command if begun else 'random weights'}",
+        f"of {len(parts['train'])} clips ({', '.join(by_home)}), evened out, labelled by {args.teacher.name}; nothing "
+        f"else, from {begun.command if begun else 'random weights'}",
     )  # fmt: skip
     save_detector(network, args.out, chosen(network, card, check, aloud))
 

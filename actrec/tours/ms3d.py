@@ -167,9 +167,9 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
     """One fixed kernel for all, then a kernel of its own for each pathway; all three end up in one block."""
     network, value = _network(subject), subject.inputs[pathway].cpu()
     with torch.inference_mode():
-        shared = network.shared(network.seen(value))
+        shared = network.shared(network.pathway_input(value))
         own = network.pathways[pathway](shared)
-        clips = [network.seen(subject.inputs[name].cpu()) for name in PATHWAYS]
+        clips = [network.pathway_input(subject.inputs[name].cpu()) for name in PATHWAYS]
         blocks = [network.pathways[name](network.shared(clip)) for name, clip in zip(PATHWAYS, clips, strict=True)]
         pile = network.pile_up(blocks)
     t = place(moment, value.shape[2])
