@@ -1,6 +1,6 @@
 """Where claims are measured: drawn clips that are hard on purpose, drawn clips on a bare wall, real interactions.
 
-A seed says which clips are drawn or which fold is left out; both experiments of a claim see the same ones.
+A seed decides which clips are drawn or which fold is left out; both experiments of a claim see the same ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The recipe of MS3D: three pathways drawn where something happens, codes judged by class centres.
+"""The recipe of MS3D: three pathways drawn where something happens, decisions by class centres.
 
 Man et al., "The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks" (MS3D). Ours, not the
 paper's, in the light size: the frames are drawn from 37 frames over three seconds, letterboxed to 96×96; a test view

@@ -66,7 +66,7 @@ class Workspace(Protocol):
     drawn: bool  # drawn clips, not real ones
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What experiments of a family share: computed by the first that asks."""
+        """A result that experiments of a family have in common: computed by the first that asks."""
 
     def enrolled(self, system: System, build: Callable[[int], nn.Module] | None = None) -> Pupil:
         """A network at its random start."""

@@ -116,7 +116,7 @@ def fingerprint(network: nn.Module) -> str:
 
 
 def gpu_engine(system: System, network: nn.Module, device: torch.device, calibrate: Calibrate) -> Engine:
-    """PyTorch on a GPU: in bfloat16 where the GPU has it and it says there what float32 says."""
+    """PyTorch on a GPU: in bfloat16 where the GPU has it and its answers are those of float32."""
     from actrec.recognition.engines.check import checking_views, difference
 
     exact, small = CANDIDATES[0], CANDIDATES[1]

@@ -131,7 +131,7 @@ def batch_sizes(system: System) -> tuple[int, ...]:
 
 
 class _Answering(nn.Module):
-    """The network to convert: bytes in, so that nothing is left for PyTorch to compute; scores, if any, and embedding."""
+    """The network to convert: bytes in, so that PyTorch has nothing left to compute; scores, if any, and embedding."""
 
     def __init__(self, system: System, network: nn.Module) -> None:
         super().__init__()
