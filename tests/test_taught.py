@@ -187,8 +187,8 @@ def test_a_set_without_measure_is_refused_at_once(taught, tmp_path):
     named = replace(taught, own={str(number): np.ones(2, np.float32) for number in range(2001)})
     uneven = replace(taught, own={"own": np.ones(3, np.float32)})
     half = replace(taught, weights="\\ud800")
-    for each in (wide, many, much, named, uneven, half):
-        path = write(each, tmp_path / "x.taught")
+    for taught in (wide, many, much, named, uneven, half):
+        path = write(taught, tmp_path / "x.taught")
         path.write_bytes(path.read_bytes().replace(b"\\\\ud800", b"\\ud800 "))
         with pytest.raises(RepositoryError, match="not a set of taught actions"):
             read(path)

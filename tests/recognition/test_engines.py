@@ -85,7 +85,7 @@ def test_every_network_that_ships_answers_in_openvino_as_in_plain_pytorch(name, 
         if engine_name.startswith("OpenVINO")
     ):
         answer = engine.answer(views)
-        assert all(each.dtype == np.float32 and len(each) == len(views) for each in answer)
+        assert all(part.dtype == np.float32 and len(part) == len(views) for part in answer)
         got, exact = shares(*answer), engine.dtype == "float32"
         assert np.abs(got - wanted).max() <= (1e-3 if exact else 0.02) and (got.argmax(1) == wanted.argmax(1)).all()
         np.testing.assert_allclose(answer[1], embedding.numpy(), atol=1e-3 if exact else 0.1 * np.abs(answer[1]).max())
@@ -125,7 +125,7 @@ def test_who_asks_at_the_same_moment_waits_for_one_answer(empty_cache, monkeypat
     asking = [Recognizer.load(ROOT / "weights" / NAME, "cpu") for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(Recognizer.settle, asking))
-    assert len(calls) == 1 and {each.engine.name for each in asking} == {"PyTorch float32 channels-last"}
+    assert len(calls) == 1 and {recognizer.engine.name for recognizer in asking} == {"PyTorch float32 channels-last"}
 
 
 def test_a_check_that_was_given_up_is_tried_again_and_refuses_nothing(empty_cache, monkeypatch):
