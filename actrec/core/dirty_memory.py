@@ -17,7 +17,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from actrec.core.errors import Refusal
@@ -50,7 +50,7 @@ def in_child(function: str, facts: Mapping[str, object], *, threads: int, second
         raise ChildTooSlow(f"its check did not end within {seconds:.0f} s") from None
     answers = [line for line in ended.stdout.splitlines() if line.startswith(MARK)]
     if ended.returncode or not answers:
-        last = (ended.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
         raise ChildError(f"its check ended with status {ended.returncode} ({last[:200]})")
     return json.loads(answers[-1][len(MARK) :])
 
@@ -68,7 +68,7 @@ def patterns(device: str = "cpu") -> Iterator[str]:
         perturb(M_PERTURB, 0)
 
 
-def _mallopt() -> ctypes._CFuncPtr | None:
+def _mallopt() -> Callable[[int, int], int] | None:
     """The function that tells glibc to dirty memory; other C libraries have none."""
     return getattr(ctypes.CDLL(None), "mallopt", None) if platform.libc_ver()[0] == "glibc" else None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows: two processes that remember at the same moment may lose one entry
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # the name of a module, or None
 
 
 @contextlib.contextmanager

@@ -113,7 +113,7 @@ def salience(look: Look) -> Clue:
 
 
 def flow(look: Look) -> Clue:
-    look.flow = flow_of(look.clip.frames, look.method, device=look.device, told=look.told)
+    look.flow = flow_of(look.clip.frames, look.method, device=look.device, on_progress=look.told)
     length = np.hypot(look.flow[..., 0], look.flow[..., 1])
     reach = colour_maps.flow_reach(look.flow)
     legend = colour_maps.wheel_legend(reach)

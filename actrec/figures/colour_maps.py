@@ -99,7 +99,9 @@ def flow_picture(flow: np.ndarray, reach: float | None = None) -> np.ndarray:
     half = WHEEL // 2
     cell = np.multiply(flow, np.float32(half / reach), dtype=np.float32)
     cell += np.float32(half)
-    return cv2.remap(wheel(), cell, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(  # type: ignore[call-overload]  # without a second map, which OpenCV's types do not know
+        wheel(), cell, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def wheel_legend(reach: float, size: int = 96) -> np.ndarray:

@@ -109,9 +109,9 @@ class Canvas:
             self.dot(x, y, 1.2, fill=stroke)
             return
         along = np.array([to_x - x, to_y - y]) / length
-        head = min(6.0, 0.6 * length)
-        left = np.array([to_x, to_y]) - head * along + head * 0.5 * np.array([-along[1], along[0]])
-        right = np.array([to_x, to_y]) - head * along - head * 0.5 * np.array([-along[1], along[0]])
+        size = min(6.0, 0.6 * length)
+        left = np.array([to_x, to_y]) - size * along + size * 0.5 * np.array([-along[1], along[0]])
+        right = np.array([to_x, to_y]) - size * along - size * 0.5 * np.array([-along[1], along[0]])
         head = f"M{left[0]:.1f} {left[1]:.1f}L{to_x:.1f} {to_y:.1f}L{right[0]:.1f} {right[1]:.1f}"
         self.path(f"M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}{head}", stroke=stroke, thick=thick)
 

@@ -14,7 +14,7 @@ ALONE = (
 )
 
 
-def element(name: str, inside: str = "", **attributes: object) -> str:
+def element(name: str, inside: str = "", /, **attributes: object) -> str:
     """One element. Attributes that are None are left out; `class_` is class, and other underscores are dashes."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_written(key, value)}"'

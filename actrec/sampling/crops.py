@@ -96,7 +96,7 @@ def test_crops(height: int, width: int, size: int, count: int) -> list[Crop]:
     return crops + [replace(crop, flip=True) for crop in crops]
 
 
-test_crops.__test__ = False  # a name from the papers, not one of pytest's
+test_crops.__test__ = False  # type: ignore[attr-defined]  # a name from the papers, not one of pytest's
 
 
 def _five(height: int, width: int, size: int) -> list[Crop]:

@@ -61,7 +61,7 @@ def segments(
     _positive(count=count, t=t, frames=frames)
     first = np.arange(t) * count // t
     last = np.maximum(np.append(first[1:], count), first + 1)
-    return np.stack([_within(a, b, frames, rng, adjacent) for a, b in zip(first, last, strict=True)])
+    return np.stack([_within(int(a), int(b), frames, rng, adjacent) for a, b in zip(first, last, strict=True)])
 
 
 def _within(first: int, last: int, frames: int, rng: np.random.Generator | None, adjacent: bool) -> np.ndarray:

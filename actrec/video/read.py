@@ -43,8 +43,8 @@ def read_clip(
     `start` and `stop` are seconds from the first frame; the clip keeps that clock.
     """
     wanted = Wanted(fps, short_side, frames, start, stop)
-    pictures, times, notes = decode(path, wanted, limits, lambda shape: np.empty(shape, np.uint8))
-    return Clip(pictures, times, source=str(path), notes=notes)
+    decoded, times, notes = decode(path, wanted, limits, lambda shape: np.empty(shape, np.uint8))
+    return Clip(decoded, times, source=str(path), notes=notes)
 
 
 def decode(
@@ -142,20 +142,19 @@ class _Keeper:
     def __init__(self, plan: _Plan, short_side: int | None, limits: Limits, allocate: Allocate) -> None:
         self._plan, self._short_side, self._limits, self._allocate = plan, short_side, limits, allocate
         self._converter: Converter | None = None
-        self._found: list[str] = []
+        self._notes: list[str] = []
         self.times: list[float] = []
 
     def keep(self, frame: av.VideoFrame, seconds: list[float]) -> bool:
         """Take a frame at one or more seconds; False once the memory for a clip is full."""
-        if self._converter is None:
-            self._prepare(frame)
+        converter = self._converter or self._prepare(frame)
         for repeat, second in enumerate(seconds):
             place = len(self.times)
             if place >= len(self._frames):
-                self._found.append(f"shortened to {place} frames")
+                self._notes.append(f"shortened to {place} frames")
                 return False
             if repeat == 0:
-                self._converter.write(frame, self._frames[place])
+                converter.write(frame, self._frames[place])
             else:
                 self._frames[place] = self._frames[place - 1]
             self.times.append(second)
@@ -165,15 +164,15 @@ class _Keeper:
         del self.times[count:]
 
     def notes(self) -> list[str]:
-        return self._found
+        return self._notes
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         return self._frames[: len(self.times)], np.array(self.times, dtype=np.float64)
 
-    def _prepare(self, first: av.VideoFrame) -> None:
+    def _prepare(self, first: av.VideoFrame) -> Converter:
         converter = self._converter = Converter(first, self._short_side)
         if converter.quarters:
-            self._found.append(f"rotated by {360 - 90 * converter.quarters}°")
+            self._notes.append(f"rotated by {360 - 90 * converter.quarters}°")
         height, width = converter.size
         needed, allowed = self._plan.expected * height * width * 3, self._limits.bytes
         if needed > allowed:
@@ -181,11 +180,12 @@ class _Keeper:
                 raise refusal("too-many-bytes", size=needed / 1e6, most=allowed / 1e6)
             converter.reduce(max(1, int(min(height, width) * (allowed / needed) ** 0.5)))
             height, width = converter.size
-            self._found.append(f"reduced to {width}×{height} pixels")
+            self._notes.append(f"reduced to {width}×{height} pixels")
         room = min(self._limits.frames, max(1, allowed // (height * width * 3)))
         if self._plan.count is not None or self._plan.fps is not None:
             room = min(room, self._plan.expected + 8)
         self._frames = self._allocate((room, height, width, 3))
+        return converter
 
 
 def _keep_all(source: Source, keeper: _Keeper, plan: _Plan) -> None:
@@ -199,7 +199,8 @@ def _keep_all(source: Source, keeper: _Keeper, plan: _Plan) -> None:
 def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
     """Keep what is shown at evenly spaced seconds. The video's true end is returned where it turned out to be
     too short for the number of frames that was asked for."""
-    first, held, last, seen, done = plan.start, None, 0.0, 0, 0
+    first, last, inside, done = plan.start, 0.0, 0, 0  # `inside` counts frames of the part, `done` those written
+    held: av.VideoFrame | None = None
     gap = plan.gap
     offset = 0.0 if plan.fps else gap / 2
     most = plan.count if plan.count is not None else plan.expected + 8
@@ -210,7 +211,7 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
         while done < most and first + offset + done * gap + _EPS < until:
             seconds.append(first + offset + done * gap)
             done += 1
-        return not seconds or keeper.keep(held, seconds)
+        return not seconds or held is None or keeper.keep(held, seconds)
 
     ended = True
     for second, frame in source:
@@ -219,19 +220,20 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
         if done >= most or (plan.stop is not None and second >= plan.stop - _EPS):
             ended = False
             break
-        seen += second >= plan.start - _EPS
+        inside += second >= plan.start - _EPS
         held, last = frame, second
-        if gap > _SKIP and seen > 1:
+        if gap > _SKIP and inside > 1:
             source.skip_to(first + offset + done * gap)
     if held is None:
         return None
     end = last
     if ended:
-        end += source.step if gap > _SKIP else (last - first) / (seen - 1) if seen > 1 else gap
+        end += source.step if gap > _SKIP else (last - first) / (inside - 1) if inside > 1 else gap
     elif plan.stop is not None:
         end = plan.stop
     if plan.count is None:
-        most = max(1, round((end - first) * plan.fps)) if ended or plan.stop is not None else done
+        rate = plan.fps or 1 / gap
+        most = max(1, round((end - first) * rate)) if ended or plan.stop is not None else done
         show(float("inf"))
         keeper.drop_after(most)
         return None

@@ -69,11 +69,11 @@ class Decoder:
                 sent = {"block": block.number, "size": block.size, "written": block.touched}
                 reply = self._ask({**request, **sent}, block.file)
                 with self._believing():
-                    pictures, times, notes = _clip_of(self._pool, block, reply)
+                    frames_read, times, notes = _clip_of(self._pool, block, reply)
             except BaseException:
                 self._pool.forget(block)  # nobody knows how far it was written
                 raise
-        return Clip(pictures, times, source=str(path), notes=notes)
+        return Clip(frames_read, times, source=str(path), notes=notes)
 
     def probe(self, path: str | Path) -> Header:
         """The same as `actrec.video.read.probe`."""
@@ -120,12 +120,12 @@ class Decoder:
             self._drop()
             raise
         with self._believing():
-            error = answers.failure(reply)
-        if error is None:
+            failure = answers.failure(reply)
+        if failure is None:
             return reply
-        if error.code in ("memory", "crashed"):  # who knows what the child still holds: take a new one
+        if failure.code in ("memory", "crashed"):  # the child may still hold memory: take a new one
             self._drop()
-        raise error
+        raise failure
 
     @contextmanager
     def _believing(self) -> Iterator[None]:

@@ -89,7 +89,7 @@ class Pool:
         weakref.finalize(view, self._unmapped, block if keep else None, unmap).atexit = False
         if not keep:
             self.forget(block)
-        return np.frombuffer(view, np.uint8, used)
+        return np.frombuffer(view, np.uint8, used)  # type: ignore[call-overload]  # a ctypes array is a buffer
 
     def close(self) -> None:
         while self._free:
