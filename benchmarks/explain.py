@@ -29,7 +29,7 @@ from actrec.explain.activations import neuron_film, of_views
 from actrec.explain.embedding import flat
 from actrec.explain.faithfulness import compared, maps_of, rank_correlation
 from actrec.explain.gallery import Gallery, gallery_of
-from actrec.explain.over_time import Windows, film_of, films_of
+from actrec.explain.over_time import Windows, all_clip_maps, clip_maps
 from actrec.explain.saliency import METHODS, ClassSaliency
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import Views
@@ -69,9 +69,9 @@ def speed(systems: Sequence[str], repeats: int) -> dict:
         label = saliency.recognizer.labels[0]
         layer = list(of_views(saliency, windows.views[:1]).peaks)[-1]
         found[system] = {
-            "class saliency of a clip": median_ms(partial(film_of, saliency, windows, label), repeats),
-            "Grad-CAM": median_ms(partial(film_of, saliency, windows, label, "Grad-CAM"), repeats),
-            "slider: another class, all methods": median_ms(partial(films_of, saliency, windows, label), repeats),
+            "class saliency of a clip": median_ms(partial(clip_maps, saliency, windows, label), repeats),
+            "Grad-CAM": median_ms(partial(clip_maps, saliency, windows, label, "Grad-CAM"), repeats),
+            "slider: another class, all methods": median_ms(partial(all_clip_maps, saliency, windows, label), repeats),
             "slider: another neuron": median_ms(partial(neuron_film, saliency, windows, layer, 0), repeats),
         }
         print(system, found[system], flush=True)

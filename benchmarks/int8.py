@@ -1,11 +1,12 @@
 """Whether int8 is worth it: every network that ships, quantised after training, against the engine's other formats.
 
-    python -m benchmarks.int8 [--only NAME ...] [--calibrate 300] [--clips 600]
+    python -m benchmarks.int8 [--only NAME ...] [--calibrate 300] [--clips 600] [--i3d DATA]
 
 Needs nncf (`pip install nncf`), which nothing else here does. A network is quantised from views of drawn clips, then
 judged on drawn clips whose seeds trained nothing: the same views in float32, bfloat16 and int8. Times are of one view,
 the formats in turns in one run, medians. A network keeps int8 where accuracy falls by at most 0.5 points and it is at
-least 1.3 times as fast as the best of the others.
+least 1.3 times as fast as the best of the others. With `--i3d` the published I3D is asked about the real clips under
+DATA, of which twelve have a name: whether int8 says what float32 says is counted on all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,14 +25,14 @@ from actrec.core.devices import processor
 from actrec.data.drawn import SETS, claims_source
 from actrec.metrics.accuracy import softmax
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
+from actrec.recognition.recognizer import find_weights
 from actrec.systems import System, Views, named
+from actrec.video.read import read_clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import WEIGHTS
 from benchmarks.answers import by_centres
-
-if TYPE_CHECKING:
-    import openvino
+from benchmarks.everyday import SIDE, everyday
 
 RESULTS = Path(__file__).parent / "results" / "int8.json"
 FALLS, FASTER = 0.5, 1.3  # points of accuracy at most; times as fast at least
@@ -65,8 +65,8 @@ def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list
     return made[0][:calibrate], made[1], [actions[target] for target in source.validation.targets]
 
 
-def quantised(system: System, model: openvino.Model, views: Sequence[Views]) -> openvino.Model:
-    """The model in int8, its ranges taken from views."""
+def quantised(system: System, model: object, views: Sequence[Views]) -> object:
+    """OpenVINO's model in int8, its ranges taken from views."""
     import nncf
 
     one = model.clone()
@@ -144,17 +144,51 @@ def row(name: str, calibrate: int, judged: int) -> dict:
     }
 
 
+def i3d_rows(data: Path, calibrate: int, judged: int) -> list[dict]:
+    """What int8 costs and brings for the published I3D, in both of its views. For the larger one only the times."""
+    card, tensors = read_checkpoint(find_weights("kinetics-i3d", WEIGHTS))
+    network = named("i3d-rgb").network(len(card.labels)).eval()
+    fit(network, tensors, card)
+    files = sorted(file for file in data.rglob("*") if file.suffix in (".mp4", ".avi") and "everyday" not in file.parts)
+    chosen = np.random.default_rng(SEED).permutation(len(files))[: calibrate + judged]
+    rows = []
+    for view in ("live", "full"):
+        system = named("i3d-rgb", {"view": view})
+        clips = everyday(data)
+        some = [read_clip(files[place], short_side=SIDE, frames=200) for place in chosen]
+        views = [system.protocols["clip"].views(clip)[0] for clip in some[: len(some) if view == "live" else 20]]
+        formats = engines(system, network, views[: calibrate if view == "live" else 10])
+        row = {"weights": f"kinetics-i3d, {view}", "milliseconds": milliseconds(formats, views[-1], 10)}
+        if view == "live":
+            scores = {name: scores_of(engine, card, views[calibrate:]) for name, engine in formats.items()}
+            row["n"] = len(views) - calibrate
+            row["same_class_as_float32"] = {
+                name: round(100 * float((found.argmax(1) == scores["float32"].argmax(1)).mean()), 2)
+                for name, found in scores.items()
+            }
+            three = [(system.protocols["clip"].views(clip), names) for _, clip, names in clips]
+            row["named_of_12"] = {
+                name: sum(card.labels[scores_of(engine, card, each).mean(0).argmax()] in names for each, names in three)
+                for name, engine in formats.items()
+            }
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=weights_that_ship())
+    parser.add_argument("--only", nargs="*", default=weights_that_ship())
     parser.add_argument("--calibrate", type=int, default=300, help="views that the ranges are taken from")
     parser.add_argument("--clips", type=int, default=600, help="drawn clips to judge by")
+    parser.add_argument("--i3d", type=Path, metavar="DATA", help="real clips, with everyday.tsv")
     args = parser.parse_args()
     print(f"{processor()}, OpenVINO {version()}, {args.calibrate} views to calibrate")
     rows = []
     for name in args.only:
         rows.append(found := row(name, args.calibrate, args.clips))
         print(json.dumps(found), flush=True)
+    rows += i3d_rows(args.i3d, 60, 200) if args.i3d else []
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"processor": processor(), "openvino": version(), "rows": rows}, indent=1) + "\n")
 

@@ -148,7 +148,7 @@ def training(folder: Path) -> Iterator[None]:
     words = ["train", "--system", "asym3d", "--data", "synthetic:six", "--threads", "1", "--name", "beside"]
     process = subprocess.Popen(
         [sys.executable, "-m", "actrec", *words, "--clips-per-class", "20", "--epochs", "500", "--out", str(folder)],
-        cwd=ROOT, env=environment(1), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=ROOT, env=environment(1), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     stay_behind(process.pid)
     try:

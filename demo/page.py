@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,6 @@ TABS = {
     "Train": train.build,
 }
 MEGABYTES = 200
-ALONE = 3.0  # seconds after which the weights load though nobody has opened the page
 
 
 def build(services: Services) -> gr.Blocks:
@@ -93,14 +91,15 @@ def serve(
 
 
 def launch(services: Services, host: str, port: int, password: str | None = None, names: Sequence[str] = ()) -> None:
-    """Serve the page until it is stopped. The weights load once the page is up."""
+    """Serve the page until it is stopped.
+
+    The weights load as soon as somebody can ask for the page. That makes the page a second later than it could be, and
+    the first answer two seconds earlier: while a browser lays the page out, this process has nothing else to do.
+    """
     page = serve(services, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
     print(f"The page is at {page.local_url}\n{warning(host, names)}".strip(), flush=True)
-    later = threading.Timer(ALONE, services.start)
-    later.daemon = True
-    later.start()
+    services.start()
     try:
         page.block_thread()
     finally:
-        later.cancel()
         services.close()

@@ -1,7 +1,7 @@
 """`evaluate`: how good weights are on clips they have not seen, as JSON, as sentences, as a report.
 
-Several weights with as many folds are judged each on its own and averaged, as the papers average their splits; several
-weights without folds are seeds of one training. Under `torchrun` the processes share the clips.
+Several weights with as many folds are measured each on its own and averaged, as the papers average their splits;
+several weights without folds are seeds of one training. Under `torchrun` the processes divide the clips among them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="clip", help="one (the newest view), clip (the whole clip) or paper")
     parser.add_argument(
         "--among-data", action="store_true",
-        help="name only classes that occur in the data; the unknown is then told by the share that these have",
+        help="name only classes that occur in the data; the unknown is then told by the probability of these together",
     )  # fmt: skip
-    parser.add_argument("--fold", nargs="+", default=[], help="judge these splits or groups only, one per weights")
-    parser.add_argument("--fuse", action="store_true", help="the weights answer together: the mean of what they say")
+    parser.add_argument("--fold", nargs="+", default=[], help="measure on these splits or groups only, one per weights")
+    parser.add_argument(
+        "--fuse", action="store_true", help="the weights answer together: the mean of their probabilities"
+    )
     parser.add_argument(
         "--svm", metavar="DATA",
         help="a linear SVM on the weights' codes, learned from these clips; with --fold from that fold's training part",
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, dict, list[str]]:
-    """The result of every pair of weights and fold, as one; what was judged; classes the weights do not know."""
+    """The result of every pair of weights and fold, as one; what was measured; the classes unknown to the weights."""
     from actrec.evaluation.result import over_splits
 
     if args.trajectories and not args.svm:
@@ -83,12 +85,14 @@ def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, 
     several = len(args.weights) > 1
     if several and args.fold and len(args.weights) != len(args.fold):
         raise BadValue(f"{len(args.weights)} weights and {len(args.fold)} folds do not go together: one per fold.")
-    results, about, others = {}, {}, []
+    results: dict[str, dict] = {}
+    about: dict = {}
+    others: list[str] = []
     for number, name in enumerate(args.weights):
-        wanted = args.fold[number : number + 1] if several else args.fold
-        found, about, others = _of_weights(args, name, wanted, world, device)
-        results |= {f"{key} {number + 1}" if several and not wanted else key: each for key, each in found.items()}
-    broken = [each for result in results.values() for each in result.pop("broken")]
+        folds = args.fold[number : number + 1] if several else args.fold
+        of_fold, about, others = _of_weights(args, name, folds, world, device)
+        results |= {f"{key} {number + 1}" if several and not folds else key: result for key, result in of_fold.items()}
+    broken = [clip for result in results.values() for clip in result.pop("broken")]
     unknown = [result.pop("unknown") for result in results.values()]
     alone = len(results) == 1
     result = next(iter(results.values())) if alone else over_splits(results)
@@ -99,52 +103,58 @@ def _result(args: argparse.Namespace, world: World, device: str) -> tuple[dict, 
 def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict, dict, list[str]]:
     """The result of all weights as one recogniser."""
     from actrec.evaluation import evaluate
-    from actrec.evaluation.ensemble import TRAJECTORIES, Member, Trails, judged_together
+    from actrec.evaluation.ensemble import TRAJECTORIES, Member, Trails, evaluate_together
     from actrec.evaluation.trajectory_features import SETTINGS
     from actrec.recognition.recognizer import find_weights
     from actrec.training.load_data import needs, stored
 
     if len(args.fold) > 1 or args.among_data:
-        raise BadValue("--fuse and --svm judge all clips of --data or one --fold of them, and name any class.")
+        raise BadValue("--fuse and --svm take all clips of --data or one --fold of them, and name any class.")
     if args.fuse and (args.svm or len(args.weights) < 2):
         raise BadValue("--fuse takes two or more --weights, and no --svm.")
-    settings = {"clips_per_class": args.clips_per_class, "seed": args.seed}
 
-    def opened(data: str, card: Card, kind: ClipSettings, lessons: bool, **needed: object) -> tuple[Trial, list[str]]:
-        made = partial(evaluate.open_trial, data, card, kind, lessons=lessons, **settings, **needed)
-        trial, others = world.one_after_another(made)  # what has to be drawn is drawn once
+    def opened(
+        data: str, card: Card, kind: ClipSettings, lessons: bool, flow: str = "", cameras: int = 0
+    ) -> tuple[Trial, list[str]]:
+        open_it = partial(
+            evaluate.open_trial, data, card, kind, clips_per_class=args.clips_per_class, seed=args.seed,
+            lessons=lessons, flow=flow, cameras=cameras,
+        )  # fmt: skip
+        trial, others = world.one_after_another(open_it)  # what has to be drawn is drawn once
         for name in args.fold:
             fold = evaluate.fold_of(trial, name, args.seed)
             trial = trial.part([*fold.train, *fold.validation] if lessons else fold.test, name)
         return trial, others
 
-    members, others, card = [], [], None
+    members: list[Member] = []
+    others: list[str] = []
+    card: Card | None = None
     for name in args.weights:
         recognizer = evaluate.load(find_weights(name, WEIGHTS), device)
         card, kind = recognizer.card, stored(recognizer.system)
-        needed = needs(recognizer.system)
-        trial, others = opened(args.data, card, kind, lessons=False, **needed)
-        lessons = opened(args.svm, card, kind, lessons=True, **needed)[0] if args.svm else None
+        more = needs(recognizer.system)
+        trial, others = opened(args.data, card, kind, lessons=False, **more)
+        lessons = opened(args.svm, card, kind, lessons=True, **more)[0] if args.svm else None
         if len(trial) > MANY:
             world.one_after_another(recognizer.settle)
         members.append(Member(recognizer, trial, lessons))
     trails = None
-    if args.trajectories:
+    if args.trajectories and card:
         large, _ = opened(args.data, card, SETTINGS, lessons=False)
         lessons, _ = opened(args.svm, card, SETTINGS, lessons=True)
         trails = Trails(large, lessons, args.seed)
-    told = _silent if args.json or not world.first else aloud
-    seen = f"codes and {TRAJECTORIES}" if trails else "codes"
+    report = _silent if args.json or not world.first else aloud
+    inputs = f"codes and {TRAJECTORIES}" if trails else "codes"
     about = {
         "system": " + ".join(member.recognizer.system.name for member in members), "data": args.data,
-        "fusion": f"linear SVM on {seen}, learned from {args.svm}" if args.svm else "mean of the probabilities",
+        "fusion": f"linear SVM on {inputs}, learned from {args.svm}" if args.svm else "mean of the probabilities",
         "protocol": args.protocol, "device": device, "processes": world.size, "weights": ", ".join(args.weights),
     }  # fmt: skip
-    return judged_together(members, args.protocol, world, told, trails), about, others
+    return evaluate_together(members, args.protocol, world, report, trails), about, others
 
 
 def _of_weights(
-    args: argparse.Namespace, name: str, wanted: list[str], world: World, device: str
+    args: argparse.Namespace, name: str, folds: list[str], world: World, device: str
 ) -> tuple[dict[str, dict], dict, list[str]]:
     """The results of one checkpoint on the wanted folds, or on everything."""
     from actrec.evaluation import evaluate
@@ -154,17 +164,19 @@ def _of_weights(
 
     folder = find_weights(name, WEIGHTS)
     card, recognizer = read_card(folder), evaluate.load(folder, device)
-    told = _silent if args.json or not world.first else aloud
-    made = partial(
+    report = _silent if args.json or not world.first else aloud
+    open_it = partial(
         evaluate.open_trial, args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class,
         seed=args.seed, **needs(recognizer.system),
     )  # fmt: skip
-    trial, others = world.one_after_another(made)
+    trial, others = world.one_after_another(open_it)
     if len(trial) > MANY:
         world.one_after_another(recognizer.settle)
     results = {}
-    for part, held in evaluate.folds(trial, wanted, args.seed):
-        results[part.name] = evaluate.judged(recognizer, card, part, held, args.protocol, world, told, args.among_data)
+    for part, held in evaluate.folds(trial, folds, args.seed):
+        results[part.name] = evaluate.evaluate_trial(
+            recognizer, card, part, held, args.protocol, world, report, args.among_data
+        )
     about = {
         "system": card.system, "trained on": card.trained_on, "data": args.data, "protocol": args.protocol,
         "among": "the data's classes" if args.among_data else "all classes of the weights",
@@ -174,18 +186,18 @@ def _of_weights(
 
 
 def _beside(result: dict, others: list[str]) -> list[str]:
-    told = []
+    sentences = []
     if others:
-        told.append(f"{len(others)} classes are unknown to the weights: {', '.join(others[:10])}.")
+        sentences.append(f"{len(others)} classes are unknown to the weights: {', '.join(others[:10])}.")
     if result["unknown"]:
-        found = result["unknown"]
-        told.append(f"Known from unknown by {found['by']}: AUROC {found['auroc']:.3f}.")
+        unknown = result["unknown"]
+        sentences.append(f"Known from unknown by {unknown['by']}: AUROC {unknown['auroc']:.3f}.")
     if result["broken"]:
-        told.append(f"{len(result['broken'])} clips could not be read and were left out.")
-    silent = [label for label, each in result["per_class"].items() if not each["clips"]]
+        sentences.append(f"{len(result['broken'])} clips could not be read and were left out.")
+    silent = [label for label, row in result["per_class"].items() if not row["clips"]]
     if silent:
-        told.append(f"No clip of: {', '.join(silent[:10])}.")
-    return told
+        sentences.append(f"No clip of: {', '.join(silent[:10])}.")
+    return sentences
 
 
 def _headline(result: dict) -> str:
@@ -208,10 +220,10 @@ def _write(folder: Path, result: dict, about: dict, beside: list[str]) -> None:
         unknown=result["unknown"],
     )  # fmt: skip
     try:
-        from actrec.evaluation.plots import confusion_picture
+        from actrec.evaluation.plots import confusion_image
     except ImportError:  # a machine without matplotlib gets the numbers alone
         return
-    (folder / "confusion.png").write_bytes(confusion_picture(result["confusion"], result["labels"]))
+    (folder / "confusion.png").write_bytes(confusion_image(result["confusion"], result["labels"]))
 
 
 def _silent(sentence: str) -> None:

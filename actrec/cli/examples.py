@@ -1,4 +1,4 @@
-"""`examples`: draw the small clips that the page offers and looks at networks with; no training sees their seeds."""
+"""`examples`: draw the small clips that the page offers and examines networks with; no training sees their seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERS = {"idle": 1, "wave": 5, "clap": 5, "raise arms": 6, "squat": 1, "jumpin
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=FOLDER)
-    parser.add_argument("--gallery", action="store_true", help="the gallery's films as well, which takes a minute")
+    parser.add_argument("--gallery", action="store_true", help="the gallery's videos as well, which takes a minute")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,20 +33,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _gallery() -> int:
-    """The clips that networks are looked at with, one film per action."""
+    """The clips that networks are examined with, one video per action."""
     import numpy as np
 
     from actrec import synthetic
     from actrec.data.drawn import FPS as GALLERY_FPS
     from actrec.data.drawn import gallery_clips
-    from actrec.explain.gallery import CLIPS, FILMS, LENGTH, film_of
+    from actrec.explain.gallery import CLIPS, LENGTH, VIDEOS, video_of
     from actrec.video.write import write_mp4
 
-    FILMS.mkdir(parents=True, exist_ok=True)
+    VIDEOS.mkdir(parents=True, exist_ok=True)
     split = gallery_clips(synthetic.SIX, CLIPS // len(synthetic.SIX), print)
     for target, action in enumerate(synthetic.SIX):
         places = np.flatnonzero(split.targets == target)
         frames = np.concatenate([split.clip(int(place)).frames[:LENGTH] for place in places])
-        path = write_mp4(film_of(action), frames, GALLERY_FPS, crf=18)
+        path = write_mp4(video_of(action), frames, GALLERY_FPS, crf=18)
         print(f"{path.name}: {len(places)} clips, {path.stat().st_size // 1024} KiB")
     return 0

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 M_PERTURB = -6  # glibc's mallopt: new blocks are filled with the byte's complement, freed ones with the byte
 BYTES = (0x80, 0x7F, 0xA5)  # new blocks hold 3.4e38, freed ones 3.4e38, new ones 1.5e16
 BLOCKS = tuple(1 << power for power in range(8, 25))  # bytes of the blocks that are dirtied by hand, 16 of each
+WAITING = {"OMP_WAIT_POLICY": "passive"}  # threads that wait do not keep others from computing
 MARK = "answer: "
 
 
@@ -43,8 +44,8 @@ def in_child(function: str, facts: Mapping[str, object], *, threads: int, second
     words = [sys.executable, "-m", "actrec.core.dirty_memory", function]
     try:
         ended = subprocess.run(
-            words, input=json.dumps(facts), cwd=ROOT, env=environment(threads), capture_output=True, text=True,
-            timeout=seconds,
+            words, input=json.dumps(facts), cwd=ROOT, env=environment(threads) | WAITING, capture_output=True,
+            text=True, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ChildTooSlow(f"its check did not end within {seconds:.0f} s") from None

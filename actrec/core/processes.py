@@ -47,9 +47,12 @@ def relaunch_with_allocator() -> None:
 
 def stay_behind(pid: int) -> None:
     """Let a process that has just been started, and all that it starts, leave the cores to whoever needs them."""
-    if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # it has ended already
-            os.setpriority(os.PRIO_PROCESS, pid, min(os.getpriority(os.PRIO_PROCESS, 0) + BEHIND, 19))
+    if not hasattr(os, "setpriority"):
+        return
+    with contextlib.suppress(OSError):  # it has ended already
+        os.setpriority(os.PRIO_PROCESS, pid, min(os.getpriority(os.PRIO_PROCESS, 0) + BEHIND, 19))
+        if os.getsid(pid) != os.getsid(0):  # most Linux systems weigh whole sessions, and there nice counts for nothing
+            Path(f"/proc/{pid}/autogroup").write_text(str(BEHIND))
 
 
 def alive(pid: int) -> bool:

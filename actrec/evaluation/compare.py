@@ -1,4 +1,4 @@
-"""One clip through several systems: what each says, who agrees, what it costs; beside it what its paper reports.
+"""One clip through several systems: the answer of each, which others agree, its cost; beside it what its paper reports.
 
 The papers' figures were measured on other data than this project's weights: they stand beside, never in a ranking.
 """
@@ -18,14 +18,14 @@ from actrec.video import Clip
 
 @dataclass(frozen=True)
 class Compared:
-    """What one system said of the clip. `agreeing` of the `others` that know the label, or that say unknown, agree."""
+    """One system's answer for the clip. Of the `others` that have the label as a class, `agreeing` answer the same."""
 
     name: str
     system: str
     label: str
     unknown: bool
     confidence: float
-    knows: tuple[str, ...]
+    labels: tuple[str, ...]
     weights: int
     multiplications: int
     views: int
@@ -36,15 +36,15 @@ class Compared:
     others: int = 0
 
     @property
-    def says(self) -> str:
+    def answer(self) -> str:
         return UNKNOWN if self.unknown else self.label
 
 
 def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
     """One system's row; multiplications and milliseconds are those of all views of the clip."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     prediction = recognizer.predict(clip)
-    taken = (time.perf_counter() - began) * 1000
+    milliseconds = (time.perf_counter() - start) * 1000
     cost = counted(recognizer.system, len(recognizer.labels))
     views = len(prediction.view_scores)
     return Compared(
@@ -53,25 +53,25 @@ def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
         label=prediction.label,
         unknown=bool(prediction.unknown),
         confidence=float(prediction.scores.max()),
-        knows=recognizer.labels,
+        labels=recognizer.labels,
         weights=cost.weights,
         multiplications=cost.multiplications * views,
         views=views,
-        milliseconds=taken,
+        milliseconds=milliseconds,
         accuracy=recognizer.card.measured.get("top1"),
         headline=headline(recognizer.system),
     )
 
 
 def with_agreement(rows: Sequence[Compared]) -> list[Compared]:
-    """How many of the others say the same; a system that does not know the label is not asked."""
-    judged = []
+    """The rows with how many others answer the same; a system that has no class of that label is not counted."""
+    compared_rows = []
     for row in rows:
         rest = [other for other in rows if other is not row]
-        asked = rest if row.unknown else [other for other in rest if row.label in other.knows]
-        agreeing = sum(other.says == row.says for other in asked)
-        judged.append(replace(row, agreeing=agreeing, others=len(asked)))
-    return judged
+        asked = rest if row.unknown else [other for other in rest if row.label in other.labels]
+        agreeing = sum(other.answer == row.answer for other in asked)
+        compared_rows.append(replace(row, agreeing=agreeing, others=len(asked)))
+    return compared_rows
 
 
 def headline(system: System) -> str:

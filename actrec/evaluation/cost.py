@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def counted(system: System, classes: int = 101) -> Cost:
     with torch.device("meta"):
         network = system.network(classes)
         views = system.blank()
-    inputs = ", ".join(f"{name} {each.channels}×{each.frames}×{each.size}²" for name, each in system.inputs.items())
+    inputs = ", ".join(f"{name} {view.channels}×{view.frames}×{view.size}²" for name, view in system.inputs.items())
     return Cost(
         name=system.name,
         title=system.title,
@@ -48,7 +49,7 @@ def counted(system: System, classes: int = 101) -> Cost:
         weights=weights(network),
         multiplications=multiplications(network, views),
         input=inputs,
-        options={name: vars(each) for name, each in system.options.items()},
+        options={name: vars(option) for name, option in system.options.items()},
     )
 
 
@@ -70,12 +71,12 @@ def timed(system: System, device: str = "auto", classes: int = 6) -> Pace:
     clip = Clip(frames, np.arange(len(frames)) / 25)
     making, computing = [], []
     for _ in range(REPEATS + 1):
-        began = time.perf_counter()
+        start = time.perf_counter()
         views = system.protocols["one"].views(clip)
-        made = time.perf_counter()
+        middle = time.perf_counter()
         recognizer.run(views)
-        making.append((made - began) * 1000)
-        computing.append((time.perf_counter() - made) * 1000)
+        making.append((middle - start) * 1000)
+        computing.append((time.perf_counter() - middle) * 1000)
     return Pace(statistics.median(making[1:]), statistics.median(computing[1:]), recognizer.engine.dtype)
 
 
@@ -86,7 +87,8 @@ def untrained(system: System, device: str = "auto", classes: int = 6) -> Recogni
     centres = None
     if system.decides == "centres":
         with torch.device("meta"):
-            width = system.network(classes).eval().code(**system.blank()).shape[1]
+            network: Any = system.network(classes).eval()  # a network whose centres decide has `code`
+            width = network.code(**system.blank()).shape[1]
         centres = {label: [0.0] * width for label in labels}
     card = Card(system.name, system.name, labels, "nothing", "", 0, centres=centres)
     return Recognizer(system, system.network(classes), card, device)

@@ -1,6 +1,6 @@
-"""Weights judged on clips they have not seen: one protocol of the paper, one or several folds, known and unknown.
+"""Weights measured on clips they have not seen: one protocol of the paper, one or several folds, known and unknown.
 
-Several processes under `torchrun` share the clips; the first one has the result.
+Several processes under `torchrun` divide the clips among them; the first one has the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from actrec.data.protocols import Fold
 from actrec.data.published import BETWEEN_TWO, between_two
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.samples import DataError, some
-from actrec.evaluation.result import judge, judge_unknown
+from actrec.evaluation.result import measure, measure_unknown
 from actrec.metrics.accuracy import as_logits, softmax
 from actrec.metrics.calibration import cautious_temperature
 from actrec.recognition.recognizer import Recognizer
@@ -34,12 +34,12 @@ from actrec.video import Clip, VideoError
 from actrec.weights.cards import Card
 
 AT_ONCE = 8  # clips whose views are computed together
-Told = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Clips to judge by, with the classes that the weights know: −1 where they know none of that name."""
+    """Clips to measure with, with the classes that the weights know: −1 where they know none of that name."""
 
     name: str
     targets: np.ndarray
@@ -53,30 +53,30 @@ class Trial:
         return len(self.targets)
 
     def part(self, indices: Sequence[int], name: str) -> Trial:
-        kept = np.asarray(indices, dtype=np.int64)
+        chosen, facts = np.asarray(indices, dtype=np.int64), self.facts
         return replace(
             self,
             name=name,
-            targets=self.targets[kept],
-            names=[self.names[index] for index in kept],
-            groups=[self.groups[index] for index in kept],
-            clip=lambda place: self.clip(int(kept[place])),
-            facts=None if self.facts is None else lambda place: self.facts(int(kept[place])),
+            targets=self.targets[chosen],
+            names=[self.names[index] for index in chosen],
+            groups=[self.groups[index] for index in chosen],
+            clip=lambda place: self.clip(int(chosen[place])),
+            facts=None if facts is None else lambda place: facts(int(chosen[place])),
         )
 
 
 @dataclass
 class Answers:
-    """What the weights said of the clips of a trial that could be read, in order."""
+    """The weights' answers for the clips of a trial that could be read, in order."""
 
     probabilities: np.ndarray
     nearness: np.ndarray  # minus the distance to the nearest class centre; NaN where there is none
-    kept: np.ndarray
+    places: np.ndarray  # of the clips in the trial
     broken: dict[int, str]
     seconds: float
     scaled: np.ndarray  # the probabilities with the card's temperature, which acts on each view
     codes: np.ndarray
-    share: np.ndarray | None = None  # what the data's classes had together, where others might have been named
+    in_data: np.ndarray | None = None  # the sum over the data's classes, where others might have been named
 
 
 def load(folder: Path, device: str) -> Recognizer:
@@ -104,14 +104,14 @@ def match(labels: Sequence[str], card: Card) -> np.ndarray:
         meant = known.get(same.get(name, name), -1)
         return known.get(name, meant) if meant < 0 or not (two and name in BETWEEN_TWO) else meant
 
-    found = np.array([number(plain_name(label)) for label in labels], dtype=np.int64)
-    if (found < 0).all():
+    numbers = np.array([number(plain_name(label)) for label in labels], dtype=np.int64)
+    if (numbers < 0).all():
         raise DataError(
             "labels",
             f"The weights '{card.name}' know none of the classes in the data ({some(labels)}). "
             f"They know: {some(card.labels)}.",
         )
-    return found
+    return numbers
 
 
 def open_trial(
@@ -136,18 +136,17 @@ def open_trial(
         source = drawn_source(which, clips_per_class, seed, lambda sentence: None)
         labels, held = source.labels, source.train if lessons else source.validation
         if not len(held):
-            raise DataError("empty", f"Nothing of {data} is kept to judge: four recordings of an action are needed.")
+            raise DataError("empty", f"Nothing of {data} is held out: four recordings of an action are needed.")
         numbers = match(labels, card)
         names = [f"{labels[target]} {index}" for index, target in enumerate(held.targets)]
         trial = Trial(data, numbers[held.targets], names, [""] * len(held), held.clip)
     else:
         dataset = by_camera(open_set(data)) if cameras else open_set(data)
-        labels, numbers = dataset.labels, match(dataset.labels, card)
-        if dataset.reader is None:
-            dataset = replace(dataset, reader=ClipCache(default_folder()))
+        labels, numbers = list(dataset.labels), match(dataset.labels, card)
+        reader = dataset.reader or ClipCache(default_folder())
         if flow:
-            cache = dataset.reader if isinstance(dataset.reader, ClipCache) else ClipCache(reader=dataset.reader)
-            dataset = replace(dataset, reader=FlowCache(cache, flow))
+            reader = FlowCache(reader if isinstance(reader, ClipCache) else ClipCache(reader=reader), flow)
+        dataset = replace(dataset, reader=reader)
         trial = Trial(
             dataset.name,
             numbers[dataset.targets()],
@@ -160,12 +159,12 @@ def open_trial(
     return trial, [label for label, number in zip(labels, numbers, strict=True) if number < 0]
 
 
-def folds(trial: Trial, wanted: Sequence[str], seed: int) -> list[tuple[Trial, Trial | None]]:
-    """What is judged, with the held-out clips that a temperature may be fitted on: whole, or one pair per fold."""
-    if not wanted:
+def folds(trial: Trial, names: Sequence[str], seed: int) -> list[tuple[Trial, Trial | None]]:
+    """What is measured, with the held-out clips that a temperature may be fitted on: whole, or one pair per fold."""
+    if not names:
         return [(trial, None)]
     pairs = []
-    for name in wanted:
+    for name in names:
         fold = fold_of(trial, name, seed)
         held = trial.part(fold.validation, f"the validation clips of {name}") if fold.validation else None
         pairs.append((trial.part(fold.test, name), held))
@@ -180,7 +179,7 @@ def fold_of(trial: Trial, name: str, seed: int) -> Fold:
 
 
 def answer(
-    recognizer: Recognizer, trial: Trial, protocol: str, world: World, told: Told, temperature: float | None = None
+    recognizer: Recognizer, trial: Trial, protocol: str, world: World, report: Report, temperature: float | None = None
 ) -> Answers:
     """The fused probabilities of each clip, as they come and with a temperature; each process answers for its part."""
     if protocol not in recognizer.system.protocols:
@@ -188,17 +187,22 @@ def answer(
         raise BadValue(f"'{recognizer.system.name}' has no protocol '{protocol}'. It has: {known}.")
     mine = np.arange(world.rank, len(trial), world.size)
     fuse = recognizer.system.protocols[protocol].fuse
-    scores, scaled, codes, nearness, kept, broken = [], [], [], [], [], {}
-    began = time.perf_counter()
+    scores: list[np.ndarray] = []
+    scaled: list[np.ndarray] = []
+    codes: list[np.ndarray] = []
+    nearness: list[float] = []
+    places: list[int] = []
+    broken: dict[int, str] = {}
+    start = time.perf_counter()
     at_once = 1 if protocol == "paper" else AT_ONCE  # hundreds of views of one clip are enough at once
-    for start in range(0, len(mine), at_once):
+    for first in range(0, len(mine), at_once):
         clips = []
-        for index in mine[start : start + at_once]:
+        for index in mine[first : first + at_once]:
             try:
                 clips.append((index, trial.clip(int(index))))
             except (VideoError, DataError, OSError) as error:
                 broken[int(index)] = reason(error)
-                told(f"Left out: {trial.names[index]}: {broken[int(index)]}")
+                report(f"Left out: {trial.names[index]}: {broken[int(index)]}")
         for prediction, (index, _) in zip(
             recognizer.predict_many([clip for _, clip in clips], protocol) if clips else [], clips, strict=True
         ):
@@ -206,47 +210,63 @@ def answer(
             scaled.append(fuse(softmax(as_logits(prediction.view_scores), temperature or 1.0)).shares)
             codes.append(prediction.code)
             nearness.append(np.nan if prediction.distance is None else -prediction.distance)
-            kept.append(index)
-        if (start // at_once) % 20 == 19:
-            told(f"{(start + at_once) * world.size} of {len(trial)} clips.")
-    parts = world.gather((scores, nearness, kept, scaled, codes, broken, time.perf_counter() - began))
-    scores, nearness, kept, scaled, codes = ([each for part in parts for each in part[place]] for place in range(5))
-    if not kept:
-        raise DataError("all_broken", f"None of the {len(trial)} clips of {trial.name} can be read.")
-    order = np.argsort(kept)
-    return Answers(
-        np.stack(scores)[order], np.array(nearness)[order], np.array(kept)[order],
-        {index: why for part in parts for index, why in part[5].items()}, max(part[6] for part in parts),
-        np.stack(scaled)[order], np.stack(codes)[order],
+            places.append(int(index))
+        if (first // at_once) % 20 == 19:
+            report(f"{(first + at_once) * world.size} of {len(trial)} clips.")
+    part = Answers(
+        np.array(scores), np.array(nearness), np.array(places, dtype=np.int64), broken, time.perf_counter() - start,
+        np.array(scaled), np.array(codes),
     )  # fmt: skip
+    return _joined(world.gather(part), trial)
+
+
+def _joined(parts: Sequence[Answers], trial: Trial) -> Answers:
+    """The answers of all processes, in the order of the trial's clips."""
+    parts_read = [part for part in parts if len(part.places)]
+    if not parts_read:
+        raise DataError("all_broken", f"None of the {len(trial)} clips of {trial.name} can be read.")
+    order = np.argsort(np.concatenate([part.places for part in parts_read]))
+
+    def whole(of: Callable[[Answers], np.ndarray]) -> np.ndarray:
+        return np.concatenate([of(part) for part in parts_read])[order]
+
+    return Answers(
+        whole(lambda part: part.probabilities),
+        whole(lambda part: part.nearness),
+        whole(lambda part: part.places),
+        {index: why for part in parts for index, why in part.broken.items()},
+        max(part.seconds for part in parts),
+        whole(lambda part: part.scaled),
+        whole(lambda part: part.codes),
+    )
 
 
 def among(answers: Answers, targets: np.ndarray) -> Answers:
-    """The same answers when only classes that occur in the data may be named; `share` keeps what they had."""
+    """The same answers when only classes that occur in the data may be named; `in_data` holds their sums before."""
     occurs = np.isin(np.arange(answers.probabilities.shape[1]), targets)
-    share = None if occurs.all() else answers.probabilities[:, occurs].sum(axis=1)
-    probabilities, scaled = (each * occurs + 1e-12 * occurs for each in (answers.probabilities, answers.scaled))
+    in_data = None if occurs.all() else answers.probabilities[:, occurs].sum(axis=1)
+    probabilities, scaled = (kind * occurs + 1e-12 * occurs for kind in (answers.probabilities, answers.scaled))
     return replace(
         answers,
         probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
         scaled=scaled / scaled.sum(axis=1, keepdims=True),
-        share=share,
+        in_data=in_data,
     )
 
 
-def judged(
+def evaluate_trial(
     recognizer: Recognizer,
     card: Card,
     trial: Trial,
     held: Trial | None,
     protocol: str,
     world: World,
-    told: Told,
+    report: Report,
     among_data: bool = False,
 ) -> dict:
     """One trial as a result with its part on the unknown; the temperature is the held-out clips' or the card's."""
-    answers = answer(recognizer, trial, protocol, world, told, card.temperature)
-    known = trial.targets[answers.kept] >= 0
+    answers = answer(recognizer, trial, protocol, world, report, card.temperature)
+    known = trial.targets[answers.places] >= 0
     if not known.any():
         raise DataError("labels", f"No clip of a class that '{card.name}' knows could be read in {trial.name}.")
     if among_data:
@@ -254,13 +274,13 @@ def judged(
     temperature, scaled = card.temperature, answers.scaled[known]
     fitted_on = f"{card.measured.get('split', 'held-out clips')} (the card's)"
     if held is not None and (held.targets >= 0).any():
-        other = answer(recognizer, held, protocol, world, told)
-        right = held.targets[other.kept]
+        other = answer(recognizer, held, protocol, world, report)
+        right = held.targets[other.places]
         temperature = cautious_temperature(as_logits(other.probabilities[right >= 0]), right[right >= 0])
         scaled, fitted_on = None, held.name
-    places = answers.kept[known]
+    places = answers.places[known]
     groups = [trial.groups[place] for place in places]
-    result = judge(
+    result = measure(
         answers.probabilities[known], trial.targets[places], card.labels, temperature=temperature,
         fitted_on=fitted_on if temperature is not None else "", scaled=scaled, seconds=answers.seconds * known.mean(),
         names=[trial.names[place] for place in places], groups=groups if all(groups) else (),
@@ -270,18 +290,18 @@ def judged(
 
 
 def unknown(trial: Trial, answers: Answers, known: np.ndarray) -> dict | None:
-    """How well the weights tell what they know from what they do not; None without clips of unknown classes. Weights
-    that know other classes than the data's, asked for the data's alone, tell it by what they give to those."""
+    """How well the weights tell known classes from unknown ones; None without clips of unknown classes. Weights that
+    have other classes than the data's, asked for the data's alone, tell them by the probability of those together."""
     if known.all():
         return None
-    if answers.share is not None:
-        score, by = answers.share, "what the data's classes have together"
+    if answers.in_data is not None:
+        score, by = answers.in_data, "the probability of the data's classes together"
     elif np.isfinite(answers.nearness).all():
         score, by = answers.nearness, "minus the distance to the nearest class centre"
     else:
         score, by = answers.probabilities.max(axis=1), "confidence"
     shortcut = None
     if trial.facts is not None:
-        facts = np.array([trial.facts(int(place)) for place in answers.kept], dtype=np.float64)
+        facts = np.array([trial.facts(int(place)) for place in answers.places], dtype=np.float64)
         shortcut = shortcut_auroc(facts[known], facts[~known])
-    return judge_unknown(score[known], score[~known], by=by, shortcut=shortcut)
+    return measure_unknown(score[known], score[~known], by=by, shortcut=shortcut)

@@ -1,4 +1,4 @@
-"""Pictures of a result as PNG bytes: confusion matrix, calibration, known against unknown."""
+"""Images of a result as PNG bytes: confusion matrix, calibration, known against unknown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NAMED = 200  # up to so many classes rows and columns carry their names
 INK, QUIET, BEFORE, AFTER = "#1f2430", "#8a93a6", "#c2410c", "#1d4ed8"
 
 
-def confusion_picture(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
-    """Rows are the true classes, shaded by the share of their clips; readable from 2 to 101 classes and beyond."""
+def confusion_image(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
+    """Rows are the true classes, shaded by the fraction of their clips; readable from 2 to 101 classes and beyond."""
     matrix = np.asarray(matrix)
     classes = len(labels)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    fraction = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     cell = 0.62 if classes <= 12 else 0.4 if classes <= COUNTED else 0.16 if classes <= NAMED else 0.03
     names = [_short(label) for label in labels]
     margin = 0.5 + 0.075 * max(map(len, names)) * (1 if classes <= COUNTED else 0.8)
@@ -26,7 +26,7 @@ def confusion_picture(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
     figure = Figure(figsize=(side + margin + 1.2, side + margin + 0.4), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set_ylabel("class")
     axes.set_xlabel("taken for")
     size = 10 if classes <= 12 else 9 if classes <= COUNTED else 7
@@ -35,14 +35,14 @@ def confusion_picture(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
         axes.set_yticks(range(classes), names, fontsize=size)
     if classes <= COUNTED:
         for row, column in np.argwhere(matrix > 0):
-            colour = "white" if share[row, column] > 0.55 else INK
-            axes.text(column, row, int(matrix[row, column]), ha="center", va="center", color=colour, fontsize=size)
-    bar = figure.colorbar(picture, ax=axes, fraction=0.03, pad=0.02)
-    bar.set_label("share of the class")
+            colour = "white" if fraction[row, column] > 0.55 else INK
+            axes.text(column, row, str(int(matrix[row, column])), ha="center", va="center", color=colour, fontsize=size)
+    bar = figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02)
+    bar.set_label("fraction of the class")
     return _png(figure)
 
 
-def reliability_picture(before: Mapping, after: Mapping | None = None) -> bytes:
+def reliability_image(before: Mapping, after: Mapping | None = None) -> bytes:
     """Accuracy against confidence per bin; on the diagonal, confidence means what it says."""
     figure = Figure(figsize=(4.6, 4.2), dpi=110)
     FigureCanvasAgg(figure)
@@ -55,12 +55,12 @@ def reliability_picture(before: Mapping, after: Mapping | None = None) -> bytes:
         confidence, accuracy = np.array(curve["confidence"])[filled], np.array(curve["accuracy"])[filled]
         axes.plot(confidence, accuracy, color=colour, linewidth=1.2, label=f"{name}, error {curve['error']:.3f}")
         axes.scatter(confidence, accuracy, s=12 + 120 * size / size.sum(), color=colour)
-    axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="share that is right")
+    axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="fraction that is right")
     axes.legend(frameon=False, fontsize=9)
     return _png(figure)
 
 
-def rejection_picture(unknown: Mapping) -> bytes:
+def rejection_image(unknown: Mapping) -> bytes:
     """Left the ROC; right, false accepts and false rejects over the threshold."""
     curve = unknown["curve"]
     accept, reject = np.array(curve["false_accept"]), np.array(curve["false_reject"])

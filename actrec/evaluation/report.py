@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from actrec.evaluation.result import most_confused, plain
 from actrec.figures.data_uri import data_uri
@@ -35,46 +36,46 @@ def write_report(
 ) -> tuple[Path, Path]:
     """Write `report.json` and `report.html` into a folder and give their paths.
 
-    `about` says what was judged (system, weights, data, protocol); `beside` are sentences every reader has to
-    see next to the result, such as what the shortcut baseline scores; `unknown` comes from `judge_unknown`.
+    `about` describes what was measured (system, weights, data, protocol); `beside` are sentences every reader has to
+    see next to the result, such as what the shortcut baseline scores; `unknown` comes from `measure_unknown`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    told = plain({"title": title, "about": dict(about or {}), "beside": list(beside), **result})
+    report: dict[str, Any] = plain({"title": title, "about": dict(about or {}), "beside": list(beside), **result})
     if unknown:
-        told["unknown"] = plain(unknown)
+        report["unknown"] = plain(unknown)
     paths = folder / "report.json", folder / "report.html"
-    for path, text in zip(paths, (json.dumps(told, indent=1, ensure_ascii=False), page(told)), strict=True):
+    for path, text in zip(paths, (json.dumps(report, indent=1, ensure_ascii=False), page(report)), strict=True):
         unfinished = path.with_name(f".{path.name}.new")
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     return paths
 
 
-def page(told: Mapping) -> str:
+def page(report: Mapping) -> str:
     """The report as one HTML document without a reference to anything outside."""
     parts = [
-        f"<h1>{escape(told['title'])}</h1>",
-        _rows([], told["about"].items()) if told["about"] else "",
-        _headline(told),
-        "".join(f"<p>{escape(sentence)}</p>" for sentence in told["beside"]),
-        _splits(told),
-        "<h2>Classes</h2>" + _classes(told),
-        "<h2>What is taken for what</h2>",
-        _picture(
+        f"<h1>{escape(report['title'])}</h1>",
+        _rows([], report["about"].items()) if report["about"] else "",
+        _headline(report),
+        "".join(f"<p>{escape(sentence)}</p>" for sentence in report["beside"]),
+        _splits(report),
+        "<h2>Classes</h2>" + _classes(report),
+        "<h2>Which classes are confused</h2>",
+        _image(
             "Confusion matrix",
-            lambda plots: plots.confusion_picture(told["confusion"], told["labels"]),
-            fits=told["classes"] <= 25,  # a larger one is scrolled, or its names could not be read
+            lambda plots: plots.confusion_image(report["confusion"], report["labels"]),
+            fits=report["classes"] <= 25,  # a larger one is scrolled, or its names could not be read
         ),
-        _confused(told),
-        _calibration(told),
-        _unknown(told),
-        _mistakes(told),
+        _confused(report),
+        _calibration(report),
+        _unknown(report),
+        _mistakes(report),
     ]
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
     body = "\n".join(part for part in parts if part)
     return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<title>{escape(told["title"])}</title>'
+        f'<!doctype html>\n<html lang="en"><head>{head}<title>{escape(report["title"])}</title>'
         f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
 
@@ -83,71 +84,71 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}\N{NARROW NO-BREAK SPACE}%"
 
 
-def _with_spread(told: Mapping, name: str) -> str:
-    deviation = told.get(f"{name}_deviation")
-    return _percent(told.get(name)) + (f" ± {100 * deviation:.1f}" if deviation is not None else "")
+def _with_spread(report: Mapping, name: str) -> str:
+    deviation = report.get(f"{name}_deviation")
+    return _percent(report.get(name)) + (f" ± {100 * deviation:.1f}" if deviation is not None else "")
 
 
-def _headline(told: Mapping) -> str:
+def _headline(report: Mapping) -> str:
     numbers = [
-        (_with_spread(told, "top1"), "top-1"),
-        (_with_spread(told, "top5"), f"top-{min(5, told['classes'])}"),
-        (_with_spread(told, "mean_class_accuracy"), "mean over classes"),
-        (_percent(told.get("chance")), "largest class (chance)"),
-        (_with_spread(told, "calibration_error"), "calibration error"),
-        (f"{told['clips']}", "clips"),
+        (_with_spread(report, "top1"), "top-1"),
+        (_with_spread(report, "top5"), f"top-{min(5, report['classes'])}"),
+        (_with_spread(report, "mean_class_accuracy"), "mean over classes"),
+        (_percent(report.get("chance")), "largest class (chance)"),
+        (_with_spread(report, "calibration_error"), "calibration error"),
+        (f"{report['clips']}", "clips"),
     ]
-    if told.get("clips_per_second"):
-        numbers.append((f"{told['clips_per_second']:.1f}", "clips per second"))
+    if report.get("clips_per_second"):
+        numbers.append((f"{report['clips_per_second']:.1f}", "clips per second"))
     cells = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for value, name in numbers)
     return f'<div class="numbers">{cells}</div>'
 
 
-def _splits(told: Mapping) -> str:
-    if "splits" not in told:
+def _splits(report: Mapping) -> str:
+    if "splits" not in report:
         return ""
     rows = [
-        (name, each["clips"], _percent(each["top1"]), _percent(each["top5"]), _percent(each["calibration_error"]))
-        for name, each in told["splits"].items()
+        (name, split["clips"], _percent(split["top1"]), _percent(split["top5"]), _percent(split["calibration_error"]))
+        for name, split in report["splits"].items()
     ]
     spread = "<p class=quiet>Mean ± sample deviation over the splits.</p>"
     return "<h2>Splits</h2>" + _rows(["split", "clips", "top-1", "top-5", "calibration error"], rows) + spread
 
 
-def _classes(told: Mapping) -> str:
+def _classes(report: Mapping) -> str:
     rows = []
-    for label, each in told["per_class"].items():
-        recall = each["recall"]
+    for label, row in report["per_class"].items():
+        recall = row["recall"]
         bar = "" if recall is None else f'<meter min="0" max="1" value="{recall:.4f}"></meter>'
-        cells = (each["clips"], _percent(recall), _percent(each["precision"]), _percent(each["f1"]))
+        cells = (row["clips"], _percent(recall), _percent(row["precision"]), _percent(row["f1"]))
         numbers = "".join(f'<td class="n">{escape(str(cell))}</td>' for cell in cells)
         rows.append(f"<tr><td>{escape(label)}</td>{numbers}<td>{bar}</td></tr>")
-    head = '<tr><th>class</th><th class="n">clips</th><th class="n">found</th><th class="n">precision</th>'
+    head = '<tr><th>class</th><th class="n">clips</th><th class="n">recall</th><th class="n">precision</th>'
     return f'<div class="wide"><table>{head}<th class="n">F1</th><th></th></tr>{"".join(rows)}</table></div>'
 
 
-def _confused(told: Mapping) -> str:
-    rows = [(one, other, count, _percent(share)) for one, other, count, share in most_confused(told)]
+def _confused(report: Mapping) -> str:
+    rows = [(one, other, count, _percent(fraction)) for one, other, count, fraction in most_confused(report)]
     return _rows(["class", "taken for", "clips", "of the class"], rows) if rows else ""
 
 
-def _calibration(told: Mapping) -> str:
-    if "reliability" not in told:
+def _calibration(report: Mapping) -> str:
+    if "reliability" not in report:
         return ""
-    after = told.get("temperature")
-    text = f"<p>Calibration error {_percent(told['reliability']['error'])}"
+    after = report.get("temperature")
+    text = f"<p>Calibration error {_percent(report['reliability']['error'])}"
     if after:
         text += (
             f"; {_percent(after['calibration_error'])} with temperature {after['value']:.2f}, "
             f"fitted on {escape(after['fitted_on'])}"
         )
     scaled = after["reliability"] if after else None
-    image = _picture("Confidence and accuracy", lambda p: p.reliability_picture(told["reliability"], scaled))
+    image = _image("Confidence and accuracy", lambda p: p.reliability_image(report["reliability"], scaled))
     return f"<h2>Does confidence mean what it says?</h2>{text}.</p>{image}"
 
 
-def _unknown(told: Mapping) -> str:
-    unknown = told.get("unknown")
+def _unknown(report: Mapping) -> str:
+    unknown = report.get("unknown")
     if not unknown:
         return ""
     text = (
@@ -157,13 +158,13 @@ def _unknown(told: Mapping) -> str:
     )
     if unknown.get("shortcut_auroc"):
         alone = ", ".join(f"{name} {value:.2f}" for name, value in unknown["shortcut_auroc"].items())
-        text += f"<p>AUROC of facts about the files alone, without a look at the pixels: {escape(alone)}.</p>"
-    image = _picture("Known against unknown", lambda p: p.rejection_picture(unknown))
+        text += f"<p>AUROC of facts about the files alone, without the pixels: {escape(alone)}.</p>"
+    image = _image("Known against unknown", lambda p: p.rejection_image(unknown))
     return f"<h2>Known and unknown</h2>{text}{image}"
 
 
-def _mistakes(told: Mapping) -> str:
-    rows = [(m["clip"], m["is"], m["taken_for"], _percent(m["confidence"])) for m in told.get("mistakes", ())]
+def _mistakes(report: Mapping) -> str:
+    rows = [(m["clip"], m["is"], m["taken_for"], _percent(m["confidence"])) for m in report.get("mistakes", ())]
     if not rows:
         return ""
     return "<h2>Most confident mistakes</h2>" + _rows(["clip", "is", "taken for", "confidence"], rows)
@@ -176,11 +177,11 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f'<div class="wide"><table>{f"<tr>{top}</tr>" if top else ""}{body}</table></div>'
 
 
-def _picture(alt: str, draw: Callable[[ModuleType], bytes], *, fits: bool = True) -> str:
-    """A picture inside the page; a machine without matplotlib, such as a rented GPU, gets the numbers alone."""
+def _image(alt: str, draw: Callable[[ModuleType], bytes], *, fits: bool = True) -> str:
+    """An image inside the page; a machine without matplotlib, such as a rented GPU, gets the numbers alone."""
     try:
         from actrec.evaluation import plots
     except ImportError:
-        return f'<p class="quiet">{escape(alt)}: no picture, because matplotlib is not installed here.</p>'
+        return f'<p class="quiet">{escape(alt)}: no image, because matplotlib is not installed here.</p>'
     size = ' class="fits"' if fits else ""
     return f'<div class="wide"><img{size} alt="{escape(alt)}" src="{data_uri(draw(plots), "png")}"></div>'

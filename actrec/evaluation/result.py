@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from actrec.metrics.intervals import mean_and_deviation, standard_error
 from actrec.metrics.unknown import rejection
 
 SHOWN_MISTAKES = 20
-CURVE = 200  # points of a curve that are kept
+CURVE = 200  # points of a curve at most
 
 
-def judge(
+def measure(
     probabilities: np.ndarray,
     targets: np.ndarray,
     labels: Sequence[str],
@@ -29,17 +30,17 @@ def judge(
     names: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> dict:
-    """Everything that can be said of the probabilities `[N, classes]` of clips whose classes are known.
+    """All figures for the probabilities `[N, classes]` of clips whose classes are known.
 
     `temperature` was fitted on other clips, named by `fitted_on`; `scaled` are the probabilities with it, where it does
     not act on the fused ones; `seconds` is what all clips took together;
-    `names` of clips show up beside the worst mistakes; clips of one group are no independent witnesses.
+    `names` of clips show up beside the worst mistakes; clips of one group are not independent.
     """
     probabilities, targets = checked(probabilities, targets)
     if probabilities.shape[1] != len(labels):
         raise BadValue(f"{probabilities.shape[1]} scores per clip, but {len(labels)} labels")
     if temperature is not None and not fitted_on:
-        raise BadValue("say which clips the temperature was fitted on; it must not be those judged here")
+        raise BadValue("name the clips that the temperature was fitted on; they must not be those measured here")
     matrix = confusion(probabilities, targets)
     curve = reliability(probabilities, targets)
     right = correct(probabilities, targets)
@@ -73,27 +74,27 @@ def judge(
     return plain(result)
 
 
-def judge_unknown(
+def measure_unknown(
     known: np.ndarray, unknown: np.ndarray, *, by: str, shortcut: Mapping[str, float] | None = None
 ) -> dict:
     """How well a score (`by`: confidence, minus distance …) tells known clips from unknown ones.
 
     `shortcut` is the AUROC of facts about the files alone (`actrec.data.check.shortcut_auroc`), to be read beside.
     """
-    found = rejection(known, unknown)
-    threshold, refused = found.at_false_accept(0.05)
-    steps = np.unique(np.linspace(0, len(found.thresholds) - 1, CURVE).astype(int))
+    curve = rejection(known, unknown)
+    threshold, refused = curve.at_false_accept(0.05)
+    steps = np.unique(np.linspace(0, len(curve.thresholds) - 1, CURVE).astype(int))
     return plain(
         {
             "by": by,
             "known": int(np.size(known)),
             "unknown": int(np.size(unknown)),
-            "auroc": found.auroc,
-            "equal_error": found.equal_error,
+            "auroc": curve.auroc,
+            "equal_error": curve.equal_error,
             "threshold_at_5_percent_false_accept": threshold,
             "false_reject_at_5_percent_false_accept": refused,
             "curve": {
-                name: [getattr(found, name)[step] for step in steps]
+                name: [getattr(curve, name)[step] for step in steps]
                 for name in ("thresholds", "false_accept", "false_reject")
             },
             "shortcut_auroc": dict(shortcut) if shortcut else None,
@@ -104,25 +105,25 @@ def judge_unknown(
 def over_splits(results: Mapping[str, dict]) -> dict:
     """Several splits as one result: the mean of each number and its deviation, the confusions added up."""
     if not results:
-        raise BadValue("no split was judged")
+        raise BadValue("no split was measured")
     several = list(results.values())
-    if any(each["labels"] != several[0]["labels"] for each in several):
+    if any(result["labels"] != several[0]["labels"] for result in several):
         raise BadValue("the splits do not share their labels")
-    matrix = np.sum([each["confusion"] for each in several], axis=0)
+    matrix = np.sum([result["confusion"] for result in several], axis=0)
     merged = {
-        "clips": sum(each["clips"] for each in several),
+        "clips": sum(result["clips"] for result in several),
         "classes": several[0]["classes"],
         "labels": several[0]["labels"],
         "confusion": matrix.tolist(),
         "per_class": dict(zip(several[0]["labels"], per_class(matrix), strict=True)),
         "pooled_top1": float(np.trace(matrix) / matrix.sum()),
-        "reliability": _pooled([each["reliability"] for each in several]),
-        "mistakes": sorted((m for each in several for m in each["mistakes"]), key=lambda m: -m["confidence"]),
-        "splits": {name: _numbers(each) for name, each in results.items()},
+        "reliability": _pooled([result["reliability"] for result in several]),
+        "mistakes": sorted((m for result in several for m in result["mistakes"]), key=lambda m: -m["confidence"]),
+        "splits": {name: _numbers(result) for name, result in results.items()},
     }
     merged["mistakes"] = merged["mistakes"][:SHOWN_MISTAKES]
     for name in _numbers(several[0]):
-        values = [each[name] for each in several if each.get(name) is not None]
+        values = [result[name] for result in several if result.get(name) is not None]
         if values and name not in merged:
             merged[name], merged[f"{name}_deviation"] = mean_and_deviation(values)
     return plain(merged)
@@ -144,7 +145,7 @@ def _pooled(curves: Sequence[Mapping]) -> dict:
         for name in ("confidence", "accuracy")
     }
     error = float(np.abs(sums["accuracy"] - sums["confidence"]).sum() / count.sum())
-    return {"error": error, **{name: each / np.maximum(count, 1) for name, each in sums.items()}, "count": count}
+    return {"error": error, **{name: total / np.maximum(count, 1) for name, total in sums.items()}, "count": count}
 
 
 def _mistakes(
@@ -156,9 +157,9 @@ def _mistakes(
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHOWN_MISTAKES]
     return [
         {
-            "clip": names[index] if names else f"clip {index}",
-            "is": labels[targets[index]],
-            "taken_for": labels[answers[index]],
+            "clip": names[int(index)] if names else f"clip {index}",
+            "is": labels[int(targets[index])],
+            "taken_for": labels[int(answers[index])],
             "confidence": float(confidence[index]),
         }
         for index in wrong
@@ -166,11 +167,11 @@ def _mistakes(
 
 
 def most_confused(result: Mapping, most: int = 10) -> list[tuple[str, str, int, float]]:
-    """Pairs (class, taken for, clips, share of the class) by the number of clips."""
+    """Pairs (class, taken for, clips, fraction of the class) by the number of clips."""
     matrix, labels = np.array(result["confusion"]), result["labels"]
     off = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-off, axis=None, kind="stable")[:most]
-    pairs = (np.unravel_index(place, off.shape) for place in order)
+    pairs = (divmod(int(place), len(off)) for place in order)
     return [
         (labels[row], labels[column], int(off[row, column]), float(off[row, column] / matrix[row].sum()))
         for row, column in pairs
@@ -178,12 +179,12 @@ def most_confused(result: Mapping, most: int = 10) -> list[tuple[str, str, int, 
     ]
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """Only what strict JSON knows: NumPy numbers become Python's, what is not finite becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [plain(each) for each in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

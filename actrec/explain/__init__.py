@@ -1,1 +1,1 @@
-"""Why a system says what it says: pictures of what its answer depends on."""
+"""Explanations: images of what a system's answer depends on."""

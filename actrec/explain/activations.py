@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,18 +17,18 @@ import torch
 from actrec.core.errors import BadValue
 from actrec.explain.gallery import Gallery
 from actrec.explain.layers import NotListed, layer_named, layers_of, recorded
-from actrec.explain.over_time import Film, Windows, laid_out
+from actrec.explain.over_time import ClipMaps, Windows, laid_out
 from actrec.explain.saliency import ClassSaliency
 from actrec.recognition.recognizer import unit
-from actrec.systems.system import Views
+from actrec.systems.system import Network, Views
 from actrec.video import Clip
 
 BATCH, TOP = 8, 10
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one network makes of some clips: embeddings of length one, the features its recipe names, peaks by layer."""
+class Activations:
+    """One network's values for some clips: embeddings of length one, the features its recipe names, peaks by layer."""
 
     codes: np.ndarray  # [n, D]
     features: dict[str, np.ndarray]  # name → [n, D]; empty where the recipe names none
@@ -35,23 +36,23 @@ class Found:
 
     @property
     def spaces(self) -> dict[str, np.ndarray]:
-        """What a map can be made of, of length one: the features that the recipe names, or the embedding alone."""
+        """The vectors of length one that a map can show: the features that the recipe names, or the embedding alone."""
         return {name: unit(value) for name, value in self.features.items()} or {"code": self.codes}
 
     @classmethod
-    def joined(cls, parts: list[Found]) -> Found:
-        def join(pick: Callable[[Found], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    def joined(cls, parts: list[Activations]) -> Activations:
+        def join(pick: Callable[[Activations], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             return {name: np.concatenate([pick(part)[name] for part in parts]) for name in pick(parts[0])}
 
         return cls(np.concatenate([part.codes for part in parts]), join(lambda f: f.features), join(lambda f: f.peaks))
 
-    def mean(self) -> Found:
+    def mean(self) -> Activations:
         """All clips as one: the mean of their codes and features, and the highest peaks."""
 
         def one(value: np.ndarray) -> np.ndarray:
             return value.mean(0, keepdims=True)
 
-        return Found(
+        return Activations(
             unit(one(self.codes)),
             {name: one(unit(value)) for name, value in self.features.items()},
             {name: value.max(0, keepdims=True) for name, value in self.peaks.items()},
@@ -73,36 +74,36 @@ class Found:
         purest first, those that never fire last."""
         peaks, names = self.neurons(layer), np.array(labels)
         lift = peaks.max(0) - np.median(peaks, axis=0)
-        found = []
+        rows = []
         for neuron, order in enumerate(np.argsort(-peaks, axis=0, kind="stable")[:count].T):
             shown, often = np.unique(names[order], return_counts=True)
-            found.append((neuron, str(shown[often.argmax()]), int(often.max()) if lift[neuron] > 0 else 0))
-        return sorted(found, key=lambda row: (-row[2], -lift[row[0]]))
+            rows.append((neuron, str(shown[often.argmax()]), int(often.max()) if lift[neuron] > 0 else 0))
+        return sorted(rows, key=lambda row: (-row[2], -lift[row[0]]))
 
     def rank(self, layer: str, neuron: int, peak: float) -> int:
         """Which place a clip with this peak would take among these, 1 for the strongest."""
         return 1 + int((self.neurons(layer)[:, neuron] > peak).sum())
 
 
-def survey(
+def of_gallery(
     saliency: ClassSaliency, gallery: Gallery, report: Callable[[int, int], None] = lambda done, all_: None
-) -> Found:
+) -> Activations:
     """The gallery through the network, one view of each clip: its newest window."""
     parts = []
     for start in range(0, len(gallery), BATCH):
         report(start, len(gallery))
-        parts.append(found_in(saliency, [gallery.clip(n) for n in range(start, min(start + BATCH, len(gallery)))]))
-    return Found.joined(parts)
+        parts.append(of_clips(saliency, [gallery.clip(n) for n in range(start, min(start + BATCH, len(gallery)))]))
+    return Activations.joined(parts)
 
 
-def found_in(saliency: ClassSaliency, clips: Iterable[Clip]) -> Found:
-    """What the network makes of the newest window of some clips."""
+def of_clips(saliency: ClassSaliency, clips: Iterable[Clip]) -> Activations:
+    """The network's values for the newest window of some clips."""
     one = saliency.recognizer.system.protocols["one"]
     return of_views(saliency, [one.views(clip)[0] for clip in clips])
 
 
 @torch.no_grad()
-def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
+def of_views(saliency: ClassSaliency, views: list[Views]) -> Activations:
     recognizer, network = saliency.recognizer, saliency.network
     inputs = recognizer.system.tensors(views, saliency.device)
     try:
@@ -110,15 +111,17 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Found:
     except NotListed:
         layers = []
     with saliency.lock, ExitStack() as stack:
-        kept = {layer.name: stack.enter_context(recorded(network, layer, len(views))) for layer in layers}
+        records = {layer.name: stack.enter_context(recorded(network, layer, len(views))) for layer in layers}
         features = recognizer.system.features.of(network, **inputs) if recognizer.system.features else {}
-        codes = list(features.values())[-1] if features else network.code(**inputs)
+        codes = list(features.values())[-1] if features else cast(Network, network).code(**inputs)
     # Two paths of one layer have neurons of their own.
     peaks = {
         name: np.concatenate([maps.amax((2, 3, 4)).cpu().numpy() for maps in record.maps().values()], axis=1)
-        for name, record in kept.items()
+        for name, record in records.items()
     }
-    return Found(unit(codes.cpu().numpy()), {name: value.cpu().numpy() for name, value in features.items()}, peaks)
+    return Activations(
+        unit(codes.cpu().numpy()), {name: value.cpu().numpy() for name, value in features.items()}, peaks
+    )
 
 
 def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron: int) -> dict[str, np.ndarray]:
@@ -126,10 +129,10 @@ def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron:
     recognizer = saliency.recognizer
     inputs = recognizer.system.tensors(views, saliency.device)
     chosen = layer_named(recognizer.system, saliency.network, layer)
-    with torch.no_grad(), saliency.lock, recorded(saliency.network, chosen, len(views)) as kept:
-        saliency.network.code(**inputs)
+    with torch.no_grad(), saliency.lock, recorded(saliency.network, chosen, len(views)) as record:
+        cast(Network, saliency.network).code(**inputs)
     first, shown = 0, {}
-    maps = kept.maps()
+    maps = record.maps()
     _inside(neuron, sum(of_input.shape[1] for of_input in maps.values()))
     for name, of_input in maps.items():
         if first <= neuron < first + of_input.shape[1]:
@@ -140,17 +143,17 @@ def neuron_maps(saliency: ClassSaliency, views: list[Views], layer: str, neuron:
     return {name: np.maximum(value, 0) for name, value in shown.items()}
 
 
-def strongest(saliency: ClassSaliency, windows: Windows) -> dict[str, tuple[int, Film]]:
+def strongest(saliency: ClassSaliency, windows: Windows) -> dict[str, tuple[int, ClipMaps]]:
     """For each layer, the lowest first, the neuron that fires most on a clip, and its maps over the clip (fig. 8a)."""
-    found = of_views(saliency, windows.views)
+    activations = of_views(saliency, windows.views)
     shown = {}
-    for layer, peaks in found.peaks.items():
+    for layer, peaks in activations.peaks.items():
         neuron = int(peaks.max(0).argmax())
         shown[layer] = neuron, neuron_film(saliency, windows, layer, neuron)
     return shown
 
 
-def neuron_film(saliency: ClassSaliency, windows: Windows, layer: str, neuron: int) -> Film:
+def neuron_film(saliency: ClassSaliency, windows: Windows, layer: str, neuron: int) -> ClipMaps:
     """One neuron's maps over a clip."""
     maps = neuron_maps(saliency, windows.views, layer, neuron)
     return laid_out(saliency.recognizer.system, windows, maps, smoothing=0.0)

@@ -2,8 +2,8 @@
 
 FstCN, fig. 4, maps spatial, temporal and spatio-temporal features by t-SNE (van der Maaten and Hinton 2008) to see
 which tell the actions apart. The figure has no number; ours are two, both taken in the full space and not on the map:
-the mean silhouette (−1 … 1: how much nearer a clip is to its own action than to the next one), and the share of clips
-whose nearest other clip shows the same action. t-SNE cannot place a clip that it was not made with. Ours: it goes
+the mean silhouette (−1 … 1: how much nearer a clip is to its own action than to the next one), and the fraction of
+clips whose nearest other clip shows the same action. t-SNE cannot place a clip that it was not made with. Ours: it goes
 where the sum of its distances to its five nearest clips, the nearer the heavier, is smallest, so to most of them.
 """
 
@@ -31,7 +31,7 @@ class Flat:
     codes: np.ndarray  # [n, D]
     axes: np.ndarray | None = None  # PCA: [2, D]
     mean: np.ndarray | None = None
-    shown: float | None = None  # PCA: the share of the variance that the map shows
+    shown: float | None = None  # PCA: the fraction of the variance that the map shows
 
     def place(self, codes: np.ndarray) -> np.ndarray:
         """Other codes [m, D] on the finished map: [m, 2]."""
@@ -75,10 +75,10 @@ def flat(codes: np.ndarray, method: str = "t-SNE", seed: int = 0, perplexity: fl
         return Flat(method, (codes - mean) @ axes.T, codes, axes, mean, shown)
     from sklearn.manifold import TSNE
 
-    made = TSNE(
+    tsne = TSNE(
         perplexity=min(perplexity, (len(codes) - 1) / 3), init="pca", random_state=seed, n_jobs=2, max_iter=STEPS
     )  # fmt: skip
-    return Flat(method, made.fit_transform(codes), codes)
+    return Flat(method, tsne.fit_transform(codes), codes)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Separability:
     """How well a space tells actions apart."""
 
     silhouette: float  # −1 … 1
-    neighbours: float  # share of clips whose nearest other clip shows the same action
+    neighbours: float  # fraction of clips whose nearest other clip shows the same action
 
     def __str__(self) -> str:
         return f"silhouette {self.silhouette:.2f}; {self.neighbours:.0%} have a nearest neighbour of their own action"

@@ -12,7 +12,7 @@ from html import escape
 
 import numpy as np
 
-from actrec.explain.activations import Found
+from actrec.explain.activations import Activations
 from actrec.explain.embedding import Flat, Separability, flat, separability
 from actrec.figures import svg
 from actrec.figures.charts import COLOURS, colour
@@ -37,12 +37,12 @@ class Atlas:
 
     flat: Flat
     labels: tuple[str, ...]
-    unknown: np.ndarray  # [n], whether the weights would not know the clip
+    unknown: np.ndarray  # [n], whether the weights would call the clip unknown
     centres: Mapping[str, np.ndarray] = field(default_factory=dict)
     threshold: float | None = None
 
     def spot(self, place: np.ndarray) -> tuple[float, float]:
-        """A place on the map as x and y on the picture; what lies outside is held at its edge."""
+        """A place on the map as x and y on the drawing; a place outside it is put on its edge."""
         low, high = self.flat.places.min(0), self.flat.places.max(0)
         middle, scale = (low + high) / 2, self.scale
         x, y = WIDTH / 2 + (place[0] - middle[0]) * scale, HEIGHT / 2 - (place[1] - middle[1]) * scale
@@ -98,43 +98,47 @@ class Atlas:
 
     def _centres(self) -> list[str]:
         """The class centres with their names; a name stands above its cross, or where it covers no other name."""
-        parts, taken = [], []
+        parts: list[str] = []
+        placed: list[tuple[float, float, float]] = []
         for name, code in self.centres.items():
             x, y = self.spot_of(code)
             reach = LETTER * len(name) / 2
-            height = next((y + off for off in NAME_AT if _free(x, y + off, reach, taken)), y + NAME_AT[0])
-            taken.append((x, height, reach))
+            height = next((y + off for off in NAME_AT if _free(x, y + off, reach, placed)), y + NAME_AT[0])
+            placed.append((x, height, reach))
             cross = svg.path(f"M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12")
             words = svg.text(x, height, name, "middle")
             parts.append(svg.element("g", cross + words, class_="class-centre", data_centre=name))
         return parts
 
 
-def _free(x: float, height: float, reach: float, taken: Sequence[tuple[float, float, float]]) -> bool:
+def _free(x: float, height: float, reach: float, placed: Sequence[tuple[float, float, float]]) -> bool:
     """Whether a name around x at this height covers none that stands there, and is on the map."""
-    clear = all(abs(height - other) >= LINE or abs(x - at) >= reach + width for at, other, width in taken)
+    clear = all(abs(height - other) >= LINE or abs(x - at) >= reach + width for at, other, width in placed)
     return clear and LINE <= height <= HEIGHT
 
 
 def atlases(
-    found: Found, labels: Sequence[str], card: Card, method: str = "t-SNE", seed: int = 0
+    activations: Activations, labels: Sequence[str], card: Card, method: str = "t-SNE", seed: int = 0
 ) -> dict[str, tuple[Atlas, Separability]]:
     """A map of every space of a network over a gallery; the last one is that of the codes, which the weights' class
     centres and their threshold belong to."""
-    spaces, kept = found.spaces, {name: np.asarray(centre, np.float32) for name, centre in (card.centres or {}).items()}
-    unknown = unknown_to(kept, card.threshold, found.codes)
-    made = {}
+    spaces, centres = (
+        activations.spaces,
+        {name: np.asarray(centre, np.float32) for name, centre in (card.centres or {}).items()},
+    )
+    unknown = unknown_to(centres, card.threshold, activations.codes)
+    maps = {}
     for name, codes in spaces.items():
         own = name == list(spaces)[-1]
         atlas = Atlas(
             flat(codes, method, seed),
             tuple(labels),
             unknown,
-            kept if own else {},
+            centres if own else {},
             card.threshold if own else None,
         )
-        made[name] = atlas, separability(codes, labels)
-    return made
+        maps[name] = atlas, separability(codes, labels)
+    return maps
 
 
 def _mark(place: int, hollow: bool) -> str:
@@ -145,7 +149,7 @@ def _mark(place: int, hollow: bool) -> str:
     return svg.path(SHAPES[shape].format(**SIZES[shape]), **filled)
 
 
-def unknown_to(centres: Mapping[str, Sequence[float]], threshold: float | None, codes: np.ndarray) -> np.ndarray:
+def unknown_to(centres: Mapping[str, np.ndarray], threshold: float | None, codes: np.ndarray) -> np.ndarray:
     """Whether each code is farther than the threshold from every centre."""
     if threshold is None or not centres:
         return np.zeros(len(codes), bool)

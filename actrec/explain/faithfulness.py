@@ -30,10 +30,10 @@ BLUR = 1 / 8  # σ of what takes a cell's place, as a share of the side
 
 
 @dataclass(frozen=True)
-class Truth:
-    """Scores of a class over the share of cells that were taken out, or put in."""
+class Curves:
+    """Scores of a class over the fraction of cells that were taken out, or put in."""
 
-    shares: np.ndarray  # [K]
+    fractions: np.ndarray  # [K]
     deletion: np.ndarray  # [K], in the map's order
     insertion: np.ndarray
     random_deletion: np.ndarray  # [K], mean over random orders
@@ -42,12 +42,12 @@ class Truth:
     @property
     def deletion_gain(self) -> float:
         """The area by which the score falls earlier than at random."""
-        return float(np.trapezoid(self.random_deletion - self.deletion, self.shares))
+        return float(np.trapezoid(self.random_deletion - self.deletion, self.fractions))
 
     @property
     def insertion_gain(self) -> float:
         """The area by which the score rises earlier than at random."""
-        return float(np.trapezoid(self.insertion - self.random_insertion, self.shares))
+        return float(np.trapezoid(self.insertion - self.random_insertion, self.fractions))
 
     @property
     def gain(self) -> float:
@@ -64,7 +64,7 @@ def compared(
     seed: int = 0,
     steps: int = STEPS,
     draws: int = DRAWS,
-) -> dict[str, Truth]:
+) -> dict[str, Curves]:
     """The curves of several methods' maps of one view, against the same random orders. What a method says nothing
     of, an input without a map, goes last; equals go in random order."""
     place = recognizer.index(label)
@@ -74,38 +74,42 @@ def compared(
     chance = [rng.permutation(count) for _ in range(draws)]
     orders = []
     for maps in methods.values():
-        parts = [_means(maps[name], each) if name in maps else _nothing(each) for name, each in cells.items()]
+        parts = [_means(maps[name], cell) if name in maps else _nothing(cell) for name, cell in cells.items()]
         orders.append(np.argsort(np.lexsort((chance[0], -np.concatenate(parts)))))
-    gone = {name: taken_out(each) for name, each in view.items()}
-    shares = np.linspace(0, 1, steps + 1)
-    asked: list[Views] = []
+    gone = {name: taken_out(pixels) for name, pixels in view.items()}
+    fractions = np.linspace(0, 1, steps + 1)
+    views_to_score: list[Views] = []
     for order in [*orders, *chance]:
         for without, instead in ((view, gone), (gone, view)):
-            asked += [_mixed(without, instead, cells, order < round(share * count)) for share in shares]
-    scores = recognizer.shares(*recognizer.run(asked))[:, place]
-    found = scores.reshape(-1, 2, len(shares))
-    random = found[len(orders) :].mean(0)
-    return {name: Truth(shares, *found[row], *random) for row, name in enumerate(methods)}
+            views_to_score += [
+                _mixed(without, instead, cells, order < round(fraction * count)) for fraction in fractions
+            ]
+    scores = recognizer.shares(*recognizer.run(views_to_score))[:, place]
+    curves = scores.reshape(-1, 2, len(fractions))
+    random = curves[len(orders) :].mean(0)
+    return {name: Curves(fractions, *curves[row], *random) for row, name in enumerate(methods)}
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How true the maps of a clip are: the curves of every method, and how like the map of shuffled weights is."""
+    """How faithful the maps of a clip are: the curves of every method, and how like the map of shuffled weights is."""
 
     window: int
-    curves: dict[str, Truth]
+    curves: dict[str, Curves]
     shuffled: float
 
     def chart(self, method: str, kind: str) -> str:
         """Deletion or insertion by one method, against random order, as SVG."""
-        truth = self.curves[method]
-        mine, chance = getattr(truth, kind), getattr(truth, f"random_{kind}")
+        curves = self.curves[method]
+        mine, chance = getattr(curves, kind), getattr(curves, f"random_{kind}")
         series = {
-            f"by {method}": list(zip(truth.shares, mine, strict=True)),
-            "at random": list(zip(truth.shares, chance, strict=True)),
+            f"by {method}": list(zip(curves.fractions, mine, strict=True)),
+            "at random": list(zip(curves.fractions, chance, strict=True)),
         }
         what = {"deletion": "taken out of the clip", "insertion": "put into an empty clip"}[kind]
-        return lines(series, f"{kind.capitalize()}: score of the class", f"share of cells {what}", high=1, percent=True)
+        return lines(
+            series, f"{kind.capitalize()}: score of the class", f"fraction of cells {what}", high=1, percent=True
+        )
 
 
 def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, label: str) -> Proof:
@@ -120,28 +124,31 @@ def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, la
 
 def alike(one: ClassSaliency, other: ClassSaliency, view: Views, label: str) -> float:
     """The rank correlation of two networks' class saliency of one view."""
-    maps = ({name: each[0] for name, each in s.class_saliency([view], label).items()} for s in (one, other))
-    return rank_correlation(*maps, view)
+    mine, theirs = (
+        {name: of_input[0] for name, of_input in saliency.class_saliency([view], label).items()}
+        for saliency in (one, other)
+    )
+    return rank_correlation(mine, theirs, view)
 
 
 def maps_of(saliency: ClassSaliency, view: Views, label: str) -> dict[str, Maps]:
     """Every method's maps of one view, `[T, S, S]` by input, as far as the network allows the method."""
-    found = saliency.every([view], label)
-    return {name: {key: each[0] for key, each in maps.items()} for name, maps in found.items()}
+    by_method = saliency.every([view], label)
+    return {name: {key: of_input[0] for key, of_input in maps.items()} for name, maps in by_method.items()}
 
 
 def cells_of(view: Views) -> dict[str, np.ndarray]:
     """The number of the cell that each pixel `[T, S, S]` of each input is in; inputs do not share cells."""
-    found, first = {}, 0
-    for name, each in view.items():
-        frames, height, width = each.shape[1:]
+    numbers, first = {}, 0
+    for name, value in view.items():
+        frames, height, width = value.shape[1:]
         stretches = min(STRETCHES, frames)
         t = np.arange(frames) * stretches // frames
         across, down = -(-width // CELL), -(-height // CELL)
         y, x = np.arange(height) // CELL, np.arange(width) // CELL
-        found[name] = first + (t[:, None, None] * down + y[:, None]) * across + x
+        numbers[name] = first + (t[:, None, None] * down + y[:, None]) * across + x
         first += stretches * down * across
-    return found
+    return numbers
 
 
 def taken_out(pixels: np.ndarray) -> np.ndarray:
@@ -160,17 +167,17 @@ def rank_correlation(one: Maps, other: Maps, view: Views) -> float:
     Only where the clip changes: in a still background neighbours are equal, and which of them a pooling layer takes
     is decided by their place, alike in every network. In blocks of 4×4 for the same reason: strides leave a pattern.
     """
-    kept = {name: _changing(view[name]) for name in one}
-    if not any(each.any() for each in kept.values()):
-        kept = {name: np.ones_like(each) for name, each in kept.items()}
-    found = [
-        _spearman(mine[kept[name]], theirs[kept[name]])
+    changing = {name: _changing(view[name]) for name in one}
+    if not any(changed.any() for changed in changing.values()):
+        changing = {name: np.ones_like(changed) for name, changed in changing.items()}
+    correlations = [
+        _spearman(mine[changing[name]], theirs[changing[name]])
         for name in one
-        if kept[name].any()
+        if changing[name].any()
         for mine, theirs in zip(_blocks(one[name]), _blocks(other[name]), strict=True)
         if mine.any() or theirs.any()
     ]
-    return float(np.mean(found)) if found else 0.0
+    return float(np.mean(correlations)) if correlations else 0.0
 
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> float:
@@ -204,4 +211,4 @@ def _nothing(cells: np.ndarray) -> np.ndarray:
 
 def _mixed(view: Views, other: Views, cells: dict[str, np.ndarray], changed: np.ndarray) -> Views:
     """A view with some of its cells taken from another."""
-    return {name: np.where(changed[cells[name]][None], other[name], each) for name, each in view.items()}
+    return {name: np.where(changed[cells[name]][None], other[name], pixels) for name, pixels in view.items()}

@@ -27,33 +27,33 @@ class Recorded:
 
     def maps(self, of: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The maps `[B, C, T′, Y, X]` of each input; `of` are other tensors of the same shapes: their derivatives."""
-        found = {}
+        by_input: dict[str, Tensor] = {}
         for module, split in self.layer.parts.items():
-            found |= split((of or self.outputs)[module], self.clips)
-        return found
+            by_input |= split((of or self.outputs)[module], self.clips)
+        return by_input
 
 
 @contextmanager
 def recorded(network: nn.Module, layer: Layer, clips: int) -> Iterator[Recorded]:
     """Keeps what leaves the layer inside the block; the network is as it was afterwards."""
-    kept = Recorded(layer, clips)
+    record = Recorded(layer, clips)
 
     def keeper(module: str) -> Callable:
         def keep(_module: nn.Module, _inputs: tuple, output: Tensor) -> None:
-            kept.outputs[module] = output
+            record.outputs[module] = output
 
         return keep
 
     hooks = [network.get_submodule(module).register_forward_hook(keeper(module)) for module in layer.parts]
     try:
-        yield kept
+        yield record
     finally:
         for hook in hooks:
             hook.remove()
 
 
 def layers_of(system: System, network: nn.Module) -> list[Layer]:
-    """The network's layers, the lowest first; the last one is where Grad-CAM looks."""
+    """The network's layers, the lowest first; Grad-CAM takes the last one."""
     if system.layers is None:
         raise NotListed(
             f"The layers of '{system.name}' are not listed: feature maps and Grad-CAM need the `layers` of its recipe."

@@ -1,4 +1,4 @@
-"""One moment of a clip in all its motion clues; motion salience under its settings; the ways to find flow, timed."""
+"""One moment of a clip in all its motion clues; motion salience under its settings; the methods of flow, timed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from actrec.motion.salience import enhance, salience
 from actrec.video import Clip
 
 ROWS = {
-    "difference": "Difference to the next picture",
+    "difference": "Difference to the next frame",
     "salience": "Motion salience",
     "flow": "Optical flow",
-    "rgbf": "RGBF: the picture times how much each pixel moves",
+    "rgbf": "RGBF: the frame times how much each pixel moves",
     "trajectories": "Trajectories",
     "tailor": "Tailored",
 }
@@ -28,9 +28,9 @@ TITLES = {"dis": "DIS", "farneback": "Farnebäck", "tvl1": "TV-L1", "brox": "Bro
 
 
 def rows(clip: Clip, clues: Mapping[str, Clue], moment: float) -> Figure:
-    """The picture and every clue at the same moment, and where in the clip that is."""
+    """The frame and every clue at the same moment, and where in the clip that is."""
     t = place(moment, len(clip))
-    panels = [Panel(_one(clip.frames[t], "the picture"), "The picture.")]
+    panels = [Panel(_one(clip.frames[t], "the frame"), "The frame.")]
     for name, words in ROWS.items():
         clue = clues[name]
         panels.append(Panel(_one(clue.shown(min(t, clue.count - 1)), words), f"{words}."))
@@ -45,12 +45,12 @@ def rows(clip: Clip, clues: Mapping[str, Clue], moment: float) -> Figure:
     canvas.line(x, 4, x, 100, stroke="#e11d48", thick=2.5)
     panels.append(Panel(canvas.svg(), "The variance rate p(z) over the clip; the red line is this moment.", wide=True))
     second = float(clip.times[t] - clip.times[0])
-    return Figure(f"Picture {t + 1} of {len(clip)}, second {second:.2f}.", tuple(panels), {"picture": t})
+    return Figure(f"Frame {t + 1} of {len(clip)}, second {second:.2f}.", tuple(panels), {"picture": t})
 
 
-def _one(picture: np.ndarray, name: str) -> str:
+def _one(image: np.ndarray, name: str) -> str:
     canvas = Canvas(300, 300, name)
-    canvas.height = canvas.image(picture, 0, 0, 300)
+    canvas.height = canvas.image(image, 0, 0, 300)
     return canvas.svg()
 
 
@@ -58,47 +58,47 @@ def tuned(
     clip: Clip, *, cutoff: float = 1, smoothing: float = 2.0, variant: str = "amplitude", strength: float = 1.0,
     moment: float = 0.5,
 ) -> Figure:  # fmt: skip
-    """Motion salience with these settings: the picture, the map, and their product."""
+    """Motion salience with these settings: the frame, the map, and their product."""
     frames, t = clip.frames, place(moment, len(clip))
-    began = time.perf_counter()
-    found = salience(frames, cutoff=int(cutoff), smoothing=smoothing, variant=variant)
-    milliseconds = (time.perf_counter() - began) * 1000
-    made = enhance(frames, found, strength)
-    kept = float(made.mean() / max(float(frames.mean()), 1e-9))
-    said = "Nothing changes over time: the map is black." if not found.any() else (
-        f"{(found > 0.5).mean():.1%} of all pixels are salient; of the brightness {kept:.0%} is left."
+    start = time.perf_counter()
+    maps = salience(frames, cutoff=int(cutoff), smoothing=smoothing, variant=variant)
+    milliseconds = (time.perf_counter() - start) * 1000
+    enhanced = enhance(frames, maps, strength)
+    left = float(enhanced.mean() / max(float(frames.mean()), 1e-9))
+    sentence = "Nothing changes over time: the map is black." if not maps.any() else (
+        f"{(maps > 0.5).mean():.1%} of all pixels are salient; of the brightness {left:.0%} is left."
     )  # fmt: skip
     return Figure(
-        f"{said} The whole clip took {milliseconds:.0f} ms.",
-        (Panel(strip([frames[t], colour_maps.heat(found[t]), made[t]], ("picture", "salience", "enhanced"), "salience",
-                     each=260), "Salience: black is still, pale yellow moves most. Enhanced: the picture times its "
+        f"{sentence} The whole clip took {milliseconds:.0f} ms.",
+        (Panel(strip([frames[t], colour_maps.heat(maps[t]), enhanced[t]], ("frame", "salience", "enhanced"), "salience",
+                     each=260), "Salience: black is still, pale yellow moves most. Enhanced: the frame times its "
                "salience, as strongly as the strength says; this is what MDT-Net's motion path is fed.", wide=True),),
-        {"salient": float((found > 0.5).mean()), "kept": kept},
+        {"salient": float((maps > 0.5).mean()), "kept": left},
     )  # fmt: skip
 
 
 def flows(clip: Clip, moment: float = 0.5) -> Figure:
-    """The same pair of pictures by every method, with the time each took."""
+    """The same pair of frames by every method, with the time each took."""
     if len(clip) < 2:
-        raise BadValue("The clip has one picture; flow needs two.")
+        raise BadValue("The clip has one frame; flow needs two.")
     t = place(moment, len(clip) - 1)
-    pair, found, took = clip.frames[t : t + 2], {}, {}
+    pair, by_method, took = clip.frames[t : t + 2], {}, {}
     for method in METHODS:
-        began = time.perf_counter()
-        found[method] = flow(pair, method)[0]
-        took[method] = (time.perf_counter() - began) * 1000
-    reach = max(colour_maps.flow_reach(each) for each in found.values())
+        start = time.perf_counter()
+        by_method[method] = flow(pair, method)[0]
+        took[method] = (time.perf_counter() - start) * 1000
+    reach = max(colour_maps.flow_reach(field) for field in by_method.values())
     height, width = clip.size
     wheel = Canvas(120, 140, "the colours of flow")
     wheel.image(colour_maps.wheel_legend(reach), 4, 4, 110)
-    lengths = {name: float(np.hypot(each[..., 0], each[..., 1]).mean()) for name, each in found.items()}
+    lengths = {name: float(np.hypot(field[..., 0], field[..., 1]).mean()) for name, field in by_method.items()}
     rows_ = tuple((TITLES[name], f"{took[name]:.1f}", f"{lengths[name]:.2f}") for name in METHODS)
-    quickest = min(took, key=took.get)
+    quickest = min(took, key=took.__getitem__)
     return Figure(
-        f"From picture {t + 1} to {t + 2}, {width}×{height} pixels. {TITLES[quickest]} was quickest with "
-        f"{took[quickest]:.0f} ms, {TITLES[max(took, key=took.get)]} took {max(took.values()):.0f} ms.",
+        f"From frame {t + 1} to {t + 2}, {width}×{height} pixels. {TITLES[quickest]} was quickest with "
+        f"{took[quickest]:.0f} ms, {TITLES[max(took, key=took.__getitem__)]} took {max(took.values()):.0f} ms.",
         (
-            Panel(strip([colour_maps.flow_picture(each, reach) for each in found.values()],
+            Panel(strip([colour_maps.flow_picture(field, reach) for field in by_method.values()],
                         [f"{TITLES[name]}, {took[name]:.0f} ms" for name in METHODS], "four flows", each=220),
                   "The same pair four times. The colour says which way a pixel goes, its strength how far; white is "
                   "still. TV-L1 and Brox are the papers', DIS runs live.", wide=True),

@@ -1,4 +1,4 @@
-"""Every motion clue of a clip in one go: what was found in words and numbers, a picture, and a film of it."""
+"""Every motion clue of a clip in one go: a sentence, numbers, an image, and a video of each."""
 
 from __future__ import annotations
 
@@ -31,61 +31,67 @@ if TYPE_CHECKING:
 
 @dataclass
 class Clue:
-    """One computed clue: a sentence, its numbers, its picture, and what is shown at each of `count` moments."""
+    """One computed clue: a sentence, its numbers, its image, and the frame shown at each of `count` moments."""
 
-    found: str
+    sentence: str
     numbers: dict
-    picture: np.ndarray
+    image: np.ndarray
     shown: Callable[[int], np.ndarray]
     count: int
     milliseconds: float = 0.0
 
-    def film(self) -> Iterable[np.ndarray]:
+    def frames(self) -> Iterable[np.ndarray]:
         """All moments, one after the other."""
         return map(self.shown, range(self.count))
 
 
 @dataclass
-class Look:
-    """A clip with what several clues share: its flow is computed once."""
+class SharedClip:
+    """A clip with what several clues need: its flow is computed once."""
 
     clip: Clip
     seed: int
     method: str
     device: str
     detector: Callable[[], PersonDetector | None] = open_detector
-    told: Callable[[float], None] | None = None  # hears the share that is done of a slow flow
-    flow: np.ndarray | None = None
+    on_progress: Callable[[float], None] | None = None  # gets the fraction that is done of a slow flow
+    _flow: np.ndarray | None = None
+
+    @property
+    def flow(self) -> np.ndarray:
+        if self._flow is None:
+            self._flow = flow_of(self.clip.frames, self.method, device=self.device, on_progress=self.on_progress)
+        return self._flow
 
     def second(self, frame: int) -> float:
         return round(float(self.clip.times[frame]), 2)
 
 
-def difference(look: Look) -> Clue:
-    found = frame_difference(look.clip.frames)
-    change = found.mean((1, 2, 3))
+def difference(shared: SharedClip) -> Clue:
+    changes = frame_difference(shared.clip.frames)
+    change = changes.mean((1, 2, 3))
     most = int(change.argmax())
-    at = look.second(most + 1)
+    at = shared.second(most + 1)
     sentence = f"{change.mean():.1f} grey levels of change between frames, most ({change[most]:.1f}) at {at} s"
     numbers = {"mean": round(float(change.mean()), 3), "most": round(float(change[most]), 3), "most_at": at}
-    gain = colour_maps.difference_gain(found)
+    gain = colour_maps.difference_gain(changes)
 
     def shown(t: int) -> np.ndarray:
-        return cv2.convertScaleAbs(found[t], alpha=gain)
+        return cv2.convertScaleAbs(changes[t], alpha=gain)
 
-    return Clue(f"{sentence}; shown × {gain:.1f}", numbers, shown(most), shown, len(found))
+    return Clue(f"{sentence}; shown × {gain:.1f}", numbers, shown(most), shown, len(changes))
 
 
-def variance_rate(look: Look) -> Clue:
-    p = eq_1(look.clip.frames)
+def variance_rate(shared: SharedClip) -> Clue:
+    p = eq_1(shared.clip.frames)
     names = ("slow", "mid", "fast")
-    indices = pathways(p, np.random.default_rng(look.seed), PATHWAYS)
+    indices = pathways(p, np.random.default_rng(shared.seed), PATHWAYS)
     drawn = {name: [int(i) for i in index] for name, index in zip(names, indices, strict=True)}
-    width = look.clip.size[1]
+    width = shared.clip.size[1]
     curve = colour_maps.variance_rate_curve(p, drawn, (max(width, 480), 260))
 
     def shown(t: int) -> np.ndarray:
-        return colour_maps.below(look.clip.frames[t], colour_maps.with_cursor(curve, t, len(p)))
+        return colour_maps.below(shared.clip.frames[t], colour_maps.with_cursor(curve, t, len(p)))
 
     z = int(p.argmax())
     sentence = f"most happens between frames {z} and {z + 1} ({p[z]:.3f}, {p[z] * len(p):.1f} × uniform)"
@@ -94,60 +100,59 @@ def variance_rate(look: Look) -> Clue:
         {"p": [round(float(v), 6) for v in p], "drawn": drawn},
         curve,
         shown,
-        len(look.clip),
+        len(shared.clip),
     )
 
 
-def salience(look: Look) -> Clue:
-    found = fourier_salience(look.clip.frames)
-    share = (found > 0.5).mean((1, 2))
-    most = int(found.mean((1, 2)).argmax())
+def salience(shared: SharedClip) -> Clue:
+    maps = fourier_salience(shared.clip.frames)
+    fraction = (maps > 0.5).mean((1, 2))
+    most = int(maps.mean((1, 2)).argmax())
     legend = colour_maps.heat_legend()
 
     def shown(t: int) -> np.ndarray:
-        return colour_maps.with_legend(colour_maps.overlay(look.clip.frames[t], found[t]), legend)
+        return colour_maps.with_legend(colour_maps.overlay(shared.clip.frames[t], maps[t]), legend)
 
-    sentence = f"{share.mean():.1%} of the picture is salient, the liveliest moment is at {look.second(most)} s"
-    numbers = {"salient_share": round(float(share.mean()), 4), "most_at": look.second(most)}
-    return Clue(sentence, numbers, shown(most), shown, len(found))
+    sentence = f"{fraction.mean():.1%} of the frame is salient, the liveliest moment is at {shared.second(most)} s"
+    numbers = {"salient_share": round(float(fraction.mean()), 4), "most_at": shared.second(most)}
+    return Clue(sentence, numbers, shown(most), shown, len(maps))
 
 
-def flow(look: Look) -> Clue:
-    look.flow = flow_of(look.clip.frames, look.method, device=look.device, on_progress=look.told)
-    length = np.hypot(look.flow[..., 0], look.flow[..., 1])
-    reach = colour_maps.flow_reach(look.flow)
+def flow(shared: SharedClip) -> Clue:
+    length = np.hypot(shared.flow[..., 0], shared.flow[..., 1])
+    reach = colour_maps.flow_reach(shared.flow)
     legend = colour_maps.wheel_legend(reach)
     most = int(length.mean((1, 2)).argmax())
 
     def shown(t: int) -> np.ndarray:
-        return colour_maps.with_legend(colour_maps.flow_picture(look.flow[t], reach), legend)
+        return colour_maps.with_legend(colour_maps.flow_picture(shared.flow[t], reach), legend)
 
     middle, fast = (float(np.quantile(length, q)) for q in (0.5, 0.99))
-    sentence = f"{look.method}: half of the pixels move less than {middle:.2f} px per frame, 1 % more than {fast:.1f}"
-    numbers = {"method": look.method, "median": round(middle, 4), "quantile_99": round(fast, 4)}
-    return Clue(sentence, numbers, shown(most), shown, len(look.flow))
+    sentence = f"{shared.method}: half of the pixels move less than {middle:.2f} px per frame, 1 % more than {fast:.1f}"
+    numbers = {"method": shared.method, "median": round(middle, 4), "quantile_99": round(fast, 4)}
+    return Clue(sentence, numbers, shown(most), shown, len(shared.flow))
 
 
-def rgbf(look: Look) -> Clue:
-    found = eq_7(look.clip.frames, look.flow)
-    kept = float(found.mean() / max(look.clip.frames.mean(), 1e-9))
-    rows = colour_maps.rgbf_rows(look.clip.frames, look.flow, found)
+def rgbf(shared: SharedClip) -> Clue:
+    brightened = eq_7(shared.clip.frames, shared.flow)
+    left = float(brightened.mean() / max(shared.clip.frames.mean(), 1e-9))
+    rows = colour_maps.rgbf_rows(shared.clip.frames, shared.flow, brightened)
     return Clue(
-        f"{kept:.1%} of the brightness is left where things move",
-        {"kept": round(kept, 4)},
+        f"{left:.1%} of the brightness is left where things move",
+        {"kept": round(left, 4)},
         rows,
-        found.__getitem__,
-        len(found),
+        brightened.__getitem__,
+        len(brightened),
     )
 
 
-def trajectories(look: Look) -> Clue:
-    tracks = track(look.clip, flow=look.flow)
-    alive = [((tracks.start <= t) & (t <= tracks.start + tracks.length)).sum() for t in range(len(look.clip))]
+def trajectories(shared: SharedClip) -> Clue:
+    tracks = track(shared.clip, flow=shared.flow)
+    alive = [((tracks.start <= t) & (t <= tracks.start + tracks.length)).sum() for t in range(len(shared.clip))]
     most = int(np.argmax(alive))
 
     def shown(t: int) -> np.ndarray:
-        return draw(tracks, look.clip.frames[t], t)
+        return draw(tracks, shared.clip.frames[t], t)
 
     dropped = ", ".join(f"{count} {why}" for why, count in tracks.dropped.items())
     sentence = f"{len(tracks)} tracks kept; dropped: {dropped}"
@@ -156,23 +161,23 @@ def trajectories(look: Look) -> Clue:
         {"kept": len(tracks), "dropped": tracks.dropped},
         shown(most),
         shown,
-        len(look.clip),
+        len(shared.clip),
     )
 
 
-def tailor(look: Look) -> Clue:
-    found = tailored(look.clip, detector=look.detector())
-    left, top, right, bottom = (int(v) for v in found.window)
-    picture = look.clip.frames[len(look.clip) // 2].copy()
-    cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), (235, 60, 40), 2)
-    x0, y0, x1, y1 = (int(v) for v in found.boxes + np.array([left, top, left, top]))
-    cv2.rectangle(picture, (x0, y0), (x1 - 1, y1 - 1), (40, 200, 90), 1)
-    sentence = f"window {right - left}×{bottom - top} at ({left}, {top}): {found.people.source}"
-    numbers = {"window": [left, top, right, bottom], "detected": found.people.detected}
-    return Clue(sentence, numbers, picture, found.clip.frames.__getitem__, len(found.clip))
+def tailor(shared: SharedClip) -> Clue:
+    crop = tailored(shared.clip, detector=shared.detector())
+    left, top, right, bottom = (int(v) for v in crop.window)
+    image = shared.clip.frames[len(shared.clip) // 2].copy()
+    cv2.rectangle(image, (left, top), (right - 1, bottom - 1), (235, 60, 40), 2)
+    x0, y0, x1, y1 = (int(v) for v in crop.boxes + np.array([left, top, left, top]))
+    cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), (40, 200, 90), 1)
+    sentence = f"window {right - left}×{bottom - top} at ({left}, {top}): {crop.people.source}"
+    numbers = {"window": [left, top, right, bottom], "detected": crop.people.detected}
+    return Clue(sentence, numbers, image, crop.clip.frames.__getitem__, len(crop.clip))
 
 
-CLUES: dict[str, Callable[[Look], Clue]] = {
+CLUES: dict[str, Callable[[SharedClip], Clue]] = {
     "difference": difference,
     "variance_rate": variance_rate,
     "salience": salience,
@@ -183,29 +188,29 @@ CLUES: dict[str, Callable[[Look], Clue]] = {
 }
 
 
-def look(
+def all_clues(
     clip: Clip,
     *,
     method: str = "dis",
     seed: int = 0,
     device: str = "cpu",
     detector: Callable[[], PersonDetector | None] = open_detector,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> dict[str, Clue]:
     """Every clue of a clip, in order; the flow is computed once for all that need it."""
     if len(clip) < 2:
         raise BadValue("The clip has one frame; a motion clue needs at least two.")
-    shared, found = Look(clip, seed, method, device, detector, told), {}
+    shared, clues = SharedClip(clip, seed, method, device, detector, on_progress), {}
     for name, compute in CLUES.items():
-        began = time.perf_counter()
-        found[name] = compute(shared)
-        found[name].milliseconds = (time.perf_counter() - began) * 1000
-    return found
+        start = time.perf_counter()
+        clues[name] = compute(shared)
+        clues[name].milliseconds = (time.perf_counter() - start) * 1000
+    return clues
 
 
 def write(clue: Clue, name: str, out: Path, fps: float) -> list[str]:
-    """Its picture and its video; the files' names."""
-    picture = out / f"{name}.png"
-    if not cv2.imwrite(str(picture), cv2.cvtColor(clue.picture, cv2.COLOR_RGB2BGR)):
-        raise BadValue(f"The picture {picture} could not be written; choose a folder that can be written to.")
-    return [str(picture), str(write_mp4(out / f"{name}.mp4", clue.film(), fps))]
+    """The clue's image and its video; the files' names."""
+    path = out / f"{name}.png"
+    if not cv2.imwrite(str(path), cv2.cvtColor(clue.image, cv2.COLOR_RGB2BGR)):
+        raise BadValue(f"The image {path} could not be written; choose a folder that can be written to.")
+    return [str(path), str(write_mp4(out / f"{name}.mp4", clue.frames(), fps))]

@@ -1,4 +1,4 @@
-"""A class's saliency over a whole clip: maps laid back on the clip's own pictures, moment by moment.
+"""A class's saliency over a whole clip: maps laid over the clip's own frames, moment by moment.
 
 A network sees a window of two or three seconds at a time. Windows that follow each other cover the clip; a moment of
 the clip gets the map of the frame that was nearest in time, the largest over the network's inputs. All moments share
@@ -18,7 +18,7 @@ from actrec.figures import scales
 from actrec.systems.system import System, Views
 from actrec.video import Clip
 
-FPS, MOST = 8.0, 10  # pictures per second that are shown; windows at most
+FPS, MOST = 8.0, 10  # frames per second that are shown; windows at most
 STILL = 12  # grey levels by which a pixel of a still clip may flicker
 
 
@@ -34,42 +34,41 @@ class Windows:
     def of(cls, system: System, clip: Clip) -> Windows:
         parts = parts_of(clip, system.seconds)
         views = [system.protocols["one"].views(part)[0] for part in parts]
-        told = [_seconds(system, part) for part in parts]
-        return cls(clip, views, {name: np.stack([each[name] for each in told]) for name in system.inputs})
+        seconds = [_seconds(system, part) for part in parts]
+        return cls(clip, views, {name: np.stack([part[name] for part in seconds]) for name in system.inputs})
 
     def notes(self) -> list[str]:
-        """What a viewer must know before believing a map of this clip."""
-        clip, told = self.clip, list(self.clip.notes)
+        """What a viewer has to know before trusting a map of this clip."""
+        clip, notes = self.clip, list(self.clip.notes)
         if len(clip) < 3:
-            told.append(
-                f"The clip has {'one picture' if len(clip) == 1 else 'two pictures'}: the network sees it standing "
-                "still, so the maps show where a change would count, not what happened."
+            notes.append(
+                f"The clip has {'one frame' if len(clip) == 1 else 'two frames'}: the network sees a still scene, "
+                "so the maps show where a change would count, not what happened."
             )
         elif not _moves(clip):
-            told.append(
+            notes.append(
                 "Nothing moves in this clip. The maps show where a change would count for the class, not what happened."
             )
-        return told
+        return notes
 
 
 @dataclass(frozen=True)
-class Film:
-    """What is shown: the clip's pictures at FPS, a map in [0, 1] for each, and how much each moment counts."""
+class ClipMaps:
+    """The clip's frames at FPS, a map in [0, 1] for each, and how much each moment counts."""
 
-    pictures: Clip
+    clip: Clip
     maps: np.ndarray  # [N, H, W]
-    share: np.ndarray  # [N], adds up to one: the moment's share of all influence
-    inputs: dict[str, float]  # the share of each input of the network
+    influence: np.ndarray  # [N], adds up to one: how much of all influence each moment has
+    inputs: dict[str, float]  # how much of it each input of the network has
 
     @property
     def rate(self) -> float:
-        return self.pictures.fps or FPS
+        return self.clip.fps or FPS
 
     def laid_over(self, scale: scales.Scale) -> list[np.ndarray]:
-        """The pictures with their maps over them."""
+        """The frames with their maps over them."""
         return [
-            scales.laid_over(frame, values, scale)
-            for frame, values in zip(self.pictures.frames, self.maps, strict=True)
+            scales.laid_over(frame, values, scale) for frame, values in zip(self.clip.frames, self.maps, strict=True)
         ]
 
 
@@ -81,17 +80,17 @@ def parts_of(clip: Clip, seconds: float, most: int = MOST) -> list[Clip]:
     return [clip.between(first, end + 1e-6) for end in ends]
 
 
-def film_of(saliency: ClassSaliency, windows: Windows, label: str, method: str = "class saliency") -> Film:
+def clip_maps(saliency: ClassSaliency, windows: Windows, label: str, method: str = "class saliency") -> ClipMaps:
     """One method's maps of a class over the clip."""
     if method not in METHODS:
         raise BadValue(f"The methods are {', '.join(METHODS)}, not '{method}'.")
     return laid_out(saliency.recognizer.system, windows, METHODS[method](saliency, windows.views, label))
 
 
-def films_of(saliency: ClassSaliency, windows: Windows, label: str, copies: int = COPIES) -> dict[str, Film]:
+def all_clip_maps(saliency: ClassSaliency, windows: Windows, label: str, copies: int = COPIES) -> dict[str, ClipMaps]:
     """Every method that the network allows, class saliency first."""
-    found = saliency.every(windows.views, label, copies)
-    return {name: laid_out(saliency.recognizer.system, windows, maps) for name, maps in found.items()}
+    by_method = saliency.every(windows.views, label, copies)
+    return {name: laid_out(saliency.recognizer.system, windows, maps) for name, maps in by_method.items()}
 
 
 def _moves(clip: Clip) -> bool:
@@ -100,8 +99,8 @@ def _moves(clip: Clip) -> bool:
     return bool(np.quantile(np.ptp(few, axis=0).max(-1), 0.999) > STILL)
 
 
-def laid_out(system: System, windows: Windows, maps: Maps, smoothing: float = SMOOTHING) -> Film:
-    """Maps of the network's inputs on the clip's pictures."""
+def laid_out(system: System, windows: Windows, maps: Maps, smoothing: float = SMOOTHING) -> ClipMaps:
+    """Maps of the network's inputs over the clip's frames."""
     clip = windows.clip
     shown = clip.at_rate(FPS) if len(clip) > 1 else clip
     whole = system.size == "light"
@@ -110,17 +109,17 @@ def laid_out(system: System, windows: Windows, maps: Maps, smoothing: float = SM
     size = clip.size if whole else shown.size
     out = np.zeros((len(shown), *size), np.float32)
     totals = {}
-    for name, each in maps.items():
-        moments, flat = windows.seconds[name].ravel(), each.reshape(-1, *each.shape[-2:])
+    for name, map_of_input in maps.items():
+        moments, flat = windows.seconds[name].ravel(), map_of_input.reshape(-1, *map_of_input.shape[-2:])
         totals[name] = float(flat.sum())
         for place, second in enumerate(shown.times):
-            found = flat[int(np.abs(moments - second).argmin())]
-            found = cv2.GaussianBlur(found, (0, 0), smoothing) if smoothing else found
-            np.maximum(out[place], unletterboxed(found, *size) if whole else found, out=out[place])
+            moment_map = flat[int(np.abs(moments - second).argmin())]
+            moment_map = cv2.GaussianBlur(moment_map, (0, 0), smoothing) if smoothing else moment_map
+            np.maximum(out[place], unletterboxed(moment_map, *size) if whole else moment_map, out=out[place])
     strength = out.mean((1, 2))
     peak = max(float(np.quantile(out[:: max(1, len(out) // 16)], PEAK)), 1e-12)
     everything = sum(totals.values()) or 1.0
-    return Film(
+    return ClipMaps(
         shown,
         np.minimum(out / peak, 1),
         strength / max(float(strength.sum()), 1e-12),
@@ -131,7 +130,7 @@ def laid_out(system: System, windows: Windows, maps: Maps, smoothing: float = SM
 def _seconds(system: System, part: Clip) -> dict[str, np.ndarray]:
     """The second of every frame of every input. Where a view is made of as many frames as its inputs hold together,
     they are dealt out in order (MS3D's pathways, FstCN's two clips); otherwise frame t of an input is frame t."""
-    counts = {name: each.frames for name, each in system.inputs.items()}
+    counts = {name: view.frames for name, view in system.inputs.items()}
     moments = system.protocols["one"].moments
     if moments is None:  # a recipe by frame numbers: its frames spread over the part
         first, last = float(part.times[0]), float(part.times[-1])
@@ -143,10 +142,10 @@ def _seconds(system: System, part: Clip) -> dict[str, np.ndarray]:
 
 
 def _as_seen(windows: Windows, shown: Clip) -> Clip:
-    """The network's own input as pictures, where it sees a crop only: the first input with three channels."""
+    """The network's own input as frames, where it sees a crop only: the first input with three channels."""
     for name, seconds in windows.seconds.items():
         frames = np.concatenate([view[name].transpose(1, 2, 3, 0) for view in windows.views])
         if frames.shape[-1] == 3:
             near = [int(np.abs(seconds.ravel() - second).argmin()) for second in shown.times]
             return Clip(np.ascontiguousarray(frames[near]), shown.times, shown.source, shown.notes)
-    raise BadValue("This network sees no pictures, only flow: there is nothing to lay the map over.")
+    raise BadValue("This network sees no frames, only flow: there is nothing to lay the map over.")

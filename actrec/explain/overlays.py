@@ -1,4 +1,4 @@
-"""What may be laid over a camera's newest frame, quick enough to be seen live; the slow ones are refreshed seldom.
+"""What may be laid over a camera's newest frame, quick enough for a live view; the slow ones are refreshed seldom.
 
 RGBF is eq. 7 of Asymmetric 3D-CNN on DIS flow; the tailor's box and its eq. 7/8 are MS3D's; motion salience is
 MDT-Net's; class saliency is FstCN's. Between two refreshes the last box or map is laid over the newest frame.
@@ -51,10 +51,10 @@ class Overlays:
     _asked: dict[int, ClassSaliency] = field(default_factory=dict)
 
     def draw(self, kind: str, clip: Clip, recognizer: Recognizer, label: str | None, every: int) -> tuple:
-        """The newest frame of a clip of at least two under an overlay, and a sentence on what is seen.
+        """The newest frame of a clip of at least two under an overlay, and a sentence on what it shows.
 
-        `label` is the class of the present prediction, where there is one; `every` says at how many frames a box
-        or a class saliency is refreshed.
+        `label` is the class of the present prediction, where there is one; a box or a class saliency is refreshed
+        every `every` frames.
         """
         if kind not in OVERLAYS:
             raise BadValue(f"the overlays are {', '.join(OVERLAYS)}, not {kind!r}")
@@ -72,7 +72,7 @@ class Overlays:
         height, width = clip.size
         moving = salience(short_side(recent, min(SALIENT, height, width)))[-1]
         shown = colour_maps.overlay(recent[-1], cv2.resize(moving, (width, height)))
-        return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} pictures changed."
+        return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} frames changed."
 
     def rgbf(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
         pair = clip.frames[-2:]
@@ -86,7 +86,7 @@ class Overlays:
         height, width = legend.shape[:2]
         if height < shown.shape[0] and width < shown.shape[1]:
             shown[-height:, -width:] = legend
-        return shown, "Optical flow (DIS): the colour says which way a pixel goes, its strength how far."
+        return shown, "Optical flow (DIS): the colour shows which way a pixel goes, its strength how far."
 
     def tailor(self, clip: Clip, _recognizer: object, _label: object, fresh: bool) -> tuple[np.ndarray, str]:
         if fresh or self._box is None:
@@ -111,7 +111,7 @@ class Overlays:
             except ValueError as reason:
                 return clip.frames[-1], str(reason)
         shown = scales.laid_over(clip.frames[-1], self._map, scales.INFLUENCE)
-        return shown, f"Class saliency (FstCN): bright where the score of '{self._of}' depends on the picture most."
+        return shown, f"Class saliency (FstCN): bright where the score of '{self._of}' depends on the frame most."
 
 
 OVERLAYS: dict[str, Callable] = {

@@ -10,7 +10,7 @@ Ours, not the papers': the largest absolute derivative over the channels, per by
 same place (`chance`), because strides, pools and borders let more paths begin at one place than at another, and that
 pattern is alike in every network of the architecture, trained or not; the score of a system that judges by class
 centres is minus the squared distance of its code, of length one, to the class's centre; Grad-CAM sums the derivatives
-over a map where its authors take their mean, so that paths of different sizes compare; the picture of a live frame
+over a map where its authors take their mean, so that paths of different sizes compare; the map of a live frame
 takes the largest value over all frames of the input, is smoothed, and divided by its 99 % quantile.
 """
 
@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
+from typing import cast
 
 import cv2
 import numpy as np
@@ -32,22 +33,22 @@ from actrec.core.number_formats import FLOAT32
 from actrec.explain.layers import NotListed, Recorded, layers_of, recorded
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.layers import Layer
-from actrec.systems.system import Views
+from actrec.systems.system import Network, Views
 from actrec.video import Clip
 
 SMOOTHING = 2.0  # σ in pixels of the network's input
 PEAK = 0.99
-NOISE, COPIES = 0.15, 3  # SmoothGrad's σ as a share of the input's range, and how many noisy copies
-DRAWS, NOISY = 4, 4  # random networks, and clips of noise before each, that tell what a place gets by chance
+NOISE, COPIES = 0.15, 3  # SmoothGrad's σ as a fraction of the input's range, and how many noisy copies
+DRAWS, NOISY = 4, 4  # random networks, and clips of noise before each, that show what a place gets by chance
 FEWER = (2, 2)  # the same for a network that takes a second for each
-SCARCE = 0.1  # a place with less than this share of its frame's mean counts as if it had so much
+SCARCE = 0.1  # a place with less than this fraction of its frame's mean counts as if it had so much
 FINE = 6  # Grad-CAM's maps have at least so many positions a side
 
 Maps = dict[str, np.ndarray]  # input name → [B, T, S, S], never negative
 
 
 class ClassSaliency:
-    """Asks a copy of a recognizer's network, in float32: the one that answers visitors is left alone."""
+    """Derivatives of a copy of a recognizer's network, in float32: the one that answers visitors is left alone."""
 
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
@@ -58,18 +59,18 @@ class ClassSaliency:
 
     @cached_property
     def last_fine(self) -> Layer:
-        """The highest layer whose maps are not too coarse for a picture."""
+        """The highest layer whose maps are not too coarse for a frame."""
         layers = layers_of(self.recognizer.system, self.network)
         blank = {name: value.to(self.device) for name, value in self.recognizer.system.blank().items()}
         for layer in reversed(layers):
-            with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as found:
-                self.network.code(**blank)
-            if min(min(maps.shape[-2:]) for maps in found.maps().values()) >= FINE:
+            with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as records:
+                cast(Network, self.network).code(**blank)
+            if min(min(maps.shape[-2:]) for maps in records.maps().values()) >= FINE:
                 return layer
         return layers[0]
 
     def shuffled(self, seed: int = 0) -> ClassSaliency:
-        """The same with every layer's weights in random order: what it shows says nothing of what was learned."""
+        """The same with every layer's weights in random order: its maps do not depend on what was learned."""
         other = ClassSaliency(self.recognizer)
         other._chance = self._chance
         generator = torch.Generator().manual_seed(seed)
@@ -81,18 +82,20 @@ class ClassSaliency:
 
     def chance(self) -> Maps:
         """What a place gets from random weights, `[1, T, S, S]` by input, 1 being the mean of its frame: the mean map
-        of networks with their weights in random order, looking at noise. Frames keep their share of the derivative."""
+        of networks with their weights in random order, looking at noise. Frames keep their part of the derivative."""
         if not self._chance:
             draws, clips = (DRAWS, NOISY) if self.recognizer.system.size == "light" else FEWER
-            generator, found = torch.Generator().manual_seed(0), []
+            generator, maps = torch.Generator().manual_seed(0), []
             for seed in range(draws):
                 inputs = {
                     name: torch.randn((clips, *value.shape[1:]), generator=generator).to(self.device)
                     for name, value in self.recognizer.system.blank().items()
                 }
                 label = self.recognizer.labels[seed % len(self.recognizer.labels)]
-                found.append(self._largest(self.shuffled(1000 + seed)._back(inputs, label)[0]))
-            self._chance |= {name: _by_place(np.concatenate([each[name] for each in found])) for name in found[0]}
+                maps.append(self._largest(self.shuffled(1000 + seed)._back(inputs, label)[0]))
+            self._chance |= {
+                name: _by_place(np.concatenate([map_of_draw[name] for map_of_draw in maps])) for name in maps[0]
+            }
         return self._chance
 
     def gradients(self, views: list[Views], label: str) -> dict[str, Tensor]:
@@ -103,10 +106,11 @@ class ClassSaliency:
         """The class's score before the softmax, added up over the batch: clips do not see each other."""
         recognizer = self.recognizer
         place = recognizer.index(label)
-        code = self.network.code(**inputs)
-        if recognizer.system.decides == "scores":
-            return self.network.scores(code)[:, place].sum()
-        centre = torch.tensor(recognizer.card.centres[label], device=code.device)
+        network = cast(Network, self.network)
+        code, centres = network.code(**inputs), recognizer.card.centres
+        if recognizer.system.decides == "scores" or centres is None:
+            return network.scores(code)[:, place].sum()
+        centre = torch.tensor(centres[label], device=code.device)
         return -(nn.functional.normalize(code, dim=1) - centre).square().sum()
 
     def class_saliency(self, views: list[Views], label: str) -> Maps:
@@ -118,7 +122,7 @@ class ClassSaliency:
         return self._smoothed(self._tensors(views), label, self.gradients(views, label), copies)
 
     def grad_cam(self, views: list[Views], label: str) -> Maps:
-        """Grad-CAM: the last maps, each weighted by how the score depends on it; what speaks against is cut off."""
+        """Grad-CAM: the last maps, each weighted by how the score depends on it; negative values are cut off."""
         return self._back(self._tensors(views), label, self.last_fine)[1]
 
     def every(self, views: list[Views], label: str, copies: int = COPIES) -> dict[str, Maps]:
@@ -130,25 +134,25 @@ class ClassSaliency:
         except NotListed:
             layer = None
         slopes, cam = self._back(inputs, label, layer)
-        found = {
+        by_method = {
             "class saliency": self._per_pixel(slopes),
             "SmoothGrad": self._smoothed(inputs, label, slopes, copies),
             "Grad-CAM": cam,
         }
-        return {name: maps for name, maps in found.items() if maps}
+        return {name: maps for name, maps in by_method.items() if maps}
 
     def over(self, clip: Clip, label: str) -> np.ndarray:
-        """One map `[H, W]` in [0, 1] for the picture of the clip's newest frame."""
+        """One map `[H, W]` in [0, 1] for the clip's newest frame."""
         if self.recognizer.system.size != "light":
-            raise BadValue("Class saliency is laid over the picture for the light systems only: they see all of it.")
-        found = self.class_saliency(self.recognizer.system.protocols["one"].views(clip)[:1], label)
-        size = max(each.shape[-1] for each in found.values())
+            raise BadValue("Class saliency is laid over the frame for the light systems only: they see all of it.")
+        maps = self.class_saliency(self.recognizer.system.protocols["one"].views(clip)[:1], label)
+        size = max(map_of_input.shape[-1] for map_of_input in maps.values())
         whole = np.zeros((size, size), np.float32)
-        for each in found.values():
-            np.maximum(whole, cv2.resize(each[0].max(0), (size, size)), out=whole)
-        whole = cv2.GaussianBlur(whole, (0, 0), SMOOTHING)
-        whole /= max(float(np.quantile(whole, PEAK)), 1e-12)
-        return unletterboxed(np.minimum(whole, 1), *clip.size)
+        for map_of_input in maps.values():
+            np.maximum(whole, cv2.resize(map_of_input[0].max(0), (size, size)), out=whole)
+        blurred = cv2.GaussianBlur(whole, (0, 0), SMOOTHING)
+        smooth = blurred / max(float(np.quantile(blurred, PEAK)), 1e-12)
+        return unletterboxed(np.minimum(smooth, 1), *clip.size)
 
     def _tensors(self, views: list[Views]) -> dict[str, Tensor]:
         return self.recognizer.system.tensors(views, self.device)
@@ -160,15 +164,15 @@ class ClassSaliency:
         clips = len(next(iter(inputs.values())))
         inputs = {name: value.detach().requires_grad_() for name, value in inputs.items()}
         with self.lock, ExitStack() as stack, torch.enable_grad():
-            kept = stack.enter_context(recorded(self.network, layer, clips)) if layer else None
+            records = stack.enter_context(recorded(self.network, layer, clips)) if layer else None
             score = self.score(inputs, label)
-            asked = inputs | (kept.outputs if kept else {})
-            found = torch.autograd.grad(score, list(asked.values()), allow_unused=True)
+            asked = inputs | (records.outputs if records else {})
+            derivatives = torch.autograd.grad(score, list(asked.values()), allow_unused=True)
         slopes = {
             name: torch.zeros_like(value) if slope is None else slope
-            for (name, value), slope in zip(asked.items(), found, strict=True)
+            for (name, value), slope in zip(asked.items(), derivatives, strict=True)
         }
-        cam = _weighted(kept, slopes, inputs) if kept else {}
+        cam = _weighted(records, slopes, inputs) if records else {}
         return {name: slopes[name] for name in inputs}, cam
 
     def _smoothed(self, clean: dict[str, Tensor], label: str, slopes: dict[str, Tensor], copies: int) -> Maps:
@@ -180,19 +184,19 @@ class ClassSaliency:
                 + NOISE * (value.amax() - value.amin()) * torch.randn(value.shape, generator=generator).to(value.device)
                 for name, value in clean.items()
             }
-            for name, found in self._back(noisy, label)[0].items():
-                total[name] = total[name] + found / copies
+            for name, slope in self._back(noisy, label)[0].items():
+                total[name] = total[name] + slope / copies
         return self._per_pixel(total)
 
     def _per_pixel(self, gradients: dict[str, Tensor]) -> Maps:
         """[B, C, T, S, S] → [B, T, S, S]: the largest over the channels, against what the place gets by chance."""
         chance = self.chance()
-        return {name: found / chance[name] for name, found in self._largest(gradients).items()}
+        return {name: largest / chance[name] for name, largest in self._largest(gradients).items()}
 
     def _largest(self, gradients: dict[str, Tensor]) -> Maps:
         """The largest over the channels, per byte, so that inputs compare."""
         inputs = self.recognizer.system.inputs
-        return {name: (found.abs().amax(1) / inputs[name].std).cpu().numpy() for name, found in gradients.items()}
+        return {name: (gradient.abs().amax(1) / inputs[name].std).cpu().numpy() for name, gradient in gradients.items()}
 
 
 def _weighted(last: Recorded, slopes: dict[str, Tensor], inputs: dict[str, Tensor]) -> Maps:
@@ -211,7 +215,7 @@ def _by_place(drawn: np.ndarray) -> np.ndarray:
     """Maps `[N, T, S, S]` of random networks → `[1, T, S, S]`: their mean, each frame's mean being 1. A network whose
     derivatives are larger does not count for more."""
     weight = drawn.mean((1, 2, 3), keepdims=True)
-    drawn, weight = (each[np.isfinite(weight).ravel()] for each in (drawn, weight))
+    drawn, weight = (values[np.isfinite(weight).ravel()] for values in (drawn, weight))
     mean = (drawn / np.maximum(weight, 1e-30)).mean(0, keepdims=True)
     level = mean.mean((2, 3), keepdims=True)
     return np.where(level > 0, np.maximum(mean / np.maximum(level, 1e-30), SCARCE), 1).astype(np.float32)
@@ -225,7 +229,7 @@ METHODS: dict[str, Callable[[ClassSaliency, list[Views], str], Maps]] = {
 
 
 def unletterboxed(square: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map `[S, S]` of a letterboxed picture as a map `[height, width]` of the picture itself: `place` backwards."""
+    """A map `[S, S]` of a letterboxed frame as a map `[height, width]` of the frame itself: `place` backwards."""
     size = len(square)
     scale = size / max(height, width)
     middle = (size - 1) / 2

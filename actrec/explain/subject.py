@@ -1,4 +1,4 @@
-"""A clip before a network: what the figures of one visitor share, computed once and when it is first asked for."""
+"""A clip before a network: what one visitor's figures have in common, computed once, when it is first needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from torch import nn
 from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
 from actrec.recognition.recognizer import Prediction, Recognizer
-from actrec.systems.system import Views
+from actrec.systems.system import Network, Views
 from actrec.video import Clip
 
-KEPT = 24  # results kept besides the lasting ones; the oldest goes first
+KEPT = 24  # results that are kept; the oldest goes first
 
 
 class Subject:
-    """A clip and the weights that look at it. The network is a copy in float32 on the processor, where figures are
+    """A clip and the weights that answer for it. The network is a copy in float32 on the processor, where figures are
     drawn; the answering one is left alone."""
 
     def __init__(self, clip: Clip, recognizer: Recognizer) -> None:
@@ -56,12 +56,12 @@ class Subject:
     def prediction(self) -> Prediction:
         return self.recognizer.predict(self.clip, views="one")
 
-    def picture(self, name: str, t: int) -> np.ndarray:
+    def frame(self, name: str, t: int) -> np.ndarray:
         """Frame t of an input of the network as it stands in the view, `uint8 [S, S, C]`."""
         return np.ascontiguousarray(self.views[name][:, t].transpose(1, 2, 0))
 
     def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What `make` gave the first time."""
+        """The result of `make`, computed the first time."""
         with self._turn:
             if key not in self._kept:
                 while len(self._kept) >= KEPT:
@@ -71,25 +71,25 @@ class Subject:
 
 
 def captured(network: nn.Module, names: Sequence[str], inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What the named modules answer while `network.code(**inputs)` runs; nothing stays behind in the network."""
-    found: dict[str, torch.Tensor] = {}
+    """The outputs of the named modules while `network.code(**inputs)` runs; nothing stays behind in the network."""
+    outputs: dict[str, torch.Tensor] = {}
 
     def keeper(name: str) -> Callable:
         def keep(_module: nn.Module, _given: object, answer: torch.Tensor) -> None:
-            found[name] = answer.detach().clone()
+            outputs[name] = answer.detach().clone()
 
         return keep
 
     hooks = [network.get_submodule(name).register_forward_hook(keeper(name)) for name in names]
     try:
         with torch.no_grad():
-            network.code(**inputs)
+            cast(Network, network).code(**inputs)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return outputs
 
 
-def place(share: float, count: int) -> int:
-    """Which of `count` things lies at a share of the way, 0 to 1."""
-    return min(count - 1, max(0, int(share * count)))
+def place(fraction: float, count: int) -> int:
+    """Which of `count` things lies at a fraction of the way, 0 to 1."""
+    return min(count - 1, max(0, int(fraction * count)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,13 +17,13 @@ from actrec.systems.layers import Layer
 from actrec.video import Clip
 from actrec.weights.catalogue import Entry
 
-# Input name → uint8 [C, T, H, W]: small to keep, quick to move; made floats on the device.
+# Input name → uint8 [C, T, H, W]: small to store, quick to move; floats on the device.
 Views = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Input:
-    """What one input of a network looks like and how bytes become its floats: (byte / 255 − mean) / std."""
+    """The shape of one input of a network, and how bytes become its floats: (byte / 255 − mean) / std."""
 
     channels: int
     frames: int
@@ -68,8 +69,8 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Option:
-    """What a recipe leaves open: its value unless another is chosen, and the values there are; none listed: a number
-    of at least 0 and at most `most`."""
+    """A choice that a recipe offers: its default, and the values that are possible; none listed: a number of at least 0
+    and at most `most`."""
 
     default: str | float
     meaning: str
@@ -77,19 +78,27 @@ class Option:
     most: float = float("inf")
 
     def read(self, name: str, value: object) -> str | float:
-        """A value as it is on a command line or a card, or a sentence on what it may be."""
+        """The value that a command line or a card gives; another is refused with those that are possible."""
         if self.values:
             if str(value) not in self.values:
                 raise BadValue(f"--option {name} ({self.meaning}) is one of {', '.join(self.values)}, not '{value}'.")
             return str(value)
         try:
-            number = float(value)
+            number = float(str(value))
         except (TypeError, ValueError):
             number = float("nan")
         if not 0 <= number <= self.most or number == float("inf"):
             most = "" if self.most == float("inf") else f" and at most {self.most:g}"
             raise BadValue(f"--option {name} ({self.meaning}) is a number of at least 0{most}, not '{value}'.")
         return number
+
+
+class Network(typing.Protocol):
+    """What every network of a recipe has besides `nn.Module`: its embedding, and the scores from it."""
+
+    def code(self, **inputs: torch.Tensor) -> torch.Tensor: ...
+
+    def scores(self, code: torch.Tensor) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,8 @@ class Features:
 class Published:
     """Weights that others have published, from which a training may start.
 
-    `load` puts a file's tensors into the network and says what was taken; `files` are those that can be fetched.
+    `load` puts a file's tensors into the network and gives a sentence on which were loaded; `files` are those that can
+    be fetched.
     """
 
     load: Callable[[nn.Module, Mapping[str, torch.Tensor]], str]
@@ -125,7 +135,7 @@ class System:
 
     The rest is for a paper that has it, and stays out of a small recipe. `layers` lists the layers whose maps can be
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
-    what the paper prints for this very network, `claims` with their `experiments` what it says that can be measured;
+    what the paper prints for this very network, `claims` with their `experiments` its statements that can be measured;
     these three belong to the recipe with its defaults.
     """
 
@@ -134,7 +144,7 @@ class System:
     paper: str
     size: str
     inputs: Mapping[str, Input]
-    network: Callable[[int], nn.Module]
+    network: Callable[..., nn.Module]  # the number of classes, and options that only training has
     seconds: float
     training_view: Callable[[Clip, np.random.Generator], Views]
     protocols: Mapping[str, Protocol]
@@ -158,36 +168,41 @@ class System:
         """The value of an option."""
         return self.chosen.get(name, self.options[name].default)
 
-    def with_options(self, wanted: Mapping[str, object]) -> System:
+    def with_options(self, given: Mapping[str, object]) -> System:
         """The same system with other options; unknown names and values are refused with those there are."""
-        if not wanted:
+        if not given:
             return self
-        for name in wanted:
+        for name in given:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
                 raise BadValue(f"'{self.name}' has no option '{name}'. It has: {known}.")
-        values = {name: option.read(name, wanted.get(name, self.option(name))) for name, option in self.options.items()}
+        values = {name: option.read(name, given.get(name, self.option(name))) for name, option in self.options.items()}
         chosen = {name: value for name, value in values.items() if value != self.options[name].default}
+        if self.remade is None:
+            raise BadValue(f"'{self.name}' has no options.")
         return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
 
     def fits(self, view: Views) -> bool:
         """Whether a view has the size of the inputs."""
-        shapes = {name: (each.channels, each.frames, each.size, each.size) for name, each in self.inputs.items()}
+        shapes = {
+            name: (view_input.channels, view_input.frames, view_input.size, view_input.size)
+            for name, view_input in self.inputs.items()
+        }
         return shapes == {name: value.shape for name, value in view.items()}
 
     def blank(self, batch: int = 1) -> dict[str, torch.Tensor]:
         """Inputs of the right shape, for counting and for timing."""
         return {
-            name: torch.zeros(batch, taken.channels, taken.frames, taken.size, taken.size)
-            for name, taken in self.inputs.items()
+            name: torch.zeros(batch, view_input.channels, view_input.frames, view_input.size, view_input.size)
+            for name, view_input in self.inputs.items()
         }
 
     def tensors(self, views: list[Views], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
         """A batch of views as normalised floats on the device; bytes travel, floats are made there."""
         batch = {}
-        for name, taken in self.inputs.items():
+        for name, view_input in self.inputs.items():
             stacked = torch.from_numpy(np.stack([view[name] for view in views]))
             if torch.device(device).type == "cuda":
                 stacked = stacked.pin_memory().to(device, non_blocking=True)
-            batch[name] = taken.normalise(stacked)
+            batch[name] = view_input.normalise(stacked)
         return batch

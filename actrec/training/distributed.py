@@ -1,6 +1,6 @@
 """The processes of one training or evaluation: one alone, or as many as `torchrun` started, on one host or several.
 
-Only the first process writes; the others hear from it what has to be the same everywhere, its refusals included.
+Only the first process writes; it sends the others what has to be the same everywhere, its refusals included.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -48,7 +48,8 @@ class World:
             torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=_store(), rank=world.rank, world_size=world.size, timeout=PATIENCE)
-        world.group = dist.new_group()  # apart from the gradients' own, so that the two never mix up their order
+        group = dist.new_group()  # apart from the gradients' own, so that the two never mix up their order
+        world.group = group if isinstance(group, dist.ProcessGroup) else None
         return world, device
 
     def __enter__(self) -> World:
@@ -66,32 +67,33 @@ class World:
         """What the first process makes, in every process; its error too."""
         if self.size == 1:
             return make()
-        told: list = [None, None]
+        answer: list = [None, None]  # the value and the error
         if self.first:
             try:
-                told[0] = make()
+                answer[0] = make()
             except Exception as error:
-                told[1] = error
-        dist.broadcast_object_list(told, src=0)
-        if told[1] is not None:
-            raise told[1]
-        return told[0]
+                answer[1] = error
+        dist.broadcast_object_list(answer, src=0)
+        if answer[1] is not None:
+            raise answer[1]
+        return answer[0]
 
     def one_after_another(self, make: Callable[[], Value]) -> Value:
-        """Done by the first process of each host before its others, who then find the caches filled."""
+        """What every process makes: the first one of each host before the others, which then find the caches filled."""
         if self.size == 1:
             return make()
-        made, error = None, None
+        values: list[Value] = []
+        error: Exception | None = None
         for turn in (True, False):
             if (self.local_rank == 0) is turn:
                 try:
-                    made = make()
+                    values.append(make())
                 except Exception as failed:
                     error = failed
             errors = self.gather(error)
             if any(errors):
                 raise next(error for error in errors if error)
-        return made
+        return values[0]
 
     def gather(self, value: Value) -> list[Value]:
         """Every process's value, in every process, in the order of ranks."""
@@ -107,24 +109,25 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def share(self, count: int) -> slice:
+    def own_rows(self, count: int) -> slice:
         """This process's part of `count` rows that divide evenly."""
-        each = count // self.size
-        return slice(self.rank * each, (self.rank + 1) * each)
+        rows = count // self.size
+        return slice(self.rank * rows, (self.rank + 1) * rows)
 
 
+# `ctx` is torch's own: any attribute may be set on it.
 class SumOverAll(torch.autograd.Function):
     """Sum over the processes; the gradient of a sum everyone uses is everyone's gradient, summed."""
 
     @staticmethod
-    def forward(ctx, value: Tensor, group: dist.ProcessGroup) -> Tensor:
+    def forward(ctx: Any, value: Tensor, group: dist.ProcessGroup) -> Tensor:
         ctx.group = group
         value = value.clone()
         dist.all_reduce(value, group=group)
         return value
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         gradient = gradient.contiguous().clone()
         dist.all_reduce(gradient, group=ctx.group)
         return gradient, None
@@ -134,14 +137,14 @@ class GatherFromAll(torch.autograd.Function):
     """The rows of all processes, one below the other."""
 
     @staticmethod
-    def forward(ctx, value: Tensor, world: World) -> Tensor:
+    def forward(ctx: Any, value: Tensor, world: World) -> Tensor:
         ctx.world, ctx.rows = world, len(value)
         parts = [torch.empty_like(value) for _ in range(world.size)]
         dist.all_gather(parts, value.contiguous(), group=world.group)
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         gradient = gradient.contiguous().clone()
         dist.all_reduce(gradient, group=ctx.world.group)
         first = ctx.world.rank * ctx.rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -24,31 +25,38 @@ from actrec.training.start import try_start
 
 
 def stored(system: System) -> ClipSettings:
-    """How clips are kept: small and by the clock for light sizes, every frame and the crops' size for the papers'."""
+    """How clips are cached: small and by the clock for light sizes, every frame and the crops' size for the papers'."""
     if system.size == "light":
         return STORED
-    side = max(each.size for each in system.inputs.values())
+    side = max(view.size for view in system.inputs.values())
     return ClipSettings(size=256 if side > 128 else 128, fit="short_side")
 
 
-def needs(system: System) -> dict[str, str | int]:
+class Needs(TypedDict):
+    """What a clip comes with besides its frames."""
+
+    flow: str
+    cameras: int
+
+
+def needs(system: System) -> Needs:
     """What a clip comes with besides its frames: the flow of whole frames, which the papers' sizes need (the light ones
     compute theirs at the network's size, after placing), and how many cameras' clips stand side by side (0: one)."""
     cameras = int(system.option("cameras")) if "cameras" in system.options else 1
     return {"flow": system.flow if system.size == "paper" else "", "cameras": cameras if cameras > 1 else 0}
 
 
-def open_material(settings: Settings, system: System, told: Callable[[str], None], device: str = "cpu") -> Source:
+def load_source(settings: Settings, system: System, on_progress: Callable[[str], None], device: str = "cpu") -> Source:
     """`synthetic:six` is drawn by the project, and so is `recorded:FOLDER`, whose movements the drawn figures repeat;
     anything else is a folder, a published data set or a pack.
 
     Several, joined by `+`, are one source with the classes of all.
     """
-    sources = [_source(data, settings, system, told, device) for data in parts(settings.data)]
-    return learnable(sources[0] if len(sources) == 1 else mixed(sources), told, settings.leave_out)
+    sources = [_source(data, settings, system, on_progress, device) for data in parts(settings.data)]
+    return learnable(sources[0] if len(sources) == 1 else mixed(sources), on_progress, settings.leave_out)
 
 
-def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[str] = ()) -> Source:
+def learnable(source: Source, on_progress: Callable[[str], None], leave_out: Sequence[str] = ()) -> Source:
     """The source without the classes that are to be left out, and without those that no training clip shows: a
     published layout names all of its classes, and not every folder or fold has clips of each."""
     if not len(source.validation):
@@ -63,9 +71,9 @@ def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[s
         raise RunError("There are clips of one class only to learn from. Choose another fold, or add clips of others.")
     left = [label for number, label in enumerate(source.labels) if number not in shown and label not in leave_out]
     if left:
-        told(f"Not learned, since no clip is left to learn it from: {some(left)}.")
-    kept = (of.of(np.flatnonzero(np.isin(of.targets, classes))) for of in (source.train, source.validation))
-    train, validation = (Split(np.searchsorted(classes, of.targets), of.clip) for of in kept)
+        on_progress(f"Not learned, since no clip is left to learn it from: {some(left)}.")
+    splits = (of.of(np.flatnonzero(np.isin(of.targets, classes))) for of in (source.train, source.validation))
+    train, validation = (Split(np.searchsorted(classes, of.targets), of.clip) for of in splits)
     if not len(validation):
         raise RunError("No clip of the classes that can be learned is left to validate on. Add clips.")
     asked = [label for label in source.labels if label in leave_out]
@@ -75,12 +83,12 @@ def learnable(source: Source, told: Callable[[str], None], leave_out: Sequence[s
     )  # fmt: skip
 
 
-def _source(data: str, settings: Settings, system: System, told: Callable[[str], None], device: str) -> Source:
+def _source(data: str, settings: Settings, system: System, on_progress: Callable[[str], None], device: str) -> Source:
     which = drawn(data)
     if which:
-        return drawn_source(which, settings.clips_per_class, settings.seed, told)
+        return drawn_source(which, settings.clips_per_class, settings.seed, on_progress)
     return clips_source(
-        data, seed=settings.seed, on_progress=told, protocol=settings.fold or None, settings=stored(system),
+        data, seed=settings.seed, on_progress=on_progress, protocol=settings.fold or None, settings=stored(system),
         device=device, **needs(system),
     )  # fmt: skip
 
@@ -90,8 +98,8 @@ def parts(data: str) -> list[str]:
     return data.split("+") if ":" in data and drawn(data) else [data]
 
 
-def look_first(settings: Settings) -> list[str]:
-    """What can be refused before any time is spent is; sentences on what deserves a look."""
+def check_settings(settings: Settings) -> list[str]:
+    """Refuse what cannot be trained before any time is spent on it; sentences on what the user should check."""
     system = named(settings.system, settings.options)
     schedule = chosen(system, settings)
     if settings.start_from:
@@ -102,38 +110,38 @@ def look_first(settings: Settings) -> list[str]:
     for label in settings.leave_out:
         if label not in labels:
             raise RunError(f"There is no class '{label}' to leave out. The classes are: {', '.join(labels)}.")
-    return [sentence for data in parts(settings.data) for sentence in _look_at(data, settings, schedule, system)]
+    return [sentence for data in parts(settings.data) for sentence in _check_data(data, settings, schedule, system)]
 
 
 def _labels(settings: Settings) -> list[str]:
     """The classes of all the data, by the names of the weights."""
-    each = [actions_of(drawn(data)) if drawn(data) else open_set(data).labels for data in parts(settings.data)]
-    return union(renamed(each))
+    by_part = [actions_of(drawn(data)) if drawn(data) else open_set(data).labels for data in parts(settings.data)]
+    return union(renamed(by_part))
 
 
-def _look_at(data: str, settings: Settings, schedule: Schedule, system: System) -> list[str]:
+def _check_data(data: str, settings: Settings, schedule: Schedule, system: System) -> list[str]:
     which = drawn(data)
     cameras = needs(system)["cameras"]
     if which and cameras:
-        raise RunError("Drawn clips are filmed by one camera: leave --option cameras out.")
+        raise RunError("Drawn clips have one camera: leave --option cameras out.")
     if which:
         actions_of(which)  # one that is not there is refused
         if settings.clips_per_class < 2:
             raise RunError("--clips-per-class is 2 or more.")
         return []
     dataset = by_camera(open_set(data)) if cameras else open_set(data)
-    alone = [sample.name for sample in dataset.samples if cameras and len(sample.beside) < int(cameras) - 1]
+    alone = [sample.name for sample in dataset.samples if cameras and len(sample.beside) < cameras - 1]
     if alone:
         raise RunError(
             f"{len(alone)} clips lack the other cameras, the first is {alone[0]}. Name the files of one take "
             "TAKE.cam1.mp4, TAKE.cam2.mp4 and TAKE.cam3.mp4."
         )
-    told = [*dataset.notes, *ready_to_train(dataset)]
+    notes = [*dataset.notes, *ready_to_train(dataset)]
     if settings.fold:
         choose_fold(dataset, settings.fold, settings.seed)
     if settings.batch and schedule.batch > len(dataset) * len(dataset.labels):
         raise RunError(too_few(len(dataset), schedule.batch))
-    return told
+    return notes
 
 
 def too_few(clips: int, batch: int) -> str:

@@ -1,10 +1,10 @@
-"""The clips of an epoch as views, made by threads a few steps ahead of whoever learns from them."""
+"""The clips of an epoch as views, made by threads a few steps before they are needed."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -13,30 +13,31 @@ import torch
 from actrec.core.devices import cores
 from actrec.data.sources import Split
 from actrec.systems import System, Views
+from actrec.systems.system import Protocol
 from actrec.training.distributed import World
 from actrec.training.objective import Objective
 
-DEPTH = 6  # batches that are being made ahead
+DEPTH = 6  # batches that are prepared in advance
 Batch = tuple[list[Views], np.ndarray, int]
 
 
-def ahead(batches: Iterator[list[Callable[[], object]]], workers: int) -> Iterator[list]:
+def ahead(batches: Iterable[Sequence[Callable[[], Views]]], workers: int) -> Iterator[list[Views]]:
     """The results of each batch's calls, in order, computed by threads before they are asked for."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
-    waiting: deque[list] = deque()
+    waiting: deque[list[Future[Views]]] = deque()
     try:
         for calls in batches:
             waiting.append([pool.submit(call) for call in calls])
             if len(waiting) > DEPTH:
-                yield [each.result() for each in waiting.popleft()]
+                yield [call.result() for call in waiting.popleft()]
         while waiting:
-            yield [each.result() for each in waiting.popleft()]
+            yield [call.result() for call in waiting.popleft()]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def workers(device: torch.device, world: World) -> int:
-    """Loading threads: one where the processor itself learns, the cores' share where a GPU does."""
+    """Loading threads: one where the processor itself learns, this process's part of the cores where a GPU does."""
     return 1 if device.type == "cpu" else max(2, min(12, cores() // world.local_size - 1))
 
 
@@ -49,18 +50,18 @@ class Feed:
         self.system, self.objective, self.split = system, objective, split
         self.seed, self.world, self.threads = seed, world, threads
 
-    def epoch(self, epoch: int, batch: int, first_step: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, batch: int, first_step: int = 0) -> Generator[Batch, None, None]:
         """This process's views of each batch from a step on, their targets, and the size of the whole batch."""
         seed = self.seed
         plan, place = [], 0
         for step, index in enumerate(self.objective.batches(self.split, batch, np.random.default_rng([seed, epoch]))):
-            mine = self.world.share(len(index))
+            mine = self.world.own_rows(len(index))
             if step >= first_step:
                 places = range(place + mine.start, place + mine.stop)
                 plan.append((index[mine], places, len(index)))
             place += len(index)
         calls = (
-            [partial(self._view, int(each), [seed, epoch, where]) for each, where in zip(index, places, strict=True)]
+            [partial(self._view, int(clip), [seed, epoch, where]) for clip, where in zip(index, places, strict=True)]
             for index, places, _ in plan
         )
         for views, (index, _, whole) in zip(ahead(calls, self.threads), plan, strict=True):
@@ -74,9 +75,9 @@ def tested(system: System, split: Split, index: np.ndarray, threads: int, batch:
     """The newest view of some clips, batch after batch."""
     one = system.protocols["one"]
     starts = range(0, len(index), batch)
-    calls = ([partial(_newest, one, split, int(each)) for each in index[start : start + batch]] for start in starts)
+    calls = ([partial(_newest, one, split, int(clip)) for clip in index[start : start + batch]] for start in starts)
     return ahead(calls, threads)
 
 
-def _newest(protocol, split: Split, index: int) -> Views:
+def _newest(protocol: Protocol, split: Split, index: int) -> Views:
     return protocol.views(split.clip(index))[0]

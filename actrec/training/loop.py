@@ -22,7 +22,7 @@ from actrec.data.sources import Split
 from actrec.metrics.accuracy import confusion
 from actrec.systems import Schedule, named
 from actrec.training.distributed import World
-from actrec.training.load_data import open_material, too_few
+from actrec.training.load_data import load_source, too_few
 from actrec.training.loader import Feed, tested, workers
 from actrec.training.meter import Meter
 from actrec.training.number_format import arrange_weights, change_format, planned, refuse
@@ -82,7 +82,7 @@ class Training:
         run.forget("stop", "pause")
         run.set_status("running", "Opening the clips.")
         self.source = world.one_after_another(
-            lambda: open_material(self.settings, self.system, self.hear, str(self.device))
+            lambda: load_source(self.settings, self.system, self.note, str(self.device))
         )
         self.prepare()
 
@@ -100,7 +100,7 @@ class Training:
         self.network = self.objective.build(classes)
         if settings.start_from and not world.from_first(run.checkpoint.exists):
             build, labels = self.objective.build, self.source.labels
-            self.hear(start_from(settings.start_from, self.network, build, self.system, labels))
+            self.note(start_from(settings.start_from, self.network, build, self.system, labels))
         rows = Rows()
         self.network = see_whole_batch(self.network, rows, world, self.device).to(self.device)
         arrange_weights(self.network, self.objective.numbers)
@@ -120,7 +120,7 @@ class Training:
         if self.settings.batch is None:
             most = len(train.balanced_order(np.random.default_rng(0))) // (2 * self.world.size) * 2 * self.world.size
             if 0 < most < schedule.batch:
-                self.hear(f"Fewer clips than a batch of {schedule.batch}: it is {most}.")
+                self.note(f"Fewer clips than a batch of {schedule.batch}: it is {most}.")
                 schedule = replace(schedule, batch=most)
         steps = self.objective.steps(train, schedule.batch)
         if steps == 0:
@@ -141,21 +141,24 @@ class Training:
         if world.size > 1:  # in any order that a loss of pairs takes, too
             targets = np.tile(np.arange(len(first) // world.size // 2), 2)
         stages = {goal.stage(epoch): epoch for epoch in reversed(range(schedule.epochs))}
-        judged = sorted({size for split in (self.judging, self.gallery) for size in self._pieces(len(split), most)})
+        validation_sizes = sorted(
+            {size for split in (self.judging, self.gallery) for size in self._pieces(len(split), most)}
+        )
         facts = {
             "system": self.system.name, "options": dict(self.system.chosen), "schedule": asdict(schedule),
             "targets": targets.tolist(), "most": most, "classes": classes, "epochs": sorted(stages.values()),
-            "started": goal.started, "judged": judged, "device": str(self.device), "threads": self.settings.threads,
+            "started": goal.started, "judged": validation_sizes, "device": str(self.device),
+            "threads": self.settings.threads,
         }  # fmt: skip
         options = "".join(f" {name}={value}" for name, value in self.system.chosen.items())
         self.topic = (
             f"training {self.system.name}{options} ({classes} classes, {len(targets)} clips, {most} at once, "
-            f"{', '.join(map(str, judged))} to judge, {'+'.join(sorted(stages))}, {self.device})"
+            f"{', '.join(map(str, validation_sizes))} to judge, {'+'.join(sorted(stages))}, {self.device})"
         )
-        return world.from_first(lambda: planned(self.run, self.topic, facts, self.hear))
+        return world.from_first(lambda: planned(self.run, self.topic, facts, self.note))
 
-    def hear(self, sentence: str) -> None:
-        """Something worth knowing about the clips or the start."""
+    def note(self, sentence: str) -> None:
+        """Log a message about the clips or the start, and show it as the run's status."""
         self.run.log("note", sentence=sentence)
         self.run.set_status("running", sentence)
 
@@ -185,13 +188,13 @@ class Training:
         return self.progress.early or self.progress.epoch >= self.schedule.epochs
 
     def restore(self) -> None:
-        """Put the checkpoint back, if there is one, and say what is not as it was."""
+        """Put the checkpoint back, if there is one, and log which conditions have changed."""
         run = self.run
-        found = self.world.from_first(lambda: load_state(run.checkpoint) if run.checkpoint.exists() else None)
-        if found is None:
+        state = self.world.from_first(lambda: load_state(run.checkpoint) if run.checkpoint.exists() else None)
+        if state is None:
             self.learner.begin(0)
             return
-        facts, tensors = found
+        facts, tensors = state
         vars(self.progress).update(facts["progress"])
         if facts["labels"] != self.source.labels:
             raise RunError(f"The clips of '{run.name}' have other classes than at its start. Start it anew.")
@@ -216,7 +219,7 @@ class Training:
     def epoch(self) -> bool:
         """One pass over the training clips, then the validation clips once; False when asked to stop on the way."""
         progress, settings = self.progress, self.settings
-        began = saved = time.perf_counter()
+        start = saved = time.perf_counter()
         stage, span = self.learner.begin(progress.epoch), self.objective.span(progress.epoch)
         meter = Meter()
         feed = self.feed.epoch(progress.epoch, self.schedule.batch, progress.step)
@@ -232,7 +235,7 @@ class Training:
                     self._changed_format(before, "gave a loss or a gradient that is not finite", step)
                 asked = self._together(meter, loss, right, len(targets))
                 if step % 10 == 9 or progress.step == self.steps or asked:
-                    self._tell(meter)
+                    self._log_step(meter)
                 if asked and self._stop_or_wait():
                     return False
                 if time.perf_counter() - saved > SAVED_EVERY:
@@ -240,7 +243,7 @@ class Training:
                     saved = time.perf_counter()
         accuracy, loss, mistaken = self._validated()
         progress.epoch, progress.step = progress.epoch + 1, 0
-        progress.seconds += time.perf_counter() - began
+        progress.seconds += time.perf_counter() - start
         self._keep_best(accuracy, loss)
         self.save()
         self.run.log(
@@ -299,7 +302,7 @@ class Training:
         self.save()
 
     def not_finite(self, error: DivergedError) -> NotFiniteError:
-        """What a person is told when float32 has failed too."""
+        """The error for the user when float32 has failed too."""
         rate, run = float(f"{self.schedule.rate / 3:.2g}"), self.run
         again = "Go on from the last good checkpoint" if run.checkpoint.exists() else "Begin anew"
         return NotFiniteError(
@@ -354,7 +357,7 @@ class Training:
         return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4), mistaken
 
     def _outputs(self, split: Split) -> torch.Tensor:
-        """What the network says of one view of each clip: scores, or codes; each process computes its part."""
+        """The network's outputs for one view of each clip, scores or codes; each process computes its part."""
         mine = np.array_split(np.arange(len(split)), self.world.size)[self.world.rank]
         outputs: list[np.ndarray] = []
         for views in self._tested(split, mine):
@@ -363,25 +366,25 @@ class Training:
         return torch.from_numpy(np.concatenate([part for part in parts if part is not None]))
 
     def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
-        return tested(self.system, split, index, self.loading, self._judged_at_once(self.learner.pieces.most))
+        return tested(self.system, split, index, self.loading, self._validated_at_once(self.learner.pieces.most))
 
     @staticmethod
-    def _judged_at_once(most: int) -> int:
+    def _validated_at_once(most: int) -> int:
         return max(1, min(32, most))
 
     def _pieces(self, clips: int, most: int) -> set[int]:
-        """How many clips are judged at once, the last few included."""
-        parts, each = (
-            {len(part) for part in np.array_split(np.arange(clips), self.world.size)},
-            self._judged_at_once(most),
+        """The sizes of the batches in which clips are validated, the last and smaller ones included."""
+        parts, at_once = (
+            {len(size) for size in np.array_split(np.arange(clips), self.world.size)},
+            self._validated_at_once(most),
         )
-        return {size for part in parts for size in (min(each, part), part % each) if size}
+        return {remainder for size in parts for remainder in (min(at_once, size), size % at_once) if remainder}
 
     def _micro_batch(self) -> int:
         """How many clips are computed at once: as asked for, or as what fitted last time, or the whole batch."""
-        path, wanted = self.run.folder / "micro_batch.json", self.settings.micro_batch
+        path, asked = self.run.folder / "micro_batch.json", self.settings.micro_batch
         known = json.loads(path.read_text())["micro_batch"] if path.exists() else None
-        here = known or wanted or self.schedule.batch
+        here = known or asked or self.schedule.batch
         return min(self.world.gather(min(here, self.schedule.batch)))
 
     def short_of_memory(self, before: int, now: int) -> None:
@@ -397,7 +400,7 @@ class Training:
     def _done(self) -> float:
         return round((self.progress.epoch + self.progress.step / self.steps) / self.schedule.epochs, 4)
 
-    def _tell(self, meter: Meter) -> None:
+    def _log_step(self, meter: Meter) -> None:
         progress, figures = self.progress, meter.figures()
         self.run.log(
             "step", epoch=progress.epoch + 1, step=progress.step, total=progress.epoch * self.steps + progress.step,

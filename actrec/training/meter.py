@@ -13,34 +13,34 @@ class Meter:
     """Counts what all processes have done; the clock is this one's."""
 
     def __init__(self) -> None:
-        self.began, self.waited = time.perf_counter(), 0.0
-        self.loss, self.steps, self.right, self.seen = 0.0, 0, 0, 0
+        self.started_at, self.waited = time.perf_counter(), 0.0
+        self.loss, self.steps, self.right, self.clips = 0.0, 0, 0, 0
 
     def timed(self, batches: Iterator[Value]) -> Value:
         """The next batch; the time it took to come was spent waiting."""
-        began = time.perf_counter()
+        start = time.perf_counter()
         batch = next(batches)
-        self.waited += time.perf_counter() - began
+        self.waited += time.perf_counter() - start
         return batch
 
-    def add(self, loss: float, right: int, seen: int) -> None:
+    def add(self, loss: float, right: int, clips: int) -> None:
         self.loss += loss
         self.steps += 1
         self.right += right
-        self.seen += seen
+        self.clips += clips
 
     @property
     def seconds_per_step(self) -> float:
-        return (time.perf_counter() - self.began) / max(1, self.steps)
+        return (time.perf_counter() - self.started_at) / max(1, self.steps)
 
     def figures(self) -> dict[str, float]:
         """Means so far; nothing where an epoch was gone on with after its last step."""
         if not self.steps:
             return {}
-        taken = time.perf_counter() - self.began
+        seconds = time.perf_counter() - self.started_at
         return {
             "loss": round(self.loss / self.steps, 4),
-            "accuracy": round(self.right / self.seen, 4),
-            "clips_per_second": round(self.seen / taken, 1),
-            "waiting": round(self.waited / taken, 3),
+            "accuracy": round(self.right / self.clips, 4),
+            "clips_per_second": round(self.clips / seconds, 1),
+            "waiting": round(self.waited / seconds, 3),
         }

@@ -1,6 +1,6 @@
-"""Which number format a training computes in: checked and timed at its start, kept in its folder.
+"""Which number format a training computes in: checked and timed at its start, recorded in its folder.
 
-A resumed training keeps its format, unless that fails: then it goes on in float32 and its folder says since when.
+A resumed training keeps its format, unless that fails: then it goes on in float32 and its folder records since when.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import nn
@@ -30,11 +31,11 @@ from actrec.training.run import NUMBER_FORMAT, Run, RunError
 
 CHECK_SECONDS = 900.0  # a paper's size on two cores takes minutes, a light one seconds
 CHECK = "actrec.training.format_check:checked"
-Hear = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def planned(run: Run, topic: str, facts: Mapping[str, object], hear: Hear) -> NumberFormat:
-    """The run's number format: what its folder says, what its settings say, or the fastest that is right.
+def planned(run: Run, topic: str, facts: Mapping[str, object], report: Report) -> NumberFormat:
+    """The run's number format: the one in its folder, the one in its settings, or the fastest that is right.
 
     `facts` are what `format_check.Wanted` holds besides the formats. In bfloat16 the weights stay float32 and the
     network runs under autocast. `--numbers float32` needs no check: it is what others are compared with.
@@ -43,31 +44,33 @@ def planned(run: Run, topic: str, facts: Mapping[str, object], hear: Hear) -> Nu
     if recorded is not None:
         if recorded.dtype == "float32":
             return recorded
-        best = allowed(recorded, topic, facts, hear)
+        best = allowed(recorded, topic, facts, report)
         if best != recorded:
             change_format(run, recorded, best, "failed its check when the training was resumed", 0, 0)
         return best
     if asked == "auto":
-        best = fastest(_formats(facts), topic, facts, hear)
+        best = fastest(_formats(facts), topic, facts, report)
     else:
         best = next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
-        if best.dtype != "float32" and (instead := allowed(best, topic, facts, hear)) != best:
+        if best.dtype != "float32":
+            best = allowed(best, topic, facts, report)  # perhaps with some layers in float32
+        if best.dtype != asked:
             raise RunError(
-                f"{best.dtype} computes {topic} wrongly on this machine. Leave --numbers out: then {instead.dtype} is "
-                "used. `python -m actrec doctor` says what was found."
+                f"{asked} computes {topic} wrongly on this machine. Leave --numbers out: then {best.dtype} is used. "
+                "`python -m actrec doctor` shows what the check measured."
             )
     write_json(run.folder / NUMBER_FORMAT, vars(best))
     return best
 
 
 def recorded_format(run: Run) -> NumberFormat | None:
-    """What the run's folder says; earlier versions wrote it to numbers.json."""
-    for name in (NUMBER_FORMAT, "numbers.json"):
+    """The format in the run's folder; earlier versions wrote it to numbers.json."""
+    for file_name in (NUMBER_FORMAT, "numbers.json"):
         with contextlib.suppress(OSError, ValueError, RecursionError, KeyError, TypeError):
-            told = parsed(read_small(run.folder / name))
-            plain = NumberFormat(told["dtype"], told["channels_last"])
+            values = cast(dict, parsed(read_small(run.folder / file_name)))
+            plain = NumberFormat(values["dtype"], values["channels_last"])
             if plain in CANDIDATES:
-                return replace(plain, float32_layers=tuple(told.get("float32_layers", ())))
+                return replace(plain, float32_layers=tuple(values.get("float32_layers", ())))
     return None
 
 
@@ -86,39 +89,39 @@ def refuse(topic: str, threads: int, failed: NumberFormat, reason: str) -> None:
         remember_finding(topic, threads, known.without(str(failed), reason, str(FLOAT32)))
 
 
-def allowed(wanted: NumberFormat, topic: str, facts: Mapping[str, object], hear: Hear) -> NumberFormat:
+def allowed(number_format: NumberFormat, topic: str, facts: Mapping[str, object], report: Report) -> NumberFormat:
     """A format, or one of its kind with some layers in float32, if it is right on this machine; else float32."""
-    right = found(topic, (wanted,), facts, hear).milliseconds
-    names = [name for name in right if name == str(wanted) or name.startswith(str(wanted) + IN_FLOAT32)]
+    right = finding_for(topic, (number_format,), facts, report).milliseconds
+    names = [name for name in right if name == str(number_format) or name.startswith(str(number_format) + IN_FLOAT32)]
     return format_named(names[0]) if names else FLOAT32
 
 
-def fastest(formats: Sequence[NumberFormat], topic: str, facts: Mapping[str, object], hear: Hear) -> NumberFormat:
+def fastest(formats: Sequence[NumberFormat], topic: str, facts: Mapping[str, object], report: Report) -> NumberFormat:
     """The fastest of the formats that are right."""
-    finding = found(topic, formats, facts, hear)
+    finding = finding_for(topic, formats, facts, report)
     return format_named(finding.chosen) if finding.milliseconds else FLOAT32
 
 
-def found(topic: str, formats: Sequence[NumberFormat], facts: Mapping[str, object], hear: Hear) -> Finding:
+def finding_for(topic: str, formats: Sequence[NumberFormat], facts: Mapping[str, object], report: Report) -> Finding:
     """What is known of the formats for a topic; what is not known is checked in a child and remembered."""
-    threads = int(facts["threads"])
+    threads = cast(int, facts["threads"])
     known = known_finding(topic, threads) or Finding("")
-    missing = [str(each) for each in formats if str(each) not in {**known.milliseconds, **known.refused}]
+    missing = [name for name in map(str, formats) if name not in {**known.milliseconds, **known.refused}]
     if not missing:
         return known
-    hear("Checking number formats against float32. This is done once for these clips and this network.")
+    report("Checking number formats against float32. This is done once for these clips and this network.")
     try:
         answer = in_child(CHECK, {**facts, "formats": missing}, threads=threads, seconds=CHECK_SECONDS)
     except ChildError as error:  # perhaps the machine was busy: it is tried again the next time
-        hear(f"No other format than float32 is used: {error}.")
+        report(f"No other format than float32 is used: {error}.")
         return known
     milliseconds = {**known.milliseconds, **answer["milliseconds"]}
     finding = Finding(
-        min(milliseconds, key=milliseconds.get, default=str(FLOAT32)), milliseconds,
+        min(milliseconds, key=milliseconds.__getitem__, default=str(FLOAT32)), milliseconds,
         {**known.refused, **answer["refused"]},
     )  # fmt: skip
     for name, reason in answer["refused"].items():
-        hear(f"{name} is not used: {reason}.")
+        report(f"{name} is not used: {reason}.")
     remember_finding(topic, threads, finding)
     return finding
 
@@ -138,7 +141,8 @@ def arrange_weights(network: nn.Module, numbers: NumberFormat) -> None:
     for name in numbers.float32_layers:
         layer = network.get_submodule(name)
         if not isinstance(layer, InFloat32):
-            layer.__class__ = _in_float32(type(layer))
+            kind: type = type(layer)
+            layer.__class__ = _in_float32(kind)
     for parameter in network.parameters():
         if parameter.dim() in (4, 5):
             layout = torch.contiguous_format
@@ -152,9 +156,9 @@ class InFloat32:
 
     def _conv_forward(self, value: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         with torch.autocast(value.device.type, enabled=False):
-            return super()._conv_forward(value.float(), weight, bias)
+            return super()._conv_forward(value.float(), weight, bias)  # type: ignore[misc]  # the convolution's own
 
 
 @functools.cache
-def _in_float32(kind: type[nn.Module]) -> type[nn.Module]:
+def _in_float32(kind: type) -> type:
     return type(f"Float32{kind.__name__}", (InFloat32, kind), {})

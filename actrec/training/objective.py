@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from actrec.core.number_formats import NumberFormat
 from actrec.data.sources import Split
+from actrec.models.crossenh import TwoStream
+from actrec.models.fstcn import FstCN
 from actrec.systems.losses import bridge_distillation, n_pair_of_batch, pair_batches
 from actrec.systems.system import Schedule, System
 from actrec.training.distributed import GatherFromAll, World
@@ -18,7 +21,7 @@ Inputs = Mapping[str, Tensor]
 
 
 class Objective:
-    """Cross-entropy on a network's scores. `loss` answers with the loss and how many of the batch were right."""
+    """Cross-entropy on a network's scores. `loss` gives the loss and how many clips of the batch were right."""
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class Objective:
         return self.system.network(classes)
 
     def begin(self, network: nn.Module, epoch: int) -> str:
-        """Make ready for an epoch; the name of the stage it belongs to."""
+        """Prepare the network for an epoch; the name of the stage that it belongs to."""
         network.train()
         return self.stage(epoch)
 
@@ -54,7 +57,7 @@ class Objective:
         return
 
     def last_stage(self, epoch: int) -> bool:
-        """Whether validation in this epoch judges what will ship."""
+        """Whether validation in this epoch measures the network that will ship."""
         return True
 
     def parts(self, targets: np.ndarray, most: int) -> list[slice]:
@@ -80,7 +83,7 @@ class Objective:
         return self.entropy(scores, targets), right(scores, targets)
 
     def outputs(self, network: nn.Module, inputs: Inputs) -> Tensor:
-        """What is judged on validation clips: scores, or codes."""
+        """What validation measures: scores, or codes."""
         return network(**inputs)
 
     def entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
@@ -93,8 +96,8 @@ class NPair(Objective):
     def batches(self, split: Split, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         group = self._group(split, batch)
         groups, held = pair_batches(split.targets, group // 2, rng), []
-        for each in groups:
-            held.append(each)
+        for pairs in groups:
+            held.append(pairs)
             if len(held) == max(1, batch // group):
                 yield np.concatenate(held)
                 held = []
@@ -116,9 +119,9 @@ class NPair(Objective):
 
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
         codes, own = network(**inputs).float(), slice(0, len(targets))
-        if self.world.size > 1:  # a group may stand in several processes: each sees all codes
+        if self.world.size > 1:  # a group may stand in several processes: so each process sees all codes
             own = slice(self.world.rank * len(targets), (self.world.rank + 1) * len(targets))
-            codes, targets = (GatherFromAll.apply(each, self.world) for each in (codes, targets))
+            codes, targets = (GatherFromAll.apply(part, self.world) for part in (codes, targets))
         ends = _group_ends(targets)
         losses = [
             n_pair_of_batch(codes[a:b], targets[a:b], length=1e-3) for a, b in zip([0, *ends], ends, strict=False)
@@ -149,10 +152,10 @@ class CrossEnhancement(Objective):
             return "streams"
         if self.system.option("bridge") != "none" and epoch < epochs - max(1, epochs // 6):
             return "student"
-        return self.system.option("last")
+        return str(self.system.option("last"))
 
     def end(self, network: nn.Module) -> None:
-        network.begin(self.system.option("last"))  # without the bridge
+        cast(TwoStream, network).begin(str(self.system.option("last")))  # without the bridge
 
     def last_stage(self, epoch: int) -> bool:
         return self.stage(epoch) not in ("streams", "student")
@@ -160,20 +163,21 @@ class CrossEnhancement(Objective):
     def begin(self, network: nn.Module, epoch: int) -> str:
         self.now = self.stage(epoch)
         if self.now != "streams":  # there the bridge stays for the next stage; the streams' losses do not touch it
-            network.begin(self.now)
+            cast(TwoStream, network).begin(self.now)
         network.train()
         return self.now
 
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
         if self.now == "student":
-            each = network.distil(**inputs)
-            shares = {name: self.system.option(name) for name in ("alpha", "beta", "gamma")}
-            made = bridge_distillation(each.student, each.teacher, each.scores, targets, **shares)
-            return made.loss, right(each.scores, targets)
+            outputs = cast(TwoStream, network).distil(**inputs)
+            weights = {name: float(self.system.option(name)) for name in ("alpha", "beta", "gamma")}
+            distillation = bridge_distillation(outputs.student, outputs.teacher, outputs.scores, targets, **weights)
+            return distillation.loss, right(outputs.scores, targets)
         if self.now != "streams":
             return super().loss(network, inputs, targets)
-        streams = [network.streams[name](inputs[name]) for name in ("rgb", "flow")]
-        return sum(self.entropy(scores, targets) for scores in streams), right(sum(streams), targets)
+        streams = cast(TwoStream, network).streams
+        rgb, flow = streams["rgb"](inputs["rgb"]), streams["flow"](inputs["flow"])
+        return self.entropy(rgb, targets) + self.entropy(flow, targets), right(rgb + flow, targets)
 
 
 class Auxiliary(Objective):
@@ -185,7 +189,7 @@ class Auxiliary(Objective):
     """
 
     def build(self, classes: int) -> nn.Module:
-        network = super().build(classes)
+        network = cast(FstCN, super().build(classes))
         network.add_auxiliary(classes)
         return network
 
@@ -196,14 +200,14 @@ class Auxiliary(Objective):
         return "pictures" if done < 1 / 4 and not self.started else "last layers"
 
     def end(self, network: nn.Module) -> None:
-        network.begin("pairs")  # without the auxiliary classifier
+        cast(FstCN, network).begin("pairs")  # without the auxiliary classifier
 
     def last_stage(self, epoch: int) -> bool:
         return self.stage(epoch) == "pairs"
 
     def begin(self, network: nn.Module, epoch: int) -> str:
         stage = self.stage(epoch)
-        network.begin(stage)
+        cast(FstCN, network).begin(stage)
         return stage
 
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
@@ -211,6 +215,7 @@ class Auxiliary(Objective):
         return self.entropy(scores, targets), right(scores, targets)
 
     def outputs(self, network: nn.Module, inputs: Inputs) -> Tensor:
+        network = cast(FstCN, network)
         return network(**inputs) if network.auxiliary is None else network.picture_scores(inputs["frames"])
 
 
@@ -246,11 +251,12 @@ def right(scores: Tensor, targets: Tensor) -> int:
 
 def _group_ends(targets: Tensor) -> list[int]:
     """Where one group of pairs ends: each class stands in it exactly twice."""
-    ends, seen = [], {}
+    ends: list[int] = []
+    counts: dict[int, int] = {}
     for place, label in enumerate(targets.tolist()):
-        seen[label] = seen.get(label, 0) + 1
+        counts[label] = counts.get(label, 0) + 1
         following = targets[place + 1].item() if place + 1 < len(targets) else None
-        if all(count == 2 for count in seen.values()) and (following is None or following in seen):
+        if all(count == 2 for count in counts.values()) and (following is None or following in counts):
             ends.append(place + 1)
-            seen = {}
+            counts = {}
     return ends

@@ -20,7 +20,7 @@ from actrec.training.settings import Settings, command
 from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
 
-QUANTILE = 0.98  # of held-out clips that were recognised, this share is not called unknown
+QUANTILE = 0.98  # of held-out clips that were recognised, this fraction is not called unknown
 GALLERY = 60  # clips of each class behind its centre
 
 
@@ -39,7 +39,7 @@ def finish(
         intended_for=source.intended_for,
         people=source.people,
         options=dict(system.chosen),
-        inputs={name: vars(each) for name, each in system.inputs.items()},
+        inputs={name: vars(view) for name, view in system.inputs.items()},
     )
     tensors = network.state_dict()
     write_checkpoint(run.weights, card, tensors)
@@ -53,14 +53,14 @@ def finish(
     if settings.keep == "best" or patience(settings):
         chose = f"epoch, {chose}"
     split = f"{len(judging)} views of {len(source.validation)} held-out clips, which also chose {chose}"
-    card = judged(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
+    card = calibrated_card(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
     return write_checkpoint(run.weights, card, tensors)
 
 
-def judged(
+def calibrated_card(
     card: Card, centres: np.ndarray, logits: np.ndarray, codes: np.ndarray, targets: np.ndarray, split: str
 ) -> Card:
-    """The card with temperature and threshold fitted on held-out clips, what they score, and which clips that were."""
+    """The card with temperature and threshold fitted on held-out clips, their scores, and a sentence on the clips."""
     temperature = cautious_temperature(logits, targets)
     gaps = np.linalg.norm(codes - centres[targets], axis=1)
     recognised = logits.argmax(1) == targets
@@ -96,6 +96,6 @@ def unit(codes: torch.Tensor) -> torch.Tensor:
 
 def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarray]:
     """Scores before the softmax and codes of length one, of the newest view of every clip."""
-    made = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
-    logits, codes = (np.concatenate(each) for each in zip(*made, strict=True))
+    outputs = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
+    logits, codes = (np.concatenate(batches) for batches in zip(*outputs, strict=True))
     return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

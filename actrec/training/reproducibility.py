@@ -13,6 +13,7 @@ from actrec.data.sources import Source
 from actrec.systems import Schedule
 from actrec.training.distributed import World
 
+Device = torch.device  # `Conditions` has a field named torch
 LOOKED_AT = 6  # clips whose frames go into the fingerprint
 
 
@@ -29,12 +30,12 @@ class Conditions:
     epochs: int
     processes: int
     device: str
-    torch: str
+    torch: str  # its version
     clips: str
 
     @classmethod
     def here(
-        cls, numbers: NumberFormat, schedule: Schedule, micro_batch: int, world: World, device: torch.device, clips: str
+        cls, numbers: NumberFormat, schedule: Schedule, micro_batch: int, world: World, device: Device, clips: str
     ) -> Conditions:
         return cls(
             threads=torch.get_num_threads(),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 from actrec.core.errors import Refusal
 from actrec.core.files import parsed, read_small, write_json
@@ -23,7 +24,7 @@ from actrec.weights.folders import is_name
 try:
     import fcntl
 except ImportError:  # Windows: two trainings in one folder are not noticed there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module that is not there
 
 LASTING = ("running", "paused")  # states in which a process is at work
 NUMBER_FORMAT = "number_format.json"  # of the run; earlier versions wrote numbers.json
@@ -31,7 +32,7 @@ MOST_EVENTS = 256 << 20  # bytes of a log: a million steps
 
 
 class RunError(Refusal):
-    """A run that cannot be started or gone on with; the sentence says why."""
+    """A run that cannot be started or continued; the message says why."""
 
 
 class NotFiniteError(RunError):
@@ -81,7 +82,7 @@ class Run:
             write_json(run.folder / "settings.json", asdict(settings))
         except OSError as error:
             raise RunError(
-                f"The run folder '{folder}' cannot be made: {error.strerror}. Choose another --out."
+                f"The run folder '{folder}' cannot be created: {error.strerror}. Choose another --out."
             ) from None
         return run
 
@@ -101,13 +102,13 @@ class Run:
                 f"The failed run '{self.folder}' cannot be moved aside: {error}. Choose another --out."
             ) from None
 
-    def change(self, **wanted: object) -> None:
+    def change(self, **changes: Any) -> None:  # of the settings' own types
         """Other settings from here on; how that breaks exactness is logged when the training goes on."""
-        write_json(self.folder / "settings.json", asdict(replace(self.settings(), **wanted)))
-        if "numbers" in wanted:
+        write_json(self.folder / "settings.json", asdict(replace(self.settings(), **changes)))
+        if "numbers" in changes:
             for name in (NUMBER_FORMAT, "numbers.json"):
                 (self.folder / name).unlink(missing_ok=True)
-        if "micro_batch" in wanted or "batch" in wanted:
+        if "micro_batch" in changes or "batch" in changes:
             (self.folder / "micro_batch.json").unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -175,7 +176,7 @@ class Run:
         )
 
     def status(self) -> dict:
-        """What the run is doing; one that says 'running' without a living process was cut off."""
+        """What the run is doing; one that is 'running' without a living process was cut off."""
         try:
             status = status_of(read_small(self.folder / "status.json").decode(errors="replace"))
         except OSError:
@@ -199,15 +200,15 @@ class Run:
         return has_open(status["pid"], self.folder / "lock")  # written before statuses had a mark
 
     def ask_to(self, what: str) -> None:
-        """Leave a word for the training process: `stop` or `pause`."""
+        """Leave a request for the training process: `stop` or `pause`."""
         (self.folder / what).touch()
 
     def asked_to(self, what: str) -> bool:
         return (self.folder / what).exists()
 
-    def forget(self, *words: str) -> None:
-        """Take words back: forgetting `pause` lets a paused training go on."""
-        for what in words:
+    def forget(self, *requests: str) -> None:
+        """Withdraw requests: forgetting `pause` lets a paused training go on."""
+        for what in requests:
             (self.folder / what).unlink(missing_ok=True)
 
 
@@ -220,10 +221,11 @@ class Silent(Run):
     def set_status(self, state: str, sentence: str = "", **facts: object) -> None:
         return
 
-    def held(self) -> contextlib.AbstractContextManager:
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        yield
 
-    def forget(self, *words: str) -> None:
+    def forget(self, *requests: str) -> None:
         return
 
     def asked_to(self, what: str) -> bool:
@@ -232,8 +234,8 @@ class Silent(Run):
 
 def runs(folder: Path) -> list[Run]:
     """The runs in a folder, the newest first."""
-    found = [Run(path.parent) for path in Path(folder).glob("*/settings.json") if is_name(path.parent.name)]
-    return sorted(found, key=_changed, reverse=True)
+    folders = [Run(path.parent) for path in Path(folder).glob("*/settings.json") if is_name(path.parent.name)]
+    return sorted(folders, key=_changed, reverse=True)
 
 
 def _changed(run: Run) -> float:
@@ -243,13 +245,22 @@ def _changed(run: Run) -> float:
         return 0.0
 
 
-def _fits(values: dict, wanted: Field) -> bool:
+def _fits(values: dict, setting: Field) -> bool:
     """Whether a setting is there, unless it may be missing, and holds what its annotation says."""
-    if wanted.name not in values:
-        return wanted.default is not MISSING or wanted.default_factory is not MISSING
-    kinds = {"str": str, "int": int, "float": (int, float), "dict": dict, "list": list, "None": type(None)}
-    value = values[wanted.name]
-    return not isinstance(value, bool) and any(isinstance(value, kinds[kind]) for kind in wanted.type.split(" | "))
+    if setting.name not in values:
+        return setting.default is not MISSING or setting.default_factory is not MISSING
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "str": str,
+        "int": int,
+        "float": (int, float),
+        "dict": dict,
+        "list": list,
+        "None": type(None),
+    }
+    value = values[setting.name]
+    return not isinstance(value, bool) and any(
+        isinstance(value, kinds[kind]) for kind in str(setting.type).split(" | ")
+    )
 
 
 def _locked(handle: int) -> bool:

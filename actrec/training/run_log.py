@@ -1,4 +1,4 @@
-"""What a run's events tell those who watch: curves, figures, the newest confusion. Needs no torch."""
+"""What a run's events show while it trains: curves, figures, the newest confusion. Needs no torch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def curves(events: Sequence[dict]) -> dict[str, Curve]:
         elif event["event"] == "epoch":
             loss["validation"].append((event["epoch"], event["loss"]))
             accuracy["validation"].append((event["epoch"], event["accuracy"]))
-    return {name: thinned(each) for name, each in (("loss", loss), ("accuracy", accuracy), ("rate", rate))}
+    return {name: thinned(curve) for name, curve in (("loss", loss), ("accuracy", accuracy), ("rate", rate))}
 
 
 def thinned(curve: Curve) -> Curve:
@@ -43,19 +43,21 @@ def thinned(curve: Curve) -> Curve:
 
 def facts(status: dict, events: Sequence[dict]) -> list[str]:
     """Progress, speed, time left and the best epoch, in words."""
-    told = [f"{status['done']:.0%} done"] if status.get("done") is not None else []
+    sentences = [f"{status['done']:.0%} done"] if status.get("done") is not None else []
     steps = [event for event in events if event["event"] == "step"]
     if steps:
         newest = steps[-1]
-        told.append(f"{newest['clips_per_second']:.1f} clips per second, {newest['waiting']:.0%} of the time waiting")
-        told.append(f"learning rate {newest['rate']:.2g}")
+        sentences.append(
+            f"{newest['clips_per_second']:.1f} clips per second, {newest['waiting']:.0%} of the time waiting"
+        )
+        sentences.append(f"learning rate {newest['rate']:.2g}")
     if status["state"] == "running" and status.get("left"):
-        told.append(f"about {duration(status['left'])} left")
+        sentences.append(f"about {duration(status['left'])} left")
     epochs = [event for event in events if event["event"] == "epoch"]
     if epochs:
         best = max(epochs, key=lambda event: (event["accuracy"], -event["loss"]))
-        told.append(f"best validation accuracy {best['accuracy']:.0%} in epoch {best['epoch']}")
-    return told
+        sentences.append(f"best validation accuracy {best['accuracy']:.0%} in epoch {best['epoch']}")
+    return sentences
 
 
 def changed_format(events: Sequence[dict]) -> str:
@@ -64,11 +66,12 @@ def changed_format(events: Sequence[dict]) -> str:
 
 
 def confusion(events: Sequence[dict]) -> tuple[list[list[int]], list[str], int] | None:
-    """The newest validation confusion (row = the true class), the labels and the epoch; None where none was kept."""
+    """The newest validation confusion (row = the true class), the labels and the epoch; None where none was logged."""
     labels = next((event.get("labels") for event in reversed(events) if event["event"] == "started"), None)
     newest = next((event for event in reversed(events) if event["event"] == "epoch" and event.get("confusion")), None)
-    fits = newest and labels and len(newest["confusion"]) == len(labels)
-    return (newest["confusion"], labels, newest["epoch"]) if fits else None
+    if not newest or not labels or len(newest["confusion"]) != len(labels):
+        return None
+    return newest["confusion"], labels, newest["epoch"]
 
 
 def log(events: Sequence[dict]) -> str:
@@ -76,8 +79,10 @@ def log(events: Sequence[dict]) -> str:
     lines = []
     for event in events[-LINES:]:
         hidden = ("time", "event", "labels", "numbers", "confusion")
-        told = event.get("sentence") or "  ".join(f"{key} {each}" for key, each in event.items() if key not in hidden)
-        lines.append(f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {event['event']:<9} {told}")
+        message = event.get("sentence") or "  ".join(
+            f"{key} {value}" for key, value in event.items() if key not in hidden
+        )
+        lines.append(f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {event['event']:<9} {message}")
     return "\n".join(lines)
 
 
@@ -90,12 +95,12 @@ def adopt(run: Run, folder: Path) -> str:
     """Put the weights of a finished run beside the others, whole or not at all; the name under which they are there."""
     if run.status()["state"] != "finished" or not (run.weights / "card.json").exists():
         raise RunError(f"The run '{run.name}' has no weights yet. They are there when it is finished.")
-    home = Path(folder) / run.name
-    if home.exists():
+    target = Path(folder) / run.name
+    if target.exists():
         raise RunError(f"There are weights '{run.name}' already.")
     try:
         files = {name: read_small(run.weights / name, MOST_BYTES, links=False) for name in FILES}
-        write_folder(home, files)
+        write_folder(target, files)
     except OSError as error:
         raise RunError(f"The weights cannot be put into '{folder}': {error.strerror or error}.") from None
-    return home.name
+    return target.name

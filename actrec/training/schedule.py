@@ -22,12 +22,12 @@ def chosen(system: System, settings: Settings) -> Schedule:
         raise RunError(f"'{system.name}' has no preset '{settings.preset}'. It has: {known}.")
     if settings.keep not in KEPT:
         raise RunError(f"--keep is {' or '.join(KEPT)}, not '{settings.keep}'.")
-    wanted = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
-    for name, value in wanted.items():
+    changes = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
+    for name, value in changes.items():
         if value is not None and not value > 0:
             raise RunError(f"--{name} is above 0, not {value}.")
     preset = system.schedules[settings.preset]
-    return replace(preset, **{name: value for name, value in wanted.items() if value is not None})
+    return replace(preset, **{name: value for name, value in changes.items() if value is not None})
 
 
 def patience(settings: Settings) -> int:
@@ -44,10 +44,14 @@ def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimi
     last = {id(parameter) for parameter in _last_layer(network).parameters()} if schedule.last_layer != 1 else set()
     groups = []
     for times, is_last in ((1.0, False), (schedule.last_layer, True)):
-        mine = [each for each in learned if (id(each) in last) is is_last]
+        mine = [parameter for parameter in learned if (id(parameter) in last) is is_last]
         groups += [
-            {"params": [e for e in mine if e.dim() > 1], "weight_decay": schedule.weight_decay, "times": times},
-            {"params": [e for e in mine if e.dim() <= 1], "weight_decay": 0.0, "times": times},
+            {
+                "params": [parameter for parameter in mine if parameter.dim() > 1],
+                "weight_decay": schedule.weight_decay,
+                "times": times,
+            },
+            {"params": [parameter for parameter in mine if parameter.dim() <= 1], "weight_decay": 0.0, "times": times},
         ]
     groups = [group for group in groups if group["params"]]
     if schedule.optimiser == "sgd":
@@ -67,4 +71,4 @@ def rate(schedule: Schedule, epoch: float, span: tuple[int, int]) -> float:
         since, length = epoch - span[0], span[1] - span[0]
         warm = min(1.0, (since + 1e-3) / 0.5)
         return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, since / length)))
-    return schedule.rate / schedule.divide ** sum(epoch >= each for each in schedule.at)
+    return schedule.rate / schedule.divide ** sum(epoch >= step for step in schedule.at)

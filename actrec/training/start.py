@@ -22,7 +22,7 @@ from actrec.weights.folders import WEIGHTS
 def start_from(
     name: str, network: nn.Module, build: Callable[[int], nn.Module], system: System, labels: list[str]
 ) -> str:
-    """Put learned weights into a network; a sentence on what was taken.
+    """Put learned weights into a network; a sentence on which were loaded.
 
     `name` is a checkpoint, or published files joined as in PATH. Of a checkpoint's classifier (whatever changes its
     shape with the number of classes) the rows of equal labels are kept.
@@ -33,19 +33,19 @@ def start_from(
     card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
     if card.system != system.name:
         raise RunError(f"The weights '{card.name}' are for the system '{card.system}', not for '{system.name}'.")
-    wanted = network.state_dict()
+    state = network.state_dict()
     fresh = [] if list(card.labels) == labels else [key for key in classifier(build) if key in tensors]
-    taken = {key: value for key, value in tensors.items() if key in wanted and key not in fresh}
+    loaded = {key: value for key, value in tensors.items() if key in state and key not in fresh}
     known = [label for label in labels if label in card.labels]
     for key in fresh:
-        taken[key] = _known_rows(wanted[key], tensors[key], labels, list(card.labels), known)
-    for key, value in taken.items():
-        if value.shape != wanted[key].shape:
+        loaded[key] = _known_rows(state[key], tensors[key], labels, list(card.labels), known)
+    for key, value in loaded.items():
+        if value.shape != state[key].shape:
             raise RunError(
                 f"The weights '{card.name}' do not fit '{system.name}': '{key}' is {list(value.shape)} there "
-                f"and {list(wanted[key].shape)} here."
+                f"and {list(state[key].shape)} here."
             )
-    network.load_state_dict({**wanted, **taken})
+    network.load_state_dict({**state, **loaded})
     return f"Started from '{card.name}' with " + (
         "the same classes." if not fresh else f"a classifier of which {len(known)} of {len(labels)} classes are known."
     )
@@ -107,7 +107,7 @@ def try_start(name: str, system: System) -> None:
 
 
 def start_from_file(path: Path, network: nn.Module, system: System) -> str:
-    """Weights that others have published into the network, by the system's recipe; a sentence on what was taken."""
+    """Weights that others have published into the network, by the system's recipe; a sentence on which were loaded."""
     tensors = read_tensors(path)
     if system.published is None:
         able = ", ".join(other.name for other in SYSTEMS.values() if other.published and other.size == "paper")
@@ -115,7 +115,7 @@ def start_from_file(path: Path, network: nn.Module, system: System) -> str:
             f"'{system.name}' starts from its own checkpoints only. Files that others have published go into {able}."
         )
     try:
-        taken = system.published.load(network, tensors)
+        loaded = system.published.load(network, tensors)
     except WeightsError as error:
         raise WeightsError(f"'{path.name}' cannot start '{system.name}'. {error}") from None
-    return f"Started from '{path.name}': {taken}; the classifier is new."
+    return f"Started from '{path.name}': {loaded}; the classifier is new."

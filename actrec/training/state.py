@@ -1,6 +1,6 @@
 """What a training needs to go on exactly where it was: one safetensors file, written whole.
 
-Draws are functions of (seed, epoch, position), never of what ran before, so no generator's state is kept.
+Draws are functions of (seed, epoch, position), never of what ran before, so no generator's state is saved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def tensors_of(network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> di
 def write_whole(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
     """Write a safetensors file so that a reader finds the old one or the new one; a full disk leaves the old one."""
     data = save(
-        {name: each.detach().cpu().contiguous() for name, each in tensors.items()}, {"facts": json.dumps(facts)}
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {"facts": json.dumps(facts)}
     )
     temporary = path.with_name(f".{path.name}.new")
     try:
@@ -42,7 +42,7 @@ def write_whole(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> No
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)  # what it took is room for the status that tells of it
+        temporary.unlink(missing_ok=True)  # what it took is room for the status that reports it
         raise RunError(
             f"The checkpoint could not be written to '{path.parent}' ({error.strerror}). The last good one is kept: "
             "make room and resume."
@@ -73,12 +73,12 @@ def put_state(
     network.load_state_dict({name: value for name, value in written.items() if name in network.state_dict()})
     if optimiser is None:
         return
-    kept: dict[int, dict[str, torch.Tensor]] = {}
+    states: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser/"):
             _, index, key = name.split("/")
-            kept.setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
+            states.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
     for parameter, values in optimiser.state.items():  # in the parameter's memory order, or sums round differently
         for key, value in values.items():
             if torch.is_tensor(value) and value.shape == parameter.shape:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Board:
     """Scalars by step; silent without TensorBoard. Steps after `first` of an earlier, cut-off run are hidden."""
 
     def __init__(self, folder: Path, first: int = 0) -> None:
-        self.folder, self.first, self._writer = folder, first, None
+        self.folder, self.first = folder, first
+        self._writer: SummaryWriter | None = None
         self.installed = importlib.util.find_spec("tensorboard") is not None
 
     def show(self, step: int, **scalars: float) -> None:

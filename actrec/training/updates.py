@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,10 +25,10 @@ LONGEST_GRADIENT = 5.0
 
 @dataclass
 class Pieces:
-    """How many clips are computed at once; halved when they do not fit, and `told` hears of it."""
+    """How many clips are computed at once; halved when they do not fit, after which `on_halved` is called."""
 
     most: int
-    told: Callable[[int, int], None]
+    on_halved: Callable[[int, int], None]
 
 
 class DivergedError(RunError):
@@ -111,7 +112,7 @@ class Learner:
             self.lesson = self._shared()
 
     def outputs(self, views: list[Views]) -> torch.Tensor:
-        """What is judged on validation clips, scores or codes, in float32."""
+        """What validation measures: scores or codes, in float32."""
         inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
             return self.objective.outputs(self.network, inputs).float()
@@ -151,12 +152,16 @@ class Learner:
                 for name, value in self.system.tensors(views[part], self.device).items()
             }
             last = number == len(parts) - 1
-            quiet = contextlib.nullcontext() if last or self.world.size == 1 else self.lesson.no_sync()
+            quiet = (
+                contextlib.nullcontext()
+                if last or self.world.size == 1
+                else cast(nn.parallel.DistributedDataParallel, self.lesson).no_sync()
+            )
             with quiet:
                 loss, good = self.lesson(inputs, torch.from_numpy(targets[part]).to(self.device))
-                share = count / len(targets)
-                (loss * share if share < 1 else loss).backward()
-            total += loss.item() * share
+                weight = count / len(targets)
+                (loss * weight if weight < 1 else loss).backward()
+            total += loss.item() * weight
             right += good
         return total, right
 
@@ -165,7 +170,7 @@ class Learner:
         while self.pieces.most > 1:
             self.pieces.most = max(1, min(self.pieces.most, largest) // 2)
             if max(part.stop - part.start for part in self.objective.parts(targets, self.pieces.most)) < before:
-                self.pieces.told(before, self.pieces.most)
+                self.pieces.on_halved(before, self.pieces.most)
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
                 return

@@ -8,6 +8,7 @@ micro-batches, it cannot).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -38,12 +39,12 @@ class WholeBatchDropout(nn.Dropout):
         if not self.training or self.p == 0:
             return value
         rows = self.rows
-        each, odd = divmod(len(value), rows.count)  # several rows of a clip where its frames stand in the batch
+        per_clip, odd = divmod(len(value), rows.count)  # several rows of a clip where its frames stand in the batch
         if odd:
             raise BadValue(f"{len(value)} rows are no multiple of the {rows.count} clips they come from")
-        drawn = torch.rand((rows.of * each, *value.shape[1:]), device=value.device)
-        kept = drawn[rows.first * each : (rows.first + rows.count) * each] >= self.p
-        return value * kept.to(value.dtype) / (1 - self.p)
+        drawn = torch.rand((rows.of * per_clip, *value.shape[1:]), device=value.device)
+        mask = drawn[rows.first * per_clip : (rows.first + rows.count) * per_clip] >= self.p
+        return value * mask.to(value.dtype) / (1 - self.p)
 
 
 class WholeBatchPlace(RandomPlace):
@@ -76,11 +77,14 @@ class WholeBatchNorm(_BatchNorm):
         mean = SumOverAll.apply(exact.sum(axes), self.world.group) / count
         apart = exact - mean.view(shape)
         variance = SumOverAll.apply(apart.square().sum(axes), self.world.group) / count
+        tracked, running_mean, running_var = self.num_batches_tracked, self.running_mean, self.running_var
+        if tracked is None or running_mean is None or running_var is None:
+            raise BadValue("A batch norm without running statistics cannot be trained in several processes.")
         with torch.no_grad():
-            self.num_batches_tracked += 1
-            momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * (count / max(1, count - 1)), momentum)
+            tracked += 1
+            momentum = 1 / float(tracked) if self.momentum is None else self.momentum
+            running_mean.lerp_(mean, momentum)
+            running_var.lerp_(variance * (count / max(1, count - 1)), momentum)
         normed = apart * (variance + self.eps).rsqrt().view(shape) * self.weight.view(shape) + self.bias.view(shape)
         return normed.to(value.dtype)
 
@@ -100,5 +104,5 @@ def see_whole_batch(network: nn.Module, rows: Rows, world: World, device: torch.
     for module in network.modules():
         if isinstance(module, _BatchNorm):
             module.__class__ = WholeBatchNorm
-            module.world = world
+            cast(WholeBatchNorm, module).world = world
     return network

@@ -14,7 +14,7 @@ from demo.shared.files import discard
 from demo.shared.toasts import errors_as_toasts
 
 if TYPE_CHECKING:
-    from actrec.explain.activations import Found
+    from actrec.explain.activations import Activations
     from actrec.explain.gallery import Gallery
     from actrec.explain.saliency import ClassSaliency
     from actrec.video import Clip
@@ -55,9 +55,9 @@ def gallery(services: Services, weights: str, report: Callable[[str], None] = la
     return services.shared(("gallery", labels), lambda: gallery_of(labels, report))
 
 
-def survey(services: Services, weights: str, progress: gr.Progress | None = None) -> Found:
+def survey(services: Services, weights: str, progress: gr.Progress | None = None) -> Activations:
     """The gallery through a network, once for all visitors."""
-    from actrec.explain.activations import survey as look_over
+    from actrec.explain.activations import of_gallery
 
     def say(sentence: str) -> None:
         if progress:
@@ -69,5 +69,5 @@ def survey(services: Services, weights: str, progress: gr.Progress | None = None
 
     saliency, clips = explainer(services, weights), gallery(services, weights, say)
     return services.shared(
-        ("survey", weights, services.cards[weights].sha256), lambda: look_over(saliency, clips, report)
+        ("survey", weights, services.cards[weights].sha256), lambda: of_gallery(saliency, clips, report)
     )

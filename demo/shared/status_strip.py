@@ -72,5 +72,3 @@ def build(services: Services, page: gr.Blocks) -> None:
         return (told, told) if told != before else (gr.skip(), gr.skip())
 
     gr.on([page.load, gr.Timer(2.0).tick], now, last, [shown, last], **QUIET)
-    # The first visitor's page is there before torch begins to load: the two would share one interpreter.
-    page.load(services.start, None, None, **QUIET)

@@ -61,7 +61,7 @@ def ask(services: Services, path: str | None, names: list[str], progress: gr.Pro
         ASKED,
         [
             (
-                row.name, row.says, f"{row.confidence:.0%}", _agreement(row),
+                row.name, row.answer, f"{row.confidence:.0%}", _agreement(row),
                 _number(row.weights / 1e6), _number(row.multiplications / 1e9), f"{row.milliseconds:.0f}",
                 "" if row.accuracy is None else f"{row.accuracy:.1%}", row.headline,
             )

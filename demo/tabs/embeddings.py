@@ -198,9 +198,9 @@ def place(services: Services, path: str | None, now: Map | None) -> Placed:
 
 def _placed(services: Services, parts: list[Clip], now: Map) -> Placed:
     """The mean of some windows on every map."""
-    from actrec.explain.activations import found_in
+    from actrec.explain.activations import of_clips
 
-    found = found_in(explainer(services, now.weights), parts).mean()
+    found = of_clips(explainer(services, now.weights), parts).mean()
     spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
     near = [now.gallery.labels[number] for number in flat.nearest(found.codes[0])]

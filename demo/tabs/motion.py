@@ -95,22 +95,22 @@ def clues_of(
     services: Services, clip: Clip, method: str, seed: int, report: Callable[[float], None] | None = None
 ) -> dict[str, Clue]:
     """Every motion clue of a clip; `report` hears how much of a slow flow is done."""
-    from actrec.explain.motion_clues import look
+    from actrec.explain.motion_clues import all_clues
 
-    return look(clip, method=method, seed=seed, detector=services.detector, told=report)
+    return all_clues(clip, method=method, seed=seed, detector=services.detector, on_progress=report)
 
 
 def _rate(clip: Clip, seed: int) -> Clue:
     """The variance rate of a clip with the frames of another draw."""
-    from actrec.explain.motion_clues import Look, variance_rate
+    from actrec.explain.motion_clues import SharedClip, variance_rate
 
-    return variance_rate(Look(clip, seed, "dis", "cpu"))
+    return variance_rate(SharedClip(clip, seed, "dis", "cpu"))
 
 
 def page_of(clues: dict[str, Clue]) -> str:
     """Every clue's picture with its caption and what was found here."""
     return figures(
-        (clue.picture, f"{CAPTIONS[name]} Here: {clue.found}. ({clue.milliseconds:.0f} ms)")
+        (clue.image, f"{CAPTIONS[name]} Here: {clue.sentence}. ({clue.milliseconds:.0f} ms)")
         for name, clue in clues.items()
     )
 

@@ -23,7 +23,7 @@ from demo.shared.player import player
 from demo.shared.toasts import errors_as_toasts, refusal
 
 if TYPE_CHECKING:
-    from actrec.explain.over_time import Film, Windows
+    from actrec.explain.over_time import ClipMaps, Windows
 
 SHORT_SIDE, SECONDS = 180, 20.0
 # What a viewer sees, in words.
@@ -105,21 +105,21 @@ def ask(services: Services, path: str | None, weights: str | None) -> Answered:
 
 def show(services: Services, asked: Asked | None, label: str | None, copies: float) -> Shown:
     """The clip beside three ways to ask what a class's score depends on."""
-    from actrec.explain.over_time import films_of
+    from actrec.explain.over_time import all_clip_maps
     from actrec.figures import scales
 
     if asked is None or not label:
         return Shown("", asked)
     with looking(services, asked.weights):
-        films = films_of(explainer(services, asked.weights), asked.windows, label, int(copies))
+        films = all_clip_maps(explainer(services, asked.weights), asked.windows, label, int(copies))
     first = films["class saliency"]
-    panels = [Panel("The clip", _clip_says(asked), first.pictures.frames)]
+    panels = [Panel("The clip", _clip_says(asked), first.clip.frames)]
     panels += [Panel(name, CAPTIONS[name], film.laid_over(scales.INFLUENCE)) for name, film in films.items()]
-    seconds = first.pictures.times - first.pictures.times[0]
+    seconds = first.clip.times - first.clip.times[0]
     says = f"How much each moment counts for '{label}'"
     html = f'<h3 data-label="{escape(label)}">What the score of “{escape(label)}” depends on</h3>'
     html += "".join(f'<p class="notice">{escape(note)}</p>' for note in asked.windows.notes())
-    html += scrubber(panels, seconds, first.share, says, start=int(first.share.argmax()))
+    html += scrubber(panels, seconds, first.influence, says, start=int(first.influence.argmax()))
     html += legend(scales.stops(scales.INFLUENCE), "no influence on the score", "most of this clip")
     return Shown(html + _inputs(first), replace(asked, label=label))
 
@@ -128,7 +128,7 @@ def _clip_says(asked: Asked) -> str:
     return f"As {asked.weights} sees it: {len(asked.windows.views)} windows, one after the other."
 
 
-def _inputs(film: Film) -> str:
+def _inputs(film: ClipMaps) -> str:
     """Which input of the network counts how much, where there are several."""
     if len(film.inputs) < 2:
         return ""
@@ -140,14 +140,14 @@ def _inputs(film: Film) -> str:
 
 def video(services: Services, asked: Asked | None, method: str) -> str:
     """One method as a video to take along."""
-    from actrec.explain.over_time import film_of
+    from actrec.explain.over_time import clip_maps
     from actrec.figures import scales
     from actrec.video.write import write_mp4
 
     if asked is None:
         raise refusal("Ask about a clip first.")
     with looking(services, asked.weights):
-        film = film_of(explainer(services, asked.weights), asked.windows, asked.label, method)
+        film = clip_maps(explainer(services, asked.weights), asked.windows, asked.label, method)
         name = f"{method} of {asked.label}.mp4".replace(" ", "-")
         return str(write_mp4(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
 
@@ -192,8 +192,8 @@ def inside(services: Services, asked: Asked | None) -> Inside:
         for layer, (neuron, film) in found.items()
     ]
     first = next(iter(found.values()))[1]
-    seconds = first.pictures.times - first.pictures.times[0]
-    html = scrubber(panels, seconds, start=int(first.share.argmax()))
+    seconds = first.clip.times - first.clip.times[0]
+    html = scrubber(panels, seconds, start=int(first.influence.argmax()))
     html += legend(scales.stops(scales.ACTIVATION), "silent", "fires most on this clip")
     layers = list(found)
     chosen = gr.Dropdown(choices=layers, value=layers[-1], interactive=True)
@@ -240,10 +240,10 @@ def fires(services: Services, asked: Asked | None, layer: str | None, neuron: in
         for rank, (label, fired, clip) in enumerate(clips, 1)
     ]
     seconds = clips[0][2].times - clips[0][2].times[0]
-    own_seconds = film.pictures.times - film.pictures.times[0]
+    own_seconds = film.clip.times - film.clip.times[0]
     return (
         f'<h3 data-neuron="{neuron}">Neuron {neuron} of {escape(layer)}</h3><div class="two"><div>'
-        f"{scrubber([own], own_seconds, start=int(film.share.argmax()))}</div><div class='many'>"
+        f"{scrubber([own], own_seconds, start=int(film.influence.argmax()))}</div><div class='many'>"
         f"{scrubber(panels, seconds, start=len(seconds) // 2)}</div></div><p class='quiet'>{TOP_TEN}</p>"
     )
 

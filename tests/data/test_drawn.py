@@ -20,7 +20,7 @@ from actrec.evaluation.evaluate import open_trial
 from actrec.synthetic import ACTIONS, render
 from actrec.synthetic.skeleton import Body, pose
 from actrec.systems import named
-from actrec.training.load_data import look_first, open_material, parts
+from actrec.training.load_data import check_settings, load_source, parts
 from actrec.training.run import RunError
 from actrec.training.settings import Settings
 from actrec.weights.cards import Card
@@ -144,7 +144,7 @@ def test_other_recordings_under_the_same_name_are_other_clips(recordings):
 def test_a_recorded_kick_is_one_persons_and_a_set_of_that_name_is_still_a_set(recordings, monkeypatch):
     both = f"synthetic:all+recorded:{recordings}"
     assert parts(both) == ["synthetic:all", f"recorded:{recordings}"]
-    made = open_material(Settings("asym3d", both, "x", clips_per_class=2), named("asym3d"), lambda sentence: None)
+    made = load_source(Settings("asym3d", both, "x", clips_per_class=2), named("asym3d"), lambda sentence: None)
     count = {label: int((made.train.targets == n).sum()) for n, label in enumerate(made.labels)}
     assert made.labels == list(drawn.SETS["all"])
     assert (count["kick"], count["walk"], count["kick a person"], count["clap"]) == (4, 4, 2, 2)
@@ -157,9 +157,9 @@ def test_recordings_with_nobody_to_judge_are_learned_beside_others_only(recordin
     (recordings / "walk.npz").unlink()
     alone = Settings("asym3d", f"recorded:{recordings}", "x", clips_per_class=2)
     with pytest.raises(RunError, match="No clip is left to validate on"):
-        open_material(alone, named("asym3d"), lambda sentence: None)
+        load_source(alone, named("asym3d"), lambda sentence: None)
     with pytest.raises(RunError, match="have no folds: leave --fold out"):
-        look_first(replace(alone, fold="set 1"))
+        check_settings(replace(alone, fold="set 1"))
     card = Card("x", "asym3d", ["kick", "run"], "nothing", "none", 0, "none", "nobody")
     with pytest.raises(DataError, match="four recordings of an action are needed"):
         open_trial(alone.data, card, ClipSettings(), clips_per_class=2, seed=0)

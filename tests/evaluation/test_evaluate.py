@@ -221,8 +221,8 @@ def test_among_the_datas_classes_no_other_is_named():
     found = np.array([[0.6, 0.3, 0.1], [0.2, 0.0, 0.8], [1.0, 0.0, 0.0]])
     answers = evaluate.Answers(found, np.zeros(3), np.arange(3), {}, 1.0, found[::-1], np.zeros((3, 4)))
     of_those = evaluate.among(answers, np.array([1, 2, 1]))
-    assert of_those.share == pytest.approx([0.4, 0.8, 0.0])
-    assert evaluate.among(answers, np.array([1, 2, 0])).share is None, "there are no others to give anything to"
+    assert of_those.in_data == pytest.approx([0.4, 0.8, 0.0])
+    assert evaluate.among(answers, np.array([1, 2, 0])).in_data is None, "there are no others to give anything to"
     told = of_those.probabilities
     assert told == pytest.approx(np.array([[0, 0.75, 0.25], [0, 0, 1], [0, 0.5, 0.5]]), abs=1e-9)
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import actrec.evaluation
-from actrec.evaluation.plots import confusion_picture, rejection_picture, reliability_picture
+from actrec.evaluation.plots import confusion_image, rejection_image, reliability_image
 from actrec.evaluation.report import write_report
-from actrec.evaluation.result import judge, judge_unknown, most_confused, over_splits
+from actrec.evaluation.result import measure, measure_unknown, most_confused, over_splits
 from actrec.metrics.accuracy import softmax
 from actrec.metrics.calibration import reliability
 
@@ -27,7 +27,7 @@ def some_result(seed=0, clips=60, labels=LABELS, **more):
     targets = np.arange(clips) % len(labels)
     logits = rng.normal(size=(clips, len(labels)))
     logits[np.arange(clips), targets] += 1.5
-    return judge(softmax(logits), targets, labels, **more)
+    return measure(softmax(logits), targets, labels, **more)
 
 
 class Tags(HTMLParser):
@@ -65,7 +65,7 @@ def test_temperature_is_reported_with_the_clips_it_was_fitted_on():
 
 def test_worst_mistakes_come_first_with_their_names():
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.99, 0.01]])
-    result = judge(probabilities, np.array([1, 1, 0, 0]), ["a", "b"], names=["w", "x", "y", "z"])
+    result = measure(probabilities, np.array([1, 1, 0, 0]), ["a", "b"], names=["w", "x", "y", "z"])
     assert [(m["clip"], m["is"], m["taken_for"]) for m in result["mistakes"]] == [("w", "b", "a"), ("y", "a", "b")]
 
 
@@ -83,7 +83,7 @@ def test_the_calibration_of_splits_is_that_of_all_clips_together(rng):
     targets = rng.integers(0, 3, 200)
     probabilities = softmax(rng.normal(size=(200, 3)) + np.eye(3)[targets])
     halves = {
-        name: judge(probabilities[part], targets[part], ["a", "b", "c"])
+        name: measure(probabilities[part], targets[part], ["a", "b", "c"])
         for name, part in {"one": slice(0, 70), "two": slice(70, 200)}.items()
     }
     whole = reliability(probabilities, targets)
@@ -100,7 +100,7 @@ def test_most_confused_pairs_by_hand():
 
 def test_the_report_is_strict_json_and_html_that_needs_nothing_else(tmp_path, rng):
     result = some_result(temperature=1.2, fitted_on="validation", seconds=2.0)
-    unknown = judge_unknown(rng.normal(1, 1, 60), rng.normal(0, 1, 98), by="confidence", shortcut={"frames": 0.97})
+    unknown = measure_unknown(rng.normal(1, 1, 60), rng.normal(0, 1, 98), by="confidence", shortcut={"frames": 0.97})
     told, page = write_report(
         tmp_path / "new", result, title="asym3d on set 1", about={"data": "set 1"}, beside=["57 %"], unknown=unknown
     )
@@ -120,9 +120,9 @@ def test_everything_in_the_report_is_escaped(tmp_path):
     evil = '<script>alert("1")</script>'
     labels = [evil, "b & c", "d"]
     probabilities = np.array([[0.1, 0.8, 0.1], [0.6, 0.2, 0.2], [0.1, 0.1, 0.8]])
-    result = judge(probabilities, np.array([0, 1, 2]), labels, names=[evil] * 3, temperature=2, fitted_on=evil)
+    result = measure(probabilities, np.array([0, 1, 2]), labels, names=[evil] * 3, temperature=2, fitted_on=evil)
     both = {**over_splits({evil: result}), "temperature": result["temperature"]}
-    unknown = judge_unknown([0.5, 0.9], [0.1, 0.6], by=evil, shortcut={evil: 0.5})
+    unknown = measure_unknown([0.5, 0.9], [0.1, 0.6], by=evil, shortcut={evil: 0.5})
     _, page = write_report(tmp_path, both, title=evil, about={evil: evil}, beside=[evil], unknown=unknown)
     assert "<script" not in page.read_text()
     assert Tags(page.read_text()).text.count(evil) > 8
@@ -145,7 +145,7 @@ def picture(png: bytes) -> np.ndarray:
 def test_confusion_is_dark_where_the_clips_are():
     matrix = np.zeros((6, 6), int)
     matrix[np.arange(6), np.arange(6)[::-1]] = 10  # everything taken for its mirror class
-    shown = picture(confusion_picture(matrix, LABELS)).astype(int)
+    shown = picture(confusion_image(matrix, LABELS)).astype(int)
     dark = (shown[..., 0] - shown[..., 2] > 50) & (shown.sum(axis=-1) < 330)
     rows, columns = np.nonzero(dark[:, : int(dark.shape[1] * 0.85)])  # without the colour bar
     assert np.corrcoef(rows, columns)[0, 1] < -0.8
@@ -154,7 +154,7 @@ def test_confusion_is_dark_where_the_clips_are():
 @pytest.mark.parametrize("classes", [2, 6, 101, 400])
 def test_confusion_is_drawn_for_few_and_for_many_classes(classes):
     names = [f"a rather long name of class $ number {index}" for index in range(classes)]
-    shown = picture(confusion_picture(np.eye(classes, dtype=int) * 30, names))
+    shown = picture(confusion_image(np.eye(classes, dtype=int) * 30, names))
     assert 300 < shown.shape[0] < 3500
     if classes == 101:  # each row is high enough for a name of 7 points
         assert shown.shape[0] / 101 > 12
@@ -162,7 +162,7 @@ def test_confusion_is_drawn_for_few_and_for_many_classes(classes):
 
 def test_other_pictures_are_drawn():
     result = some_result()
-    unknown = judge_unknown([0.5, 0.9, 0.7], [0.1, 0.6], by="confidence")
-    for png in (reliability_picture(result["reliability"]), rejection_picture(unknown)):
+    unknown = measure_unknown([0.5, 0.9, 0.7], [0.1, 0.6], by="confidence")
+    for png in (reliability_image(result["reliability"]), rejection_image(unknown)):
         assert re.match(rb"\x89PNG", io.BytesIO(png).getvalue())
         assert picture(png).std() > 5

@@ -115,7 +115,7 @@ def test_vectors_are_the_same_whether_descriptors_are_kept_or_computed_again(pla
     _, once = trajectory_features.learn_code(trial, 0, World(), lambda _: None)
     monkeypatch.setattr(trajectory_features, "KEPT", 0)
     code, again = trajectory_features.learn_code(trial, 0, World(), lambda _: None)
-    assert np.array_equal(once.vectors, again.vectors) and once.kept.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(once.vectors, again.vectors) and once.places.tolist() == [0, 1, 2, 3]
     assert np.array_equal(trajectory_features.encode(code, trial, World(), lambda _: None).vectors, once.vectors)
 
 
@@ -124,7 +124,7 @@ def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sen
     told: list[str] = []
     monkeypatch.setattr(trajectory_features, "WORDS", 256)
     _, found = trajectory_features.learn_code(a_trial(films), 0, World(), told.append)
-    assert found.kept.tolist() == [0, 1] and "cannot be opened" in found.broken[2]
+    assert found.places.tolist() == [0, 1] and "cannot be opened" in found.broken[2]
     assert any(sentence.startswith("Left out: clip 2") for sentence in told)
     assert any("Gaussians instead of 256" in sentence for sentence in told)
     still = a_trial([np.zeros((20, 64, 64, 3), np.uint8)])

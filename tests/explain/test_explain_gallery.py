@@ -11,7 +11,7 @@ import pytest
 from actrec import synthetic
 from actrec.__main__ import main
 from actrec.data.drawn import FPS, GALLERY
-from actrec.explain.gallery import FILMS, LENGTH, gallery_of, shipped
+from actrec.explain.gallery import LENGTH, VIDEOS, gallery_of, shipped
 from actrec.video.read import read_clip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def test_the_films_that_ship_hold_the_clips_of_their_seeds():
 def test_a_gallery_without_films_is_not_taken_from_them(tmp_path):
     assert shipped(["wave", "no such action"]) is None
     assert shipped(["wave"], tmp_path) is None
-    assert (FILMS / "wave.mp4").is_file()
+    assert (VIDEOS / "wave.mp4").is_file()
 
 
 def test_labels_that_cannot_be_drawn_get_the_six_actions():

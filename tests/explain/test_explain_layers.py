@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from actrec.core.errors import BadValue
-from actrec.explain.activations import Found, neuron_maps, of_views
+from actrec.explain.activations import Activations, neuron_maps, of_views
 from actrec.explain.layers import layer_named, layers_of, recorded
 from actrec.explain.saliency import ClassSaliency
 from actrec.models.torchvision_models import PREPARATIONS
@@ -115,7 +115,7 @@ def test_a_neuron_fires_as_its_maps_say():
 
 def test_the_clips_that_fire_a_neuron_most_come_first():
     peaks = np.array([[1.0, 5, 0], [3, 4, 0], [2, 9, 0], [0, 1, 0]])
-    found = Found(np.eye(4), {}, {"top": peaks})
+    found = Activations(np.eye(4), {}, {"top": peaks})
     assert found.top("top", 0, 3) == [(1, 3.0), (2, 2.0), (0, 1.0)]
     assert found.telling("top", ("wave", "clap", "wave", "clap"), 2) == [(1, "wave", 2), (0, "clap", 1), (2, "clap", 0)]
     assert [found.rank("top", 1, peak) for peak in (10, 6, 0)] == [1, 2, 5]

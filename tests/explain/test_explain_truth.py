@@ -9,7 +9,7 @@ import pytest
 
 from actrec import synthetic
 from actrec.explain.faithfulness import alike, cells_of, compared, rank_correlation, taken_out
-from actrec.explain.over_time import Windows, film_of
+from actrec.explain.over_time import Windows, clip_maps
 from actrec.explain.saliency import METHODS, ClassSaliency
 from actrec.recognition.recognizer import Recognizer
 from benchmarks import movers
@@ -135,11 +135,11 @@ def test_every_method_covers_the_whole_clip_on_one_scale(name):
     windows = Windows.of(saliency.recognizer.system, clip)
     assert windows.notes() == []
     for method in METHODS:
-        film = film_of(saliency, windows, "squat", method)
-        assert film.maps.shape == (48, 60, 80) and film.pictures.frames.shape == (48, 60, 80, 3)
+        film = clip_maps(saliency, windows, "squat", method)
+        assert film.maps.shape == (48, 60, 80) and film.clip.frames.shape == (48, 60, 80, 3)
         assert film.maps.min() >= 0 and film.maps.max() <= 1
         if method != "Grad-CAM":  # which may find nothing that speaks for a class
-            assert film.maps.max() == 1 and film.share.sum() == pytest.approx(1)
+            assert film.maps.max() == 1 and film.influence.sum() == pytest.approx(1)
             assert sum(film.inputs.values()) == pytest.approx(1)
 
 
@@ -149,6 +149,6 @@ def test_a_clip_in_which_nothing_happens_is_told_so():
     still = Windows.of(system, clip.at(np.full(36, 0.5)).__class__(clip.frames[[5] * 36], clip.times))
     assert "Nothing moves" in still.notes()[0]
     two = Windows.of(system, clip.__class__(clip.frames[:2], clip.times[:2]))
-    assert "two pictures" in two.notes()[0] and len(two.views) == 1
+    assert "two frames" in two.notes()[0] and len(two.views) == 1
     one = Windows.of(system, clip.__class__(clip.frames[:1], clip.times[:1]))
-    assert "one picture" in one.notes()[0]
+    assert "one frame" in one.notes()[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from actrec.explain import moments, pixel, tailoring
-from actrec.explain.motion_clues import look
+from actrec.explain.motion_clues import all_clues
 from actrec.people.find import People
 from actrec.video import Clip
 from actrec.video.read import read_clip
@@ -31,7 +31,7 @@ def test_a_blinking_pixel_has_one_frequency_and_loses_its_constant_part():
     found = pixel.course(blinking(), 2, 3, cutoff=1)
     assert found.removed == pytest.approx(np.full(20, found.signal.mean()), abs=1e-3)
     assert found.left == pytest.approx(found.signal - found.signal.mean(), abs=1e-3)
-    assert found.amplitude[5] == pytest.approx(50, abs=0.5) and int(found.kept.argmax()) == 5
+    assert found.amplitude[5] == pytest.approx(50, abs=0.5) and int(found.left_amplitude.argmax()) == 5
     beyond = pixel.course(blinking(), 2, 3, cutoff=6)
     assert np.abs(beyond.left).max() < 1  # only rounding is left above the fifth frequency
     level = pixel.course(blinking(), 2, 3, cutoff=1, variant="phase")
@@ -62,14 +62,14 @@ def test_flows_of_one_pair_agree_and_are_timed(clip):
     )
     lengths = list(found["lengths"].values())
     assert max(lengths) - min(lengths) < 1.0
-    with pytest.raises(ValueError, match="one picture"):
+    with pytest.raises(ValueError, match="one frame"):
         moments.flows(Clip(clip.frames[:1], clip.times[:1]))
 
 
 def test_all_rows_show_the_same_moment(clip):
     short = Clip(clip.frames[:20], clip.times[:20])
-    clues = look(short, detector=lambda: None)
-    assert all(len(list(clue.film())) == clue.count for clue in clues.values())
+    clues = all_clues(short, detector=lambda: None)
+    assert all(len(list(clue.frames())) == clue.count for clue in clues.values())
     first, last = (moments.rows(short, clues, moment) for moment in (0.0, 1.0))
     assert (first.numbers["picture"], last.numbers["picture"]) == (0, 19)
     assert len(first.panels) == 8 and first.panels[1].body != last.panels[1].body

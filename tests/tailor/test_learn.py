@@ -83,13 +83,13 @@ def test_a_frame_is_turned_by_hand():
         made = turned(frame, quarters)
         assert made.boxes.tolist() == [box] and made.boxes.dtype == np.float32
         left, top, right_, bottom = box
-        assert made.picture.sum() == 3 * 255 == made.picture[top:bottom, left:right_].sum()
+        assert made.image.sum() == 3 * 255 == made.image[top:bottom, left:right_].sum()
 
 
 def test_small_folders_count_as_much_as_large_ones_up_to_a_limit():
     frames = [Frame(np.full((2, 2, 3), n, np.uint8), np.ones((1, 4), np.float32)) for n in range(8)]
     taken = evened([frames[:1], [], frames[1:3], frames[2:]])
-    assert [int(frame.picture[0, 0, 0]) for frame in taken] == [0] * 5 + [1, 2] * 3 + [2, 3, 4, 5, 6, 7]
+    assert [int(frame.image[0, 0, 0]) for frame in taken] == [0] * 5 + [1, 2] * 3 + [2, 3, 4, 5, 6, 7]
     assert evened([[], []]) == []
 
 
@@ -103,7 +103,7 @@ def test_boxes_move_with_what_they_hold(strength, monkeypatch):
     held, rests = 0, []
     for seed in range(30):
         made = example([frame] * 4, 0, (192, 256), np.random.default_rng(seed), strength)
-        white = made.picture.min(-1) > 160
+        white = made.image.min(-1) > 160
         outside = white.copy()
         for left, top, right_, bottom in made.boxes:
             box = np.s_[max(0, int(top) - 2) : int(bottom) + 3, max(0, int(left) - 2) : int(right_) + 3]
@@ -170,13 +170,12 @@ def test_kept_frames_come_back_as_they_were(frames, tmp_path):
     write_entry(tmp_path / "entry", *packed(frames))
     back = list(unpacked(read_entry(tmp_path / "entry")[0]))
     assert all(
-        np.array_equal(a.picture, b.picture) and np.array_equal(a.boxes, b.boxes)
-        for a, b in zip(frames, back, strict=True)
+        np.array_equal(a.image, b.image) and np.array_equal(a.boxes, b.boxes) for a, b in zip(frames, back, strict=True)
     )
     cache = ClipCache(tmp_path / "cache")
     once, twice = drawn(3, 0, cache), drawn(3, 0, cache)
     assert len(once) == 3 and cache.misses == 1 and cache.hits == 1
-    assert np.array_equal(once[2].picture, twice[2].picture)
+    assert np.array_equal(once[2].image, twice[2].image)
 
 
 def test_what_is_missing_is_said(tmp_path, capsys):

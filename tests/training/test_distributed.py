@@ -61,7 +61,7 @@ def updated(system_name: str, rank: int, size: int) -> dict[str, torch.Tensor]:
     )
     learner.begin(0)
     views, targets = some_views(system, 6)
-    mine = world.share(6)
+    mine = world.own_rows(6)
     for seed in (1, 2):
         learner.update(views[mine], targets[mine], 6, seed, 0.05)
     return {name: value.clone() for name, value in network.state_dict().items()}
@@ -123,7 +123,7 @@ def one_of_two_that_meet_garbage(rank: int, port: int, folder: str) -> None:
         lambda gradient: gradient * float("inf") if spoilt and learner.numbers == bfloat16 else gradient
     )
     views, targets = some_views(system, 6)
-    mine = world.share(6)
+    mine = world.own_rows(6)
     for seed in (1, 2):
         learner.update(views[mine], targets[mine], 6, seed, 0.01)
     tensors = {name: value.clone() for name, value in network.state_dict().items()}
@@ -196,7 +196,7 @@ def evaluated_in_two(run: Run, films: Path, tmp_path: Path) -> None:
 
     card, recognizer = read_card(run.weights), evaluate.load(run.weights, "cpu")
     trial, _ = evaluate.open_trial(str(films), card, stored(recognizer.system), clips_per_class=0, seed=0)
-    one = evaluate.judged(recognizer, card, trial, None, "one", World(), print)
+    one = evaluate.evaluate_trial(recognizer, card, trial, None, "one", World(), print)
     assert two["clips"] == one["clips"] == 15 and two["about"]["processes"] == 2
     assert two["confusion"] == one["confusion"]
     assert np.isclose(two["calibration_error"], one["calibration_error"], atol=1e-4)

@@ -11,7 +11,7 @@ import pytest
 
 from actrec.data.sources import Source, Split
 from actrec.systems import named
-from actrec.training.load_data import learnable, look_first, open_material
+from actrec.training.load_data import check_settings, learnable, load_source
 from actrec.training.run import RunError
 from actrec.training.settings import Settings
 
@@ -49,11 +49,11 @@ def test_a_class_to_leave_out_goes_by_its_name_on_the_weights_and_another_is_ref
     folder = shutil.copytree(films, tmp_path / "films")
     (folder / "down").rename(folder / "walking_while_reading_book")
     settings = Settings("asym3d", f"synthetic:six+{folder}", "x", leave_out=["clap", "read"])
-    look_first(settings)
+    check_settings(settings)
     for missing in ("clapp", "walking_while_reading_book"):
         with pytest.raises(RunError, match=f"no class '{missing}' to leave out. The classes are: .*clap.*read"):
-            look_first(replace(settings, leave_out=["clap", missing]))
-    look_first(replace(settings, data=str(folder), leave_out=["walking_while_reading_book"]))
+            check_settings(replace(settings, leave_out=["clap", missing]))
+    check_settings(replace(settings, data=str(folder), leave_out=["walking_while_reading_book"]))
 
 
 def test_a_whole_source_stays_as_it_is():
@@ -77,6 +77,6 @@ def test_a_fold_whose_judged_clips_alone_show_a_class_is_trained_without_it(tmp_
             film.write(person.encode())  # no two files are the same
     settings = Settings(name="few", system="asym3d", data=str(tmp_path / "films"), fold="cid")
     told = []
-    made = open_material(settings, named("asym3d"), told.append)
+    made = load_source(settings, named("asym3d"), told.append)
     assert made.labels == ["clap", "wave"] and {*made.train.targets} == {0, 1}
     assert "Not learned, since no clip is left to learn it from: squat." in told

@@ -32,18 +32,18 @@ OFTENEST = 5  # times that a frame of a small source is repeated
 DRAWN_AT_ONCE = 40  # drawn pictures in one file of the cache
 SIZES = ((256, 320), (192, 320), (320, 320), (320, 256))
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class FramesError(Refusal):
-    """Clips that give nothing to learn from or to judge by, in a sentence."""
+    """Clips that give nothing to learn from or to test with; the message says why."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture `uint8 [H, W, 3]` and the boxes of its people `float32 [n, 4]` in pixels."""
+    """An image `uint8 [H, W, 3]` and the boxes of its people `float32 [n, 4]` in pixels."""
 
-    picture: np.ndarray
+    image: np.ndarray
     boxes: np.ndarray
 
 
@@ -110,7 +110,7 @@ def smaller(frame: np.ndarray, boxes: np.ndarray) -> Frame:
     return Frame(picture, (boxes[:, :4] * np.tile([inner[0] / width, inner[1] / height], 2)).astype(np.float32))
 
 
-def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say = print) -> list[Frame]:
+def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, report: Report = print) -> list[Frame]:
     """The frames of clips with the teacher's boxes; a clip that cannot be read is named and left out."""
     found: list[Frame] = []
     for number, file in enumerate(files, start=1):
@@ -123,17 +123,19 @@ def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say
         try:
             found += unpacked(cache.entry(_name(key), look)[0])
         except VideoError as error:
-            say(f"{file.path.name} is left out: {error}")
+            report(f"{file.path.name} is left out: {error}")
         if number % 50 == 0:
-            say(f"{number} of {len(files)} clips have their labels")
+            report(f"{number} of {len(files)} clips have their labels")
     return found
 
 
-def with_people(files: Sequence[File], teacher: Teacher, cache: ClipCache, say: Say = print) -> dict[str, list[Frame]]:
+def with_people(
+    files: Sequence[File], teacher: Teacher, cache: ClipCache, report: Report = print
+) -> dict[str, list[Frame]]:
     """The labelled frames of each folder in which the teacher sees somebody. In a clip of people where it sees nobody,
     it has mostly overlooked somebody lying down: that is no lesson."""
     homes = dict.fromkeys(file.home for file in files)
-    labels = {home: labelled([file for file in files if file.home == home], teacher, cache, say) for home in homes}
+    labels = {home: labelled([file for file in files if file.home == home], teacher, cache, report) for home in homes}
     return {home: [frame for frame in frames if len(frame.boxes)] for home, frames in labels.items()}
 
 
@@ -143,7 +145,7 @@ def evened(sources: Sequence[Sequence[Frame]]) -> list[Frame]:
     return [of[place % len(of)] for of in sources if of for place in range(min(most, OFTENEST * len(of)))]
 
 
-def drawn(count: int, seed: int, cache: ClipCache, say: Say = print) -> list[Frame]:
+def drawn(count: int, seed: int, cache: ClipCache, report: Report = print) -> list[Frame]:
     """Pictures of drawn people, of several shapes."""
     version = _drawing()
     found: list[Frame] = []
@@ -156,14 +158,14 @@ def drawn(count: int, seed: int, cache: ClipCache, say: Say = print) -> list[Fra
 
         found += unpacked(cache.entry(_name(f"drawn {seed} {first} {DRAWN_AT_ONCE} {version}"), draw)[0])
         if (first // DRAWN_AT_ONCE) % 10 == 9:
-            say(f"{first + DRAWN_AT_ONCE} pictures drawn")
+            report(f"{first + DRAWN_AT_ONCE} pictures drawn")
     return found[:count]
 
 
 def packed(frames: Sequence[Frame]) -> tuple[dict[str, np.ndarray], dict]:
     """Frames of one size as arrays to keep."""
     counts = np.array([len(frame.boxes) for frame in frames], dtype=np.int64)
-    pictures = np.stack([frame.picture for frame in frames])
+    pictures = np.stack([frame.image for frame in frames])
     boxes = np.concatenate([frame.boxes for frame in frames]).astype(np.float32)
     return {"pictures": pictures, "boxes": boxes, "counts": counts}, {}
 

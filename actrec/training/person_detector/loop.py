@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ CHANGEABLE = ("epochs", "pictures")  # of a plan, when a run goes on
 OFTEN_RIGHT, ONCE_RIGHT = 0.01, 0.002  # share of places that answer for a person, by head: where the scores begin
 AVERAGED, AVERAGE_WARMS = 0.998, 300  # share of the old average kept by an update, after so many updates
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class LearnError(Refusal):
@@ -74,19 +75,19 @@ class Plan:
 def batch_of(frames: Sequence[Frame], chosen: np.ndarray, plan: Plan, epoch: int, number: int) -> dict:
     """What the loss asks for; every draw is a function of seed, epoch and number of the batch."""
     rng = np.random.default_rng([plan.seed, epoch, number])
-    share = SHAPES[rng.choice(len(SHAPES), p=OFTEN)]
-    shape = tuple(max(1, round(plan.size_at(epoch) * each / STRIDE)) * STRIDE for each in share)
+    sides_of_size = SHAPES[rng.choice(len(SHAPES), p=OFTEN)]
+    height, width = (max(1, round(plan.size_at(epoch) * side / STRIDE)) * STRIDE for side in sides_of_size)
     strength = GENTLE if epoch >= plan.epochs - round(plan.gentle_share * plan.epochs) else STRONG
-    made = [example(frames, int(k), shape, rng, strength) for k in chosen]
-    pictures = torch.from_numpy(np.stack([each.picture for each in made]))
-    boxes = torch.from_numpy(np.concatenate([each.boxes for each in made]))
+    examples = [example(frames, int(k), (height, width), rng, strength) for k in chosen]
+    images = torch.from_numpy(np.stack([example_frame.image for example_frame in examples]))
+    boxes = torch.from_numpy(np.concatenate([example_frame.boxes for example_frame in examples]))
     middle, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-    counts = torch.tensor([len(each.boxes) for each in made])
+    counts = torch.tensor([len(example_frame.boxes) for example_frame in examples])
     return {
-        "img": pictures.permute(0, 3, 1, 2).float().div_(255),  # channels-last as it lies
-        "bboxes": torch.cat([middle, sides], dim=1) / torch.tensor([shape[1], shape[0]] * 2),
+        "img": images.permute(0, 3, 1, 2).float().div_(255),  # channels-last as it lies
+        "bboxes": torch.cat([middle, sides], dim=1) / torch.tensor([width, height] * 2),
         "cls": torch.zeros(len(boxes), 1),
-        "batch_idx": torch.repeat_interleave(torch.arange(len(made)), counts).float(),
+        "batch_idx": torch.repeat_interleave(torch.arange(len(examples)), counts).float(),
     }
 
 
@@ -94,30 +95,30 @@ def optimiser_of(network: nn.Module, plan: Plan) -> torch.optim.AdamW:
     """AdamW; biases and norms are not decayed."""
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [each for each in learned if each.dim() > 1], "weight_decay": plan.decay},
-        {"params": [each for each in learned if each.dim() <= 1], "weight_decay": 0.0},
+        {"params": [parameter for parameter in learned if parameter.dim() > 1], "weight_decay": plan.decay},
+        {"params": [parameter for parameter in learned if parameter.dim() <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=plan.rate)
 
 
 @torch.no_grad()
-def average(kept: nn.Module, network: nn.Module, updates: int) -> None:
+def average(averaged: nn.Module, network: nn.Module, updates: int) -> None:
     """Move the average towards the network; young averages forget faster."""
-    share = AVERAGED * (1 - math.exp(-updates / AVERAGE_WARMS))
+    weight = AVERAGED * (1 - math.exp(-updates / AVERAGE_WARMS))
     now = network.state_dict()
-    for name, value in kept.state_dict().items():
+    for name, value in averaged.state_dict().items():
         if value.is_floating_point():
-            value.lerp_(now[name], 1 - share)
+            value.lerp_(now[name], 1 - weight)
         else:
             value.copy_(now[name])
 
 
 def begin_unsure(network: nn.Module) -> None:
     """Scores begin at the share of places that are right, for pictures of 320 pixels instead of ultralytics' 640."""
-    head = network.model[-1]
-    for layers, share in ((head.cv3, OFTEN_RIGHT), (getattr(head, "one2one_cv3", None), ONCE_RIGHT)):
+    head: Any = cast(nn.Sequential, network.model)[-1]  # ultralytics' own class, which has no types
+    for layers, fraction in ((head.cv3, OFTEN_RIGHT), (getattr(head, "one2one_cv3", None), ONCE_RIGHT)):
         for layer in layers if layers is not None else ():
-            nn.init.constant_(layer[-1].bias, math.log(share / (1 - share)))
+            nn.init.constant_(layer[-1].bias, math.log(fraction / (1 - fraction)))
 
 
 class Learning:
@@ -132,10 +133,11 @@ class Learning:
         begin_unsure(self.network)
         if start is not None:
             self.network.load_state_dict(start.state_dict())
-        self.kept = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = optimiser_of(self.network, plan)
-        self.network.args = SimpleNamespace(**GAINS, epochs=plan.epochs)
-        self.criterion = self.network.init_criterion()
+        model: Any = self.network  # ultralytics' own class, which has no types
+        model.args = SimpleNamespace(**GAINS, epochs=plan.epochs)
+        self.criterion = model.init_criterion()
         self.epoch = 0
         self._resume()
 
@@ -163,7 +165,7 @@ class Learning:
             )
         put_state(tensors, self.network, self.optimiser)
         mine = {name.removeprefix("kept/"): value for name, value in tensors.items() if name.startswith("kept/")}
-        self.kept.load_state_dict(mine)
+        self.averaged.load_state_dict(mine)
         self.epoch = facts["epoch"]
         for _ in range(self.epoch):
             self._epoch_ends()
@@ -175,7 +177,7 @@ class Learning:
 
     def save(self) -> None:
         tensors = tensors_of(self.network, self.optimiser)
-        tensors |= {f"kept/{name}": value for name, value in self.kept.state_dict().items()}
+        tensors |= {f"kept/{name}": value for name, value in self.averaged.state_dict().items()}
         write_whole(self.folder / STATE, tensors, {"plan": self._about(), "epoch": self.epoch})
 
     def update(self, chosen: np.ndarray, number: int) -> np.ndarray:
@@ -192,33 +194,33 @@ class Learning:
         total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
         self.optimiser.step()
-        average(self.kept, self.network, done + 1)
+        average(self.averaged, self.network, done + 1)
         return np.array([float(part) for part in parts.values()])
 
-    def run_epoch(self, say: Say) -> None:
+    def run_epoch(self, report: Report) -> None:
         """Every frame at most once as the first of its picture; then the state is written."""
         order = np.random.default_rng([self.plan.seed, self.epoch]).permutation(len(self.frames))
-        began, lost = time.monotonic(), np.zeros(3)
+        start, lost = time.monotonic(), np.zeros(3)
         for number in range(self.updates):
             lost += self.update(order[number * self.plan.batch : (number + 1) * self.plan.batch], number)
-        taken = time.monotonic() - began
+        seconds = time.monotonic() - start
         box, kind, distance = lost / self.updates
-        pace = self.updates * self.plan.batch / taken
+        pace = self.updates * self.plan.batch / seconds
         size = self.plan.size_at(self.epoch)
         self.epoch += 1
         self._epoch_ends()
         self.save()
-        say(f"epoch {self.epoch} of {self.plan.epochs}, {size} px: loss of boxes {box:.3f}, of classes {kind:.3f}, "
-            f"of distances {distance:.4f}; {pace:.1f} pictures a second, {taken:.0f} s")  # fmt: skip
+        report(f"epoch {self.epoch} of {self.plan.epochs}, {size} px: loss of boxes {box:.3f}, of classes {kind:.3f}, "
+            f"of distances {distance:.4f}; {pace:.1f} pictures a second, {seconds:.0f} s")  # fmt: skip
 
 
 def learn(
-    frames: Sequence[Frame], plan: Plan, folder: Path, say: Say = print, start: nn.Module | None = None
+    frames: Sequence[Frame], plan: Plan, folder: Path, report: Report = print, start: nn.Module | None = None
 ) -> nn.Module:
     """The averaged network of a whole training, begun (from the weights of `start`) or gone on with in `folder`."""
     learning = Learning(frames, plan, folder, start)
     if learning.epoch:
-        say(f"going on after epoch {learning.epoch}")
+        report(f"going on after epoch {learning.epoch}")
     while learning.epoch < plan.epochs:
-        learning.run_epoch(say)
-    return learning.kept
+        learning.run_epoch(report)
+    return learning.averaged

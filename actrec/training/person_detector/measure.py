@@ -23,13 +23,13 @@ def overlaps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return shared / np.maximum(areas - shared, 1e-9)
 
 
-def right(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Which boxes `[n, 5]` find a person of `truth` `[m, 4+]` that no surer box has found: `bool [n]`, best first."""
-    hits = np.zeros(len(found), dtype=bool)
+def right(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Which boxes `[n, 5]` match a person of `truth` `[m, 4+]` whom no surer box matches: `bool [n]`, best first."""
+    hits = np.zeros(len(boxes), dtype=bool)
     free = np.ones(len(truth), dtype=bool)
-    each = overlaps(found, truth)
-    for k in np.argsort(-found[:, 4], kind="stable"):
-        row = np.where(free, each[k], 0.0)
+    shared = overlaps(boxes, truth)
+    for k in np.argsort(-boxes[:, 4], kind="stable"):
+        row = np.where(free, shared[k], 0.0)
         if row.size and row.max() >= LEAST_OVERLAP:
             free[row.argmax()] = False
             hits[k] = True
@@ -56,23 +56,23 @@ class Tally:
         }
 
 
-def tally(found: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> Tally:
+def tally(boxes: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> Tally:
     """Frames' boxes `[n, 5]` held against what is there `[m, 4+]`, frame by frame."""
-    hits = [right(ours, theirs) for ours, theirs in zip(found, truth, strict=True)]
+    hits = [right(ours, theirs) for ours, theirs in zip(boxes, truth, strict=True)]
     return Tally(
-        np.concatenate([each[:, 4] for each in found] or [np.zeros(0)]),
+        np.concatenate([rows[:, 4] for rows in boxes] or [np.zeros(0)]),
         np.concatenate(hits or [np.zeros(0, dtype=bool)]),
         sum(map(len, truth)),
     )
 
 
-def best_confidence(judged: Tally) -> tuple[float, float]:
+def best_confidence(counts: Tally) -> tuple[float, float]:
     """The confidence at which the worse of recall and precision, each against its goal, is best; and that margin."""
-    if not judged.people:
+    if not counts.people:
         raise FramesError("The clips to check on show nobody, so no confidence can be chosen: name more clips.")
     margins = []
     for confidence in CONFIDENCES:
-        row = judged.at(confidence)
+        row = counts.at(confidence)
         margins.append(min(row[name] - goal for name, goal in GOALS.items()) if row["boxes"] else -1.0)
     best = int(np.argmax(margins))
     return float(CONFIDENCES[best]), float(margins[best])

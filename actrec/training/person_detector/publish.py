@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 
 from actrec.people.detector import Card, Letterbox, PersonDetector, has_one_to_one
-from actrec.training.person_detector.frames import File, Frame, FramesError, Say, frames_of
+from actrec.training.person_detector.frames import File, Frame, FramesError, Report, frames_of
 from actrec.training.person_detector.measure import CONFIDENCES, GOALS, LEAST_OVERLAP, Tally, best_confidence, tally
 from actrec.training.person_detector.teacher import CONFIDENCE, OVERLAP, Teacher
 from actrec.video import VideoError
@@ -23,7 +23,7 @@ OVERLAPS = (0.45, 0.55, 0.65)  # tried where boxes have to be suppressed
 MOST = 300  # frames that the choice is made on
 
 
-def chosen(network: nn.Module, card: Card, frames: Sequence[Frame], say: Say = print) -> Card:
+def chosen(network: nn.Module, card: Card, frames: Sequence[Frame], report: Report = print) -> Card:
     """The card with the head, the overlap and the confidence that serve best on frames to check on."""
     frames = [frames[k] for k in np.unique(np.linspace(0, len(frames) - 1, MOST).round().astype(int))]
     heads = [[replace(card, end_to_end=False, overlap=overlap) for overlap in OVERLAPS]]
@@ -32,55 +32,58 @@ def chosen(network: nn.Module, card: Card, frames: Sequence[Frame], say: Say = p
     best: tuple[float, Card] | None = None
     for cards in heads:
         detector = PersonDetector(copy.deepcopy(network), cards[0])
-        for each, found in zip(cards, answers(detector, frames, cards), strict=True):
-            judged = tally(found, [frame.boxes for frame in frames])
-            confidence, margin = best_confidence(judged)
-            head = "answers once" if each.end_to_end else f"suppressed at {each.overlap}"
-            row = judged.at(confidence)
-            say(f"{head}, confidence {confidence}: recall {row['recall']:.3f}, precision {row['precision']:.3f}")
+        for candidate, boxes in zip(cards, answers(detector, frames, cards), strict=True):
+            counts = tally(boxes, [frame.boxes for frame in frames])
+            confidence, margin = best_confidence(counts)
+            head = "answers once" if candidate.end_to_end else f"suppressed at {candidate.overlap}"
+            row = counts.at(confidence)
+            report(f"{head}, confidence {confidence}: recall {row['recall']:.3f}, precision {row['precision']:.3f}")
             if best is None or margin > best[0]:
-                best = margin, replace(each, confidence=confidence)
+                best = margin, replace(candidate, confidence=confidence)
+    if best is None:
+        raise FramesError("There is no frame to choose the confidence on: name more clips.")
     return best[1]
 
 
 def answers(detector: PersonDetector, frames: Sequence[Frame], cards: Sequence[Card]) -> list[list[np.ndarray]]:
     """What one network finds under cards that differ in suppression, at the lowest confidence: a list for each card."""
-    found: list[list[np.ndarray]] = [[] for _ in cards]
-    for shape, group in groupby(frames, lambda frame: frame.picture.shape):
-        letterbox, pictures = Letterbox(*shape[:2], cards[0].image_size), [each.picture for each in group]
-        for answer in detector.forward(letterbox.pictures(np.stack(pictures))):
-            for mine, card in zip(found, cards, strict=True):
+    boxes: list[list[np.ndarray]] = [[] for _ in cards]
+    for shape, group in groupby(frames, lambda frame: frame.image.shape):
+        height, width = shape[:2]
+        letterbox, images = Letterbox(height, width, cards[0].image_size), [frame.image for frame in group]
+        for answer in detector.forward(letterbox.pictures(np.stack(images))):
+            for mine, card in zip(boxes, cards, strict=True):
                 detector.card = card
                 mine.append(letterbox.back(detector.people(answer, CONFIDENCES[0]).cpu().numpy()))
-    return found
+    return boxes
 
 
-def measured(detector: PersonDetector, teacher: Teacher, files: Sequence[File], say: Say = print) -> dict:
+def measured(detector: PersonDetector, teacher: Teacher, files: Sequence[File], report: Report = print) -> dict:
     """Recall and precision against the teacher on whole frames of these clips, together and by folder."""
-    found: dict[str, list[np.ndarray]] = defaultdict(list)
+    boxes: dict[str, list[np.ndarray]] = defaultdict(list)
     truth: dict[str, list[np.ndarray]] = defaultdict(list)
     clips: dict[str, int] = defaultdict(int)
     for file in files:
         try:
             frames = frames_of(file.path)
         except VideoError as error:
-            say(f"{file.path.name} is left out: {error}")
+            report(f"{file.path.name} is left out: {error}")
             continue
         clips[file.home] += 1
-        found[file.home] += detector.detect(frames)
+        boxes[file.home] += detector.detect(frames)
         truth[file.home] += [teacher.detect(frame) for frame in frames]
     if not clips:
         raise FramesError("None of the clips to judge by can be read.")
     homes = sorted(clips)
-    judged = {home: tally(found[home], truth[home]) for home in homes}
-    every = tally([b for home in homes for b in found[home]], [b for home in homes for b in truth[home]])
+    tallies = {home: tally(boxes[home], truth[home]) for home in homes}
+    every = tally([b for home in homes for b in boxes[home]], [b for home in homes for b in truth[home]])
     return {
         **_row(every, sum(clips.values()), sum(map(len, truth.values()))),
         "confidence": detector.card.confidence,
         "overlap_needed": LEAST_OVERLAP,
         "goals": GOALS,
         "teacher": f"{teacher.path.name}, confidence {CONFIDENCE}, suppression {OVERLAP}",
-        "folders": {home: _row(judged[home], clips[home], len(truth[home])) for home in homes},
+        "folders": {home: _row(tallies[home], clips[home], len(truth[home])) for home in homes},
     }
 
 
@@ -111,5 +114,5 @@ def pictures(
 
 
 def _corners(box: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
-    left, top, right, bottom = (round(float(each)) for each in box[:4])
+    left, top, right, bottom = (round(float(side)) for side in box[:4])
     return (left, top), (right, bottom)
