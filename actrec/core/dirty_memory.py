@@ -1,4 +1,4 @@
-"""Checks that find code which reads memory that nobody has written: run in a child, with every free block made dirty.
+"""Checks that find code which reads memory that nobody has written: run in a child, with every free block answer dirty.
 
 Such a read goes unnoticed as long as the block happens to hold zeros. Here a block holds, when it is handed out or
 when it comes back, bytes that are an enormous number in float32 and in bfloat16 alike.
@@ -40,7 +40,7 @@ class ChildTooSlow(ChildError):
 
 
 def in_child(function: str, facts: Mapping[str, object], *, threads: int, seconds: float) -> dict:
-    """What `module:function` answers in a process of its own. Whoever checks takes a ChildError for a failed check."""
+    """Run `module:function` in a process of its own and return its answer. A ChildError means that the check failed."""
     words = [sys.executable, "-m", "actrec.core.dirty_memory", function]
     try:
         ended = subprocess.run(
@@ -57,7 +57,7 @@ def in_child(function: str, facts: Mapping[str, object], *, threads: int, second
 
 
 def patterns(device: str = "cpu") -> Iterator[str]:
-    """Make free memory dirty, with one pattern of bytes after another; a name for each. Clean again at the end."""
+    """Fill free memory with one pattern of bytes after another and yield each pattern's name; clean up at the end."""
     perturb = _mallopt() if device == "cpu" else None
     for byte in BYTES:
         if perturb is None:
@@ -85,5 +85,5 @@ def _dirty_by_hand(byte: int, device: str) -> None:
 
 if __name__ == "__main__":
     module, name = sys.argv[1].split(":")
-    made = getattr(importlib.import_module(module), name)(json.load(sys.stdin))
-    print(f"\n{MARK}{json.dumps(made)}", flush=True)
+    answer = getattr(importlib.import_module(module), name)(json.load(sys.stdin))
+    print(f"\n{MARK}{json.dumps(answer)}", flush=True)

@@ -1,7 +1,7 @@
-"""In which number format a network runs on this machine: what there is, what was checked, timed and remembered.
+"""The number format in which a network runs on this machine: the candidates, and what was checked and timed.
 
 A format is used for a network only after its results were compared with float32 (`dirty_memory` runs such a check),
-then timed. What was found is kept in the cache and read here without PyTorch.
+then timed. The findings are stored in the cache and read here without PyTorch.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Finding:
 
 
 def known_finding(topic: str, threads: int) -> Finding | None:
-    """What is remembered for a topic, unless the processor, PyTorch or the code has changed since."""
+    """The stored finding for a topic, unless the processor, PyTorch or the code has changed since."""
     return next((finding for finding, place in _remembered() if place == _place(topic, threads)), None)
 
 
@@ -132,7 +132,7 @@ def refusals() -> list[str]:
 
 @functools.cache
 def code_version() -> str:
-    """A short word that changes with the code of the networks, their losses, engines and checks."""
+    """A fingerprint of the code of the networks, their losses, engines and checks."""
     digest = hashlib.sha256()
     for folder in ("core", "models", "systems", "training", "recognition/engines"):
         for path in sorted((PACKAGE / folder).glob("*.py")):
@@ -141,7 +141,7 @@ def code_version() -> str:
 
 
 def _place(topic: str, threads: int) -> dict[str, str | int]:
-    """What a finding holds for."""
+    """The circumstances under which a finding holds."""
     return {
         "topic": topic, "threads": threads, "processor": processor(), "torch": _torch_version(), "code": code_version()
     }  # fmt: skip
@@ -160,7 +160,7 @@ def _memory() -> Path:
 
 
 def _remembered() -> list[tuple[Finding, dict]]:
-    """Every finding in the cache with what it holds for; what is damaged is left out."""
+    """Every finding in the cache with its circumstances; damaged ones are left out."""
     try:
         entries = parsed(read_small(_memory(), MOST_BYTES))
     except (OSError, ValueError, RecursionError):

@@ -116,7 +116,7 @@ def _text(a: float, b: float, text: str, anchor: str) -> str:
 
 
 def figure(title: str, inside: str, width: int, height: int) -> str:
-    """A picture with its title, for eyes and for screen readers."""
+    """A drawing with its title, for eyes and for screen readers."""
     return (
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
         f"{svg.drawing(inside, width, height, title, style=f'width:100%;height:auto;{svg.INK}')}</figure>"
@@ -125,7 +125,7 @@ def figure(title: str, inside: str, width: int, height: int) -> str:
 
 def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The two directions along which codes [n, D] differ most (PCA): their mean [D], directions [2, D] of length
-    one, and the share of all variance that the two show. Missing directions are zero."""
+    one, and the fraction of all variance that the two show. Missing directions are zero."""
     codes = np.asarray(codes, dtype=np.float64)
     mean = codes.mean(0)
     around = codes - mean
@@ -191,7 +191,7 @@ def atlas(
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> str:
-    """A confusion matrix: rows are the true classes, columns the answers; a cell is as dark as its share of the row."""
+    """A confusion matrix: rows are the true classes, columns the answers; a cell is as dark as its fraction of the row."""
     counts = np.asarray(counts)
     cell = max(16, min(44, 300 // max(1, len(labels))))
     margin = 8 + int(6.4 * max((min(len(label), 18) for label in labels), default=1))

@@ -15,7 +15,7 @@ OFFSETS = (0, -14, 14, -28, 28, -42, 42, -56, 56, -70, 70)  # pixels that a name
 
 
 class Dot(Protocol):
-    """What is drawn: accuracy in [0, 1] over multiplications of one view."""
+    """A dot of the chart: accuracy in [0, 1] over multiplications of one view."""
 
     name: str
     multiplications: int

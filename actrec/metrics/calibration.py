@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: reliability, calibration error, temperature."""
+"""Calibration of scores: reliability, calibration error, temperature."""
 
 from __future__ import annotations
 

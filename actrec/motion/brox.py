@@ -41,7 +41,7 @@ def robust_slope(squared: Tensor, epsilon: float) -> Tensor:
 
 
 class Constraint:
-    """What brightness and gradient constancy say about the flow near w₀, as sums over the three residuals.
+    """Brightness and gradient constancy near the flow w₀, as sums over the three residuals.
 
     With the residuals r + g·d, d = w − w₀, weighted 1, γ, γ, the robust function's argument is
     Σ (r + g·d)² = d'J d + 2 j'd + c; the planes are J₁₁, J₁₂, J₂₂, and J w₀ − j, which is the right side.

@@ -1,4 +1,4 @@
-"""What the camera did between two frames: a homography from background matches, and the flow without it.
+"""The camera's motion between two frames: a homography from background matches, and the flow without it.
 
 Wang & Schmid, "Action Recognition with Improved Trajectories", ICCV 2013, sec. 2.
 Ours, not the paper's: SIFT in place of SURF (which OpenCV no longer ships); the flow is warped by the

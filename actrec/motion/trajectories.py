@@ -149,7 +149,7 @@ def track(
 
 
 def no_tracks(length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What `follow` gives when there is nothing to follow, and the scales of nothing."""
+    """The empty result of `follow`, with its scales."""
     return (
         np.zeros((0, length + 1, 2), np.float32),
         np.zeros((0, length, 2), np.float32),

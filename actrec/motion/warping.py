@@ -1,4 +1,4 @@
-"""What every coarse-to-fine flow method shares: picture pyramids, warping by a flow, flow carried to a
+"""The parts that coarse-to-fine flow methods share: image pyramids, warping by a flow, flow carried to a
 finer picture.
 
 Images are `float32 [B, C, H, W]`, flows `[B, 2, H, W]` in pixels: x to the right, then y downwards.
@@ -16,7 +16,7 @@ PIXELS_AT_ONCE = 320 * 240  # on a CPU: more than that leaves its caches, less i
 
 
 def pairs_at_once(images: Tensor) -> int:
-    """How many pairs of a batch are best worked on together: all of them except on a CPU."""
+    """The number of pairs to compute together: all of a batch, except on a CPU."""
     height, width = images.shape[-2:]
     return max(1, PIXELS_AT_ONCE // (height * width)) if images.device.type == "cpu" else len(images)
 

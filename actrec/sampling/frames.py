@@ -1,4 +1,4 @@
-"""Which frames: every function answers with frame numbers, so `clip.frames[...]` is all that is left to do.
+"""Choosing frames: every function returns frame numbers, for `clip.frames[...]`.
 
 With a generator the draw is the training's; without one (None) it is the test's: the same for every call, spread
 evenly. A video shorter than a window is extended by `extend`: it starts again from its first frame, as Carreira

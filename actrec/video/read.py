@@ -1,6 +1,6 @@
 """A video file as a Clip: true times, upright, broken packets left out, never more than was asked for.
 
-`read_clip` decodes in this process; for files from strangers use `actrec.video.sandbox.decoder.Decoder`.
+`read_clip` decodes in this process; for untrusted files use `actrec.video.sandbox.decoder.Decoder`.
 """
 
 from __future__ import annotations

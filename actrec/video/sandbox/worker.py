@@ -1,4 +1,4 @@
-"""The child process that decodes files from strangers: `python -m actrec.video.sandbox.worker SOCKET MEMORY`.
+"""The child process that decodes untrusted files: `python -m actrec.video.sandbox.worker SOCKET MEMORY`.
 
 It imports NumPy and PyAV and nothing heavier. Requests and answers are lines of JSON; frames travel in memory
 that came with the request and has no name, so nothing is left behind whoever dies.
@@ -41,7 +41,7 @@ class Target:
         self._written = 0
 
     def take(self, file: int, number: int, size: int, written: int) -> None:
-        """Turn to the block that came with a request; `written` bytes of it hold memory."""
+        """Switch to the block that came with a request; `written` bytes of it hold memory."""
         if number != self._number:
             self._view, self._number = None, None  # unmapped before the next one is mapped
             self._view, self._number = mmap.mmap(file, size), number
