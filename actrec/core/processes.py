@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 # glibc gives freed memory back to the system and asks for it again at the next step; with these settings, a training
-# step of a small 3-D network takes less than half the time. Memory that is kept is kept in one place for all threads: with
+# step of a small 3-D network takes less than half the time. It keeps its memory in one place for all threads: with
 # a place for each, a page that streams for hours keeps the most that any of its threads ever needed.
 ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",

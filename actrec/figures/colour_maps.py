@@ -200,5 +200,5 @@ def rgbf_rows(frames: np.ndarray, flow: np.ndarray, rgbf: np.ndarray, columns: i
     ]
     for row, name in zip(rows, ("RGB", "Flow", "RGBF"), strict=True):
         cv2.rectangle(row, (0, 0), (12 + 9 * len(name), 20), PAPER, -1)
-        say(row, name, (5, 15), 0.45)
+        write_text(row, name, (5, 15), 0.45)
     return np.vstack(rows)

@@ -130,7 +130,7 @@ def track(
     if not tracks:
         tracks.append(no_tracks(length))
     points, steps, start, scale = (np.concatenate(parts) for parts in zip(*tracks, strict=True))
-    still, wild, camera = judge(points, steps)
+    still, wild, camera = useless_tracks(points, steps)
     keep = ~(still | wild | camera)
     dropped = {"static": int(still.sum()), "erratic": int(wild.sum()), "camera": int(camera.sum())}
     points = ((points + 0.5) / ratio - 0.5).astype(np.float32)
@@ -208,7 +208,7 @@ def seeds(grey: np.ndarray, taken: np.ndarray, ratio: float, step: int) -> np.nd
     return ((np.stack([x[column], y[row]], axis=1) + 0.5) / ratio - 0.5).astype(np.float32)
 
 
-def judge(points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def useless_tracks(points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tracks are static, which erratic, which the camera's; three `bool [N]` that exclude each other."""
     own = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, axis=1)], axis=1)
     spread, seen = own.std(axis=1), points.std(axis=1)  # [N, 2]

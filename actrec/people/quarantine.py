@@ -2,7 +2,8 @@
 
 Left alone, it sets OpenCV and torch to one thread, writes a settings folder into the home directory,
 prints to standard output, replaces `torch.save` and Pillow's `open`, changes how NumPy and torch print, and tests
-whether there is a network connection. Nothing here imports ultralytics; `actrec.people.detector` does, inside `quarantine()`.
+whether there is a network connection. Nothing here imports ultralytics; `actrec.people.detector` does, inside
+`quarantine()`.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def develop(film: Film, rng: np.random.Generator, frames: np.ndarray) -> np.ndar
         noise[...] = noise[..., :1]
     frames = np.reshape(cv2.add(tall, noise, dtype=cv2.CV_8U), (t, *frames.shape[1:]))
     if film.flicker:
-        gains = 1 + rng.normal(0, film.flicker, t)
+        gains = np.ones(t) + rng.normal(0, film.flicker, t)
         frames = np.stack([cv2.convertScaleAbs(f, alpha=g) for f, g in zip(frames, gains, strict=True)])
     if film.jpeg:
         how = [cv2.IMWRITE_JPEG_QUALITY, film.jpeg]

@@ -73,7 +73,7 @@ class Clip:
         return self._of(self.frames[index], np.asarray(seconds, dtype=np.float64), beside)
 
     def at_rate(self, fps: float) -> Clip:
-        """The same seconds at a wanted rate; frames are repeated or left out by their times."""
+        """The same seconds at another rate; frames are repeated or left out by their times."""
         count = max(1, round(self.duration * fps))
         return self.at(self.times[0] + np.arange(count) / fps)
 

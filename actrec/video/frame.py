@@ -1,4 +1,4 @@
-"""One decoded frame as RGB pixels, written where it is wanted: scaled, turned upright, opaque.
+"""One decoded frame as RGB pixels, written into given memory: scaled, turned upright, opaque.
 
 Pixels are taken as square: a video stored squeezed stays squeezed, as in the data sets that are learned from.
 """

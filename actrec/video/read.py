@@ -16,14 +16,14 @@ from actrec.video.clip import Clip
 from actrec.video.container import check_size, header_of, open_video, probe, scan
 from actrec.video.frame import Converter
 from actrec.video.refusals import refusal
-from actrec.video.request import LIMITS, Header, Limits, Wanted
+from actrec.video.request import LIMITS, Header, Limits, Selection
 from actrec.video.source import Source
 
 __all__ = ["LIMITS", "Header", "Limits", "decode", "probe", "read_clip"]
 
 Allocate = Callable[[tuple[int, ...]], np.ndarray]
 _EPS = 1e-6  # seconds: two clocks that differ by less show the same frame (as in Clip.at)
-_SKIP = 1.0  # seconds between wanted frames above which it pays to jump from key frame to key frame
+_SKIP = 1.0  # seconds between selected frames above which it pays to jump from key frame to key frame
 
 
 def read_clip(
@@ -42,40 +42,40 @@ def read_clip(
     either every frame is kept at its true time. `short_side` decodes at a reduced size (never enlarged).
     `start` and `stop` are seconds from the first frame; the clip keeps that clock.
     """
-    wanted = Wanted(fps, short_side, frames, start, stop)
-    decoded, times, notes = decode(path, wanted, limits, lambda shape: np.empty(shape, np.uint8))
+    selection = Selection(fps, short_side, frames, start, stop)
+    decoded, times, notes = decode(path, selection, limits, lambda shape: np.empty(shape, np.uint8))
     return Clip(decoded, times, source=str(path), notes=notes)
 
 
 def decode(
-    path: str | Path, wanted: Wanted, limits: Limits, allocate: Allocate
+    path: str | Path, selection: Selection, limits: Limits, allocate: Allocate
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Decode into memory that `allocate` gives: frames, times, notes."""
     try:
-        return _decode(path, wanted, limits, allocate)
+        return _decode(path, selection, limits, allocate)
     except MemoryError as error:
         raise refusal("memory") from error
 
 
 def _decode(
-    path: str | Path, wanted: Wanted, limits: Limits, allocate: Allocate, length: float | None = None
+    path: str | Path, selection: Selection, limits: Limits, allocate: Allocate, length: float | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     with open_video(path, limits) as (container, stream):
         header = header_of(container, stream, path)
-        plan = _plan(path, header, wanted, limits, length)
+        plan = _plan(path, header, selection, limits, length)
         source = Source(container, stream, header)
         if plan.start > 1.0 or plan.gap > _SKIP:  # matroska reads its index at the first jump
             source.seek(plan.start)
-        keeper = _Keeper(plan, wanted.short_side, limits, allocate)
+        keeper = _Keeper(plan, selection.short_side, limits, allocate)
         if plan.fps is None and plan.count is None:
             _keep_all(source, keeper, plan)
         else:
             end = _keep_grid(source, keeper, plan)
             if end is not None and length is None:  # shorter than its header says: spread over what is there
-                return _decode(path, wanted, limits, allocate, length=end)
+                return _decode(path, selection, limits, allocate, length=end)
     if source.shown == 0:
         raise refusal("truncated", part="no frame")
-    if source.shown == 1 and source.complete and wanted.start is None and wanted.stop is None:
+    if source.shown == 1 and source.complete and selection.start is None and selection.stop is None:
         raise refusal("one-frame")
     if not keeper.times:
         raise refusal("empty-window", start=plan.start)
@@ -97,17 +97,17 @@ class _Plan:
 
     @property
     def gap(self) -> float:
-        """Seconds between wanted frames; 0 where every frame is wanted."""
+        """Seconds between selected frames; 0 where every frame is selected."""
         if self.fps is not None:
             return 1.0 / self.fps
         return self.seconds / self.count if self.count is not None else 0.0
 
 
-def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, length: float | None) -> _Plan:
+def _plan(path: str | Path, header: Header, selection: Selection, limits: Limits, length: float | None) -> _Plan:
     check_size(header, limits)
     count = header.frames
     # An mpeg header leaves out how long the last frame is shown.
-    vague = length is None and wanted.frames and header.kind.startswith("mpeg")
+    vague = length is None and selection.frames and header.kind.startswith("mpeg")
     length = length or header.duration
     rate = header.fps
     if length is None or rate is None or vague or (count is None and length * rate > limits.frames):
@@ -117,23 +117,23 @@ def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, leng
     notes: list[str] = []
     if header.duration is not None and length < header.duration - 0.5:
         notes.append(f"ends after {length:.1f} s, not {header.duration:.1f} s")
-    start = wanted.start or 0.0
-    stop = wanted.stop
+    start = selection.start or 0.0
+    stop = selection.stop
     seconds = max(0.0, (min(stop, length) if stop is not None else length) - start)
     if seconds > limits.seconds + 0.5:
         if not limits.fit:
             raise refusal("too-long", seconds=seconds, most=limits.seconds)
         seconds, stop = limits.seconds, start + limits.seconds
         notes.append(f"shortened to {limits.seconds:.0f} s")
-    fps = wanted.fps
-    expected = wanted.frames or max(1, round(seconds * (fps or rate)))
+    fps = selection.fps
+    expected = selection.frames or max(1, round(seconds * (fps or rate)))
     if expected > limits.frames:
-        if not limits.fit or wanted.frames:
+        if not limits.fit or selection.frames:
             raise refusal("too-many-frames", frames=expected, most=limits.frames)
         fps = int(limits.frames / seconds * 100) / 100
         expected = limits.frames
         notes.append(f"thinned to {fps:g} frames per second")
-    return _Plan(start, stop, seconds, fps, wanted.frames, expected, notes)
+    return _Plan(start, stop, seconds, fps, selection.frames, expected, notes)
 
 
 class _Keeper:

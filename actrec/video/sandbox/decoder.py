@@ -24,7 +24,7 @@ import numpy as np
 from actrec.core.errors import BadValue
 from actrec.video.clip import Clip
 from actrec.video.refusals import refusal
-from actrec.video.request import LIMITS, Header, Limits, Wanted
+from actrec.video.request import LIMITS, Header, Limits, Selection
 from actrec.video.sandbox import answers
 from actrec.video.sandbox.shared_memory import PAGE, TAKEN, Block, Pool, receive, times_offset, wait
 
@@ -61,8 +61,8 @@ class Decoder:
         limits: Limits = LIMITS,
     ) -> Clip:
         """The same as `actrec.video.read.read_clip`, with the same arguments and errors."""
-        wanted = Wanted(fps, short_side, frames, start, stop)
-        request = {"do": "read", "path": _absolute(path), "wanted": asdict(wanted), "limits": asdict(limits)}
+        selection = Selection(fps, short_side, frames, start, stop)
+        request = {"do": "read", "path": _absolute(path), "wanted": asdict(selection), "limits": asdict(limits)}
         with self._child_lock():
             block = self._pool.take(limits.bytes + 8 * limits.frames + PAGE)
             try:

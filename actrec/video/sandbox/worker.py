@@ -23,7 +23,7 @@ import numpy as np
 from actrec.video.clip import VideoError
 from actrec.video.read import decode, probe
 from actrec.video.refusals import refusal
-from actrec.video.request import Limits, Wanted
+from actrec.video.request import Limits, Selection
 from actrec.video.sandbox.shared_memory import PAGE, TAKEN, receive, times_offset
 
 _EXCESS = 32 << 20  # bytes that a block may hold more than its clip uses
@@ -78,8 +78,8 @@ def answer(request: dict, target: Target) -> dict:
     try:
         if request["do"] == "probe":
             return {"header": asdict(probe(request["path"]))}
-        wanted, limits = Wanted(**request["wanted"]), Limits(**request["limits"])
-        frames, times, notes = decode(request["path"], wanted, limits, target.allocate)
+        selection, limits = Selection(**request["wanted"]), Limits(**request["limits"])
+        frames, times, notes = decode(request["path"], selection, limits, target.allocate)
         shape = list(frames.shape)
         del frames
         touched = target.finish(int(np.prod(shape)), times)
