@@ -191,7 +191,7 @@ def atlas(
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> str:
-    """A confusion matrix: rows are the true classes, columns the answers; a cell's darkness is its fraction of the row."""
+    """A confusion matrix: rows are the true classes, columns the answers; darker cells hold more of their row."""
     counts = np.asarray(counts)
     cell = max(16, min(44, 300 // max(1, len(labels))))
     margin = 8 + int(6.4 * max((min(len(label), 18) for label in labels), default=1))
