@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actrec.core.processes import facts
 from benchmarks.fuzz import held
