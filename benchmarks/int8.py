@@ -18,12 +18,11 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from actrec.core.devices import processor
-from actrec.data.drawn import SETS, judging_source
+from actrec.data.drawn import SETS, claims_source
 from actrec.metrics.accuracy import softmax
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
 from actrec.recognition.recognizer import find_weights
@@ -34,9 +33,6 @@ from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import WEIGHTS
 from benchmarks.answers import by_centres
 from benchmarks.everyday import SIDE, everyday
-
-if TYPE_CHECKING:
-    import openvino
 
 RESULTS = Path(__file__).parent / "results" / "int8.json"
 FALLS, FASTER = 0.5, 1.3  # points of accuracy at most; times as fast at least
@@ -55,11 +51,11 @@ def drawn_set(card: Card) -> str:
 
 
 @cache
-def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list[Views], list[Views], list[str]]:
+def views_of(system: str, which: str, calibrate: int, tested: int) -> tuple[list[Views], list[Views], list[str]]:
     """Views to calibrate with, views to test on, and the labels of the latter."""
     actions = SETS[which]
-    source = judging_source(
-        which, -(-calibrate // len(actions)), -(-judged // len(actions)), SEED, "any", lambda said: None
+    source = claims_source(
+        which, -(-calibrate // len(actions)), -(-tested // len(actions)), SEED, "any", lambda message: None
     )
     one = named(system).protocols["one"].views
     views = [
@@ -69,8 +65,8 @@ def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list
     return views[0][:calibrate], views[1], [actions[target] for target in source.validation.targets]
 
 
-def quantised(system: System, model: openvino.Model, views: Sequence[Views]) -> openvino.Model:
-    """The model in int8, its ranges from views."""
+def quantised(system: System, model: object, views: Sequence[Views]) -> object:
+    """OpenVINO's model in int8, its ranges from views."""
     import nncf
 
     one = model.clone()

@@ -31,7 +31,7 @@ CANDIDATES = tuple(ROOT / "weights" / f"{SYSTEM}-{kind}" for kind in ("synthetic
 def held_out(folder: Path) -> list[tuple[Clip, str]]:
     """The videos of a data set that no training with `--fold all` and seed 0 learns from, with their labels."""
     source = clips_source(
-        str(folder), seed=0, told=print, protocol="all", settings=stored(named(SYSTEM)), device="cpu"
+        str(folder), seed=0, on_progress=print, protocol="all", settings=stored(named(SYSTEM)), device="cpu"
     )  # fmt: skip
     validation = source.validation
     return [(validation.clip(n), source.labels[validation.targets[n]]) for n in range(len(validation))]

@@ -33,9 +33,9 @@ class Ground:
     def open(self, seed: int, on_progress: OnProgress, data: Path | None = None) -> Source:
         """The clips to learn from, and as validation those to be judged by."""
         if self.setting:
-            from actrec.data.drawn import judging_source
+            from actrec.data.drawn import claims_source
 
-            return judging_source(SET, TRAIN, JUDGED, seed, self.setting, on_progress)
+            return claims_source(SET, TRAIN, JUDGED, seed, self.setting, on_progress)
         if data is None:
             raise BadValue("Claims on real clips need --data, the folder of UT-Interaction with its set1.")
         return _interactions(data, seed, on_progress)
@@ -57,7 +57,7 @@ def _interactions(data: Path, seed: int, on_progress: OnProgress) -> Source:
     from actrec.data.clips import part, prepare
     from actrec.data.open import open_set
 
-    dataset = prepare(open_set(data / "set1" if (data / "set1").is_dir() else data), told=on_progress)
+    dataset = prepare(open_set(data / "set1" if (data / "set1").is_dir() else data), on_progress=on_progress)
     fold = protocols.folds(dataset, FOLDS, np.random.default_rng(0))[seed % FOLDS]
     if straddling := protocols.straddling(dataset, fold):
         raise BadValue(f"{', '.join(straddling)} would train and judge: the folds of {dataset.name} are not disjoint.")

@@ -6,5 +6,5 @@ import sys
 
 
 def aloud(sentence: str) -> None:
-    """What goes on, on standard error: standard output is for results."""
+    """Print progress to standard error: standard output is for results."""
     print(sentence, file=sys.stderr, flush=True)

@@ -18,9 +18,9 @@ ORDER = ("holds", "does not", "unclear", "not measured yet")
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these claims; all by default")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="one pair each")
-    parser.add_argument("--minutes", type=float, help="no measurement begins after so many; none at all with 0")
+    parser.add_argument("--minutes", type=float, help="no measurement starts after so many; none at all with 0")
     parser.add_argument("--list", action="store_true", help="show the claims and what is known; measure nothing")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="UT-Interaction: judge on real clips instead")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="UT-Interaction: measure on real clips instead")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where claims.jsonl and .json stand")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
     parser.add_argument("--markdown", action="store_true", help="print the summary as the table of docs/claims.md")
@@ -32,24 +32,24 @@ def run(args: argparse.Namespace) -> int:
 
     log, experiments = claims.Log(args.out / "claims.jsonl"), systems.experiments()
     settings = {name: experiment.settings for name, experiment in experiments.items()}
-    wanted = claims.chosen(args.only, args.data is not None)
+    chosen = claims.chosen(args.only, args.data is not None)
     if args.list:
-        found = claims.summary(log, settings)
+        summary = claims.summary(log, settings)
     else:
         with drawing_in_one_thread():
             claims.measure_all(
-                claims.plan(wanted, args.seeds), experiments, log, workspace.Workspaces(args.data, aloud).open,
+                claims.plan(chosen, args.seeds), experiments, log, workspace.Workspaces(args.data, aloud).open,
                 minutes=args.minutes, report=aloud, after=lambda: claims.write_summary(args.out, log, settings),
             )  # fmt: skip
-        found = claims.write_summary(args.out, log, settings)
+        summary = claims.write_summary(args.out, log, settings)
     if args.json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(summary, ensure_ascii=False))
         return 0
     if args.markdown:
-        print(table(found))
+        print(table(summary))
         return 0
-    shown = {claim.id for claim in wanted} if args.only or args.data else None
-    for row in found["claims"]:
+    shown = {claim.id for claim in chosen} if args.only or args.data else None
+    for row in summary["claims"]:
         if shown is None or row["id"] in shown:
             print(line_of(row))
     return 0
@@ -68,15 +68,15 @@ def drawing_in_one_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def table(found: Mapping) -> str:
+def table(summary: Mapping) -> str:
     """All claims in Markdown: what holds, what does not, what is unclear, what is not measured."""
     lines = ["| | claim | paper | difference | pairs | measure | on |", "|---|---|---|---|---|---|---|"]
-    for wanted in ORDER:
-        for row in found["claims"]:
-            if row["verdict"] == wanted:
+    for verdict in ORDER:
+        for row in summary["claims"]:
+            if row["verdict"] == verdict:
                 where = row["where"].partition(":")[0].partition(",")[0]
                 lines.append(
-                    f"| {wanted} | {row['claim']} | {row['paper']} | {figures(row)} | {row['pairs']} "
+                    f"| {verdict} | {row['claim']} | {row['paper']} | {figures(row)} | {row['pairs']} "
                     f"| {row['measure']} | {where} |"
                 )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`data`: look at a data set before training, or pack it into one small file that trains anywhere."""
+"""`data`: check a data set before training, or pack it into one small file that trains anywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="check | pack")
     check = actions.add_parser("check", help="what is in a folder: balance, broken clips, repeated takes, shortcuts")
     check.add_argument("folder", type=Path, help="class/clip, a published data set, or a pack")
-    check.add_argument("--kind", default="auto", help="auto, folder, ucf101, hmdb51, kinetics, kth … (auto looks)")
+    check.add_argument("--kind", default="auto", help="auto, folder, ucf101, hmdb51, kinetics, kth …; auto detects it")
     check.add_argument("--protocol", help="mark takes on both sides of this split, such as 'split 1'")
     check.add_argument("--quick", action="store_true", help="read headers only: no search for repeated takes")
     check.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -45,13 +45,13 @@ def _check(args: argparse.Namespace) -> int:
     dataset = open_set(args.folder, kind=args.kind)
     fold = choose_fold(dataset, args.protocol, seed=0) if args.protocol else None
 
-    def told(done: int, count: int) -> None:
+    def on_progress(done: int, count: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{done} of {count} clips", end="" if done < count else "\n", file=sys.stderr, flush=True)
 
-    _, found = examine(dataset, fold=fold, films=False if args.quick else None, told=told)
-    print(json.dumps(found.as_dict(), ensure_ascii=False) if args.json else "\n".join(found.sentences()))
-    return 2 if found.problem else 0
+    _, report = examine(dataset, fold=fold, compare_takes=False if args.quick else None, on_progress=on_progress)
+    print(json.dumps(report.as_dict(), ensure_ascii=False) if args.json else "\n".join(report.sentences()))
+    return 2 if report.problem else 0
 
 
 def _pack(args: argparse.Namespace) -> int:
@@ -62,5 +62,5 @@ def _pack(args: argparse.Namespace) -> int:
 
     dataset = merge([open_set(folder) for folder in args.folders])
     settings = ClipSettings(size=args.size, fit="short_side", frames=args.frames)
-    write_pack(dataset, args.out, settings, limit=int(args.megabytes * 1e6), told=lambda sentence: print(sentence))
+    write_pack(dataset, args.out, settings, limit=int(args.megabytes * 1e6), on_progress=lambda message: print(message))
     return 0

@@ -23,14 +23,14 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 where nothing is wrong, else 1."""
     from actrec.cli.machine_report import PROBLEM, examine
 
-    found = examine(args.weights, args.runs)
-    problems = sum(each.state == PROBLEM for each in found)
+    findings = examine(args.weights, args.runs)
+    problems = sum(finding.state == PROBLEM for finding in findings)
     if args.json:
-        print(json.dumps([asdict(each) for each in found], ensure_ascii=False))
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
         return min(problems, 1)
-    for each in found:
-        print(f"{MARKS[each.state]}  {each.about:<26}{each.says}")
-        if each.remedy:
-            print(f"{'':32}→ {each.remedy}")
+    for finding in findings:
+        print(f"{MARKS[finding.state]}  {finding.about:<26}{finding.says}")
+        if finding.remedy:
+            print(f"{'':32}→ {finding.remedy}")
     print("Nothing is wrong." if not problems else f"{problems} to mend.")
     return min(problems, 1)

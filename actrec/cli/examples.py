@@ -1,4 +1,4 @@
-"""`examples`: draw the small clips that the page offers and looks at networks with; no training sees their seeds."""
+"""`examples`: draw the small clips that the page offers and examines networks with; no training sees their seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERS = {"idle": 1, "wave": 5, "clap": 5, "raise arms": 6, "squat": 1, "jumpin
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=FOLDER)
-    parser.add_argument("--gallery", action="store_true", help="the gallery's films as well, which takes a minute")
+    parser.add_argument("--gallery", action="store_true", help="the gallery's videos as well, which takes a minute")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _gallery() -> int:
-    """The clips that networks are looked at with, one film per action."""
+    """The clips that networks are examined with, one video per action."""
     import numpy as np
 
     from actrec import synthetic

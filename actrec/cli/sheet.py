@@ -1,4 +1,4 @@
-"""`sheet`: a picture of synthetic clips, one row per clip, to look at before anything is trained on them."""
+"""`sheet`: an image of synthetic clips, one row per clip, to check them before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def sheet(
     actions: list[str], seeds: range, *, columns: int = 8, size: int = 112, framing: str | None = None
 ) -> np.ndarray:
-    """RGB picture: for each action its scenes as rows, frames spread over the clip as columns."""
+    """An RGB image: for each action its scenes as rows, frames spread over the clip as columns."""
     rows = []
     for action in actions:
         for seed in seeds:
@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"There is no synthetic action “{unknown[0]}”; there are: {', '.join((*ACTIONS, *PAIRS))}.")
         return 2
     seeds = range(args.seed, args.seed + args.scenes)
-    picture = sheet(actions, seeds, columns=args.columns, size=args.size, framing=args.framing)
-    if not cv2.imwrite(str(args.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        print(f"The picture could not be written to {args.out}; use a writable path that ends in .png.")
+    image = sheet(actions, seeds, columns=args.columns, size=args.size, framing=args.framing)
+    if not cv2.imwrite(str(args.out), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        print(f"The image could not be written to {args.out}; use a writable path that ends in .png.")
         return 1
     print(f"{len(actions)} actions × {args.scenes} scenes → {args.out}")
     return 0

@@ -1,7 +1,7 @@
 """`train`: start or resume a training in this process; the page runs this very command as a child.
 
-Under `torchrun --nproc-per-node N -m actrec train …`, on one host or several, N processes share each batch. When one of
-them dies and torchrun starts all again (`--max-restarts`), they go on from the last checkpoint.
+Under `torchrun --nproc-per-node N -m actrec train …`, on one host or several, N processes divide each batch among them.
+When one of them dies and torchrun starts all again (`--max-restarts`), they go on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _job(args: argparse.Namespace) -> Run:
-    """The run folder to go on with: the one to resume, or a new one after a look at what it is to learn from."""
+    """The run folder to go on with: the one to resume, or a new one, after a check of its settings."""
     from actrec.training.load_data import check_settings
 
     if args.resume:
         if args.keep:
-            raise BadValue("Which epoch is kept is decided when a training begins: leave --keep out with --resume.")
+            raise BadValue("Which epoch is kept is decided when a training starts: leave --keep out with --resume.")
         if args.leave_out:
-            raise BadValue("What is learned is decided when a training begins: --leave-out does not go with --resume.")
+            raise BadValue("What is learned is decided when a training starts: --leave-out does not go with --resume.")
         job = Run(args.resume)
         job.settings()
-        wanted = {name: getattr(args, name) for name in changeable() if getattr(args, name) is not None}
-        if wanted:
-            job.change(**wanted)
+        changes = {name: getattr(args, name) for name in changeable() if getattr(args, name) is not None}
+        if changes:
+            job.change(**changes)
         return job
     settings = _settings(args)
     folder = args.out or Path("runs") / settings.name
@@ -100,13 +100,13 @@ def _options(args: argparse.Namespace) -> dict[str, str | float]:
     """What `--option` chooses otherwise than the system does."""
     from actrec.systems import named
 
-    wanted = {}
-    for words in args.options or ():
-        name, equals, value = words.partition("=")
+    values = {}
+    for text in args.options or ():
+        name, equals, value = text.partition("=")
         if not equals:
-            raise BadValue(f"--option is NAME=VALUE, not '{words}'.")
-        wanted[name] = value
-    return dict(named(args.system, wanted).chosen)
+            raise BadValue(f"--option is NAME=VALUE, not '{text}'.")
+        values[name] = value
+    return dict(named(args.system, values).chosen)
 
 
 def _name(system: str, data: str) -> str:

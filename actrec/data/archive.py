@@ -1,4 +1,4 @@
-"""A stranger's zip with one folder per class, unpacked without trusting anything it says.
+"""An untrusted zip with one folder per class, unpacked with limits and without trusting its header.
 
 Nothing is written outside the target, nothing more than the limits, and after a refusal nothing stays. Clips get
 numbers for names; only the class folders (and groups inside them) keep theirs.
@@ -20,13 +20,13 @@ from pathlib import Path, PurePosixPath
 from actrec.data.samples import VIDEO, DataError
 
 CHUNK = 1 << 20
-PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
-LISTED = 512  # bytes that an entry may take in the list of contents, most names take a quarter
-NO_ZIP = (
+COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+ENTRY_BYTES = 512  # that an entry may take in the list of contents; most names take a quarter
+UNREADABLE_ZIP = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, MemoryError, OverflowError,
 )  # fmt: skip
-PACKED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"}
-LEFT_ASIDE = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
+ARCHIVE_SUFFIXES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"}
+IGNORED = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True)
@@ -43,30 +43,30 @@ LIMITS = Limits()
 
 
 def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> str:
-    """The clips of a zip as `folder/class/clip`; a sentence on what was left aside. `folder` must not exist yet."""
+    """Unpack a zip's clips as `folder/class/clip`; return a sentence with the counts. `folder` must not exist yet."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
+    unfinished = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
     try:
-        with open(path, "rb", buffering=0) as file, zipfile.ZipFile(_Measured(file, limits)) as archive:
-            wanted, aside = _wanted(archive, limits)
-            _write(archive, wanted, fresh, limits)
-        os.rename(fresh, folder)
-    except NO_ZIP as error:
-        raise DataError("archive", "This is no zip that can be read. Pack the folders again as a plain zip.") from error
+        with open(path, "rb", buffering=0) as file, zipfile.ZipFile(_LimitedReader(file, limits)) as archive:
+            clips, ignored = _clips(archive, limits)
+            _write(archive, clips, unfinished, limits)
+        os.rename(unfinished, folder)
+    except UNREADABLE_ZIP as error:
+        raise DataError("archive", "This zip cannot be read. Pack the folders again as a plain zip.") from error
     except OSError as error:
         raise DataError("archive", f"The zip cannot be unpacked: {error.strerror or error}.") from error
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return f"{len(wanted)} clips unpacked" + (f", {aside} files that are no video left aside." if aside else ".")
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return f"{len(clips)} clips unpacked" + (f"; {ignored} other files were ignored." if ignored else ".")
 
 
-class _Measured(io.BufferedReader):
-    """A zip whose list of contents, which is read in one piece and becomes an object per entry, has a measure."""
+class _LimitedReader(io.BufferedReader):
+    """A zip whose list of contents has a limit: it is read in one piece and becomes an object per entry."""
 
     def __init__(self, file: io.FileIO, limits: Limits) -> None:
         super().__init__(file)
-        self._most = max(limits.files * LISTED, 2 * CHUNK)
+        self._most = max(limits.files * ENTRY_BYTES, 2 * CHUNK)
 
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > self._most:
@@ -74,38 +74,42 @@ class _Measured(io.BufferedReader):
         return super().read(size)
 
 
-def _wanted(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[tuple[zipfile.ZipInfo, tuple[str, ...]]], int]:
-    """The clips with the folders they go into, and how many files are none; refuses the zip for what it says."""
-    entries = [each for each in archive.infolist() if not each.is_dir()]
+def _clips(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[tuple[zipfile.ZipInfo, tuple[str, ...]]], int]:
+    """The clips with their target folders, and the number of other files; refuses a zip by what its entries declare."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > limits.files:
         raise DataError("archive", f"The zip holds {len(entries)} files; at most {limits.files} are unpacked.")
-    kept = [(entry, _parts(entry)) for entry in entries if not LEFT_ASIDE & set(PurePosixPath(entry.filename).parts)]
-    if nested := next((each.filename for each, parts in kept if PurePosixPath(parts[-1]).suffix.lower() in PACKED), ""):
+    files = [(entry, _parts(entry)) for entry in entries if not IGNORED & set(PurePosixPath(entry.filename).parts)]
+    if nested := next(
+        (entry.filename for entry, parts in files if PurePosixPath(parts[-1]).suffix.lower() in ARCHIVE_SUFFIXES), ""
+    ):
         raise DataError("archive", f"The zip holds another archive, '{nested[-80:]}'. Unpack that one first.")
-    if any(each.flag_bits & 1 for each, _ in kept):
+    if any(entry.flag_bits & 1 for entry, _ in files):
         raise DataError("archive", "The zip is locked with a password. Pack it without one.")
-    if any(each.compress_type not in PLAIN for each, _ in kept):  # LZMA names the memory it wants
+    if any(
+        entry.compress_type not in COMPRESSION_METHODS for entry, _ in files
+    ):  # LZMA declares the memory that it needs
         raise DataError("archive", "The zip is packed in an unusual way. Pack the folders again as a plain zip.")
-    declared = sum(each.file_size for each, _ in kept)
-    packed = sum(each.compress_size for each, _ in kept)
+    declared = sum(entry.file_size for entry, _ in files)
+    packed = sum(entry.compress_size for entry, _ in files)
     if declared > limits.bytes:
         raise DataError("archive", f"The zip unpacks to {declared / 1e9:.1f} GB; at most {limits.bytes / 1e9:.1f} GB.")
     if declared > max(limits.spare, limits.ratio * packed):
         raise DataError("archive", "The zip grows more than a hundredfold when it is unpacked. Videos never do.")
-    clips = [(each, parts) for each, parts in kept if PurePosixPath(parts[-1]).suffix.lower() in VIDEO]
+    clips = [(entry, parts) for entry, parts in files if PurePosixPath(parts[-1]).suffix.lower() in VIDEO]
     depth = 1
     while (
         clips and len({parts[:depth] for _, parts in clips}) == 1 and min(len(parts) for _, parts in clips) > depth + 1
     ):
         depth += 1  # a folder around all the classes
-    clips = [(each, parts[depth - 1 :]) for each, parts in clips]
+    clips = [(entry, parts[depth - 1 :]) for entry, parts in clips]
     if not clips:
         raise DataError(
-            "archive", "The zip holds no video. Make one folder per class with clips inside, and zip those."
+            "archive", "The zip holds no videos. Make one folder per class with clips inside, and zip those."
         )
     if loose := [parts for _, parts in clips if len(parts) < 2]:
         raise DataError("archive", f"{len(loose)} clips lie in no folder. Make one folder per class with clips inside.")
-    return clips, len(kept) - len(clips)
+    return clips, len(files) - len(clips)
 
 
 def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -122,16 +126,16 @@ def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
 
 
 def _write(
-    archive: zipfile.ZipFile, wanted: list[tuple[zipfile.ZipInfo, tuple[str, ...]]], folder: Path, limits: Limits
+    archive: zipfile.ZipFile, clips: list[tuple[zipfile.ZipInfo, tuple[str, ...]]], folder: Path, limits: Limits
 ) -> None:
-    room = min(limits.bytes, shutil.disk_usage(folder).free // 2)
-    for number, (entry, parts) in enumerate(wanted):
-        home = folder.joinpath(*parts[:-1])
-        home.mkdir(parents=True, exist_ok=True)
+    bytes_left = min(limits.bytes, shutil.disk_usage(folder).free // 2)
+    for number, (entry, parts) in enumerate(clips):
+        class_folder = folder.joinpath(*parts[:-1])
+        class_folder.mkdir(parents=True, exist_ok=True)
         suffix = PurePosixPath(parts[-1]).suffix.lower()
-        with archive.open(entry) as source, open(home / f"{number:05d}{suffix}", "wb") as target:
+        with archive.open(entry) as source, open(class_folder / f"{number:05d}{suffix}", "wb") as target:
             while chunk := source.read(CHUNK):
-                room -= len(chunk)
-                if room < 0:
-                    raise DataError("archive", "The zip unpacks to more than there is room for. It was not unpacked.")
+                bytes_left -= len(chunk)
+                if bytes_left < 0:
+                    raise DataError("archive", "The zip needs more disk space than there is. It was not unpacked.")
                 target.write(chunk)

@@ -2,8 +2,8 @@
 
 An entry is one safetensors file (eight bytes of header length, a JSON header, the arrays) whose name is the
 SHA-256 of the video's bytes and of the settings: a renamed or copied video is found again, a changed one is
-not. A writer fills a file of its own and renames it, so two writers need no lock: the last one wins with the
-same content. An entry whose checksum fails is thrown away and made again. Reading needs neither av nor torch.
+not. A writer fills a temporary file and renames it, so two writers need no lock: the last one wins with the
+same content. An entry whose checksum fails is deleted and computed again. Reading needs neither av nor torch.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ KINDS = {"U8": np.uint8, "I64": np.int64, "F16": np.float16, "F32": np.float32, 
 NAMES = {np.dtype(kind): name for name, kind in KINDS.items()}
 
 
+Entry = tuple[dict[str, np.ndarray], dict]  # arrays, and facts about them that JSON can hold
+
+
 class Damaged(Exception):
-    """An entry that is not what was written."""
+    """An entry whose content differs from what was written."""
 
 
 def default_folder() -> Path:
@@ -44,13 +47,13 @@ def default_folder() -> Path:
 
 def default_limit() -> int:
     """Bytes that the cache may hold: 20 GB, or as many as `$ACTREC_CACHE_GB` says."""
-    told = os.environ.get("ACTREC_CACHE_GB", "20")
+    gigabytes = os.environ.get("ACTREC_CACHE_GB", "20")
     try:
-        limit = float(told)
+        limit = float(gigabytes)
     except ValueError:
         limit = 0.0
     if not 0 < limit < float("inf"):
-        raise BadValue(f"ACTREC_CACHE_GB is a number of gigabytes above 0, not '{told}'.")
+        raise BadValue(f"ACTREC_CACHE_GB is a number of gigabytes above 0, not '{gigabytes}'.")
     return int(limit * (1 << 30))
 
 
@@ -65,9 +68,9 @@ def write_entry(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str
         header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": span}
         offset += array.nbytes
         check = zlib.crc32(_bytes(array), check)
-    told = json.dumps({"facts": facts}, sort_keys=True)
-    check = zlib.crc32((told + json.dumps(header, sort_keys=True)).encode(), check)
-    text = json.dumps({**header, "__metadata__": {"told": told, "crc32": f"{check:08x}"}}).encode()
+    facts_text = json.dumps({"facts": facts}, sort_keys=True)
+    check = zlib.crc32((facts_text + json.dumps(header, sort_keys=True)).encode(), check)
+    text = json.dumps({**header, "__metadata__": {"told": facts_text, "crc32": f"{check:08x}"}}).encode()
     text += b" " * (-len(text) % 64 + 56)  # the arrays begin at a multiple of 64 bytes
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -84,7 +87,7 @@ def write_entry(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str
     return 8 + len(text) + offset
 
 
-def read_entry(path: Path, *, verify: bool = True) -> tuple[dict[str, np.ndarray], dict]:
+def read_entry(path: Path, *, verify: bool = True) -> Entry:
     """Arrays (read-only, memory-mapped) and facts of an entry. Raises Damaged, or FileNotFoundError."""
     try:
         mapped = np.asarray(np.memmap(path, np.uint8, "r"))
@@ -95,56 +98,56 @@ def read_entry(path: Path, *, verify: bool = True) -> tuple[dict[str, np.ndarray
     try:
         length = int.from_bytes(mapped[:8].tobytes(), "little")
         header = json.loads(mapped[8 : 8 + length].tobytes())
-        told = header.pop("__metadata__")
-        facts, arrays, check, body = json.loads(told["told"])["facts"], {}, 0, mapped[8 + length :]
+        metadata = header.pop("__metadata__")
+        facts, arrays, check, body = json.loads(metadata["told"])["facts"], {}, 0, mapped[8 + length :]
         for name, entry in header.items():
             first, last = entry["data_offsets"]
             if last > len(body):
                 raise Damaged("the file is cut short")
             if verify:
-                check = zlib.crc32(body[first:last], check)
+                check = zlib.crc32(body[first:last].data, check)
             arrays[name] = body[first:last].view(KINDS[entry["dtype"]]).reshape(entry["shape"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(str(error)) from None
-    check = zlib.crc32((told["told"] + json.dumps(header, sort_keys=True)).encode(), check)
-    if verify and f"{check:08x}" != told["crc32"]:
+    check = zlib.crc32((metadata["told"] + json.dumps(header, sort_keys=True)).encode(), check)
+    if verify and f"{check:08x}" != metadata["crc32"]:
         raise Damaged("the checksum is wrong")
     return arrays, facts
 
 
-def kept_files(folder: str | os.PathLike, ending: str) -> list[tuple[int, int, str]]:
-    """The files of a folder with this ending: when they were used, bytes, path. What killed writers left is gone."""
-    found, now = [], time.time()
+def cached_files(folder: str | os.PathLike[str], suffix: str) -> list[tuple[int, int, str]]:
+    """List a folder's files with this suffix as (last use, bytes, path); delete what killed writers left behind."""
+    files, now = [], time.time()
     for entry in os.scandir(folder):
         with contextlib.suppress(OSError):
             facts = entry.stat()
             if entry.name.startswith("."):
                 if now - facts.st_mtime > STALE:
                     os.unlink(entry.path)
-            elif entry.name.endswith(ending):
-                found.append((facts.st_mtime_ns, facts.st_size, entry.path))
-    return found
+            elif entry.name.endswith(suffix):
+                files.append((facts.st_mtime_ns, facts.st_size, entry.path))
+    return files
 
 
 def drop_oldest(files: Sequence[tuple[int, int, str]], size: int) -> int:
-    """Throw files (when they were used, bytes, path) away, the oldest first, until so many bytes are gone; how many."""
+    """Delete files (last use, bytes, path), the oldest first, until `size` bytes are free; return the bytes deleted."""
     dropped = 0
-    for _, held, path in sorted(files):
+    for _, file_size, path in sorted(files):
         if dropped >= size:
             break
         with contextlib.suppress(OSError):
             os.unlink(path)
-            dropped += held
+            dropped += file_size
     return dropped
 
 
-def _bytes(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1).view(np.uint8)
+def _bytes(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 @dataclass
 class ClipCache:
-    """A folder of entries under a size limit; what was used longest ago goes first.
+    """A folder of entries under a size limit; the least recently used entry is deleted first.
 
     It reads through `reader` on a miss. Several threads may use one object; child processes get their own.
     """
@@ -158,14 +161,14 @@ class ClipCache:
         must_be_writable(self.folder)
         self._contents: dict[tuple, str] = {}
         self._verified: set[str] = set()
-        self._since_sweep = self.limit  # so that the first write looks at what is there
+        self._since_sweep = self.limit  # so that the first write measures what is there
         self.hits = self.misses = self.rebuilt = 0
 
     def read(self, sample: Sample, settings: ClipSettings) -> Clip:
         """The clip at these settings: from the cache, or decoded and put there."""
         name = self._name(sample, f"clip {settings.key()}")
 
-        def decode() -> tuple[dict[str, np.ndarray], dict]:
+        def decode() -> Entry:
             clip = self.reader.read(sample, settings)
             return {"frames": clip.frames, "times": clip.times.astype(np.float64)}, {"notes": list(clip.notes)}
 
@@ -177,10 +180,10 @@ class ClipCache:
 
         `float16 [T−1, H, W, 2]`, in pixels, x to the right; method and options as in `actrec.motion.flow`.
         """
-        told = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "device")
-        name = self._name(sample, f"flow {method} {told} {settings.key()}")
+        option_text = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "device")
+        name = self._name(sample, f"flow {method} {option_text} {settings.key()}")
 
-        def estimate() -> tuple[dict[str, np.ndarray], dict]:
+        def estimate() -> Entry:
             from actrec.motion.flow import flow  # torch is needed by who computes flow, not by who reads it
 
             frames = np.ascontiguousarray(self.read(sample, settings).frames)
@@ -188,11 +191,11 @@ class ClipCache:
 
         return self.entry(name, estimate)[0]["flow"]
 
-    def entry(self, name: str, make: Callable[[], tuple[dict[str, np.ndarray], dict]]) -> tuple[dict, dict]:
-        """An entry by name, made when it is not there or damaged."""
+    def entry(self, name: str, compute: Callable[[], Entry]) -> Entry:
+        """An entry by name, computed when it is missing or damaged."""
         path = self.folder / name[:2] / f"{name}.safetensors"
         try:
-            found = read_entry(path, verify=name not in self._verified)
+            entry = read_entry(path, verify=name not in self._verified)
         except FileNotFoundError:
             pass
         except Damaged:
@@ -203,9 +206,9 @@ class ClipCache:
             self.hits += 1
             with contextlib.suppress(OSError):  # it may have been swept by another process: the map holds it
                 os.utime(path)
-            return found
+            return entry
         self.misses += 1
-        arrays, facts = make()
+        arrays, facts = compute()
         try:
             self._since_sweep += write_entry(path, arrays, facts)
         except OSError as error:
@@ -216,16 +219,16 @@ class ClipCache:
         return arrays, facts
 
     def _full(self, error: OSError) -> None:
-        """A cache that cannot be written costs time, not the training; only a vanished folder is an error."""
+        """Go on when the cache cannot be written, which only costs time; a folder that has vanished is an error."""
         if not self.folder.is_dir():
             raise DataError("unwritable", f"The cache folder {self.folder} is gone ({error.strerror}).") from error
         self.sweep(limit=self.limit // 2)
 
     def sweep(self, *, limit: int | None = None, keep: Path | None = None) -> int:
-        """Throw away what was used longest ago until 95 % of the limit are kept; bytes that are left."""
+        """Delete the least recently used entries until 95 % of the limit is used; return the bytes that are left."""
         self._since_sweep = 0
         folders = [entry.path for entry in os.scandir(self.folder) if entry.is_dir()]
-        entries = [entry for folder in folders for entry in kept_files(folder, ".safetensors")]
+        entries = [entry for folder in folders for entry in cached_files(folder, ".safetensors")]
         total = sum(size for _, size, _ in entries)
         goal = (self.limit if limit is None else limit) * 95 // 100
         others = [entry for entry in entries if keep is None or entry[2] != os.fspath(keep)]
@@ -259,15 +262,12 @@ class ClipCache:
         self._contents[stamp] = content
         return content
 
-    def __getstate__(self) -> dict:
-        return {"folder": self.folder, "limit": self.limit, "reader": self.reader}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+    def __reduce__(self) -> tuple[type[ClipCache], tuple[Path, int, Reader]]:
+        return ClipCache, (self.folder, self.limit, self.reader)
 
 
 class FlowCache:
-    """Clips from a cache with their flow by one method, which the cache keeps as well."""
+    """Clips from a cache with their flow by one method, which the cache stores as well."""
 
     def __init__(self, cache: ClipCache, method: str, device: str = "cpu") -> None:
         self.cache, self.method, self.device = cache, method, device
@@ -276,33 +276,33 @@ class FlowCache:
         clip = self.cache.read(sample, settings)
         if len(clip) < 2:
             return clip
-        on = {"device": self.device} if self.device != "cpu" else {}
-        moved = self.cache.flow(sample, settings, self.method, **on)
-        return replace(clip, flow=moved, flow_method=self.method)
+        options = {"device": self.device} if self.device != "cpu" else {}
+        flow = self.cache.flow(sample, settings, self.method, **options)
+        return replace(clip, flow=flow, flow_method=self.method)
 
     def content(self, path: Path) -> str:
         return self.cache.content(path)
 
     @property
     def header(self) -> Callable | None:
-        """As the reader below knows it; None where the file itself has to be asked."""
+        """The underlying reader's own header function; None where the file itself has to be read."""
         return getattr(self.cache.reader, "header", None)
 
 
 def _stamp(path: Path) -> tuple:
     facts = path.stat()
-    inside = [each.stat() for each in listing(path)] if path.is_dir() else [facts]
-    newest = max((each.st_mtime_ns for each in inside), default=0)
-    return str(path.absolute()), len(inside), sum(each.st_size for each in inside), newest
+    files = [entry.stat() for entry in listing(path)] if path.is_dir() else [facts]
+    newest = max((file.st_mtime_ns for file in files), default=0)
+    return str(path.absolute()), len(files), sum(file.st_size for file in files), newest
 
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of a folder's files in order."""
     digest = hashlib.sha256()
-    for each in [inside for inside in listing(path) if inside.is_file()] if path.is_dir() else [path]:
-        if each != path:
-            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
-        with open(each, "rb") as file:
-            while block := file.read(1 << 20):
+    for file in [entry for entry in listing(path) if entry.is_file()] if path.is_dir() else [path]:
+        if file != path:
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()

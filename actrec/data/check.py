@@ -1,7 +1,7 @@
-"""What a data set is like before any time is spent on it: balance, broken clips, copies, and shortcuts.
+"""A check of a data set before any time is spent on it: balance, broken clips, copies and shortcuts.
 
-A shortcut is a fact that tells the class without a look at the pixels: size, length, frame rate. What the
-five nearest neighbours in those facts score is what any result on this set has to be read beside.
+A shortcut is a fact that reveals the class without the pixels: size, length, frame rate. The accuracy of the
+five nearest neighbours in those facts is the baseline for every result on this set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from actrec.data.datasets import DataSet
 from actrec.data.duplicates import Copies
 from actrec.data.protocols import Fold
 from actrec.data.reading import reason
-from actrec.data.samples import PICTURE, DataError, Sample, listing, some
+from actrec.data.samples import IMAGE_SUFFIXES, DataError, Sample, listing, some
 from actrec.video import VideoError
 from actrec.video.request import Header
 from actrec.weights.cards import is_text
@@ -28,7 +28,7 @@ MANY_CLASSES = 1000
 
 
 def ready_to_train(dataset: DataSet) -> list[str]:
-    """Refuse what cannot be learned from; sentences about what can, but deserves a look."""
+    """Refuse a set that cannot be learned from; return warnings about one that can."""
     counts = dataset.counts()
     present = int((counts > 0).sum())
     if not len(dataset):
@@ -44,40 +44,42 @@ def ready_to_train(dataset: DataSet) -> list[str]:
         only = dataset.labels[int(counts.argmax())]
         raise DataError(
             "one_class",
-            f"{dataset.name} has clips of one class only ({only}). To tell classes apart, two or more are needed.",
+            f"{dataset.name} has clips of one class only ({only}). Training needs two or more.",
         )
     if counts.max() < 2:
         raise DataError(
             "one_clip",
-            f"{dataset.name} has one clip per class. Two are needed at least, one to learn from and one "
-            "to be judged by; ten or more give a result worth having.",
+            f"{dataset.name} has one clip per class. Two are needed at least, one to train on and one "
+            "to test with; ten or more give a useful result.",
         )
-    if odd := [label for label in dataset.labels if not is_text(label)]:
+    if unusable := [label for label in dataset.labels if not is_text(label)]:
         raise DataError(
             "label",
-            f"The class folder {odd[0]!a} has a name that weights cannot keep. Rename it: printable characters and "
-            "plain blanks only.",
+            f"The class folder {unusable[0]!a} has a name that weights cannot store. Rename it: printable characters "
+            "and plain spaces only.",
         )
-    told = []
+    warnings = []
     single = [dataset.labels[index] for index in np.flatnonzero(counts == 1)]
     if single:
-        told.append(f"One clip only, so it is never judged: {some(single)}.")
-    nothing = [dataset.labels[index] for index in np.flatnonzero(counts == 0)]
-    if nothing:
-        told.append(f"No clip at all: {some(nothing)}.")
+        warnings.append(f"One clip only, so it is never used for testing: {some(single)}.")
+    empty = [dataset.labels[index] for index in np.flatnonzero(counts == 0)]
+    if empty:
+        warnings.append(f"No clip at all: {some(empty)}.")
     if present > MANY_CLASSES:
-        told.append(f"{present} classes with {len(dataset)} clips: is there a folder per clip instead of per class?")
+        warnings.append(
+            f"{present} classes with {len(dataset)} clips: is there a folder per clip instead of per class?"
+        )
     least, most = int(counts[counts > 0].min()), int(counts.max())
     if most >= 5 * least:
-        told.append(f"Unbalanced: the largest class has {most} clips, the smallest {least}. Sampling evens it out.")
+        warnings.append(f"Unbalanced: the largest class has {most} clips, the smallest {least}. Sampling evens it out.")
     if dataset.broken:
-        told.append(f"{len(dataset.broken)} clips are left out because they cannot be used.")
-    return told
+        warnings.append(f"{len(dataset.broken)} clips are left out because they cannot be used.")
+    return warnings
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """What facts about the files alone score, beside chance (always naming the largest class)."""
+    """The accuracy from facts about the files alone, beside chance (always naming the largest class)."""
 
     facts: tuple[str, ...]
     accuracy: float
@@ -86,14 +88,14 @@ class Shortcut:
 
     def sentence(self) -> str:
         return (
-            f"Without a look at the pixels, 5 nearest neighbours in {', '.join(self.facts)} score "
+            f"Without the pixels, 5 nearest neighbours in {', '.join(self.facts)} score "
             f"{self.accuracy:.0%} ({self.judged}); chance is {self.chance:.0%}."
         )
 
 
 @dataclass
 class Findings:
-    """Everything the check found; `sentences` says it in words. With a `problem` nothing can be trained on it."""
+    """The results of the check; `sentences` puts them into words. With a `problem` the set cannot be trained on."""
 
     name: str
     classes: dict[str, int]
@@ -112,80 +114,84 @@ class Findings:
         """One finding per line, for a terminal or a page."""
         counts = list(self.classes.values())
         per_class = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-        told = [f"{self.name}: {sum(counts)} clips in {len(counts)} classes, {per_class} per class."]
+        sentences = [f"{self.name}: {sum(counts)} clips in {len(counts)} classes, {per_class} per class."]
         if self.groups:
-            told.append(f"{self.groups} groups, kept on one side of every split.")
-        told += self.notes + self.warnings
-        told += [f"Left out: {each['path']}: {each['reason']}" for each in self.broken]
-        told += [copy.sentence() for copy in self.copies]
+            sentences.append(f"{self.groups} groups, kept on one side of every split.")
+        sentences += self.notes + self.warnings
+        sentences += [f"Left out: {clip['path']}: {clip['reason']}" for clip in self.broken]
+        sentences += [copy.sentence() for copy in self.copies]
         if self.shortcut:
-            told.append(self.shortcut.sentence())
-        return [*told, self.problem] if self.problem else told
+            sentences.append(self.shortcut.sentence())
+        return [*sentences, self.problem] if self.problem else sentences
 
 
 def examine(
     dataset: DataSet,
     *,
     fold: Fold | None = None,
-    films: bool | None = None,
-    told: Callable[[int, int], None] | None = None,
+    compare_takes: bool | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[DataSet, Findings]:
-    """Look at every clip once: the set without its broken clips, and what was found.
+    """Read every clip once; return the set without its broken clips, and the findings.
 
-    `films` decodes a few tiny frames per clip to find takes that occur more than once (default: in sets of up to
-    2000 clips); with a `fold` of this set, those on both sides of it are marked. The set that comes back has a
-    group per take where it had no groups, so that splits keep a take together. `told(done, all)` hears progress.
+    `compare_takes` decodes a few tiny frames per clip to find takes that occur more than once (default: in sets of up
+    to 2000 clips); with a `fold` of this set, those on both sides of it are marked. The returned set has a group per
+    take where it had no groups, so that splits keep a take together. `on_progress(done, all)` follows each clip.
     """
-    films = len(dataset) <= 2000 if films is None else films
-    facts, tiny, hashes, broken = [], [], [], {}
+    compare_takes = len(dataset) <= 2000 if compare_takes is None else compare_takes
+    facts: list[list[float]] = []
+    signatures: list[np.ndarray] = []
+    hashes: list[str] = []
+    broken: dict[int, str] = {}
     for index, sample in enumerate(dataset.samples):
         try:
             fact = header_facts(dataset, sample)
-            film = duplicates.signature(dataset.read(index, duplicates.SIGNATURE)) if films else None
             content = _content(dataset, sample)
+            if compare_takes:
+                signatures.append(duplicates.signature(dataset.read(index, duplicates.SIGNATURE)))
         except (VideoError, DataError, OSError, ValueError) as error:
             broken[index] = reason(error)
         else:
             facts.append(fact)
             hashes.append(content)
-            tiny.append(film)
-        if told:
-            told(index + 1, len(dataset))
-    kept = dataset.without(broken)
-    problem, warnings = "", []
+        if on_progress:
+            on_progress(index + 1, len(dataset))
+    readable = dataset.without(broken)
+    problem: str = ""
+    warnings: list[str] = []
     try:
-        warnings = ready_to_train(kept)
+        warnings = ready_to_train(readable)
     except DataError as error:
-        if not len(kept):
+        if not len(readable):
             raise
         problem = str(error)
-    found = Findings(
-        name=kept.name,
-        classes=dict(zip(kept.labels, kept.counts().tolist(), strict=True)),
-        groups=len({sample.group for sample in kept.samples} - {""}),
-        broken=[asdict(each) for each in kept.broken],
+    findings = Findings(
+        name=readable.name,
+        classes=dict(zip(readable.labels, readable.counts().tolist(), strict=True)),
+        groups=len({sample.group for sample in readable.samples} - {""}),
+        broken=[asdict(clip) for clip in readable.broken],
         warnings=warnings,
         problem=problem,
-        notes=list(kept.notes),
+        notes=list(readable.notes),
     )
     pairs = duplicates.same_bytes(hashes)
-    if films and len(kept) <= duplicates.MOST:
-        pairs += [pair for pair in duplicates.same_take(np.stack(tiny)) if hashes[pair[0]] != hashes[pair[1]]]
-    elif films:
-        found.notes.append("Repeated takes were not sought: the set is too large to compare every pair.")
-    found.copies = duplicates.describe(kept, pairs, _renumbered(fold, broken))
+    if compare_takes and len(readable) <= duplicates.MOST:
+        pairs += [pair for pair in duplicates.same_take(np.stack(signatures)) if hashes[pair[0]] != hashes[pair[1]]]
+    elif compare_takes:
+        findings.notes.append("Repeated takes were not searched for: the set is too large to compare every pair.")
+    findings.copies = duplicates.describe(readable, pairs, _renumbered(fold, broken))
     if not problem:
-        found.shortcut = shortcut(np.array(facts, dtype=np.float64), kept.targets(), kept.groups())
-    return duplicates.keep_together(kept, pairs), found
+        findings.shortcut = shortcut(np.array(facts, dtype=np.float64), readable.targets(), readable.groups())
+    return duplicates.keep_together(readable, pairs), findings
 
 
 def _renumbered(fold: Fold | None, broken: Mapping[int, str]) -> Fold | None:
     """The fold in the numbers that are left when the broken clips are gone."""
     if fold is None or not broken:
         return fold
-    gone = np.array(sorted(broken))
+    removed = np.array(sorted(broken))
     parts = [
-        tuple(int(index - np.searchsorted(gone, index)) for index in part if index not in broken)
+        tuple(int(index - np.searchsorted(removed, index)) for index in part if index not in broken)
         for part in (fold.train, fold.test, fold.validation)
     ]
     return Fold(fold.name, *parts)
@@ -208,7 +214,7 @@ def header_facts(dataset: DataSet, sample: Sample) -> list[float]:
 
 
 def _probe(dataset: DataSet) -> Callable[[Path], Header]:
-    """How the head of a film is read: by the set's own decoder, where it has one."""
+    """The function that reads a video's header: the set's own decoder, where it has one."""
     own = getattr(dataset.reader, "probe", None)
     if own is not None:
         return own
@@ -220,11 +226,11 @@ def _probe(dataset: DataSet) -> Callable[[Path], Header]:
 def _frames_header(sample: Sample) -> tuple[int, int, int, float]:
     import cv2
 
-    pictures = [path for path in listing(sample.path) if path.suffix.lower() in PICTURE]
-    first = cv2.imread(str(pictures[0])) if pictures else None
+    images = [path for path in listing(sample.path) if path.suffix.lower() in IMAGE_SUFFIXES]
+    first = cv2.imread(str(images[0])) if images else None
     if first is None:
-        raise VideoError("empty", f"The folder {sample.path.name} holds no picture that can be read.")
-    return first.shape[1], first.shape[0], len(pictures), sample.fps or 25.0
+        raise VideoError("empty", f"The folder {sample.path.name} holds no image that can be read.")
+    return first.shape[1], first.shape[0], len(images), sample.fps or 25.0
 
 
 def _content(dataset: DataSet, sample: Sample) -> str:
@@ -234,21 +240,21 @@ def _content(dataset: DataSet, sample: Sample) -> str:
 
 
 def shortcut(facts: np.ndarray, targets: np.ndarray, groups: np.ndarray, neighbours: int = 5) -> Shortcut:
-    """Score of the nearest neighbours in standardised facts; own group (or own clip) left out."""
+    """Accuracy of the nearest neighbours in standardised facts, without the clip's own group (or the clip itself)."""
     varying = facts.std(axis=0) > 0
     points = (facts - facts.mean(axis=0)) / np.where(varying, facts.std(axis=0), 1)
     grouped = all(groups) and len(set(groups)) > 1
     own = groups if grouped else np.arange(len(targets))
-    right = 0
+    correct = 0
     for index, point in enumerate(points):
         others = np.flatnonzero(own != own[index])
         distance = np.linalg.norm(points[others] - point, axis=1)
         nearest = others[np.argsort(distance, kind="stable")[:neighbours]]
         votes = np.bincount(targets[nearest])
-        right += int(votes.argmax()) == targets[index]
+        correct += int(votes.argmax()) == targets[index]
     return Shortcut(
         facts=FACTS,
-        accuracy=right / len(targets),
+        accuracy=correct / len(targets),
         chance=float(np.bincount(targets).max() / len(targets)),
         judged="leaving one group out" if grouped else "leaving one clip out",
     )

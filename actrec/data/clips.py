@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from actrec.data import duplicates, protocols
-from actrec.data.cache import ClipCache, FlowCache, default_folder, default_limit
+from actrec.data.cache import ClipCache, FlowCache, content_hash, default_folder, default_limit
 from actrec.data.check import ready_to_train
 from actrec.data.datasets import DataSet, by_camera
 from actrec.data.open import open_set
@@ -22,8 +22,8 @@ from actrec.data.samples import DataError
 from actrec.data.sources import Source, Split
 from actrec.video import Clip, VideoError
 
-FILMS = 2000  # up to so many clips repeated takes are sought
-EVERYTHING = "all"  # the fold that judges nobody
+MOST_COMPARED = 2000  # clips; repeated takes are searched for in sets up to this size
+EVERYTHING = "all"  # the fold without a test part
 STORED = ClipSettings(size=128, fit="short_side", fps=15.0)
 
 
@@ -33,51 +33,55 @@ def prepare(
     *,
     cache: Path | None = None,
     limit: int | None = None,
-    told: Callable[[str], None] = lambda sentence: None,
+    on_progress: Callable[[str], None] = lambda message: None,
     flow: str = "",
     device: str = "cpu",
 ) -> DataSet:
-    """Every clip decoded into the cache once; clips that cannot be read are left out and listed with the reason.
+    """Decode every clip into the cache once; clips that cannot be read are left out and listed with the reason.
 
-    With `flow`, the name of a method, the flow between each clip's frames is computed into the cache, too. A pack is
-    small and needs no decoder: it is checked, but not cached. Where the set has no groups, clips of
-    one take become one, so that no split tears them apart.
+    With `flow`, the name of a method, the flow between each clip's frames is computed into the cache as well. A pack is
+    small and needs no decoder: it is checked, but not cached. Where the set has no groups, clips of one take become a
+    group, so that every split keeps them on one side.
     """
     ready_to_train(dataset)
     limit = default_limit() if limit is None else limit
     packed = dataset.reader is not None
-    read = dataset if packed else replace(dataset, reader=ClipCache(cache or default_folder(), limit))
-    films, hashes, broken, size = [], [], {}, 0
+    reader = dataset.reader or ClipCache(cache or default_folder(), limit)
+    read = replace(dataset, reader=reader)
+    signatures: list[np.ndarray] = []
+    hashes: list[str] = []
+    broken: dict[int, str] = {}
+    size = 0
     for index, sample in enumerate(read.samples):
         try:
             clip = read.read(index, settings)
             if len(clip) < 2:
                 raise VideoError("one-frame", "It has a single frame; an action needs two or more.")
-            content = read.reader.content(sample.path)
+            content = getattr(reader, "content", content_hash)(sample.path)
         except (VideoError, DataError, OSError, ValueError) as error:
             broken[index] = reason(error)
-            told(f"Left out: {sample.name}: {broken[index]}")
+            on_progress(f"Left out: {sample.name}: {broken[index]}")
             continue
         hashes.append(f"{content} {sample.start}")
         size += clip.frames.nbytes
-        if len(read) <= FILMS:
-            films.append(duplicates.signature(clip))
+        if len(read) <= MOST_COMPARED:
+            signatures.append(duplicates.signature(clip))
         if (index + 1) % 100 == 0:
-            told(f"{index + 1} of {len(read)} clips are ready.")
-    kept = read.without(broken)
-    for sentence in ready_to_train(kept):
-        told(sentence)
+            on_progress(f"{index + 1} of {len(read)} clips are ready.")
+    readable = read.without(broken)
+    for warning in ready_to_train(readable):
+        on_progress(warning)
     size = (0 if packed else size) + (size * 4 // 3 if flow else 0)  # two float16 where a frame has three bytes
     if size > limit:
-        told(
+        on_progress(
             f"{'With their flow' if flow else 'Decoded'}, the clips take {size / 1e9:.0f} GB and the cache may hold "
-            f"{limit / 1e9:.0f} GB: part of them is made anew in every epoch. Set ACTREC_CACHE_GB to hold more."
+            f"{limit / 1e9:.0f} GB: part of them is decoded again in every epoch. Set ACTREC_CACHE_GB to hold more."
         )
-    pairs = duplicates.same_bytes(hashes) + (duplicates.same_take(np.stack(films)) if films else [])
-    for found in duplicates.describe(kept, pairs)[:5]:
-        told(found.sentence())
-    kept = duplicates.keep_together(kept, pairs)
-    return with_flow(kept, settings, flow, cache, limit, told, device) if flow else kept
+    pairs = duplicates.same_bytes(hashes) + (duplicates.same_take(np.stack(signatures)) if signatures else [])
+    for copies in duplicates.describe(readable, pairs)[:5]:
+        on_progress(copies.sentence())
+    grouped = duplicates.keep_together(readable, pairs)
+    return with_flow(grouped, settings, flow, cache, limit, on_progress, device) if flow else grouped
 
 
 def with_flow(
@@ -86,36 +90,36 @@ def with_flow(
     method: str,
     cache: Path | None = None,
     limit: int | None = None,
-    told: Callable[[str], None] = lambda sentence: None,
+    on_progress: Callable[[str], None] = lambda message: None,
     device: str = "cpu",
 ) -> DataSet:
-    """The set whose clips carry their flow, which the cache holds: computed now where it is not there."""
+    """The set whose clips carry their flow from the cache; missing flow is computed now."""
     reader = dataset.reader
     if not isinstance(reader, ClipCache):
         reader = ClipCache(cache or default_folder(), default_limit() if limit is None else limit, reader or FILES)
-    moving = replace(dataset, reader=FlowCache(reader, method, device))
-    for index in range(len(moving)):
+    flow_set = replace(dataset, reader=FlowCache(reader, method, device))
+    for index in range(len(flow_set)):
         before = reader.misses
-        moving.read(index, settings)
+        flow_set.read(index, settings)
         if reader.misses > before and (index + 1) % 10 == 0:
-            told(f"The flow of {index + 1} of {len(moving)} clips is ready ({method}).")
-    return moving
+            on_progress(f"The flow of {index + 1} of {len(flow_set)} clips is ready ({method}).")
+    return flow_set
 
 
-def choose_fold(dataset: DataSet, protocol: str | None, seed: int, share: float = 0.2) -> Fold:
-    """Who trains, who validates, who is judged.
+def choose_fold(dataset: DataSet, protocol: str | None, seed: int, held_out: float = 0.2) -> Fold:
+    """Choose which clips train, which validate and which test.
 
     `protocol` names an official split (`split 1`, `set1 → set2`) or a group to leave out (`sequence 03`); with `all`
-    nobody is judged and a small share validates: how weights that ship are trained. Without one the first official
-    split is taken, or a share is held out for validation. What a protocol judges is never used for validation: that is
-    taken from its training part where it brings none.
+    no clip tests and half of `held_out` validates: shipped weights are trained like this. Without a protocol the first
+    official split is used, or the fraction `held_out` of the clips validates. Test clips never validate: where the
+    protocol names no validation clips, they come from its training part.
     """
     rng = np.random.default_rng(seed)
     if protocol == EVERYTHING:
-        return protocols.hold_out(dataset, share / 2, rng, part="validation")
+        return protocols.hold_out(dataset, held_out / 2, rng, part="validation")
     official = protocols.official(dataset)
     if protocol is None and not official:
-        return protocols.hold_out(dataset, share, rng, part="validation")
+        return protocols.hold_out(dataset, held_out, rng, part="validation")
     known = {fold.name: fold for fold in official}
     groups = dataset.groups()
     if all(groups) and len(set(groups)) > 1:
@@ -126,12 +130,12 @@ def choose_fold(dataset: DataSet, protocol: str | None, seed: int, share: float 
         )
     fold = known[protocol] if protocol is not None else official[0]
     if not fold.train or not fold.test:
-        raise DataError("protocol", f"'{fold.name}' of {dataset.name} has no clip to train on or none to judge.")
+        raise DataError("protocol", f"'{fold.name}' of {dataset.name} has no clip to train on or none to test with.")
     if fold.validation:
         return fold
-    inner = protocols.hold_out(dataset.subset(fold.train), share, rng, part="validation")
-    back = np.array(fold.train)
-    return replace(fold, train=_at(back, inner.train), validation=_at(back, inner.validation))
+    inner = protocols.hold_out(dataset.subset(fold.train), held_out, rng, part="validation")
+    outer = np.array(fold.train)
+    return replace(fold, train=_at(outer, inner.train), validation=_at(outer, inner.validation))
 
 
 def part(dataset: DataSet, indices: Sequence[int], settings: ClipSettings = STORED) -> Split:
@@ -141,10 +145,10 @@ def part(dataset: DataSet, indices: Sequence[int], settings: ClipSettings = STOR
 
 
 def clips_source(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     seed: int,
-    told: Callable[[str], None],
+    on_progress: Callable[[str], None],
     protocol: str | None = None,
     settings: ClipSettings = STORED,
     cache: Path | None = None,
@@ -154,14 +158,20 @@ def clips_source(
     cameras: int = 0,
 ) -> Source:
     """A folder, a published data set or a pack as a source for training."""
-    found = open_set(path)
+    opened = open_set(path)
     dataset = prepare(
-        by_camera(found) if cameras else found, settings, cache=cache, limit=limit, told=told, flow=flow, device=device
+        by_camera(opened) if cameras else opened,
+        settings,
+        cache=cache,
+        limit=limit,
+        on_progress=on_progress,
+        flow=flow,
+        device=device,
     )
     fold = choose_fold(dataset, protocol, seed)
     leaked = protocols.straddling(dataset, fold)
     if leaked:
-        told(f"{len(leaked)} groups stand on both sides of {fold.name}, as it was published.")
+        on_progress(f"{len(leaked)} groups stand on both sides of {fold.name}, as it was published.")
     if not fold.validation:
         raise DataError("validation", f"{dataset.name} is too small: no clip is left to validate on.")
     return Source(
@@ -169,15 +179,15 @@ def clips_source(
         train=part(dataset, fold.train, settings),
         validation=part(dataset, fold.validation, settings),
         description=f"{dataset.name}, {fold.name}: {len(fold.train)} clips to train on, "
-        f"{len(fold.validation)} to validate, {len(fold.test)} not looked at",
+        f"{len(fold.validation)} to validate, {len(fold.test)} left for testing",
         licence="unknown: the clips' own",
         intended_for="Research and teaching, unless the clips it learned from may be used otherwise.",
         people="two people" if between_two(dataset.labels) else "as many as in those clips",
     )
 
 
-def _at(back: np.ndarray, indices: Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(index) for index in back[list(indices)])
+def _at(values: np.ndarray, indices: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(index) for index in values[list(indices)])
 
 
 def _clip(dataset: DataSet, settings: ClipSettings, index: int) -> Clip:

@@ -1,4 +1,4 @@
-"""A data set is a list of labelled clips."""
+"""A data set: a list of labelled clips."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ class DataSet:
     def without(self, broken: Mapping[int, str]) -> DataSet:
         """The set without the clips of these indices, which are listed as broken with their reasons."""
         listed = tuple(Broken(str(self.samples[index].path), why) for index, why in sorted(broken.items()))
-        kept = self.subset(index for index in range(len(self)) if index not in broken)
-        return replace(kept, broken=(*self.broken, *listed))
+        rest = self.subset(index for index in range(len(self)) if index not in broken)
+        return replace(rest, broken=(*self.broken, *listed))
 
     def only(self, origin: str) -> DataSet:
         """The clips of one of the sets that were merged, with the classes that it has."""
-        kept = self.subset(index for index, sample in enumerate(self.samples) if sample.origin == origin)
-        if not len(kept):
+        part = self.subset(index for index, sample in enumerate(self.samples) if sample.origin == origin)
+        if not len(part):
             known = ", ".join(sorted({sample.origin for sample in self.samples} - {""})) or "none"
             raise DataError("origin", f"{self.name} has no part named {origin}. Parts: {known}.")
-        return replace(kept.compact(), name=origin)
+        return replace(part.compact(), name=origin)
 
     def compact(self) -> DataSet:
         """The set with only those labels that have clips; class numbers change."""
-        kept = [int(label) for label in np.flatnonzero(self.counts())]
-        number = {old: new for new, old in enumerate(kept)}
+        present = [int(label) for label in np.flatnonzero(self.counts())]
+        number = {old: new for new, old in enumerate(present)}
         samples = tuple(replace(sample, label=number[sample.label]) for sample in self.samples)
-        return replace(self, labels=tuple(self.labels[label] for label in kept), samples=samples)
+        return replace(self, labels=tuple(self.labels[label] for label in present), samples=samples)
 
     def read(self, index: int, settings: ClipSettings) -> Clip:
         """The frames of one clip, from wherever this set's clips come: files, a cache or a pack."""
@@ -84,8 +84,8 @@ def by_camera(dataset: DataSet) -> DataSet:
     for sample in dataset.samples:
         named = CAMERA.fullmatch(sample.path.stem if sample.path.suffix.lower() in VIDEO else sample.path.name)
         takes.setdefault((sample.path.parent, named["take"] if named else sample.path.name), []).append(sample)
-    kept = [sorted(take, key=lambda sample: natural(sample.path.name)) for take in takes.values()]
-    joined = (replace(first, beside=tuple(other.path for other in others)) for first, *others in kept)
+    cameras = [sorted(take, key=lambda sample: natural(sample.path.name)) for take in takes.values()]
+    joined = (replace(first, beside=tuple(other.path for other in others)) for first, *others in cameras)
     return replace(dataset, samples=tuple(joined))
 
 
@@ -96,31 +96,31 @@ def merge(sets: Sequence[DataSet], name: str = "") -> DataSet:
     """
     if len(sets) == 1:
         return sets[0]
-    if len({id(each.reader) for each in sets}) != 1:
+    if len({id(dataset.reader) for dataset in sets}) != 1:
         raise DataError("merge", "Sets that read their clips from different places cannot be merged.")
-    labels = sorted({label for each in sets for label in each.labels})
+    labels = sorted({label for dataset in sets for label in dataset.labels})
     number = {label: index for index, label in enumerate(labels)}
-    samples = []
-    for each in sets:
-        across = {}
+    samples: list[Sample] = []
+    for dataset in sets:
+        across: dict[str, str] = {}
         for other in sets:
-            if other is not each:
-                across |= {f"{each.name} → {other.name}": "train", f"{other.name} → {each.name}": "test"}
+            if other is not dataset:
+                across |= {f"{dataset.name} → {other.name}": "train", f"{other.name} → {dataset.name}": "test"}
         samples += [
             replace(
                 sample,
-                label=number[each.labels[sample.label]],
-                group=f"{each.name}/{sample.group}" if sample.group else "",
+                label=number[dataset.labels[sample.label]],
+                group=f"{dataset.name}/{sample.group}" if sample.group else "",
                 parts={**sample.parts, **across},
-                origin=sample.origin or each.name,
+                origin=sample.origin or dataset.name,
             )
-            for sample in each.samples
+            for sample in dataset.samples
         ]
     return DataSet(
-        name=name or " + ".join(each.name for each in sets),
+        name=name or " + ".join(dataset.name for dataset in sets),
         labels=tuple(labels),
         samples=tuple(samples),
-        broken=tuple(broken for each in sets for broken in each.broken),
-        notes=tuple(note for each in sets for note in each.notes),
+        broken=tuple(broken for dataset in sets for broken in dataset.broken),
+        notes=tuple(note for dataset in sets for note in dataset.notes),
         reader=sets[0].reader,
     )

@@ -1,6 +1,6 @@
-"""Synthetic actions as a source: drawn once, kept as one memory-mapped file, read without decoding.
+"""Synthetic actions as a source: drawn once, stored as one memory-mapped file, read without decoding.
 
-Sets that nobody used for an hour make room for new ones, the oldest first.
+Sets that were not used for an hour are deleted for new ones, the oldest first.
 """
 
 from __future__ import annotations
@@ -22,28 +22,30 @@ from actrec import synthetic
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.core.files import cache_folder
-from actrec.data.cache import STALE, default_limit, drop_oldest, kept_files
+from actrec.data.cache import STALE, cached_files, default_limit, drop_oldest
 from actrec.data.samples import must_be_folder
 from actrec.data.sources import Source, Split
 from actrec.synthetic import Capture
 from actrec.video import Clip
 
-FRAMES, SIZE, FPS = 48, 112, 12.5  # as fast as the fastest light recipe looks
-# Seeds of training, validation, of the examples that ship, of the gallery and of what judges claims never meet.
-TRAINING, VALIDATION, EXAMPLES, GALLERY, JUDGED = 0, 1_000_000_000, 2_000_000_000, 3_000_000_000, 4_000_000_000
+FRAMES, SIZE, FPS = 48, 112, 12.5  # the rate of the fastest light recipe
+# The seeds of training, validation, the shipped examples, the gallery and the claims' test clips never overlap.
+TRAINING, VALIDATION, EXAMPLES, GALLERY, CLAIMS = 0, 1_000_000_000, 2_000_000_000, 3_000_000_000, 4_000_000_000
 SETS = {
     "six": synthetic.SIX,
     "webcam": synthetic.WEBCAM,
     "interactions": tuple(synthetic.INTERACTIONS.values()),
     "all": (*synthetic.WEBCAM, *synthetic.INTERACTIONS.values()),
 }
-Job = tuple[str, int, str] | tuple[str, int, str, Capture]  # action, seed, setting, and what moves the figure
+Job = (
+    tuple[str, int, str] | tuple[str, int, str, Capture]
+)  # action, seed, setting, and the recording that moves the figure
 PEOPLE = {"interactions": "two people", "all": "one person, or two who interact"}
 
 
 def drawn(data: str) -> str | Path:
-    """What the project draws of `synthetic:SET`, its name, or of `recorded:FOLDER`, whose movements its figures repeat;
-    nothing of other data."""
+    """The set's name in `synthetic:SET`, or the folder in `recorded:FOLDER`, whose movements the drawn figures repeat;
+    empty for data that are not drawn."""
     kind, _, which = data.partition(":")
     if kind == "recorded" and which:
         return Path(os.path.expanduser(which))
@@ -51,25 +53,25 @@ def drawn(data: str) -> str | Path:
 
 
 def actions_of(which: str | Path) -> tuple[str, ...]:
-    """The actions of a set or of a folder of recordings, or a sentence with the sets there are."""
+    """The actions of a set or of a folder of recordings; an unknown set is refused with the names of the known ones."""
     if isinstance(which, Path):
         return tuple(_recordings(which))
     if which not in SETS:
-        raise BadValue(f"There is no synthetic set '{which}'. There is: {', '.join(SETS)}.")
+        raise BadValue(f"There is no synthetic set '{which}'. Choose one of: {', '.join(SETS)}.")
     return SETS[which]
 
 
-def drawn_source(which: str | Path, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
-    """A set of synthetic actions with a quarter as many clips for validation as for training. A folder is one of
-    recordings, which the figures repeat."""
+def drawn_source(which: str | Path, clips_per_class: int, seed: int, on_progress: Callable[[str], None]) -> Source:
+    """A set of synthetic actions with a quarter as many clips for validation as for training. A path is a folder of
+    recordings, whose movements the figures repeat."""
     if isinstance(which, Path):
-        return _recorded_source(which, clips_per_class, seed, told)
+        return _recorded_source(which, clips_per_class, seed, on_progress)
     actions = actions_of(which)
     held_out = max(1, clips_per_class // 4)
     return Source(
         labels=list(actions),
-        train=_split(actions, clips_per_class, TRAINING + seed * 10_000_000, told),
-        validation=_split(actions, held_out, VALIDATION + seed * 10_000_000, told),
+        train=_split(actions, clips_per_class, TRAINING + seed * 10_000_000, on_progress),
+        validation=_split(actions, held_out, VALIDATION + seed * 10_000_000, on_progress),
         description=f"{clips_per_class} clips of each of {len(actions)} actions by figures that the project draws",
         intended_for="Drawn figures: it may be wrong on real people.",
         people=PEOPLE.get(which, "one person"),
@@ -77,73 +79,80 @@ def drawn_source(which: str | Path, clips_per_class: int, seed: int, told: Calla
 
 
 def _recordings(folder: Path) -> dict[str, list[Capture]]:
-    """The recordings of each action that a folder has, every one of them read, or a sentence."""
+    """The recordings of each action in a folder, each one read; a folder without any is refused with a sentence."""
     must_be_folder(folder)
-    found: dict[str, list[Capture]] = {}
+    takes_of: dict[str, list[Capture]] = {}
     for capture in synthetic.captures(folder):
-        found.setdefault(capture.action, []).append(capture)
-    if not found.keys() & synthetic.ACTIONS.keys():
+        takes_of.setdefault(capture.action, []).append(capture)
+    if not takes_of.keys() & synthetic.ACTIONS.keys():
         raise BadValue(
-            f"{folder} holds no recording of an action that the figures know. "
+            f"{folder} holds no recording of an action that the figures can show. "
             "Put one .npz for each kind of movement there, named walk.npz, run.npz, bow.npz …"
         )
-    known = {action: found[action] for action in synthetic.ACTIONS if action in found}
+    known = {action: takes_of[action] for action in synthetic.ACTIONS if action in takes_of}
     for take in (take for takes in known.values() for take in takes):
         take.joints()
     return known
 
 
 def recorded(folder: Path) -> list[str]:
-    """What a folder of recordings holds, in sentences."""
-    found = {action: len(takes) for action, takes in _recordings(folder).items()}
-    few = [action for action, takes in found.items() if takes < 4]
-    counts = ", ".join(f"{takes} of {action}" for action, takes in found.items())
-    told = [f"Recorded movements, which drawn figures repeat: {counts}."]
+    """Sentences about the contents of a folder of recordings."""
+    counts = {action: len(takes) for action, takes in _recordings(folder).items()}
+    few = [action for action, count in counts.items() if count < 4]
+    listed = ", ".join(f"{count} of {action}" for action, count in counts.items())
+    sentences = [f"Recorded movements, which drawn figures repeat: {listed}."]
     if few:
-        told.append(f"With fewer than four recordings, these are learned and not judged: {', '.join(few)}.")
-    return told
+        sentences.append(f"With fewer than four recordings, these are trained and not validated: {', '.join(few)}.")
+    return sentences
 
 
-def _recorded_source(folder: Path, clips_per_class: int, seed: int, told: Callable[[str], None]) -> Source:
-    """Drawn figures that repeat recorded movements. A quarter of the recordings of each action is kept for validation,
-    by the hash of their names; what has fewer than four is only learned."""
-    learned, held = {}, {}
+def _recorded_source(folder: Path, clips_per_class: int, seed: int, on_progress: Callable[[str], None]) -> Source:
+    """Drawn figures that repeat recorded movements. A quarter of the recordings of each action is held out for
+    validation, by the hash of their names; actions with fewer than four are only trained."""
+    training: dict[str, list[Capture]] = {}
+    validation: dict[str, list[Capture]] = {}
     for action, takes in _recordings(folder).items():
         shuffled = sorted(takes, key=lambda take: hashlib.sha256(f"{take.kind}/{take.name}".encode()).digest())
-        held[action], learned[action] = shuffled[: len(takes) // 4], shuffled[len(takes) // 4 :]
+        validation[action], training[action] = shuffled[: len(takes) // 4], shuffled[len(takes) // 4 :]
     held_out, name = max(1, clips_per_class // 4), folder.resolve().name
     return Source(
-        labels=list(learned),
-        train=_repeated(learned, clips_per_class, TRAINING + seed * 10_000_000, told),
-        validation=_repeated(held, held_out, VALIDATION + seed * 10_000_000, told),
-        description=f"{clips_per_class} clips of each of {len(learned)} actions recorded in {name}, drawn anew",
+        labels=list(training),
+        train=_repeated(training, clips_per_class, TRAINING + seed * 10_000_000, on_progress),
+        validation=_repeated(validation, held_out, VALIDATION + seed * 10_000_000, on_progress),
+        description=f"{clips_per_class} clips of each of {len(training)} actions recorded in {name}, drawn anew",
         licence="unknown: the recordings' own",
         intended_for="Research and teaching, unless the recordings it learned from may be used otherwise.",
     )
 
 
-def _repeated(takes: dict[str, list[Capture]], per_class: int, first_seed: int, told: Callable[[str], None]) -> Split:
-    """So many clips of each action, its recordings in turns."""
-    jobs = []
-    for action, each in takes.items():
-        order = np.random.default_rng(first_seed).permutation(len(each))
-        jobs += [(action, first_seed + n, "any", each[order[n % len(each)]]) for n in range(per_class if each else 0)]
-    return _kept(tuple(takes), jobs, told)
+def _repeated(
+    takes_of: dict[str, list[Capture]], per_class: int, first_seed: int, on_progress: Callable[[str], None]
+) -> Split:
+    """`per_class` clips of each action, its recordings in turns."""
+    jobs: list[Job] = []
+    for action, takes in takes_of.items():
+        order = np.random.default_rng(first_seed).permutation(len(takes))
+        jobs += [
+            (action, first_seed + n, "any", takes[order[n % len(takes)]]) for n in range(per_class if takes else 0)
+        ]
+    return _stored(tuple(takes_of), jobs, on_progress)
 
 
-def gallery_clips(actions: tuple[str, ...], per_class: int, told: Callable[[str], None]) -> Split:
-    """Clips that no training and no test ever sees, to look at what networks have learned."""
-    return _split(actions, per_class, GALLERY, told)
+def gallery_clips(actions: tuple[str, ...], per_class: int, on_progress: Callable[[str], None]) -> Split:
+    """Clips of no training and no test, for pictures of what networks have learned."""
+    return _split(actions, per_class, GALLERY, on_progress)
 
 
-def judging_source(which: str, train: int, judged: int, seed: int, setting: str, told: Callable[[str], None]) -> Source:
-    """Clips of one setting (`hard`, `plain`, `any`), so many of each class to train on and to judge by; each part is
-    drawn when its first clip is asked for."""
+def claims_source(
+    which: str, train: int, test: int, seed: int, setting: str, on_progress: Callable[[str], None]
+) -> Source:
+    """Clips of one setting (`hard`, `plain`, `any`): `train` of each class for training, `test` as validation; each
+    part is drawn when its first clip is read."""
     actions = actions_of(which)
     return Source(
         labels=list(actions),
-        train=_split(actions, train, TRAINING + seed * 10_000_000, told, setting, at_once=False),
-        validation=_split(actions, judged, JUDGED + seed * 10_000_000, told, setting, at_once=False),
+        train=_split(actions, train, TRAINING + seed * 10_000_000, on_progress, setting, at_once=False),
+        validation=_split(actions, test, CLAIMS + seed * 10_000_000, on_progress, setting, at_once=False),
         description=f"{train} clips of each of {len(actions)} actions by drawn figures, setting {setting}",
     )
 
@@ -152,24 +161,27 @@ def _split(
     actions: tuple[str, ...],
     per_class: int,
     first_seed: int,
-    told: Callable[[str], None],
+    on_progress: Callable[[str], None],
     setting: str = "any",
     at_once: bool = True,
 ) -> Split:
-    jobs = [(action, first_seed + number, setting) for number in range(per_class) for action in actions]
-    return _kept(actions, jobs, told, at_once)
+    jobs: list[Job] = [(action, first_seed + number, setting) for number in range(per_class) for action in actions]
+    return _stored(actions, jobs, on_progress, at_once)
 
 
-def _kept(actions: tuple[str, ...], jobs: list[Job], told: Callable[[str], None], at_once: bool = True) -> Split:
-    """The clips of these jobs, drawn once and kept."""
+def _stored(
+    actions: tuple[str, ...], jobs: list[Job], on_progress: Callable[[str], None], at_once: bool = True
+) -> Split:
+    """The clips of these jobs, drawn once and stored."""
     times = np.arange(FRAMES) / FPS
-    drawing, found = threading.Lock(), []
+    drawing = threading.Lock()
+    mapped: list[np.ndarray] = []
 
     def frames() -> np.ndarray:
         with drawing:
-            if not found:
-                found.append(np.load(_drawn(jobs, told), mmap_mode="r"))
-        return found[0]
+            if not mapped:
+                mapped.append(np.load(_drawn(jobs, on_progress), mmap_mode="r"))
+        return mapped[0]
 
     if at_once and jobs:
         frames()
@@ -181,11 +193,11 @@ def _kept(actions: tuple[str, ...], jobs: list[Job], told: Callable[[str], None]
     return Split(np.array([actions.index(action) for action, *_ in jobs], dtype=np.int64), clip)
 
 
-def _drawn(jobs: list[Job], told: Callable[[str], None]) -> Path:
-    """The file with all clips, drawn now if it is not there; two who draw at once end with the same file."""
+def _drawn(jobs: list[Job], on_progress: Callable[[str], None]) -> Path:
+    """The file with all clips, drawn now if it is missing; two processes that draw at once end with the same file."""
     paths = sorted({job[3].path for job in jobs if len(job) > 3})
-    moved = [hashlib.sha256(path.read_bytes()).digest() for path in paths]  # other recordings under the same name
-    key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version(), *moved)).encode()).hexdigest()[:16]
+    recordings = [hashlib.sha256(path.read_bytes()).digest() for path in paths]  # other recordings under the same name
+    key = hashlib.sha256(repr((jobs, FRAMES, SIZE, FPS, _version(), *recordings)).encode()).hexdigest()[:16]
     path = cache_folder() / "synthetic" / f"{key}.npy"
     if _in_use(path):
         return path
@@ -193,14 +205,14 @@ def _drawn(jobs: list[Job], told: Callable[[str], None]) -> Path:
     make_room(path.parent, len(jobs) * FRAMES * SIZE * SIZE * 3)
     temporary = path.with_name(f".{key}.{os.getpid()}.npy")
     try:
-        kept = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(jobs), FRAMES, SIZE, SIZE, 3))
+        clips = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(jobs), FRAMES, SIZE, SIZE, 3))
         _reserve(temporary)
         with multiprocessing.get_context("spawn").Pool(cores(), initializer=_one_thread) as pool:
             for number, frames in enumerate(pool.imap(_render, jobs, chunksize=8)):
-                kept[number] = frames
+                clips[number] = frames
                 if number % 50 == 0:
-                    told(f"Drawing synthetic clips: {number} of {len(jobs)}.")
-        kept.flush()
+                    on_progress(f"Drawing synthetic clips: {number} of {len(jobs)}.")
+        clips.flush()
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -219,25 +231,25 @@ def _in_use(path: Path) -> bool:
 
 
 def make_room(folder: Path, size: int) -> None:
-    """Throw sets away, those that were used longest ago first, until another may be kept; what was used within the
-    hour stays. A sentence where the disk is too small."""
-    sets = kept_files(folder, ".npy")
-    old = [each for each in sets if each[0] < (time.time() - STALE) * 1e9]
+    """Delete the least recently used sets until another one fits; sets used within the hour stay. A disk that is too
+    small is refused with a sentence."""
+    sets = cached_files(folder, ".npy")
+    old = [entry for entry in sets if entry[0] < (time.time() - STALE) * 1e9]
     free = shutil.disk_usage(folder).free
-    if size > free + sum(held for _, held, _ in old):
+    if size > free + sum(file_size for _, file_size, _ in old):
         raise too_small(folder, size, free)
-    drop_oldest(old, max(sum(held for _, held, _ in sets) + size - default_limit(), size - free))
+    drop_oldest(old, max(sum(file_size for _, file_size, _ in sets) + size - default_limit(), size - free))
 
 
 def too_small(folder: Path, size: int, free: int) -> BadValue:
     return BadValue(
-        f"The drawn clips take {size / 1e9:.1f} GB and {folder} has room for {free / 1e9:.1f} GB. Ask for fewer clips, "
+        f"The drawn clips take {size / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB left. Use fewer clips, "
         "or let ACTREC_CACHE name a folder on a larger disk."
     )
 
 
 def _reserve(path: Path) -> None:
-    """Take the whole file's room on the disk now: who writes into a map for which there is none is killed."""
+    """Reserve the whole file's disk space now: a process that writes into a map without space is killed."""
     if not hasattr(os, "posix_fallocate"):
         return
     size = path.stat().st_size
@@ -251,8 +263,9 @@ def _reserve(path: Path) -> None:
 
 def _render(job: Job) -> np.ndarray:
     action, seed, setting, *capture = job
-    moved = {"capture": capture[0]} if capture else {}
-    return synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS, setting=setting, **moved).frames
+    recording = capture[0] if capture else None
+    clip = synthetic.render(action, seed, frames=FRAMES, size=SIZE, fps=FPS, setting=setting, capture=recording)
+    return clip.frames
 
 
 def _one_thread() -> None:
@@ -262,6 +275,6 @@ def _one_thread() -> None:
 
 
 def _version() -> str:
-    """A fingerprint of the code that draws: clips drawn by other code are not these clips."""
+    """A fingerprint of the drawing code: clips drawn by other code differ."""
     folder = Path(inspect.getfile(synthetic)).parent
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()

@@ -1,7 +1,7 @@
-"""Clips that show the same take: equal bytes, or tiny films that agree in picture and in motion.
+"""Clips that show the same take: equal bytes, or tiny versions that agree in appearance and in motion.
 
-A copy in training and in validation makes any result too good. Repetitions cut out of one recording count as
-well: whoever knows the person and the room knows the answer.
+A copy in training and in validation makes any result too good. So do repetitions cut out of one recording: a network
+that remembers the person and the room has the answer.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from actrec.data.samples import some
 from actrec.video import Clip
 
 SIGNATURE = ClipSettings(size=16, fit="stretch", frames=8)
-ALIKE = 0.97  # correlation of the average picture from which on two clips may be one take
-SAME_MOTION = 0.9  # correlation of what changes against it, from which on they are
+ALIKE = 0.97  # correlation of the average frames from which on two clips may be one take
+SAME_MOTION = 0.9  # correlation of the differences from those averages, from which on they are
 STILL = 1.0  # grey levels of change (standard deviation) under which a clip has no motion to compare
-ALIKE_STILL = 0.999  # clips in which nothing moves are judged by the picture alone, strictly
+ALIKE_STILL = 0.999  # clips in which nothing moves are compared by their average frames alone, strictly
 MOST = 14_000  # clips; beyond, comparing every pair takes minutes
 
 
@@ -47,7 +47,7 @@ class Copies:
 
 
 def signature(clip: Clip) -> np.ndarray:
-    """A tiny grey film, `float32 [8, 16, 16]`: what the clip shows, whatever its size and compression."""
+    """A tiny grey version, `float32 [8, 16, 16]`, hardly changed by the clip's size and compression."""
     small = fitted(thinned(clip, SIGNATURE), SIGNATURE)
     return small.frames.astype(np.float32).mean(axis=-1)
 
@@ -63,30 +63,30 @@ def same_bytes(hashes: Sequence[str]) -> list[tuple[int, int, float]]:
     return pairs
 
 
-def same_take(films: np.ndarray) -> list[tuple[int, int, float]]:
-    """Pairs of tiny films `[N, 8, 16, 16]` that show the same take, mirrored ones included, with their likeness.
+def same_take(signatures: np.ndarray) -> list[tuple[int, int, float]]:
+    """Pairs of signatures `[N, 8, 16, 16]` that show the same take, mirrored ones included, with their likeness.
 
-    The average picture must agree, and so must what changes against it: two takes of one person in one place
+    The average frames must agree, and so must the differences from them: two takes of one person in one place
     agree in the first only.
     """
-    picture = films.mean(axis=1)
-    change = films - picture[:, None]
+    average = signatures.mean(axis=1)
+    change = signatures - average[:, None]
     moves = change.std(axis=(1, 2, 3)) >= STILL
-    plain = _unit(picture), _unit(change)
-    mirrored = _unit(picture[..., ::-1]), _unit(change[..., ::-1])
-    found: dict[tuple[int, int], float] = {}
-    for start in range(0, len(films), 512):
+    plain = _unit(average), _unit(change)
+    mirrored = _unit(average[..., ::-1]), _unit(change[..., ::-1])
+    likeness_of: dict[tuple[int, int], float] = {}
+    for start in range(0, len(signatures), 512):
         block = slice(start, start + 512)
         both, neither = moves[block, None] & moves[None], ~moves[block, None] & ~moves[None]
-        for pictures, changes in (plain, mirrored):
-            alike, motion = plain[0][block] @ pictures.T, plain[1][block] @ changes.T
+        for averages, changes in (plain, mirrored):
+            alike, motion = plain[0][block] @ averages.T, plain[1][block] @ changes.T
             same = (both & (alike >= ALIKE) & (motion >= SAME_MOTION)) | (neither & (alike >= ALIKE_STILL))
             likeness = np.where(both, np.minimum(alike, motion), alike)
             for row, column in np.argwhere(same):
                 pair = (int(start + row), int(column))
                 if pair[0] < pair[1]:
-                    found[pair] = max(found.get(pair, 0.0), min(float(likeness[row, column]), 0.9999))
-    return [(first, second, likeness) for (first, second), likeness in sorted(found.items())]
+                    likeness_of[pair] = max(likeness_of.get(pair, 0.0), min(float(likeness[row, column]), 0.9999))
+    return [(first, second, likeness) for (first, second), likeness in sorted(likeness_of.items())]
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
@@ -115,12 +115,12 @@ def takes(count: int, pairs: Iterable[tuple[int, int, float]]) -> list[list[int]
 
 
 def describe(dataset: DataSet, pairs: Sequence[tuple[int, int, float]], fold: Fold | None = None) -> list[Copies]:
-    """The takes with more than one clip, as something to show; leaks across the fold come first."""
+    """The takes with more than one clip; those that stand on both sides of the fold come first."""
     side = {index: part for part in ("train", "validation", "test") if fold for index in getattr(fold, part)}
-    found = []
+    repeated = []
     for members in takes(len(dataset), pairs):
         likeness = [value for first, second, value in pairs if first in members and second in members]
-        found.append(
+        repeated.append(
             Copies(
                 clips=tuple(dataset[index].name for index in members),
                 exact=min(likeness) == 1.0,
@@ -129,7 +129,7 @@ def describe(dataset: DataSet, pairs: Sequence[tuple[int, int, float]], fold: Fo
                 sides=tuple(sorted({side[index] for index in members if index in side})),
             )
         )
-    return sorted(found, key=lambda each: (-len(each.sides), -len(each.labels), -len(each.clips)))
+    return sorted(repeated, key=lambda copies: (-len(copies.sides), -len(copies.labels), -len(copies.clips)))
 
 
 def keep_together(dataset: DataSet, pairs: Iterable[tuple[int, int, float]]) -> DataSet:

@@ -1,7 +1,7 @@
 """A data set as one small file: JPEG frames that train anywhere, without a video decoder.
 
-The file is a safetensors file (as in the cache): `jpeg` holds all pictures one after another, `ends` where each
-one ends, `times` when each is shown. Frames keep their aspect, so that every fit can still be made of them.
+The file is a safetensors file (as in the cache): `jpeg` holds all encoded frames one after another, `ends` where each
+one ends, `times` when each is shown. Frames keep their aspect ratio, so that every `fit` is still possible.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TRIAL = 16  # clips that are encoded to estimate the size
 
 
 def is_pack(path: Path) -> bool:
-    """Whether this is a file that may be a pack; opening it tells for sure."""
+    """Whether the name is that of a pack; only opening the file makes sure."""
     return path.is_file() and path.suffix.lower() in (".pack", ".safetensors")
 
 
@@ -38,11 +38,11 @@ def write_pack(
     settings: ClipSettings | None = None,
     *,
     limit: int = 30_000_000,
-    told: Callable[[str], None] = lambda sentence: None,
+    on_progress: Callable[[str], None] = lambda message: None,
 ) -> DataSet:
     """Write the clips at the best JPEG quality that keeps the file within `limit` bytes, and open it.
 
-    The settings say which frames are kept and how large; `short_side` keeps every fit possible later.
+    The settings name the stored frames and their size; `short_side` leaves every `fit` possible later.
     """
     path = Path(path)
     settings = settings or ClipSettings(size=128, fit="short_side", frames=48)
@@ -51,30 +51,32 @@ def write_pack(
     if path.suffix.lower() not in (".pack", ".safetensors"):
         raise DataError("pack", f"Name the pack with the ending .pack, not {path.name}.")
     must_be_writable(path.absolute().parent)
-    for quality in _qualities(dataset, settings, limit, told):
-        arrays, facts = _packed(dataset, settings, quality, told)
+    for quality in _qualities(dataset, settings, limit, on_progress):
+        arrays, facts = _packed(dataset, settings, quality, on_progress)
         size = sum(array.nbytes for array in arrays.values())
         if size < limit * 0.97:
             facts["quality"] = quality
             if not facts["samples"]:
                 raise DataError("all_broken", f"None of the {len(dataset)} clips of {dataset.name} can be read.")
             written = write_entry(path, arrays, facts)
-            told(f"{len(facts['samples'])} clips, JPEG quality {quality}, {written / 1e6:.1f} MB.")
+            on_progress(f"{len(facts['samples'])} clips, JPEG quality {quality}, {written / 1e6:.1f} MB.")
             return open_pack(path)
     raise _too_large(dataset, limit)
 
 
-def _qualities(dataset: DataSet, settings: ClipSettings, limit: int, told: Callable[[str], None]) -> Iterator[int]:
+def _qualities(
+    dataset: DataSet, settings: ClipSettings, limit: int, on_progress: Callable[[str], None]
+) -> Iterator[int]:
     """Qualities from the first whose estimate fits, downwards; refused at once when none comes near."""
     trial = dataset.subset(np.unique(np.linspace(0, len(dataset) - 1, min(TRIAL, len(dataset))).astype(int)))
     fits, estimate = False, 0.0
     for quality in QUALITIES:
         if not fits:
-            arrays, _ = _packed(trial, settings, quality, lambda sentence: None)
+            arrays, _ = _packed(trial, settings, quality, lambda message: None)
             estimate = arrays["jpeg"].nbytes * len(dataset) / max(1, len(trial))
             fits = estimate < limit * 0.97
         if fits or (quality == QUALITIES[-1] and estimate < limit * 1.2):
-            told(f"Packing {len(dataset)} clips at JPEG quality {quality}.")
+            on_progress(f"Packing {len(dataset)} clips at JPEG quality {quality}.")
             yield quality
     if not fits:
         raise _too_large(dataset, limit, f" (about {estimate / 1e6:.0f} MB)")
@@ -89,10 +91,13 @@ def _too_large(dataset: DataSet, limit: int, needed: str = "") -> DataError:
 
 
 def _packed(
-    dataset: DataSet, settings: ClipSettings, quality: int, told: Callable[[str], None]
+    dataset: DataSet, settings: ClipSettings, quality: int, on_progress: Callable[[str], None]
 ) -> tuple[dict[str, np.ndarray], dict]:
-    pictures, ends, times, samples = io.BytesIO(), [], [], []
-    broken = [[each.path, each.reason] for each in dataset.broken]
+    jpeg = io.BytesIO()
+    ends: list[int] = []
+    times: list[float] = []
+    samples: list[dict[str, object]] = []
+    broken = [[clip.path, clip.reason] for clip in dataset.broken]
     for index, sample in enumerate(dataset.samples):
         try:
             header = header_facts(dataset, sample)
@@ -100,15 +105,15 @@ def _packed(
             clip = dataset.read(index, replace(settings, frames=None) if short else settings)
         except (VideoError, DataError, OSError, ValueError) as error:
             broken.append([str(sample.path), reason(error)])
-            told(f"Left out: {sample.name}: {reason(error)}")
+            on_progress(f"Left out: {sample.name}: {reason(error)}")
             continue
         for frame in clip.frames:
             options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-            done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+            done, encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
             if not done:
                 raise DataError("pack", f"A frame of {sample.name} could not be encoded.")
-            pictures.write(picture.tobytes())
-            ends.append(pictures.tell())
+            jpeg.write(encoded.tobytes())
+            ends.append(jpeg.tell())
         times += clip.times.tolist()
         samples.append(
             {
@@ -123,10 +128,10 @@ def _packed(
                 "notes": list(clip.notes),
             }
         )
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "times": np.array(times, dtype=np.float64),
         "ends": np.array(ends, dtype=np.int64),
-        "jpeg": np.frombuffer(pictures.getvalue(), np.uint8),
+        "jpeg": np.frombuffer(jpeg.getvalue(), np.uint8),
     }
     facts = {"pack": VERSION, "name": dataset.name, "labels": list(dataset.labels), "broken": broken}
     return arrays, {**facts, "settings": settings.key(), "samples": samples}
@@ -150,14 +155,14 @@ def open_pack(path: str | Path) -> DataSet:
 
 
 class PackReader:
-    """Frames out of a pack. Goes to child processes by its path and opens the file again there.
+    """Frames from a pack. Pickled as its path: a child process opens the file again.
 
-    Decoded clips stay in memory up to `keep` bytes: a pack is small, and an epoch reads it whole.
+    Decoded clips stay in memory up to `memory` bytes: a pack is small, and an epoch reads all of it.
     """
 
-    def __init__(self, path: Path, *, verify: bool = False, keep: int = 1 << 30) -> None:
-        self.path, self.room = Path(path), keep
-        self.kept: dict[tuple[str, ClipSettings], Clip] = {}
+    def __init__(self, path: Path, *, verify: bool = False, memory: int = 1 << 30) -> None:
+        self.path, self.bytes_left = Path(path), memory
+        self.decoded: dict[tuple[str, ClipSettings], Clip] = {}
         try:
             self.arrays, self.facts = read_entry(self.path, verify=verify)
         except (OSError, Damaged) as error:
@@ -170,30 +175,30 @@ class PackReader:
         """Unique within the pack: two sets may have clips of the same name."""
         return str(self.path / f"{number:05d}" / entry["name"])
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[PackReader], tuple[Path]]:
         return PackReader, (self.path,)
 
     def read(self, sample: Sample, settings: ClipSettings) -> Clip:
         """The clip at these settings, as for a video file; its frames are read-only."""
-        asked = str(sample.path), settings
-        if asked in self.kept:
-            return self.kept[asked]
-        clip = self._decoded(sample, settings)
+        key = str(sample.path), settings
+        if key in self.decoded:
+            return self.decoded[key]
+        clip = self._decode(sample, settings)
         clip.frames.flags.writeable = False
-        if clip.frames.nbytes <= self.room:
-            self.room -= clip.frames.nbytes
-            self.kept[asked] = clip
+        if clip.frames.nbytes <= self.bytes_left:
+            self.bytes_left -= clip.frames.nbytes
+            self.decoded[key] = clip
         return clip
 
-    def _decoded(self, sample: Sample, settings: ClipSettings) -> Clip:
+    def _decode(self, sample: Sample, settings: ClipSettings) -> Clip:
         entry = self._entry(sample.path)
         first, last = entry["frames"]
         times = np.array(self.arrays["times"][first:last])
-        # Which frames are wanted is settled before any is decoded: their numbers stand in for their pixels.
+        # Frames are chosen before any is decoded: their numbers stand in for their pixels.
         numbers = np.arange(first, last, dtype="<u4").view(np.uint8).reshape(-1, 1, 1, 4)[..., :3]
         chosen = thinned(Clip(numbers, times, str(sample.path), tuple(entry["notes"])), settings)
-        wanted = chosen.frames.reshape(-1, 3).astype(np.int64) @ np.array([1, 1 << 8, 1 << 16])
-        frames = np.stack([self._picture(int(number)) for number in wanted])
+        indices = chosen.frames.reshape(-1, 3).astype(np.int64) @ np.array([1, 1 << 8, 1 << 16])
+        frames = np.stack([self._frame(int(index)) for index in indices])
         return fitted(replace(chosen, frames=frames), settings)
 
     def header(self, sample: Sample) -> tuple[float, float, float, float]:
@@ -211,10 +216,10 @@ class PackReader:
         except KeyError:
             raise DataError("pack", f"{path} is not in the pack {self.path.name}.") from None
 
-    def _picture(self, number: int) -> np.ndarray:
+    def _frame(self, number: int) -> np.ndarray:
         ends = self.arrays["ends"]
         start = int(ends[number - 1]) if number else 0
-        picture = cv2.imdecode(np.array(self.arrays["jpeg"][start : int(ends[number])]), cv2.IMREAD_COLOR)
-        if picture is None:
+        frame = cv2.imdecode(np.array(self.arrays["jpeg"][start : int(ends[number])]), cv2.IMREAD_COLOR)
+        if frame is None:
             raise VideoError("truncated", f"A frame in the pack {self.path.name} is damaged. Pack it again.")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -1,6 +1,6 @@
-"""Which clips train and which are judged: official splits, one group left out, folds, a share held out.
+"""Which clips train and which test: official splits, one group left out, folds, a fraction held out.
 
-A group (sequence, person, source video) never stands on both sides.
+A group (sequence, person, source video) is never on both sides.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ def official(dataset: DataSet) -> list[Fold]:
     names = sorted({name for sample in dataset.samples for name in sample.parts}, key=natural)
     splits = []
     for name in names:
-        of = {part: [] for part in ("train", "validation", "test")}
+        of: dict[str, list[int]] = {part: [] for part in ("train", "validation", "test")}
         for index, sample in enumerate(dataset.samples):
             if name in sample.parts:
                 of[sample.parts[name]].append(index)
-        if not of["test"]:  # Kinetics and Something-Something are judged on their validation part
+        if not of["test"]:  # Kinetics and Something-Something are tested on their validation part
             of["test"], of["validation"] = of["validation"], []
         splits.append(Fold(name, *(tuple(of[part]) for part in ("train", "test", "validation"))))
     return splits
 
 
 def leave_one_group_out(dataset: DataSet) -> list[Fold]:
-    """One fold per group, which is judged while all others train."""
+    """One fold per group, which tests while all others train."""
     groups = dataset.groups()
     if not all(groups) or len(set(groups)) < 2:
         raise DataError(
             "groups",
             f"{dataset.name} has no groups to leave out. Put the clips of one person or one recording "
-            "into a folder of its own (class/group/clip), or hold out a share instead.",
+            "into a folder of its own (class/group/clip), or hold out a fraction instead.",
         )
     splits = []
     for group in sorted(set(groups), key=natural):
@@ -62,36 +62,36 @@ def leave_one_group_out(dataset: DataSet) -> list[Fold]:
     return splits
 
 
-def hold_out(dataset: DataSet, share: float, rng: np.random.Generator, *, part: str = "test") -> Fold:
-    """About `share` of each class set aside as `test` or `validation`; whole groups where there are groups.
+def hold_out(dataset: DataSet, fraction: float, rng: np.random.Generator, *, part: str = "test") -> Fold:
+    """About `fraction` of each class set aside as `test` or `validation`; whole groups where there are groups.
 
-    Every class keeps at least one clip to train on, and gives one when it has two or more; where each group holds the
-    last clips of some class, the group goes that costs the fewest.
+    Every class keeps at least one clip to train on, and gives up one when it has two or more. Where every group holds
+    the last clips of some class, the group is held out that leaves the fewest classes empty.
     """
-    if not 0 < share < 1:
-        raise BadValue(f"share lies between 0 and 1, not {share}")
-    chosen = _groups_out(dataset, share, rng) if _has_groups(dataset) else _clips_out(dataset, share, rng)
+    if not 0 < fraction < 1:
+        raise BadValue(f"the fraction held out lies between 0 and 1, not {fraction}")
+    chosen = _groups_out(dataset, fraction, rng) if _has_groups(dataset) else _clips_out(dataset, fraction, rng)
     rest = tuple(index for index in range(len(dataset)) if index not in chosen)
     out = tuple(sorted(chosen))
-    name = f"{share:.0%} held out"
+    name = f"{fraction:.0%} held out"
     return Fold(name, rest, out) if part == "test" else Fold(name, rest, (), out)
 
 
 def folds(dataset: DataSet, count: int, rng: np.random.Generator) -> list[Fold]:
-    """Cross-validation: each clip is judged once, classes spread evenly, groups kept whole."""
+    """Cross-validation: each clip is tested once, classes are spread evenly, groups stay whole."""
     if not 2 <= count <= len(dataset):
         raise DataError("folds", f"{count} folds cannot be made of {len(dataset)} clips.")
     units = list(_units(dataset, rng))
     if len(units) < count:
         raise DataError("folds", f"{count} folds cannot be made of {len(units)} groups; ask for fewer.")
-    tally = np.zeros((count, len(dataset.labels)))
+    counts = np.zeros((count, len(dataset.labels)))
     members: list[list[int]] = [[] for _ in range(count)]
     targets = dataset.targets()
     for unit in sorted(units, key=len, reverse=True):
         own = np.bincount(targets[unit], minlength=len(dataset.labels))
         # the fold that has the fewest clips of these classes, then the fewest clips
-        fold = min(range(count), key=lambda f: (float(tally[f] @ own), len(members[f])))
-        tally[fold] += own
+        fold = min(range(count), key=lambda f: (float(counts[f] @ own), len(members[f])))
+        counts[fold] += own
         members[fold] += unit
     splits = []
     for number, inside in enumerate(members, start=1):
@@ -113,7 +113,7 @@ def _has_groups(dataset: DataSet) -> bool:
 
 
 def _units(dataset: DataSet, rng: np.random.Generator) -> Iterator[list[int]]:
-    """What is kept together, in random order: groups where there are any, single clips otherwise."""
+    """The units that stay together, in random order: groups where there are any, single clips otherwise."""
     groups = dataset.groups()
     named = [str(group) if group else f"clip {index}" for index, group in enumerate(groups)]
     gathered: dict[str, list[int]] = {}
@@ -124,28 +124,30 @@ def _units(dataset: DataSet, rng: np.random.Generator) -> Iterator[list[int]]:
         yield gathered[keys[position]]
 
 
-def _clips_out(dataset: DataSet, share: float, rng: np.random.Generator) -> set[int]:
-    targets, chosen = dataset.targets(), set()
+def _clips_out(dataset: DataSet, fraction: float, rng: np.random.Generator) -> set[int]:
+    targets = dataset.targets()
+    chosen: set[int] = set()
     for label in range(len(dataset.labels)):
         members = np.flatnonzero(targets == label)
         if len(members) >= 2:
-            count = int(np.clip(round(share * len(members)), 1, len(members) - 1))
+            count = int(np.clip(round(fraction * len(members)), 1, len(members) - 1))
             chosen |= set(map(int, rng.permutation(members)[:count]))
     return chosen
 
 
-def _groups_out(dataset: DataSet, share: float, rng: np.random.Generator) -> set[int]:
-    """Groups one after another while they are wanted and no class loses its last training clip; one at least."""
-    targets, chosen = dataset.targets(), []
+def _groups_out(dataset: DataSet, fraction: float, rng: np.random.Generator) -> set[int]:
+    """Groups, one after another, until enough clips are held out; no class loses its last one. At least one group."""
+    targets = dataset.targets()
+    chosen: list[int] = []
     left = dataset.counts().astype(float)
-    wanted, got = share * left, np.zeros(len(dataset.labels))
+    goal, held_out = fraction * left, np.zeros(len(dataset.labels))
     for unit in _units(dataset, rng):
         own = np.bincount(targets[unit], minlength=len(dataset.labels))
-        missing = np.maximum(wanted - got, 0)
+        missing = np.maximum(goal - held_out, 0)
         helps = np.minimum(own, missing).sum() >= own.sum() / 2
         if helps and np.all((left - own >= 1) | (own == 0)):
             chosen += unit
-            left, got = left - own, got + own
+            left, held_out = left - own, held_out + own
     if not chosen:
         return _cheapest_group(dataset, _units(dataset, rng))
     return set(chosen)
@@ -159,4 +161,5 @@ def _cheapest_group(dataset: DataSet, units: Iterable[list[int]]) -> set[int]:
         own = np.bincount(targets[unit], minlength=len(counts))
         return int(((own > 0) & (own == counts)).sum()), len(unit)
 
-    return set(min(units, key=cost))
+    cheapest: list[int] = min(units, key=cost)
+    return set(cheapest)

@@ -21,6 +21,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from actrec.data.datasets import DataSet, merge
 from actrec.data.samples import VIDEO, Broken, DataError, Sample, folders, listing, natural
@@ -36,7 +37,7 @@ KTH_PERSONS = {
 }
 KTH_FPS = 25.0
 UT_CLASSES = ("handshake", "hug", "kick", "point", "punch", "push")
-# What the drawn figures call those of its classes that one person could show too; here two people act on each other.
+# The drawn figures' names of those classes that one person could show as well; here two people act on each other.
 BETWEEN_TWO = {"kick": "kick a person", "point": "point at a person"}
 UT_SEGMENT = re.compile(r"(?P<index>\d+)_(?P<sequence>\d+)_(?P<label>[0-5])")
 UT_FOLDER = re.compile(r"s(?:eq_?)?(?P<sequence>\d+)_\d+")
@@ -44,7 +45,7 @@ SOMETHING_FPS = 12.0
 
 
 def between_two(labels: Iterable[str]) -> bool:
-    """Whether these are UT-Interaction's classes: a kick among handshakes is a kick between two people."""
+    """Whether these are UT-Interaction's classes: with a handshake among them, a kick is one between two people."""
     return UT_CLASSES[0] in labels
 
 
@@ -52,15 +53,15 @@ def find(root: Path, pattern: str) -> list[Path]:
     """Files of this name pattern in a folder, its folders and theirs; not in folders of thousands."""
     here = [root]
     for depth in range(3):
-        found = sorted(path for folder in here for path in folder.glob(pattern))
-        if found or depth == 2:
-            return found
+        files = sorted(path for folder in here for path in folder.glob(pattern))
+        if files or depth == 2:
+            return files
         below = [folders(folder) for folder in here]
-        here = [folder for each in below if len(each) <= 300 for folder in each]
+        here = [folder for siblings in below if len(siblings) <= 300 for folder in siblings]
     return []
 
 
-def home_of(root: Path, names: Iterable[str], what: str) -> Path:
+def _class_root(root: Path, names: Iterable[str], what: str) -> Path:
     """The folder that holds at least one of these folders: the root or one within it."""
     names = list(names)
     for candidate in [
@@ -88,15 +89,20 @@ def lines(path: Path) -> list[str]:
 
 
 def finish(
-    name: str, labels: Iterable[str], samples: list[Sample], broken: list[Broken], root: Path, **more: object
+    name: str,
+    labels: Iterable[str],
+    samples: list[Sample],
+    broken: list[Broken],
+    root: Path,
+    notes: tuple[str, ...] = (),
 ) -> DataSet:
-    """The set, unless not one listed clip is there."""
+    """The data set; refused when not one of the listed clips is there."""
     if not samples:
         raise DataError(
             "empty",
             f"{root} has the split files of {name}, but none of the clips they list. Unpack the clips beside them.",
         )
-    return DataSet(name, tuple(labels), tuple(samples), tuple(broken), **more)
+    return DataSet(name, tuple(labels), tuple(samples), tuple(broken), notes)
 
 
 def ucf101_lists(folder: Path) -> tuple[list[str], Parts]:
@@ -113,24 +119,25 @@ def ucf101_lists(folder: Path) -> tuple[list[str], Parts]:
 
 def ucf101(root: Path) -> DataSet:
     """UCF-101; the group is the source video's number (g01 to g25), as the official splits use it."""
-    found = find(root, "trainlist0[123].txt")
-    labels, parts = ucf101_lists(found[0].parent)
+    lists = find(root, "trainlist0[123].txt")
+    labels, parts = ucf101_lists(lists[0].parent)
     return _listed("UCF-101", root, labels, parts, lambda label, stem: re.search(r"_(g\d+)_c\d+", stem))
 
 
 def _listed(
-    name: str, root: Path, labels: list[str], parts: Parts, group_of: Callable[[str, str], re.Match | None]
+    name: str, root: Path, labels: list[str], parts: Parts, group_of: Callable[[str, str], re.Match[str] | None]
 ) -> DataSet:
     """A data set whose lists name every clip as `class/file`; the group is what `group_of` finds in the file's name."""
     number = {label: index for index, label in enumerate(labels)}
-    home = home_of(root, labels, name)
-    clips = {label: stems(home / label) for label in labels}
-    samples, broken = [], []
+    class_root = _class_root(root, labels, name)
+    clips = {label: stems(class_root / label) for label in labels}
+    samples: list[Sample] = []
+    broken: list[Broken] = []
     for listed in sorted(parts, key=natural):
         label, _, file = listed.partition("/")
         path = clips.get(label, {}).get(Path(file).stem)
         if path is None:
-            broken.append(Broken(str(home / listed), "in the official lists, but not in the folder"))
+            broken.append(Broken(str(class_root / listed), "in the official lists, but not in the folder"))
             continue
         group = group_of(label, path.stem)
         samples.append(Sample(path, number[label], group[1] if group else "", parts[listed]))
@@ -142,7 +149,7 @@ def hmdb51_lists(folder: Path) -> tuple[list[str], Parts]:
     parts: Parts = {}
     labels = set()
     for path in sorted(folder.glob("*_test_split[123].txt")):
-        label, number = re.fullmatch(r"(.+)_test_split([123])", path.stem).groups()
+        label, number = path.stem.rsplit("_test_split", 1)
         labels.add(label)
         for line in lines(path):
             clip, _, code = line.rpartition(" ")
@@ -154,10 +161,10 @@ def hmdb51_lists(folder: Path) -> tuple[list[str], Parts]:
 
 def hmdb51(root: Path) -> DataSet:
     """HMDB-51; the group is the source video, the file name before the class and its tags."""
-    found = find(root, "*_test_split[123].txt")
-    labels, parts = hmdb51_lists(found[0].parent)
+    lists = find(root, "*_test_split[123].txt")
+    labels, parts = hmdb51_lists(lists[0].parent)
 
-    def source(label: str, stem: str) -> re.Match | None:
+    def source(label: str, stem: str) -> re.Match[str] | None:
         # <source>_<class>_<visible body>_<camera>_<people>_<view>_<quality>_<number>
         return re.fullmatch(rf"(.*)_{re.escape(label)}_[a-z]_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+", stem)
 
@@ -174,7 +181,7 @@ def kinetics(root: Path) -> DataSet:
     for path in find(root, "*.csv"):
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows += [(path, row) for row in csv.DictReader(file) if row.get("youtube_id")]
-    clips = {}
+    clips: dict[str, Path] = {}
     for folder in [root, *folders(root)]:
         clips |= stems(folder)
         for inner in folders(folder):
@@ -184,31 +191,33 @@ def kinetics(root: Path) -> DataSet:
                     clips |= stems(deep)
     labels = sorted({row["label"] for _, row in rows if row.get("label")})
     number = {label: index for index, label in enumerate(labels)}
-    samples, broken, unnamed = [], [], 0
+    samples: list[Sample] = []
+    broken: list[Broken] = []
+    unnamed = 0
     for listed, row in rows:
         if not row.get("label"):
             unnamed += 1
             continue
         start, stop = (int(float(row[key] or 0)) for key in ("time_start", "time_end"))
         stem = f"{row['youtube_id']}_{start:06d}_{stop:06d}"
-        path = clips.get(stem) or clips.get(row["youtube_id"])
+        clip = clips.get(stem) or clips.get(row["youtube_id"])
         part = _part_of(row.get("split") or listed.stem)
-        if path is None:
+        if clip is None:
             broken.append(Broken(f"{row['label']}/{stem}.mp4", f"in {listed.name}, but not in the folder"))
         else:
             parts = {"official": {"val": "validation"}.get(part, part)} if part else {}
-            samples.append(Sample(path, number[row["label"]], row["youtube_id"], parts))
+            samples.append(Sample(clip, number[row["label"]], row["youtube_id"], parts))
     notes = (f"{unnamed} clips have no published label and were left out.",) if unnamed else ()
     return finish("Kinetics", labels, samples, broken, root, notes=notes)
 
 
 def something_v1(root: Path) -> DataSet:
     """Something-Something V1: folders of jpg frames at 12 frames per second; `id;label` lists."""
-    home = find(root, "something-something-v1-train.csv")[0].parent
-    labels = lines(home / "something-something-v1-labels.csv")
+    folder = find(root, "something-something-v1-train.csv")[0].parent
+    labels = lines(folder / "something-something-v1-labels.csv")
     listed = []
     for part in ("train", "validation"):
-        path = home / f"something-something-v1-{part}.csv"
+        path = folder / f"something-something-v1-{part}.csv"
         for line in lines(path) if path.exists() else ():
             clip, _, label = line.partition(";")
             listed.append((clip, label, part))
@@ -217,12 +226,12 @@ def something_v1(root: Path) -> DataSet:
 
 def something_v2(root: Path) -> DataSet:
     """Something-Something V2: webm clips; labels are the templates with their brackets taken off."""
-    found = _something_v2_labels(root)
-    numbers = _json(found[0])
+    label_file = _something_v2_labels(root)[0]
+    numbers = _json(label_file)
     labels = sorted(numbers, key=lambda label: int(numbers[label]))
     listed = []
     for part in ("train", "validation"):
-        path = _beside(found[0], part)
+        path = _beside(label_file, part)
         for row in _json(path) if path.exists() else ():
             template = re.sub(r"[\[\]]", "", row.get("template", ""))
             listed.append((str(row["id"]), template, part))
@@ -234,11 +243,11 @@ def _beside(labels: Path, part: str) -> Path:
 
 
 def _something_v2_labels(root: Path) -> list[Path]:
-    found = find(root, "something-something-v2-labels.json") + find(root, "labels.json")
-    return [path for path in found if _beside(path, "train").exists() or _beside(path, "validation").exists()]
+    files = find(root, "something-something-v2-labels.json") + find(root, "labels.json")
+    return [path for path in files if _beside(path, "train").exists() or _beside(path, "validation").exists()]
 
 
-def _json(path: Path) -> dict | list:
+def _json(path: Path) -> Any:
     try:
         return json.loads("\n".join(lines(path)))
     except ValueError:
@@ -247,13 +256,14 @@ def _json(path: Path) -> dict | list:
 
 def _something(name: str, root: Path, labels: list[str], listed: list[tuple[str, str, str]]) -> DataSet:
     number = {label: index for index, label in enumerate(labels)}
-    wanted = {clip for clip, _, _ in listed}
+    names = {clip for clip, _, _ in listed}
     clips: dict[str, Path] = {}
     for folder in [root, *folders(root)]:
         for path in listing(folder):
-            if path.stem in wanted and (path.suffix.lower() in VIDEO or not path.suffix):
+            if path.stem in names and (path.suffix.lower() in VIDEO or not path.suffix):
                 clips[path.stem] = path
-    samples, broken = [], []
+    samples: list[Sample] = []
+    broken: list[Broken] = []
     for clip, label, part in listed:
         if label not in number:
             broken.append(Broken(clip, f"its label '{label}' is not in the list of labels"))
@@ -279,10 +289,11 @@ def kth_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
 def kth(root: Path) -> DataSet:
     """KTH with its split by persons; with `00sequences.txt` each stretch of action is a clip of its own."""
     part_of = {person: part for part, persons in KTH_PERSONS.items() for person in persons}
-    found = find(root, "00sequences*.txt")
-    stretches = kth_sequences(found[0]) if found else {}
+    sequence_files = find(root, "00sequences*.txt")
+    stretches = kth_sequences(sequence_files[0]) if sequence_files else {}
     clips = stems(root) | {stem: path for folder in folders(root) for stem, path in stems(folder).items()}
-    samples, broken = [], []
+    samples: list[Sample] = []
+    broken: list[Broken] = []
     for stem in sorted(clips, key=natural):
         match = re.match(r"(person(\d+)_([a-z]+)_d\d)", stem)
         if not match or match[3] not in KTH_ACTIONS:
@@ -364,12 +375,12 @@ KINDS: dict[str, Callable[[Path], DataSet]] = {
 
 
 def recognise(root: Path) -> str:
-    """Which published layout a folder has; `folder` when none."""
+    """The published layout that a folder has; `folder` when it has none."""
     return next((kind for kind, fits in RECOGNISED.items() if fits(root)), "folder")
 
 
 def open_published(kind: str, root: Path) -> DataSet:
-    """The set of this kind in this folder; a split file of another form ends in a sentence."""
+    """The data set of this kind in this folder; a split file in another form is refused with a sentence."""
     try:
         return KINDS[kind](root)
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:

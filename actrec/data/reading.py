@@ -1,16 +1,16 @@
-"""Frames of a sample: decoded or read from a folder of pictures, then brought to one size."""
+"""Frames of a sample: decoded from a video or read from a folder of images, then brought to one size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import cv2
 import numpy as np
 
 from actrec.core.errors import BadValue
-from actrec.data.samples import PICTURE, DataError, Sample, listing
+from actrec.data.samples import IMAGE_SUFFIXES, DataError, Sample, listing
 from actrec.video import Clip, VideoError
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ FITS = ("letterbox", "short_side", "stretch", "whole")
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Which frames are kept and how large.
+    """Which frames are read and at what size.
 
     `fit`: `letterbox` scales the long side to `size` and pads to a square with black; `short_side` scales the
     short side to `size`; `stretch` makes a square without regard to the aspect; `whole` leaves the frames as
-    they are. `frames` of them are taken evenly by time, or `fps` per second, or all.
+    they are. `frames` of them are chosen evenly by time, or `fps` per second, or all.
     """
 
     size: int = 128
@@ -38,19 +38,29 @@ class ClipSettings:
         if self.fit not in FITS:
             raise BadValue(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if self.frames is not None and self.fps is not None:
-            raise BadValue("ask for a number of frames or for a rate, not for both")
+            raise BadValue("give a number of frames or a rate, not both")
         for name in ("size", "frames", "fps"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise BadValue(f"{name} is above 0, not {value}")
 
     def key(self) -> str:
-        """The settings in one line, part of the name of what is kept."""
+        """The settings in one line: part of a cache entry's name."""
         return f"size={self.size} fit={self.fit} frames={self.frames} fps={self.fps}"
 
 
+class DecoderOptions(TypedDict):
+    """Keyword arguments of `read_clip` and of the guarded decoder's `read`."""
+
+    fps: float | None
+    frames: int | None
+    short_side: int | None
+    start: float | None
+    stop: float | None
+
+
 class Reader(Protocol):
-    """Where the frames of samples come from."""
+    """A source of samples' frames: files, a guarded decoder, a cache or a pack."""
 
     def read(self, sample: Sample, settings: ClipSettings) -> Clip: ...
 
@@ -64,9 +74,9 @@ class Files:
             clip = read_frames(path, sample.fps or 25.0)
             clip = _cut(clip, sample)
             return fitted(thinned(clip, settings), settings)
-        from actrec.video.read import read_clip  # av is needed by who decodes, not by who reads a cache
+        from actrec.video.read import read_clip  # av is needed for decoding, not for reading a cache
 
-        return fitted(read_clip(path, **wanted(sample, settings)), settings)
+        return fitted(read_clip(path, **decoder_options(sample, settings)), settings)
 
 
 FILES = Files()
@@ -81,16 +91,16 @@ class Guarded:
     def read(self, sample: Sample, settings: ClipSettings) -> Clip:
         if Path(sample.path).is_dir():
             return FILES.read(sample, settings)
-        clip = self._decoder.read(sample.path, **wanted(sample, settings))
+        clip = self._decoder.read(sample.path, **decoder_options(sample, settings))
         return fitted(clip, settings)
 
     def probe(self, path: Path) -> Header:
-        """What a film's file says about itself."""
+        """A video file's header."""
         return self._decoder.probe(path)
 
 
-def wanted(sample: Sample, settings: ClipSettings) -> dict:
-    """What a decoder is asked for."""
+def decoder_options(sample: Sample, settings: ClipSettings) -> DecoderOptions:
+    """The arguments of `read_clip` for this sample at these settings."""
     return {
         "fps": settings.fps,
         "frames": settings.frames,
@@ -101,20 +111,21 @@ def wanted(sample: Sample, settings: ClipSettings) -> dict:
 
 
 def read_frames(folder: Path, fps: float) -> Clip:
-    """A folder of pictures as a clip; pictures that cannot be read are dropped and noted."""
-    pictures, dropped = [], 0
+    """A folder of images as a clip; images that cannot be read are left out and noted."""
+    frames: list[np.ndarray] = []
+    dropped = 0
     for path in listing(folder):
-        if path.suffix.lower() not in PICTURE:
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
             continue
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-        if picture is None or (pictures and picture.shape != pictures[0].shape):
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+        if image is None or (frames and image.shape != frames[0].shape):
             dropped += 1
         else:
-            pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-    if not pictures:
-        raise VideoError("empty", f"The folder {folder.name} holds no picture that can be read.")
+            frames.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    if not frames:
+        raise VideoError("empty", f"The folder {folder.name} holds no image that can be read.")
     notes = (f"{dropped} frames could not be read and were left out",) if dropped else ()
-    return Clip(np.stack(pictures), np.arange(len(pictures)) / fps, str(folder), notes)
+    return Clip(np.stack(frames), np.arange(len(frames)) / fps, str(folder), notes)
 
 
 def _cut(clip: Clip, sample: Sample) -> Clip:

@@ -1,4 +1,4 @@
-"""A labelled clip on disk, and what a folder holds."""
+"""A labelled clip on disk, and the contents of a folder."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from actrec.core.errors import Refusal
-
-if TYPE_CHECKING:
-    pass
-
 
 # fmt: off
 VIDEO = {".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg",
          ".wmv", ".flv", ".3gp", ".ogv", ".gif"}
 # fmt: on
-PICTURE = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 CAMERA = re.compile(r"(?P<take>.+)[._ -]cam(era)?[._ -]?\d+", re.IGNORECASE)
 PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
 PART_NAMES |= {"validate": "validation", "validation": "validation", "test": "test", "testing": "test"}
@@ -32,7 +27,7 @@ class DataError(Refusal):
         super().__init__(sentence)
         self.code = code
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[DataError], tuple[str, str]]:
         return DataError, (self.code, str(self))
 
 
@@ -49,8 +44,8 @@ class Sample:
     """One labelled clip: a video file, a stretch of one (`start` to `stop`, seconds), or a folder of frames.
 
     `group` is what must not stand on both sides of a split: a sequence, a person, a source video.
-    `parts` says where the clip stands in each official protocol: {"split 1": "train", …}; `origin` is the set it
-    came from when sets were merged. `beside` are the files in which other cameras saw the same.
+    `parts` names the clip's part in each official protocol: {"split 1": "train", …}; `origin` is the set it
+    came from when sets were merged. `beside` are the files of other cameras that recorded the same take.
     """
 
     path: Path
@@ -71,19 +66,19 @@ class Sample:
 
 
 def must_be_folder(root: Path) -> None:
-    """Refuse what is missing, a plain file, or may not be read."""
+    """Refuse a path that is missing, a plain file, or not readable."""
     try:
         if not root.exists():
             raise DataError("missing", f"{root} does not exist. Check the path.")
         if not root.is_dir():
             raise DataError("not_a_folder", f"{root} is a file, not a folder of clips or a pack.")
     except PermissionError:
-        raise DataError("unreadable", f"{root} may not be read. Give yourself the right to open it.") from None
+        raise DataError("unreadable", f"You may not read {root}. Give yourself the permission to open it.") from None
     listing(root)
 
 
 def must_be_writable(folder: Path) -> None:
-    """Make the folder if need be and try a write in it, so that a locked disk shows before the work."""
+    """Create the folder if it is missing and test that it can be written, before any work is done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         trial = folder / f".write-trial-{os.getpid()}"
@@ -100,7 +95,7 @@ def listing(folder: Path) -> list[Path]:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
     except PermissionError:
-        raise DataError("unreadable", f"{folder} may not be read. Give yourself the right to open it.") from None
+        raise DataError("unreadable", f"You may not read {folder}. Give yourself the permission to open it.") from None
     return [folder / name for name in sorted(names, key=natural)]
 
 
@@ -109,9 +104,9 @@ def folders(root: Path) -> list[Path]:
 
 
 def is_frames(folder: Path) -> bool:
-    """Whether a folder holds frames: pictures, and neither videos nor folders."""
-    inside = listing(folder)
-    return bool(inside) and sum(each.suffix.lower() in PICTURE for each in inside) > len(inside) / 2
+    """Whether a folder holds frames: mostly images."""
+    entries = listing(folder)
+    return bool(entries) and sum(entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries) > len(entries) / 2
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -1,4 +1,4 @@
-"""What a training learns from: labels, a training split and a validation split, each clip at hand by its index."""
+"""The data of a training: labels, a training split and a validation split, with access to each clip by its index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from actrec.video import Clip
 
-SMALL, MOMENTS = 200, 4  # clips of a set whose films are looked at several times, and how often
+SMALL, MOMENTS = 200, 4  # clips of a set whose videos are read at several moments, and the most moments of a video
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Split:
     def balanced_order(self, rng: np.random.Generator) -> np.ndarray:
         """An epoch's order in which classes take turns, so that every batch is balanced; rare classes repeat."""
         classes = [np.flatnonzero(self.targets == label) for label in np.unique(self.targets)]
-        most = max(len(class_name) for class_name in classes)
+        most = max(len(members) for members in classes)
         drawn = [
-            np.concatenate([rng.permutation(class_name) for _ in range(-(-most // len(class_name)))])[:most]
-            for class_name in classes
+            np.concatenate([rng.permutation(members) for _ in range(-(-most // len(members)))])[:most]
+            for members in classes
         ]
         rounds = np.stack(drawn, axis=1)
-        return np.concatenate([rng.permutation(each) for each in rounds])
+        return np.concatenate([rng.permutation(round_) for round_ in rounds])
 
     def of(self, index: np.ndarray) -> Split:
         """Some of the clips."""
@@ -41,13 +41,13 @@ class Split:
     def moments(self, seconds: float) -> Split:
         """Each clip as a camera would have shown it at a few moments, the last one its end.
 
-        What is judged by its newest `seconds` alone says little of a film whose action lies in the middle, and a dozen
-        of clips says little at all. A large set says enough by its clips' ends.
+        An answer from the newest `seconds` alone misses an action in the middle of a video, and a dozen answers make a
+        noisy figure. In a large set, the ends of its clips are enough.
         """
         if len(self) > SMALL:
             return self
         stops = [_stops(self.clip(index), seconds) for index in range(len(self))]
-        entries = [(index, stop) for index, of in enumerate(stops) for stop in of]
+        entries = [(index, stop) for index, clip_stops in enumerate(stops) for stop in clip_stops]
 
         def until(place: int) -> Clip:
             index, stop = entries[place]
@@ -66,7 +66,7 @@ def _stops(clip: Clip, seconds: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Source:
-    """Data with its labels and what to say of it on a card."""
+    """Data with its labels and its description for a card."""
 
     labels: list[str]
     train: Split

@@ -150,8 +150,8 @@ class ClassSaliency:
         whole = np.zeros((size, size), np.float32)
         for map_of_input in maps.values():
             np.maximum(whole, cv2.resize(map_of_input[0].max(0), (size, size)), out=whole)
-        smooth = cv2.GaussianBlur(whole, (0, 0), SMOOTHING)
-        smooth = smooth / max(float(np.quantile(smooth, PEAK)), 1e-12)
+        blurred = cv2.GaussianBlur(whole, (0, 0), SMOOTHING)
+        smooth = blurred / max(float(np.quantile(blurred, PEAK)), 1e-12)
         return unletterboxed(np.minimum(smooth, 1), *clip.size)
 
     def _tensors(self, views: list[Views]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,7 +27,8 @@ HEIGHT, WIDTH, TIME = (0, 1, 0), (0, 0, 1), (1, 0, 0)
 
 def one_directional(c_in: int, c_out: int, size: int, axis: tuple[int, int, int], norm: bool) -> ConvReLU3d:
     """A convolution `size` long along one axis of (T, H, W) and 1 along the others: eq. 3, 4 or 5."""
-    return ConvReLU3d(c_in, c_out, tuple(size if along else 1 for along in axis), norm=norm)
+    time, height, width = (size if along else 1 for along in axis)
+    return ConvReLU3d(c_in, c_out, (time, height, width), norm=norm)
 
 
 class AsymmetricConv3d(nn.Sequential):
@@ -69,13 +71,14 @@ class MicroNet(nn.Module):
         conv = partial(ConvReLU3d, norm=norm)
         asymmetric = partial(AsymmetricConv3d, norm=norm)
         one, three = (1, 1, 1), (3, 3, 3)
-        # Shares of GoogLeNet, for 256: 64 · 96→128 · 16→32→32 · 32.
+        # GoogLeNet's proportions, for 256: 64 · 96→128 · 16→32→32 · 32.
         self.linear = conv(c_in, c_out // 4, one)
         self.middle = nn.Sequential(
             conv(c_in, 3 * c_out // 8, one),
             (asymmetric if kind in ("M3", "M4") else conv)(3 * c_out // 8, c_out // 2, three),
         )
         thin, wide = c_out // 16, c_out // 8
+        double: list[nn.Module]
         if kind in ("M2", "M4"):
             double = [asymmetric(thin, wide, (5, 5, 3))]
         else:
@@ -114,7 +117,7 @@ def asymmetric3d(
     return C3D(groups, c_in, classes, fc=fc, dropout=dropout, mean=mean, generator=generator)
 
 
-def light(classes: int, **options: object) -> C3D:
+def light(classes: int, **options: Any) -> C3D:
     """The same network, small enough to be live: batch norm, a strided first layer, a 128-d code."""
     numbers = {
         "widths": (16, 32, 96, 192, 224),
@@ -127,13 +130,13 @@ def light(classes: int, **options: object) -> C3D:
     return asymmetric3d(classes, **{**numbers, **options})
 
 
-def b5_micro(kind: str, classes: int, **options: object) -> C3D:
+def b5_micro(kind: str, classes: int, **options: Any) -> C3D:
     """Table 3: a MicroNet in place of conv5 of c3d-b5. Its totals come out 0.03 M above the paper's, about
     what the two columns without a 3×3×3 weigh; the differences between M1…M4 are the paper's."""
     return c3d("b5", classes, replaced={5: partial(MicroNet, kind)}, **options)
 
 
-def asymmetric_groups(base: str, numbers: str, classes: int, **options: object) -> C3D:
+def asymmetric_groups(base: str, numbers: str, classes: int, **options: Any) -> C3D:
     """Table 2: the groups in `numbers` made asymmetric, one layer (b5) or two (b8) at once."""
     sizes = {"b5": (3, 3, 3), "b8": (5, 5, 3)}[base]
     other = partial(AsymmetricConv3d, sizes=sizes)

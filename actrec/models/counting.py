@@ -1,4 +1,4 @@
-"""How large and how dear a network is: learned weights and multiplications, counted and not estimated.
+"""Size and cost of a network: learned weights and multiplications, counted and not estimated.
 
 Weights are counted the way Yang et al. count them ("Asymmetric 3D Convolutional Neural Networks for Action
 Recognition", Table 2): without biases. Multiplications are those of convolutions and matrix products;
@@ -59,7 +59,9 @@ def _shadow(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo).float().eval()
 
 
-def _deform_conv2d_flops(_input, weight, _offset, *_rest, out_shape, **_names) -> int:
+def _deform_conv2d_flops(
+    _input: object, weight: Sequence[int], _offset: object, *_rest: object, out_shape: Sequence[int], **_names: object
+) -> int:
     """The weighted sum alone, as in the plain convolution of the same size; not the interpolation."""
     c_out, c_in_per_group, height, width = weight
     batch, _, rows, columns = out_shape

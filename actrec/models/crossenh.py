@@ -11,8 +11,8 @@ and those that the fusion layer sees are the scores (option: codes), where it st
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from actrec.core.errors import BadValue
 from actrec.models.i3d import I3D, LIGHT
-from actrec.models.layers import start_classifier
+from actrec.models.layers import Size3, start_classifier
 
 POSITIONS = ("Mixed_3c", "Mixed_4f", "Mixed_5c")  # front, middle, rear
 # letter → (position in the teacher, position in the student)
@@ -37,7 +37,7 @@ class Distillation(NamedTuple):
 
 
 class Bridge(nn.Module):
-    """The first bridge: makes the student's map comparable with the teacher's where their shapes differ.
+    """The first bridge, which makes the student's map comparable with the teacher's where their shapes differ.
 
     Both are averaged down to the smaller of the two sizes along each axis. (Stretching a coarse student map over a
     fine teacher map would give the same gradients: the distance to many cells is that to their mean and a constant.)
@@ -47,6 +47,7 @@ class Bridge(nn.Module):
 
     def __init__(self, student_channels: int, teacher_channels: int, seed: int = 0) -> None:
         super().__init__()
+        self.weight: nn.Parameter | None
         self.register_parameter("weight", None)
         if student_channels != teacher_channels:
             generator = torch.Generator().manual_seed(seed)
@@ -55,13 +56,14 @@ class Bridge(nn.Module):
             self.weight = nn.Parameter(weight.to(torch.get_default_device()))
 
     def forward(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-        size = [min(pair) for pair in zip(student.shape[2:], teacher.shape[2:], strict=True)]
+        time, height, width = (min(pair) for pair in zip(student.shape[2:], teacher.shape[2:], strict=True))
+        size = time, height, width
         student, teacher = _pooled(student, size), _pooled(teacher, size)
         return (student if self.weight is None else F.conv3d(student, self.weight)), teacher
 
 
-def _pooled(x: Tensor, size: list[int]) -> Tensor:
-    return x if list(x.shape[2:]) == size else F.adaptive_avg_pool3d(x.float(), size)
+def _pooled(x: Tensor, size: Size3) -> Tensor:
+    return x if tuple(x.shape[2:]) == size else F.adaptive_avg_pool3d(x.float(), size)
 
 
 class TwoStream(nn.Module):
@@ -80,7 +82,7 @@ class TwoStream(nn.Module):
         second: str = "code",
         fusion: str = "average",
         bridge_seed: int = 0,
-        **stream: object,
+        **stream: Any,
     ) -> None:
         super().__init__()
         _one_of("teacher", teacher, (None, "rgb", "flow"))
@@ -88,32 +90,38 @@ class TwoStream(nn.Module):
         _one_of("second", second, ("code", "scores"))
         _one_of("fusion", fusion, ("average", "scores", "codes"))
         self.teacher, self.second, self.fusion, self.stage = teacher, second, fusion, "complete"
-        self.student = {"rgb": "flow", "flow": "rgb"}.get(teacher)
-        self.positions = BRIDGES.get(bridge)
+        self.student = {"rgb": "flow", "flow": "rgb"}.get(teacher or "")
+        self.positions = BRIDGES.get(bridge or "")
         self.streams = nn.ModuleDict(
             {"rgb": I3D(classes, channels=3, **stream), "flow": I3D(classes, channels=2, **stream)}
         )
         self.fusion_layer = _fusion_layer(fusion, classes, self.code_length, stream.get("generator"))
-        self.bridge = None
-        if teacher and bridge:
+        self.bridge: Bridge | None = None
+        if teacher and self.positions:
             of_teacher, of_student = self.positions
-            channels = self.streams["rgb"].channels
+            channels = self.stream("rgb").channels
             self.bridge = Bridge(channels[of_student], channels[of_teacher], bridge_seed)
+
+    def stream(self, name: str) -> I3D:
+        """The stream `rgb` or `flow`."""
+        return cast(I3D, self.streams[name])
 
     @property
     def code_length(self) -> int:
         """Numbers in one stream's code."""
-        return self.streams["rgb"].logits.in_features
+        return self.stream("rgb").logits.in_features
 
     def code(self, rgb: Tensor, flow: Tensor) -> Tensor:
-        return torch.cat([self.streams["rgb"].code(rgb), self.streams["flow"].code(flow)], dim=1)
+        return torch.cat([self.stream("rgb").code(rgb), self.stream("flow").code(flow)], dim=1)
 
     def scores(self, code: Tensor) -> Tensor:
-        if self.fusion == "codes":
+        if self.fusion == "codes" and self.fusion_layer is not None:
             return self.fusion_layer(code)
         rgb, flow = code.split(self.code_length, dim=1)
-        both = self.streams["rgb"].scores(rgb), self.streams["flow"].scores(flow)
-        return sum(both) / 2 if self.fusion == "average" else self.fusion_layer(torch.cat(both, dim=1))
+        of_rgb, of_flow = self.stream("rgb").scores(rgb), self.stream("flow").scores(flow)
+        if self.fusion_layer is None:
+            return (of_rgb + of_flow) / 2
+        return self.fusion_layer(torch.cat([of_rgb, of_flow], dim=1))
 
     def forward(self, rgb: Tensor, flow: Tensor) -> Tensor:
         return self.scores(self.code(rgb, flow))
@@ -139,8 +147,8 @@ class TwoStream(nn.Module):
         for part in learning:
             part.requires_grad_(True)
         if stage == "complete" and self.fusion == "codes":  # the codes go past the streams' own classifiers
-            for stream in self.streams.values():
-                stream.logits.requires_grad_(False)
+            for name in self.streams:
+                self.stream(name).logits.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> TwoStream:
@@ -152,7 +160,7 @@ class TwoStream(nn.Module):
         return self
 
     def _learning(self) -> list[nn.Module]:
-        parts = {
+        parts: dict[str, list[nn.Module | None]] = {
             "rgb": [self.streams["rgb"]],
             "flow": [self.streams["flow"]],
             "student": [self.streams[self.student or "rgb"], self.bridge],
@@ -163,11 +171,11 @@ class TwoStream(nn.Module):
 
     def distil(self, rgb: Tensor, flow: Tensor) -> Distillation:
         """One pass of student and frozen teacher (stage `student`): eq. 1 (flow teaches) or eq. 2 (RGB teaches)."""
-        if self.bridge is None:
+        if self.bridge is None or self.positions is None or self.teacher is None or self.student is None:
             raise BadValue("There is no bridge to learn over: build the network with a teacher and a bridge.")
         clips = {"rgb": rgb, "flow": flow}
         of_teacher, of_student = self.positions
-        teacher, student = self.streams[self.teacher], self.streams[self.student]
+        teacher, student = self.stream(self.teacher), self.stream(self.student)
         with torch.no_grad():
             teacher_end, teacher_maps = teacher.features(clips[self.teacher], (of_teacher,))
             if self.second == "scores":
@@ -193,22 +201,22 @@ def _fusion_layer(fusion: str, classes: int, code_length: int, generator: torch.
     return layer
 
 
-def _one_of(name: str, value: object, known: tuple) -> None:
+def _one_of(name: str, value: str | None, known: Sequence[str | None]) -> None:
     if value not in known:
-        raise BadValue(f"'{value}' is no {name}. Choose one of: {', '.join(str(each) for each in known)}.")
+        raise BadValue(f"'{value}' is not a {name}. Choose one of: {', '.join(str(choice) for choice in known)}.")
 
 
-def two_stream(classes: int, **options: object) -> TwoStream:
+def two_stream(classes: int, **options: Any) -> TwoStream:
     """Plain two-stream I3D: each stream learns alone, scores are averaged; for 64×224×224."""
     return TwoStream(classes, **options)
 
 
-def multiple_enhanced_rgb(classes: int, **options: object) -> TwoStream:
+def multiple_enhanced_rgb(classes: int, **options: Any) -> TwoStream:
     """Sec. 3.1: flow teaches RGB."""
     return TwoStream(classes, **{"teacher": "flow", "bridge": "e", "fusion": "scores", **options})
 
 
-def multiple_enhanced_flow(classes: int, **options: object) -> TwoStream:
+def multiple_enhanced_flow(classes: int, **options: Any) -> TwoStream:
     """Sec. 3.2: RGB teaches flow."""
     return TwoStream(classes, **{"teacher": "rgb", "bridge": "e", "fusion": "scores", **options})
 
@@ -216,7 +224,7 @@ def multiple_enhanced_flow(classes: int, **options: object) -> TwoStream:
 def _light(build: Callable[..., TwoStream]) -> Callable[..., TwoStream]:
     """The same network, small enough to be live: narrow streams, for 16×112×112."""
 
-    def light(classes: int, **options: object) -> TwoStream:
+    def light(classes: int, **options: Any) -> TwoStream:
         return build(classes, **{**LIGHT, **options})
 
     return light

@@ -126,21 +126,21 @@ class EfficientNetLite(nn.Module):
         start(self, generator)
         start_classifier(self.logits, generator)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, frames: Tensor) -> Tensor:
         """The map before the pool, 1/32 of the size: [N, 1280, h, w]."""
-        x = self.stem(pictures)
+        x = self.stem(frames)
         for block in self.blocks:
             x = block(x)
         return self.head(x)
 
-    def code(self, pictures: Tensor) -> Tensor:
-        return self.features(pictures).mean(dim=(2, 3))
+    def code(self, frames: Tensor) -> Tensor:
+        return self.features(frames).mean(dim=(2, 3))
 
     def scores(self, code: Tensor) -> Tensor:
         return self.logits(self.dropout(code))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.scores(self.code(pictures))
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.scores(self.code(frames))
 
     def published_names(self) -> dict[str, str]:
         """Our name → that of efficientnet-lite-pytorch, for every tensor of the state."""
@@ -150,7 +150,10 @@ class EfficientNetLite(nn.Module):
             parts["project"] = ("_project_conv", "_bn2")
             for part, theirs in parts.items():
                 if getattr(block, part) is not None:
-                    units[f"blocks.{number}.{part}"] = tuple(f"_blocks.{number}.{name}" for name in theirs)
+                    units[f"blocks.{number}.{part}"] = (
+                        f"_blocks.{number}.{theirs[0]}",
+                        f"_blocks.{number}.{theirs[1]}",
+                    )
         table = {"logits.weight": "_fc.weight", "logits.bias": "_fc.bias"}
         for ours, (conv, norm) in units.items():
             table[f"{ours}.conv.weight"] = f"{conv}.weight"

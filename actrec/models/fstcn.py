@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,10 +72,10 @@ class LocalResponseNorm(nn.Module):
 def conv(c_in: int, layer: tuple[int, int, int], *, padding: int, batch_norm: bool) -> list[nn.Module]:
     """Conv(channels, kernel, stride), with a batch norm in the light size, and ReLU."""
     c_out, kernel, stride = layer
-    made = [nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=not batch_norm)]
+    layers: list[nn.Module] = [nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=not batch_norm)]
     if batch_norm:
-        made.append(nn.BatchNorm2d(c_out))
-    return [*made, nn.ReLU(inplace=True)]
+        layers.append(nn.BatchNorm2d(c_out))
+    return [*layers, nn.ReLU(inplace=True)]
 
 
 def lower_layers(sizes: Sizes) -> nn.Sequential:
@@ -229,22 +230,22 @@ class FstCN(nn.Module):
         start_classifier(self.classifier, generator)
 
     def features(self, frames: torch.Tensor, difference: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What fig. 4 shows: spatial, temporal and spatio-temporal features, as far as the paths are there."""
-        pictures = [] if self.spatial is None else [self._one_frame(frames)]
-        pictures += [] if self.temporal is None else [difference]
-        stacked = torch.cat(pictures, dim=2)  # the lower layers are shared: one pass for all pictures
+        """The features of fig. 4: spatial, temporal and spatio-temporal, as far as the network has the paths."""
+        parts = [] if self.spatial is None else [self._one_frame(frames)]
+        parts += [] if self.temporal is None else [difference]
+        stacked = torch.cat(parts, dim=2)  # the lower layers are shared: one pass for all frames
         count = stacked.shape[2]
         maps = self.lower(stacked.transpose(1, 2).flatten(0, 1)).unflatten(0, (-1, count))
-        found = {}
+        features: dict[str, torch.Tensor] = {}
         if self.spatial is not None:
-            found["spatial"] = self.spatial(maps[:, 0])
+            features["spatial"] = self.spatial(maps[:, 0])
             maps = maps[:, 1:]
         if self.temporal is not None:
-            found["temporal"] = self.temporal(maps)
+            features["temporal"] = self.temporal(maps)
         if self.fusion is not None:
-            together = torch.cat([found["spatial"], found["temporal"]], dim=1)
-            found["spatiotemporal"] = self.fusion(self.dropout(together))
-        return found
+            both = torch.cat([features["spatial"], features["temporal"]], dim=1)
+            features["spatiotemporal"] = self.fusion(self.dropout(both))
+        return features
 
     def code(self, frames: torch.Tensor, difference: torch.Tensor) -> torch.Tensor:
         """The last features before the classifier."""
@@ -257,26 +258,29 @@ class FstCN(nn.Module):
         return self.scores(self.code(frames, difference))
 
     def add_auxiliary(self, classes: int, *, generator: torch.Generator | None = None) -> None:
-        """A classifier for single pictures on the spatial path, for the first two stages of training (sec. 2.3)."""
+        """Add a classifier for single frames to the spatial path, for the first two stages of training (sec. 2.3)."""
         if self.spatial is None:
             raise BadValue("The auxiliary classifier needs the spatial path; this FstCN has the temporal only.")
         self.auxiliary = nn.Linear(self.sizes.fc[1], classes)
         start_classifier(self.auxiliary, generator)
 
     def picture_scores(self, frames: torch.Tensor) -> torch.Tensor:
-        """What the auxiliary classifier says of one frame of each clip (random in training)."""
+        """The auxiliary classifier's scores of one frame of each clip (random in training)."""
+        if self.auxiliary is None or self.spatial is None:
+            raise BadValue("Scores of single frames need the auxiliary classifier on the spatial path.")
         maps = self.lower(self._one_frame(frames)[:, :, 0])
         return self.auxiliary(self.dropout(self.spatial(maps)))
 
     def begin(self, stage: str) -> None:
-        """Set what a stage trains, in training mode; the rest is frozen and keeps its statistics.
+        """Put what a stage trains into training mode; the rest is frozen and keeps its statistics.
 
-        `pictures`: everything that the auxiliary classifier sees. `last layers`: its last three, the rest as the first
+        `pictures`: everything that the auxiliary classifier uses. `last layers`: its last three, the rest as the first
         stage or other weights left it. `pairs`: the whole network on clip pairs, the auxiliary classifier being gone.
         """
         if stage == "pairs":
-            self.auxiliary, learning = None, [self]
-        elif stage in ("pictures", "last layers") and self.auxiliary is not None:
+            self.auxiliary = None
+            learning: list[nn.Module] = [self]
+        elif stage in ("pictures", "last layers") and self.auxiliary is not None and self.spatial is not None:
             whole = stage == "pictures"
             learning = [self.auxiliary, self.dropout, *([self.lower, self.spatial] if whole else [self.spatial.fc])]
         else:
@@ -304,7 +308,7 @@ def lower_side(sizes: Sizes) -> int:
     return side
 
 
-def light(classes: int, *, dropout: float | None = None, **options: object) -> FstCN:
+def light(classes: int, *, dropout: float | None = None, **options: Any) -> FstCN:
     """The same network at 112×112, small enough to be live."""
     sizes = LIGHT if dropout is None else replace(LIGHT, dropout=dropout, fc_dropout=dropout)
     return FstCN(classes, sizes=sizes, **options)

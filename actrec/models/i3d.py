@@ -7,13 +7,15 @@ As published: padding "SAME" (TensorFlow's, so uneven where a stride needs it), 
 every convolution but the last, average over 2×7×7 windows and then over time.
 Ours, not the paper's: `width` multiplies every number of channels (rounded to eights) and `stem` is the first kernel,
 so that the light size is the same code; any size of clip is taken, the 7×7 average becoming one over the whole map.
-The light size's RGB stream sees frames less their mean over time (`ground`): from few clips it learned nothing else.
+The light size's RGB stream gets frames minus their mean over time (`ground`), without which it learned nothing from
+few clips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import ceil
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -85,7 +87,7 @@ def convolve(conv: nn.Conv3d, x: Tensor) -> Tensor:
     channels_last = x.is_contiguous(memory_format=torch.channels_last_3d)
     if not channels_last or x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
         return conv(x)
-    if torch.is_autocast_enabled("cpu") or not torch.backends.mkldnn.is_available():
+    if torch.is_autocast_enabled("cpu") or not torch.backends.mkldnn.is_available() or isinstance(conv.padding, str):
         return conv(x)
     return torch.mkldnn_convolution(x, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups)
 
@@ -182,22 +184,22 @@ def _average(x: Tensor) -> Tensor:
     return over_time.mean(dim=2)
 
 
-def rgb(classes: int, **options: object) -> I3D:
+def rgb(classes: int, **options: Any) -> I3D:
     """The paper's RGB stream, for 64×224×224."""
     return I3D(classes, **{"channels": 3, **options})
 
 
-def flow(classes: int, **options: object) -> I3D:
+def flow(classes: int, **options: Any) -> I3D:
     """The paper's flow stream, for 64×224×224: two channels, horizontal and vertical."""
     return I3D(classes, **{"channels": 2, **options})
 
 
-def rgb_light(classes: int, **options: object) -> I3D:
+def rgb_light(classes: int, **options: Any) -> I3D:
     """The RGB stream small enough to be live, for 16×112×112."""
     return rgb(classes, **{**LIGHT, **options})
 
 
-def flow_light(classes: int, **options: object) -> I3D:
+def flow_light(classes: int, **options: Any) -> I3D:
     """The flow stream small enough to be live, for 16×112×112."""
     return flow(classes, **{**LIGHT, **options})
 

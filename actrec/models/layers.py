@@ -1,8 +1,9 @@
-"""Layers that several papers build from, and the random start they share."""
+"""Layers that several papers build from, and the random start that they share."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -12,8 +13,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 Size3 = tuple[int, int, int]
 
 
-def convolve(maps: Tensor, weight: Tensor, bias: Tensor | None, stride: Size3, padding: Size3) -> Tensor:
-    """A 3-D convolution that asks oneDNN by name, on a CPU in float32.
+def convolve(
+    maps: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int]
+) -> Tensor:
+    """A 3-D convolution that calls oneDNN directly, on a CPU in float32.
 
     PyTorch unrolls a single small clip into a matrix instead (as of 2.15: batch 1 and C·T·H up to 20 480), which
     takes 3 to 7 times as long.
@@ -26,12 +29,12 @@ def convolve(maps: Tensor, weight: Tensor, bias: Tensor | None, stride: Size3, p
 
 
 class Conv3d(nn.Conv3d):
-    """PyTorch's 3-D convolution; with `direct` it goes the way of `convolve`. See `for_inference`."""
+    """PyTorch's 3-D convolution; with `direct` it computes by `convolve`. See `for_inference`."""
 
     direct = False
 
     def _conv_forward(self, maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.direct and self.groups == 1 and self.dilation == (1, 1, 1):
+        if self.direct and self.groups == 1 and self.dilation == (1, 1, 1) and not isinstance(self.padding, str):
             return convolve(maps, weight, bias, self.stride, self.padding)
         return super()._conv_forward(maps, weight, bias)
 
@@ -43,8 +46,10 @@ class ConvReLU3d(nn.Sequential):
     """
 
     def __init__(self, c_in: int, c_out: int, size: Size3, *, stride: Size3 = (1, 1, 1), norm: bool = False) -> None:
-        padding = tuple(k // 2 for k in size)
-        layers = {"conv": Conv3d(c_in, c_out, size, stride=stride, padding=padding, bias=not norm)}
+        padding = (size[0] // 2, size[1] // 2, size[2] // 2)
+        layers: dict[str, nn.Module] = {
+            "conv": Conv3d(c_in, c_out, size, stride=stride, padding=padding, bias=not norm)
+        }
         if norm:
             layers["norm"] = nn.BatchNorm3d(c_out)
         layers["relu"] = nn.ReLU(inplace=True)
@@ -61,7 +66,7 @@ class RandomPlace(nn.Module):
 
 
 def less_ground(clip: Tensor) -> Tensor:
-    """A clip [B, C, T, H, W] less its mean over time: what stands still is gone."""
+    """A clip [B, C, T, H, W] minus its mean over time, which removes the still background."""
     return clip - clip.mean(2, keepdim=True)
 
 
@@ -91,13 +96,14 @@ def for_inference(network: nn.Module) -> nn.Module:
         if type(module) is nn.Conv3d and not isinstance(module.padding, str):
             module.__class__ = Conv3d
         if hasattr(module, "direct"):
-            module.direct = True
+            setattr(module, "direct", True)  # noqa: B010  (a class of three declares it; mypy knows modules only)
     return network
 
 
 def _fold_norms(layers: nn.Sequential) -> None:
     for (name, conv), (after, norm) in pairwise(list(layers.named_children())):
-        pair = isinstance(conv, (nn.Conv2d, nn.Conv3d)) and isinstance(norm, (nn.BatchNorm2d, nn.BatchNorm3d))
-        if pair and norm.track_running_stats:
+        if not isinstance(conv, (nn.Conv2d, nn.Conv3d)) or not isinstance(norm, (nn.BatchNorm2d, nn.BatchNorm3d)):
+            continue
+        if norm.track_running_stats:
             layers.add_module(name, fuse_conv_bn_eval(conv, norm))
             layers.add_module(after, nn.Identity())

@@ -12,6 +12,7 @@ TSN (Wang et al. 2016) and TSM (Lin et al. 2019), which it compares with, are th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +45,7 @@ class Differences(nn.Module):
         self.coarse = Embedding(3 * 2, channels)
 
     def forward(self, motion: Tensor, segments: int) -> Tensor:
-        pictures = F.avg_pool2d(_pictures(motion), 2)  # differences of means are means of differences
+        pictures = F.avg_pool2d(_frames_in_batch(motion), 2)  # differences of means are means of differences
         frames = pictures.unflatten(0, (-1, segments, FRAMES))
         return self.fine(fine_differences(frames)) + self.coarse(coarse_differences(frames))
 
@@ -81,7 +82,8 @@ class Deformable(nn.Module):
 
     def start(self) -> None:
         nn.init.zeros_(self.offsets.weight)
-        nn.init.zeros_(self.offsets.bias)
+        if self.offsets.bias is not None:
+            nn.init.zeros_(self.offsets.bias)
         nn.init.dirac_(self.weight)
 
     def forward(self, now: Tensor, following: Tensor) -> Tensor:
@@ -117,7 +119,7 @@ class DCME(nn.Module):
 
 
 class ChannelExcitation(nn.Module):
-    """Spatio-temporal channel excitation, −½…½: each channel's course in time and its picture in space, together.
+    """Spatio-temporal channel excitation, −½…½: each channel's course in time and its average map in space, together.
 
     Space squeezed: a convolution of three segments per channel. Time squeezed: a 3×3 convolution per channel.
     """
@@ -130,8 +132,8 @@ class ChannelExcitation(nn.Module):
     def forward(self, x: Tensor, segments: int) -> Tensor:
         clips = x.unflatten(0, (-1, segments))
         course = self.time(clips.mean(dim=(3, 4)).transpose(1, 2)).transpose(1, 2)  # [B, t, C]
-        picture = self.space(clips.mean(dim=1))  # [B, C, H, W]
-        return (torch.sigmoid(course[..., None, None] + picture[:, None]) - 0.5).flatten(0, 1)
+        average = self.space(clips.mean(dim=1))  # [B, C, H, W]
+        return (torch.sigmoid(course[..., None, None] + average[:, None]) - 0.5).flatten(0, 1)
 
 
 class Excitation(nn.Module):
@@ -149,7 +151,7 @@ class Excitation(nn.Module):
 class MDTNet(nn.Module):
     """`frames` and `motion` [B, 3, t·5, H, W]: raw frames and salience-enhanced ones, segment after segment.
 
-    `modules` false gives TSN (or TSM, with a backbone that shifts), which looks at the key frames of `frames` only.
+    `modules` false gives TSN (or TSM, with a backbone that shifts), which uses the key frames of `frames` only.
     """
 
     def __init__(
@@ -168,7 +170,9 @@ class MDTNet(nn.Module):
         self.segments = segments
         self.backbone = backbone
         channels = backbone.channels
-        self.differences = self.deeper = self.excitations = None
+        self.differences: Differences | None = None
+        self.deeper: nn.Sequential | None = None
+        self.excitations: nn.ModuleList | None = None
         if modules:
             self.differences = Differences(channels[0])
             self.deeper = nn.Sequential(
@@ -188,19 +192,17 @@ class MDTNet(nn.Module):
 
     def code(self, frames: Tensor, motion: Tensor | None = None) -> Tensor:
         """The mean of the segments' features [B, C]: a linear classifier's mean over segments is its score of it."""
-        self._check(frames, "frames")
-        keys = frames[:, :, KEY::FRAMES]
-        x = self.backbone.stem(_pictures(keys))
+        keys = self._checked(frames, "frames")[:, :, KEY::FRAMES]
+        x = self.backbone.stem(_frames_in_batch(keys))
         moving = None
         if self.differences is not None:
-            self._check(motion, "motion")
-            moving = self.differences(motion, self.segments)
+            moving = self.differences(self._checked(motion, "motion"), self.segments)
             x = x + moving
         x = self.backbone.layer1(x)
-        if moving is not None:
+        if moving is not None and self.deeper is not None:
             x = x + self.deeper(moving)
         later = self.backbone.layers[1:]
-        excitations = self.excitations or ()
+        excitations = list(self.excitations or ())
         for number, layer in enumerate(later, len(excitations) - len(later)):
             x = layer(x)
             if number >= 0:
@@ -213,32 +215,33 @@ class MDTNet(nn.Module):
     def forward(self, frames: Tensor, motion: Tensor | None = None) -> Tensor:
         return self.scores(self.code(frames, motion))
 
-    def _check(self, value: Tensor | None, name: str) -> None:
-        wanted = self.segments * FRAMES
-        if value is None or value.shape[2] != wanted:
-            found = "none" if value is None else value.shape[2]
+    def _checked(self, clip: Tensor | None, name: str) -> Tensor:
+        count = self.segments * FRAMES
+        if clip is None or clip.shape[2] != count:
+            given = "none" if clip is None else clip.shape[2]
             raise BadValue(
-                f"The input '{name}' must hold {wanted} frames ({self.segments} segments of {FRAMES}), not {found}."
+                f"The input '{name}' must hold {count} frames ({self.segments} segments of {FRAMES}), not {given}."
             )
+        return clip
 
 
-def _pictures(clip: Tensor) -> Tensor:
+def _frames_in_batch(clip: Tensor) -> Tensor:
     """[B, C, T, H, W] → [B·T, C, H, W]; without a copy where the clip is channels-last."""
     return clip.transpose(1, 2).flatten(0, 1)
 
 
-def mdtnet(classes: int, *, segments: int = 16, **options: object) -> MDTNet:
+def mdtnet(classes: int, *, segments: int = 16, **options: Any) -> MDTNet:
     """The paper's network, for 224×224; 16 segments on UCF-101 and HMDB-51, 8 elsewhere."""
     return MDTNet(classes, resnet50(generator=options.get("generator")), segments=segments, **options)
 
 
-def tsn(classes: int, *, segments: int = 16, **options: object) -> MDTNet:
+def tsn(classes: int, *, segments: int = 16, **options: Any) -> MDTNet:
     """Temporal segment network: key frames one by one, scores averaged."""
     return mdtnet(classes, segments=segments, **{**options, "modules": False})
 
 
-def tsm(classes: int, *, segments: int = 16, **options: object) -> MDTNet:
-    """Temporal shift module: TSN whose residual blocks look at the neighbouring segments."""
+def tsm(classes: int, *, segments: int = 16, **options: Any) -> MDTNet:
+    """Temporal shift module: TSN whose residual blocks read the neighbouring segments."""
     backbone = resnet50(shift=segments, generator=options.get("generator"))
     return MDTNet(classes, backbone, segments=segments, **{**options, "modules": False})
 
@@ -249,7 +252,7 @@ def light(
     segments: int = 8,
     widths: tuple[int, int, int, int] = LIGHT_WIDTHS,
     shift: bool = False,
-    **options: object,
+    **options: Any,
 ) -> MDTNet:
     """The same network, small enough to be live: a narrow ResNet-18, 8 segments, for 96×96, excited after layer3 and
     layer4 only (a deformable convolution of larger features takes longer than all the rest)."""
@@ -257,11 +260,11 @@ def light(
     return MDTNet(classes, backbone, segments=segments, **{"dropout": 0.3, "excited": 2, **options})
 
 
-def tsn_light(classes: int, **options: object) -> MDTNet:
+def tsn_light(classes: int, **options: Any) -> MDTNet:
     return light(classes, **{**options, "modules": False})
 
 
-def tsm_light(classes: int, **options: object) -> MDTNet:
+def tsm_light(classes: int, **options: Any) -> MDTNet:
     return light(classes, **{**options, "modules": False, "shift": True})
 
 

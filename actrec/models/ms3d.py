@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -90,6 +91,7 @@ class FixedConv3d(nn.Module):
     """The kernel that the pathways share. It is a buffer: saved with the network, never trained."""
 
     direct = False
+    kernel: torch.Tensor
 
     def __init__(self, c_in: int, c_out: int, *, stride: int, padding: str) -> None:
         super().__init__()
@@ -104,7 +106,7 @@ class FixedConv3d(nn.Module):
         return conv(frames, self.kernel, None, stride, padding)
 
 
-def conv_norm(c_in: int, c_out: int, size: Size3, **options: object) -> nn.Sequential:
+def conv_norm(c_in: int, c_out: int, size: Size3, **options: Any) -> nn.Sequential:
     """Convolution, batch norm, ReLU: eq. 3 with g = ReLU."""
     conv = TimeConv3d(c_in, c_out, size, **options)
     return nn.Sequential(conv, nn.BatchNorm3d(c_out), nn.ReLU(inplace=True))
@@ -181,9 +183,9 @@ class SparseBlock(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """All outputs of the block joined, its input first."""
-        heard = self._draw(None) if self.redraw and self.training else self.heard
+        sources_of = self._draw(None) if self.redraw and self.training else self.heard
         outputs = [maps]
-        for layer, sources in zip(self.layers, heard, strict=True):
+        for layer, sources in zip(self.layers, sources_of, strict=True):
             outputs.append(layer(torch.cat([outputs[i - 1] for i in sources], dim=1)))
         return torch.cat(outputs, dim=1)
 
@@ -191,7 +193,7 @@ class SparseBlock(nn.Module):
 class SparseDenseNet3D(nn.Sequential):
     """Sparse blocks; before each a 1×1×1 convolution to the block's width, between them a max-pool 2×2×2."""
 
-    def __init__(self, c_in: int, blocks: Sequence[tuple[int, int]], padding: str, **options: object) -> None:
+    def __init__(self, c_in: int, blocks: Sequence[tuple[int, int]], padding: str, **options: Any) -> None:
         super().__init__()
         for number, (layers, width) in enumerate(blocks, start=1):
             if number > 1:
@@ -206,7 +208,7 @@ class MS3D(nn.Module):
     """Inputs `slow` [B, 3, 7, H, W], `mid` [B, 3, 17, H, W], `fast` [B, 3, 25, H, W] → code [B, 256].
 
     The three may be drawn from one clip or from three synchronised ones, a camera for each pathway: nothing is
-    shared between them but the fixed kernel. There is no classifier: the repository of class centres judges.
+    shared between them but the fixed kernel. There is no classifier: the repository of class centres classifies.
     `stack` piles the pathways up along time, or along channels after bringing each to the fast one's frames.
     """
 
@@ -224,7 +226,7 @@ class MS3D(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:
-            raise BadValue(f"α is the share of connections kept, between 0 and 1, not {alpha}.")
+            raise BadValue(f"α is the fraction of connections kept, between 0 and 1, not {alpha}.")
         if stack not in ("time", "channels"):
             raise BadValue(f"Pathways are stacked along time or channels, not {stack!r}.")
         del classes  # the contract of every builder; here the repository knows the classes
@@ -267,19 +269,20 @@ class MS3D(nn.Module):
                 kernel.copy_(temporal_start(flat, depth, start_slice))
 
     def code(self, slow: torch.Tensor, mid: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
-        sizes = {(int(each.shape[-2]), int(each.shape[-1])) for each in (slow, mid, fast)}  # numbers in a trace, too
+        """The clip's code [B, 256], at the radius that the sizes name."""
+        sizes = {(int(clip.shape[-2]), int(clip.shape[-1])) for clip in (slow, mid, fast)}  # numbers in a trace, too
         if len(sizes) > 1:
             raise BadValue(f"The three pathways need frames of one size, not {sorted(sizes)}.")
         clips = zip(PATHWAYS, (slow, mid, fast), strict=True)
-        blocks = [self.pathways[name](self.shared(self.seen(clip))) for name, clip in clips]
+        blocks = [self.pathways[name](self.shared(self.pathway_input(clip))) for name, clip in clips]
         maps = self.densenet(self.pool(self.pile_up(blocks)))
         code = self.encode(self.dropout(maps.mean((2, 3, 4))))
         if self.sizes.radius is None:
             return code
         return (self.sizes.radius * nn.functional.normalize(code.float(), dim=1)).to(code.dtype)
 
-    def seen(self, clip: torch.Tensor) -> torch.Tensor:
-        """What a pathway gets of its frames: all of them, or what differs from their mean."""
+    def pathway_input(self, clip: torch.Tensor) -> torch.Tensor:
+        """A pathway's frames: as they are, or minus their mean over time."""
         return clip if self.sizes.ground else less_ground(clip)
 
     def pile_up(self, blocks: list[torch.Tensor]) -> torch.Tensor:
@@ -291,14 +294,14 @@ class MS3D(nn.Module):
         return torch.cat(picked, dim=1)
 
     def scores(self, code: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError("MS3D has no classifier: its codes are judged by the repository's centres.")
+        raise NotImplementedError("MS3D has no classifier: the repository's centres classify its codes.")
 
     def forward(self, slow: torch.Tensor, mid: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
-        """The code: what the repository judges."""
+        """The code, which the repository classifies."""
         return self.code(slow, mid, fast)
 
 
-def light(classes: int | None = None, *, dropout: float = 0.0, **options: object) -> MS3D:
+def light(classes: int | None = None, *, dropout: float = 0.0, **options: Any) -> MS3D:
     """The same network for 112×112, small enough to be live."""
     return MS3D(classes, sizes=replace(LIGHT, dropout=dropout), **options)
 

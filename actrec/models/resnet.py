@@ -10,6 +10,7 @@ Ours, not the papers': the four widths are arguments, so that the light size is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -83,10 +84,15 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Pictures [N, 3, H, W] → `stem` (1/4 of the size) → `layer1` … `layer4` (1/32).
+    """Frames [N, 3, H, W] → `stem` (1/4 of the size) → `layer1` … `layer4` (1/32).
 
-    `channels` lists what leaves the stem and each layer. With `shift` the pictures are `shift` segments per video.
+    `channels` lists what leaves the stem and each layer. With `shift` the frames are `shift` segments per video.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(
         self,
@@ -115,20 +121,20 @@ class ResNet(nn.Module):
     def layers(self) -> list[nn.Module]:
         return [self.layer1, self.layer2, self.layer3, self.layer4]
 
-    def stem(self, pictures: Tensor) -> Tensor:
-        return F.max_pool2d(F.relu(self.bn1(self.conv1(pictures)), inplace=True), 3, 2, 1)
+    def stem(self, frames: Tensor) -> Tensor:
+        return F.max_pool2d(F.relu(self.bn1(self.conv1(frames)), inplace=True), 3, 2, 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, frames: Tensor) -> Tensor:
         """The pooled features [N, C]."""
-        x = self.stem(pictures)
+        x = self.stem(frames)
         for layer in self.layers:
             x = layer(x)
         return x.mean(dim=(2, 3))
 
 
-def resnet18(widths: Sequence[int] = (64, 128, 256, 512), **options: object) -> ResNet:
+def resnet18(widths: Sequence[int] = (64, 128, 256, 512), **options: Any) -> ResNet:
     return ResNet(BasicBlock, (2, 2, 2, 2), widths, **options)
 
 
-def resnet50(widths: Sequence[int] = (64, 128, 256, 512), **options: object) -> ResNet:
+def resnet50(widths: Sequence[int] = (64, 128, 256, 512), **options: Any) -> ResNet:
     return ResNet(Bottleneck, (3, 4, 6, 3), widths, **options)

@@ -1,6 +1,9 @@
 """Public Kinetics-400 recognisers of torchvision behind the interface of our own networks.
 
-R3D, MC3, R(2+1)D (Tran et al. 2018), S3D (Xie et al. 2018), Video Swin (Liu et al. 2022), MViT (Fan et al. 2021, Li et
+R3D, MC3, R(2+1)D (Tran et al. 2018), S3D (    dropout, last = classifier.children()
+    if not isinstance(dropout, nn.Dropout):
+        raise TypeError(f"A classifier is a linear layer, or a dropout and a layer, not {classifier}.")
+    if isinstance(last, nn.Conv3d):ie et al. 2018), Video Swin (Liu et al. 2022), MViT (Fan et al. 2021, Li et
 al. 2022). The caller fills them with the published weights; nothing is read or fetched here.
 Ours: the classifier is taken off so that the code can be had, and each network normalises its own input, because the
 publishers' means and deviations differ by channel. Input is `clip` [B, 3, T, H, W] in 0…1.
@@ -62,6 +65,9 @@ def labels(name: str) -> tuple[str, ...]:
 class Reference(nn.Module):
     """A public network without its classifier, and the classifier."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, name: str, network: nn.Module) -> None:
         super().__init__()
         self.name = name
@@ -76,7 +82,7 @@ class Reference(nn.Module):
             self.register_buffer(kind, torch.tensor(values).view(3, 1, 1, 1), persistent=False)
 
     def code(self, clip: Tensor) -> Tensor:
-        """What the publisher's classifier sees: pooled features [B, C]."""
+        """The input of the publisher's classifier: pooled features [B, C]."""
         return self.network((clip - self.mean) / self.std)
 
     def scores(self, code: Tensor) -> Tensor:
@@ -109,10 +115,14 @@ def _linear(classifier: nn.Module) -> nn.Module:
     """The classifier as a layer over codes [B, C]; S3D's is a 1×1×1 convolution, whose scores are then averaged."""
     if isinstance(classifier, nn.Linear):
         return classifier
-    dropout, last = classifier
+    dropout, last = classifier.children()
+    if not isinstance(dropout, nn.Dropout):
+        raise TypeError(f"A classifier is a linear layer, or a dropout and a layer, not {classifier}.")
     if isinstance(last, nn.Conv3d):
         flat = nn.Linear(last.in_channels, last.out_channels, device=last.weight.device)
-        flat.weight, flat.bias = nn.Parameter(last.weight.detach().flatten(1)), last.bias
+        flat.weight = nn.Parameter(last.weight.detach().flatten(1))
+        if last.bias is not None:
+            flat.bias = nn.Parameter(last.bias.detach())
         last = flat
     return nn.Sequential(nn.Dropout(dropout.p), last)  # theirs drops in place, which would change the code
 

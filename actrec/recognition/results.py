@@ -58,7 +58,7 @@ def timeline(
     asked = [place for place in range(len(begins)) if place not in known]
     parts = [_seen(clip, begins[place], begins[place] + window) for place in asked]
     predictions = known | dict(zip(asked, recognizer.predict_many(parts, views="one") if parts else (), strict=True))
-    first, centres = float(clip.times[0]), [begin + window / 2 for begin in begins]
+    first, centres = float(clip.times[0]), [float(begin) + window / 2 for begin in begins]
     turns = [0.0, *((one + other) / 2 - first for one, other in pairwise(centres)), clip.duration]
     moments: list[Moment] = []
     for place, (start, stop) in enumerate(pairwise(turns)):

@@ -117,7 +117,8 @@ class Features:
 class Published:
     """Weights that others have published, from which a training may start.
 
-    `load` puts a file's tensors into the network and gives a sentence on which were loaded; `files` are those that can be fetched.
+    `load` puts a file's tensors into the network and gives a sentence on which were loaded; `files` are those that can
+    be fetched.
     """
 
     load: Callable[[nn.Module, Mapping[str, torch.Tensor]], str]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from functools import lru_cache
+from typing import cast
 
 import cv2
 import numpy as np
@@ -50,38 +51,38 @@ COLUMNS = {"linear": "1×1×1", "middle": "1×1×1 → 3×3×3", "left": "1×1×
 
 
 def block(subject: Subject, *, fed: str = "difference") -> Figure:
-    """The 16 pictures that go into the network together, by the recipe's own view."""
+    """The 16 frames that go into the network together, by the recipe's own view."""
     if fed not in MODALITIES:
         fed = MODALITIES[0]
-    made = subject.keep(("block", fed), lambda: view(_frames(subject), modality=fed)["clip"])
-    shown = [np.ascontiguousarray(made[:, t].transpose(1, 2, 0)) for t in range(made.shape[1])]
+    views = subject.keep(("block", fed), lambda: view(_frames(subject), modality=fed)["clip"])
+    shown = [np.ascontiguousarray(views[:, t].transpose(1, 2, 0)) for t in range(views.shape[1])]
     shown = [vivid(frame) for frame in shown] if fed == "difference" else shown
     seconds = subject.recognizer.system.seconds
     names = [f"{(t - len(shown) + 1) * seconds / (len(shown) - 1):+.2f} s" for t in range(len(shown))]
-    change = np.abs(np.diff(made.astype(np.int16), axis=1)).mean()
+    change = np.abs(np.diff(views.astype(np.int16), axis=1)).mean()
     still = (
         " Nothing changes between them: a network that looks for motion has nothing to go by." if change == 0 else ""
     )
     return Figure(
-        f"{made.shape[1]} pictures of {made.shape[2]}×{made.shape[3]} pixels and {made.shape[0]} channels: "
-        f"{made.size:,} numbers. From one picture to the next a number changes by {change:.1f} of 255.{still}",
-        (Panel(strip(shown, names, f"the {len(shown)} pictures as {fed}", row=8), WORDS[fed], wide=True),),
-        {"shape": list(made.shape), "change": float(change)},
+        f"{views.shape[1]} frames of {views.shape[2]}×{views.shape[3]} pixels and {views.shape[0]} channels: "
+        f"{views.size:,} numbers. From one frame to the next a number changes by {change:.1f} of 255.{still}",
+        (Panel(strip(shown, names, f"the {len(shown)} frames as {fed}", row=8), WORDS[fed], wide=True),),
+        {"shape": list(views.shape), "change": float(change)},
     )
 
 
 WORDS = {
-    "difference": "What the light network is fed, ours: half the difference to the next picture, grey where nothing "
-    "changes; shown with four times its contrast. Seconds count back from the newest picture.",
-    "rgb": "Plain pictures, as the paper feeds them first. Seconds count back from the newest picture.",
-    "rgbf": "RGBF, eq. 7: pictures dimmed where nothing moves. Seconds count back from the newest picture.",
+    "difference": "What the light network is fed, ours: half the difference to the next frame, grey where nothing "
+    "changes; shown with four times its contrast. Seconds count back from the newest frame.",
+    "rgb": "Plain frames, as the paper feeds them first. Seconds count back from the newest frame.",
+    "rgbf": "RGBF, eq. 7: frames dimmed where nothing moves. Seconds count back from the newest frame.",
     "flow": "Flow frames: red is motion across, green motion up and down (128 is none), blue how much.",
 }
 
 
-def vivid(picture: np.ndarray) -> np.ndarray:
-    """A picture of signed differences with its contrast taken up fourfold, to be looked at."""
-    return cv2.convertScaleAbs(picture, alpha=CONTRAST, beta=128 * (1 - CONTRAST))
+def vivid(image: np.ndarray) -> np.ndarray:
+    """An image of signed differences with its contrast fourfold, to be shown."""
+    return cv2.convertScaleAbs(image, alpha=CONTRAST, beta=128 * (1 - CONTRAST))
 
 
 def _frames(subject: Subject) -> np.ndarray:
@@ -97,12 +98,16 @@ def _frames(subject: Subject) -> np.ndarray:
 # --- one cell -------------------------------------------------------------------------------------
 
 
+def _network(subject: Subject) -> C3D:
+    return cast(C3D, subject.network)
+
+
 def contributions(conv: nn.Conv3d, maps: torch.Tensor, channel: int, cell: tuple[int, int, int]) -> np.ndarray:
-    """What each place of the window adds to one output of a convolution, `[kT, kH, kW]`: Σ over c of V·F in eq. 2.
+    """The part of each place of the window in one output of a convolution, `[kT, kH, kW]`: Σ over c of V·F in eq. 2.
 
     `maps` is `[1, C, T, H, W]`, `cell` the output's (l, x, y). Their sum and the bias are the output.
     """
-    pads = [amount for size in reversed(conv.padding) for amount in (size, size)]
+    pads = [amount for size in reversed(_padding(conv)) for amount in (size, size)]
     padded = nn.functional.pad(maps, pads)[0]
     window = tuple(
         slice(at * step, at * step + size) for at, step, size in zip(cell, conv.stride, conv.kernel_size, strict=True)
@@ -110,9 +115,17 @@ def contributions(conv: nn.Conv3d, maps: torch.Tensor, channel: int, cell: tuple
     return (padded[(slice(None), *window)] * conv.weight[channel]).sum(0).numpy()
 
 
+def _padding(conv: nn.Conv3d) -> tuple[int, ...]:
+    return cast(tuple[int, ...], conv.padding)  # a word such as "same" is never used here
+
+
+def _bias(conv: nn.Conv3d, channel: int) -> float:
+    return 0.0 if conv.bias is None else float(conv.bias[channel])
+
+
 def _conv1(subject: Subject) -> tuple[nn.Conv3d, torch.Tensor, torch.Tensor]:
     """The first layer, what goes in, and what comes out before the ReLU."""
-    conv = subject.network.features.conv1.conv
+    conv = cast(nn.Conv3d, _network(subject).features.get_submodule("conv1.conv"))
     maps = subject.inputs["clip"].cpu()
 
     def make() -> torch.Tensor:
@@ -144,9 +157,9 @@ def window(subject: Subject, *, row: float, column: float, moment: float, channe
     channel = min(int(channel), out.shape[1] - 1)
     cell = (place(moment, count), place(row, height), place(column, width))
     parts = contributions(conv, maps, channel, cell)
-    bias = float(conv.bias[channel])
+    bias = _bias(conv, channel)
     total = float(parts.sum()) + bias
-    corner = tuple(c * s - p for c, s, p in zip(cell, conv.stride, conv.padding, strict=True))
+    corner = tuple(c * s - p for c, s, p in zip(cell, conv.stride, _padding(conv), strict=True))
     most = float(out[0, channel].abs().max())
     named = f"{total:+.2f}, and ReLU makes it {max(total, 0):.2f}"
     return Figure(
@@ -154,7 +167,7 @@ def window(subject: Subject, *, row: float, column: float, moment: float, channe
         f"with the bias {bias:+.2f} that is {named}. The strongest answer of this kernel in the whole block is "
         f"{most:.2f}.",
         (
-            Panel(_windows(subject, corner, parts.shape), "The window (orange) in three neighbouring pictures of the "
+            Panel(_windows(subject, corner, parts.shape), "The window (orange) in three neighbouring frames of the "
                   "block: three pixels high, wide and long in time.", wide=True),
             Panel(_products(parts), "What every place adds: input times kernel. Blue takes away, red adds."),
             Panel(_map_with(out[0, channel, cell[0]].relu().numpy(), cell[1:]), "The map that this kernel draws at "
@@ -165,17 +178,17 @@ def window(subject: Subject, *, row: float, column: float, moment: float, channe
 
 
 def _windows(subject: Subject, corner: tuple[int, ...], size: tuple[int, ...]) -> str:
-    canvas, wide = Canvas(3 * 216 + 8, 232, "the window in three neighbouring pictures"), 206
+    canvas, wide = Canvas(3 * 216 + 8, 232, "the window in three neighbouring frames"), 206
     for place_, t in enumerate(range(corner[0], corner[0] + size[0])):
         x = 4 + 216 * place_
         if 0 <= t < FRAMES:
-            canvas.image(vivid(subject.picture("clip", t)), x, 4, wide, cells=True)
+            canvas.image(vivid(subject.frame("clip", t)), x, 4, wide, cells=True)
         else:
             canvas.rect(x, 4, wide, wide, fill="currentColor", opacity=0.1)
         step = wide / SIZE
         canvas.rect(x + corner[2] * step - 3, 4 + corner[1] * step - 3, size[2] * step + 6, size[1] * step + 6,
                     stroke=SECOND, thick=2.5)  # fmt: skip
-        name = f"picture {t + 1} of {FRAMES}" if 0 <= t < FRAMES else "outside the block: zeros"
+        name = f"frame {t + 1} of {FRAMES}" if 0 <= t < FRAMES else "outside the block: zeros"
         canvas.text(x + wide / 2, 226, name, "middle")
     return canvas.svg()
 
@@ -211,14 +224,14 @@ def _cascade(subject: Subject) -> tuple[dict[str, nn.Conv3d], dict[str, torch.Te
     """The asymmetric column of the first MicroNet: its three layers, what goes into each, and the last output."""
 
     def make() -> tuple:
-        features = subject.network.features
+        features = _network(subject).features
         with torch.inference_mode():
             maps = subject.inputs["clip"].cpu()
             for name, part in features.named_children():
                 if name == "conv3":
                     break
                 maps = part(maps)
-            first, asymmetric = features.conv3.left
+            first, asymmetric = cast(nn.Sequential, features.get_submodule("conv3.left"))
             maps, fed = first(maps), {}
             for name in DIRECTIONS:
                 fed[name] = maps
@@ -244,7 +257,7 @@ def cascade(
     cell = (place(moment, count), place(row, height), place(column, width))
     channel = min(int(channel), after.shape[1] - 1)
     parts = contributions(conv, maps, channel, cell)
-    bias, done = float(conv.bias[channel]), DIRECTIONS.index(direction)
+    bias, done = _bias(conv, channel), DIRECTIONS.index(direction)
     total = float(parts.sum()) + bias
     reach = [1, 1, 1]
     for name in DIRECTIONS[: done + 1]:
@@ -269,7 +282,8 @@ def cascade(
     )  # fmt: skip
 
 
-def _stage(canvas: Canvas, x: float, name: str, values: torch.Tensor, cell, channel, layers, chosen: bool) -> None:
+def _stage(canvas: Canvas, x: float, name: str, values: torch.Tensor, cell: tuple[int, ...], channel: int,
+           layers: dict[str, nn.Conv3d], chosen: bool) -> None:  # fmt: skip
     wide = 154
     shown = values[0, :, cell[0]].mean(0) if name == "input" else values[0, channel, cell[0]]
     canvas.image(coloured(shown.numpy(), "strength"), x, 4, wide, wide, cells=True)
@@ -280,9 +294,9 @@ def _stage(canvas: Canvas, x: float, name: str, values: torch.Tensor, cell, chan
     canvas.rect(x + left * step, 4 + top * step, columns * step, rows * step, stroke=SECOND, thick=2.5)
     words = "input (mean)" if name == "input" else f"after {name}"
     canvas.text(x + wide / 2, 176, words, "middle", bold=chosen)
-    seen = {"input": "", "height": f"{rows} rows", "width": f"{rows} rows × {columns} columns"}
-    said = seen.get(name, f"and {layers['time'].kernel_size[0]} moments")
-    canvas.text(x + wide / 2, 194, said, "middle", size=11)
+    reaches = {"input": "", "height": f"{rows} rows", "width": f"{rows} rows × {columns} columns"}
+    reach = reaches.get(name, f"and {layers['time'].kernel_size[0]} moments")
+    canvas.text(x + wide / 2, 194, reach, "middle", size=11)
 
 
 def _row(parts: np.ndarray, direction: str) -> str:
@@ -298,8 +312,9 @@ def _row(parts: np.ndarray, direction: str) -> str:
 def _shapes(layers: dict[str, nn.Conv3d]) -> str:
     canvas = Canvas(330, 150, "the three kernels as blocks")
     for number, (name, conv) in enumerate(layers.items()):
-        cuboid(canvas, 20 + 108 * number, 96, conv.kernel_size, unit=13)
-        size = "×".join(str(k) for k in conv.kernel_size)
+        depth, height, width = conv.kernel_size
+        cuboid(canvas, 20 + 108 * number, 96, (depth, height, width), unit=13)
+        size = f"{depth}×{height}×{width}"
         canvas.text(62 + 108 * number, 122, name, "middle", bold=True)
         canvas.text(62 + 108 * number, 140, f"{size} (T×H×W)", "middle", size=11)
     return canvas.svg()
@@ -312,16 +327,16 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
     """The four columns of a MicroNet of the network: what each brings, and what it costs (fig. 3)."""
     maps, micro = _micro_input(subject, which)
     with torch.inference_mode():
-        found = {name: getattr(micro, name)(maps) for name in COLUMNS}
+        by_column = {name: getattr(micro, name)(maps) for name in COLUMNS}
     t = place(moment, maps.shape[2])
     cost = {name: multiplications(getattr(micro, name), {"input": maps}) for name in COLUMNS}
     weigh = {name: weights(getattr(micro, name)) for name in COLUMNS}
-    wide = sum(maps.shape[1] for maps in found.values())
-    strength = {name: float(maps.abs().mean()) for name, maps in found.items()}
+    wide = sum(maps.shape[1] for maps in by_column.values())
+    strength = {name: float(maps.abs().mean()) for name, maps in by_column.items()}
     kinds = kinds_of(micro)
-    shown = [coloured(maps[0, :, t].mean(0).numpy(), "strength") for maps in found.values()]
-    shares = {
-        "channels": {name: maps.shape[1] / wide for name, maps in found.items()},
+    shown = [coloured(maps[0, :, t].mean(0).numpy(), "strength") for maps in by_column.values()]
+    fractions = {
+        "channels": {name: maps.shape[1] / wide for name, maps in by_column.items()},
         "weights": {name: weigh[name] / sum(weigh.values()) for name in COLUMNS},
         "multiplications": {name: cost[name] / sum(cost.values()) for name in COLUMNS},
     }
@@ -330,15 +345,15 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
               f"column draws at moment {t + 1} of {maps.shape[2]}, the mean of its channels. Dark is nothing, bright "
               "is the column's strongest answer.", wide=True)
     ]  # fmt: skip
-    for name, share in shares.items():
-        rows = [(kinds[column], value, f"{value:.0%}") for column, value in share.items()]
-        panels.append(Panel(bars(rows, f"share of the {name}", most=1.0, left=170), f"Share of the {name}."))
-    costly = max(cost, key=cost.get)
+    for name, fraction in fractions.items():
+        rows = [(kinds[column], value, f"{value:.0%}") for column, value in fraction.items()]
+        panels.append(Panel(bars(rows, f"fraction of the {name}", most=1.0, left=170), f"Fraction of the {name}."))
+    costly = max(cost, key=cost.__getitem__)
     return Figure(
         f"{which} is a MicroNet {kind_of(micro)}: {wide} channels out of {maps.shape[1]}, "
         f"{million(sum(weigh.values()))} weights, {million(sum(cost.values()))} multiplications. The column "
         f"{kinds[costly]} takes {cost[costly] / sum(cost.values()):.0%} of them; on this clip the strongest is "
-        f"{kinds[max(strength, key=strength.get)]}.",
+        f"{kinds[max(strength, key=strength.__getitem__)]}.",
         tuple(panels),
         {"channels": wide, "weights": weigh, "multiplications": cost, "strength": strength},
     )
@@ -348,13 +363,13 @@ def _micro_input(subject: Subject, which: str) -> tuple[torch.Tensor, MicroNet]:
     def make() -> torch.Tensor:
         with torch.inference_mode():
             maps = subject.inputs["clip"].cpu()
-            for name, part in subject.network.features.named_children():
+            for name, part in _network(subject).features.named_children():
                 if name == which:
                     break
                 maps = part(maps)
         return maps
 
-    return subject.keep(("into", which), make), getattr(subject.network.features, which)
+    return subject.keep(("into", which), make), getattr(_network(subject).features, which)
 
 
 def kinds_of(micro: MicroNet) -> dict[str, str]:
@@ -377,45 +392,46 @@ def kind_of(micro: MicroNet) -> str:
 
 
 def enhanced(subject: Subject, *, moment: float = 0.5, method: str = "dis") -> Figure:
-    """Eq. 7 on one pair of pictures: how far each pixel moves, scaled within the picture, times the picture."""
+    """Eq. 7 on one pair of frames: how far each pixel moves, scaled within the frame, times the frame."""
     clip = subject.clip
     if len(clip) < 2:
-        return Figure("This clip has one picture: there is nothing that could have moved. Choose a longer one.")
+        return Figure("This clip has one frame: there is nothing that could have moved. Choose a longer one.")
     t = place(moment, len(clip) - 1)
     pair = clip.frames[t : t + 2]
-    found = subject.keep(("flow", t, method), lambda: flow(pair, method))
-    confidence = movement_confidence(found[0])
-    length = np.hypot(found[0, ..., 0], found[0, ..., 1])
-    made = rgbf(pair[:1], found)[0]
-    reach = colour_maps.flow_reach(found)
+    fields = subject.keep(("flow", t, method), lambda: flow(pair, method))
+    confidence = movement_confidence(fields[0])
+    length = np.hypot(fields[0, ..., 0], fields[0, ..., 1])
+    result = rgbf(pair[:1], fields)[0]
+    reach = colour_maps.flow_reach(fields)
     side = 250
     tall = side * pair.shape[1] / pair.shape[2]
 
-    def one(picture: np.ndarray, name: str, scale: tuple | None = None) -> str:
+    def one(image: np.ndarray, name: str, scale: tuple[str, str, str] | None = None) -> str:
         canvas = Canvas(side + 8, tall + (44 if scale else 12), name)
-        canvas.image(picture, 4, 4, side)
+        canvas.image(image, 4, 4, side)
         if scale:
-            canvas.scale(*scale[:1], 4, tall + 14, *scale[1:])
+            kind, low, high = scale
+            canvas.scale(kind, 4, tall + 14, low, high)
         return canvas.svg()
 
     movement = Canvas(side + 84, tall + 12, "flow in the colours of the wheel")
-    movement.image(colour_maps.flow_picture(found[0], reach), 4, 4, side)
+    movement.image(colour_maps.flow_picture(fields[0], reach), 4, 4, side)
     movement.image(colour_maps.wheel_legend(reach), side + 10, 4, 70)
-    kept = float(made.mean() / max(float(pair[0].mean()), 1e-9))
+    left = float(result.mean() / max(float(pair[0].mean()), 1e-9))
     still = "" if float(length.max()) > 0.05 else " Nothing moves in this pair, so the product is black."
     return Figure(
-        f"{method}: pixels move between {length.min():.2f} and {length.max():.2f} px from picture {t + 1} to {t + 2}. "
-        f"Scaled to 0…1 within the picture and multiplied, {kept:.0%} of the brightness is left.{still}",
+        f"{method}: pixels move between {length.min():.2f} and {length.max():.2f} px from frame {t + 1} to {t + 2}. "
+        f"Scaled to 0…1 within the frame and multiplied, {left:.0%} of the brightness is left.{still}",
         (
-            Panel(one(pair[0], "RGB"), "RGB: the picture."),
-            Panel(movement.svg(), "Flow: the colour says where to, its strength how far; white is still."),
+            Panel(one(pair[0], "RGB"), "RGB: the frame."),
+            Panel(movement.svg(), "Flow: the colour shows where to, its strength how far; white is still."),
             Panel(one(colour_maps.heat(confidence), "movement confidence", ("salience", "still", "moves most")),
-                  "Movement confidence: |F| between its least and its most in this picture."),
-            Panel(one(made, "RGBF"), "RGBF (eq. 7): their product, the input of the second network."),
-            Panel(one(flow_frames(found)[0], "flow frame"), "The flow frame of sec. 3.4: across in red, up and down "
+                  "Movement confidence: |F| between its least and its most in this frame."),
+            Panel(one(result, "RGBF"), "RGBF (eq. 7): their product, the input of the second network."),
+            Panel(one(flow_frames(fields)[0], "flow frame"), "The flow frame of sec. 3.4: across in red, up and down "
                   "in green, length in blue."),
         ),
-        {"kept": kept, "longest": float(length.max())},
+        {"kept": left, "longest": float(length.max())},
     )  # fmt: skip
 
 
@@ -450,37 +466,37 @@ def kinds_of_convolution(channels: int, k: int) -> dict[str, nn.Module]:
 def three_kinds(subject: Subject, *, k: str = "3", channels: str = "32") -> Figure:
     """Parameters, multiplications and measured milliseconds of the three kinds on one block."""
     size, width = int(k), int(channels)
-    found = _costs(size, width)
-    base = found["dense"]
+    costs_by_kind = _costs(size, width)
+    base = costs_by_kind["dense"]
     panels = [Panel(_blocks(size), "The kernels: a full cube; a plate and a rod; three rods.")]
-    for number, (name, say) in enumerate(
+    for number, (name, written) in enumerate(
         (("weights", million), ("multiplications", million), ("milliseconds here", lambda took: f"{took:.1f} ms"))
     ):
-        rows = [(kind, costs[number], say(costs[number])) for kind, costs in found.items()]
+        rows = [(kind, values[number], written(values[number])) for kind, values in costs_by_kind.items()]
         panels.append(Panel(bars(rows, name), f"{name.capitalize()}, {width} channels in and out."))
-    slim = found["asymmetric"]
+    slim = costs_by_kind["asymmetric"]
     return Figure(
         f"With k = {size} the three rods have {base[0] / slim[0]:.1f} times fewer weights and multiplications than the "
         f"cube (k³ : 3k = {size**3} : {3 * size}) and take {slim[2] / base[2]:.0%} of its time on this "
         "machine. The gain in time is smaller than the gain in counts, or none at all where channels are few: three "
         "layers read and write their maps three times.",
         tuple(panels),
-        {kind: list(costs) for kind, costs in found.items()},
+        {kind: list(values) for kind, values in costs_by_kind.items()},
     )
 
 
 @lru_cache(maxsize=32)
 def _costs(k: int, channels: int) -> dict[str, tuple[int, int, float]]:
-    found, block = {}, torch.rand(1, channels, *BLOCK, generator=torch.Generator().manual_seed(0))
+    costs_by_kind, block = {}, torch.rand(1, channels, *BLOCK, generator=torch.Generator().manual_seed(0))
     for kind, layer in kinds_of_convolution(channels, k).items():
         ready, times = for_inference(layer), []
         with torch.inference_mode():
             for _ in range(REPEATS + 1):
-                began = time.perf_counter()
+                start = time.perf_counter()
                 ready(block)
-                times.append((time.perf_counter() - began) * 1000)
-        found[kind] = (weights(layer), multiplications(layer, {"input": block}), statistics.median(times[1:]))
-    return found
+                times.append((time.perf_counter() - start) * 1000)
+        costs_by_kind[kind] = (weights(layer), multiplications(layer, {"input": block}), statistics.median(times[1:]))
+    return costs_by_kind
 
 
 def _blocks(k: int) -> str:
@@ -502,15 +518,15 @@ def _blocks(k: int) -> str:
 
 
 def two_layers(subject: Subject, *, channels: str = "64") -> Figure:
-    """Fig. 2b: what one output sees behind two dense layers and behind the cascade 5, 5, 3, found by "
+    """Fig. 2b: the inputs that one output depends on behind two dense layers and behind the cascade 5, 5, 3, found by "
     "differentiation."""
     width = int(channels)
     dense = nn.Sequential(ConvReLU3d(width, width, (3, 3, 3)), ConvReLU3d(width, width, (3, 3, 3)))
     cascade = AsymmetricConv3d(width, width, (5, 5, 3))
-    seen = {"two of 3×3×3": _reach("dense"), "5, 5, 3 in turn": _reach("cascade")}
+    reaches = {"two of 3×3×3": _reach("dense"), "5, 5, 3 in turn": _reach("cascade")}
     count = {"two of 3×3×3": weights(dense), "5, 5, 3 in turn": weights(cascade)}
     panels = []
-    for name, reach in seen.items():
+    for name, reach in reaches.items():
         space, times = reach.amax(0), reach.amax((1, 2))
         canvas = Canvas(300, 150, f"what one output sees behind {name}")
         canvas.image(coloured(space.numpy(), "strength", 1.0), 4, 4, 110, cells=True)
@@ -519,12 +535,12 @@ def two_layers(subject: Subject, *, channels: str = "64") -> Figure:
             canvas.rect(140 + 21 * t, 40, 18, 40, fill="#fde725" if value else "#440154")
         canvas.text(140 + 21 * len(times) / 2, 134, f"{_extent(times)} moments", "middle")
         panels.append(Panel(canvas.svg(), f"{name}: the places of the input on which one output depends (yellow), in "
-            "the picture and over time."))  # fmt: skip
+            "the frame and over time."))  # fmt: skip
     rows = [(name, value, million(value)) for name, value in count.items()]
     panels.append(Panel(bars(rows, "weights"), f"Weights with {width} channels throughout."))
-    a, b = (list(extents) for extents in ((_extent(r.amax((1, 2))), _extent(r.amax((0, 2)))) for r in seen.values()))
+    a, b = (list(extents) for extents in ((_extent(r.amax((1, 2))), _extent(r.amax((0, 2)))) for r in reaches.values()))
     return Figure(
-        f"In the picture both reach {b[1]} pixels. Over time two dense layers reach {a[0]} moments, the cascade only "
+        f"In the frame both reach {b[1]} pixels. Over time two dense layers reach {a[0]} moments, the cascade only "
         f"{b[0]}: the paper calls both the same, and this is where it is not. It costs "
         f"{count['two of 3×3×3'] / count['5, 5, 3 in turn']:.1f} times fewer weights.",
         tuple(panels),
@@ -543,7 +559,7 @@ def _reach(kind: str) -> torch.Tensor:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
     block = torch.ones(1, 1, 9, 9, 9, requires_grad=True)
     layers(block)[0, 0, 4, 4, 4].backward()
-    return (block.grad[0, 0] != 0).float()
+    return (cast(torch.Tensor, block.grad)[0, 0] != 0).float()
 
 
 def _extent(along: torch.Tensor) -> int:
@@ -552,31 +568,31 @@ def _extent(along: torch.Tensor) -> int:
 
 def table_1(subject: Subject) -> Figure:
     """Where C3D's cost lies: the paper's Table 1, corrected, beside our counts."""
-    found = _per_group()
-    total = [sum(costs[place] for costs in found.values()) for place in (0, 1)]
+    groups = _per_group()
+    total = [sum(costs[place] for costs in groups.values()) for place in (0, 1)]
     rows = [
         (
             name, f"{TABLE_1[name][0]:g}", f"{ours[0] / 1e6:.3f}", f"{ours[0] / total[0]:.2%}",
             f"{TABLE_1[name][1]:.2f}",
             f"{ours[1] / 1e9:.2f}", f"{ours[1] / total[1]:.1%}",
         )
-        for name, ours in found.items()
+        for name, ours in groups.items()
     ]  # fmt: skip
     rows.append(("all", "27.65", f"{total[0] / 1e6:.2f}", "", "52.97", f"{total[1] / 1e9:.2f}", ""))
-    early = sum(found[name][1] for name in ("conv1", "conv2")) / total[1]
-    heads = ("group", "paper, M", "counted, M", "share", "paper, G", "counted, G", "share")
-    spread = [(name, costs[1], million(costs[1])) for name, costs in found.items()]
+    early = sum(groups[name][1] for name in ("conv1", "conv2")) / total[1]
+    headers = ("group", "paper, M", "counted, M", "fraction", "paper, G", "counted, G", "fraction")
+    spread = [(name, costs[1], million(costs[1])) for name, costs in groups.items()]
     return Figure(
         f"Counted on the network: {total[0] / 1e6:.2f} M weights and {total[1] / 1e9:.1f} G multiplications. conv1 and "
-        f"conv2 take {early:.0%} of the multiplications and {(found['conv1'][0] + found['conv2'][0]) / total[0]:.1%} "
+        f"conv2 take {early:.0%} of the multiplications and {(groups['conv1'][0] + groups['conv2'][0]) / total[0]:.1%} "
         "of the weights.",
         (
-            Panel(Table(heads, tuple(rows)), "Convolutions of C3D (c3d-b8) for 16×112×112. The paper's conv3 row "
+            Panel(Table(headers, tuple(rows)), "Convolutions of C3D (c3d-b8) for 16×112×112. The paper's conv3 row "
                 "cannot be right: 2065 M is a slip for 2.65 M, and 2.65 M weights at 6272 places are 16.65 G "
                 "multiplications, not 31.12. With it the total is the 38.5 G that others count too.", wide=True),
             Panel(bars(spread, "multiplications by group"), "Multiplications by group, counted."),
         ),
-        {name: list(costs) for name, costs in found.items()},
+        {name: list(costs) for name, costs in groups.items()},
     )  # fmt: skip
 
 
@@ -584,17 +600,17 @@ def table_1(subject: Subject) -> Figure:
 def _per_group() -> dict[str, tuple[int, int]]:
     with torch.device("meta"):
         network: C3D = DENSE["c3d-b8"](101)
-    found, block = {}, torch.empty(1, 3, 16, 112, 112, device="meta")
+    groups, block = {}, torch.empty(1, 3, 16, 112, 112, device="meta")
     with torch.no_grad():
         for name, part in network.features.named_children():
             if name.startswith("conv"):
-                found[name] = (weights(part), multiplications(part, {"input": block}))
+                groups[name] = (weights(part), multiplications(part, {"input": block}))
             block = part(block)
-    return found
+    return groups
 
 
 def table_2(subject: Subject, *, base: str = "c3d-b5") -> Figure:
-    """Which groups are made asymmetric, what that saves, and how much faster the paper found it."""
+    """Which groups are made asymmetric, what that saves, and how much faster it was in the paper."""
     counted = _variants()
     mine = {name: counts for name, counts in counted.items() if name == base or name.startswith(base[-2:])}
     rows = []
@@ -606,13 +622,13 @@ def table_2(subject: Subject, *, base: str = "c3d-b5") -> Figure:
         ))  # fmt: skip
     off = max(abs(TABLE_2[name][0] - weigh / 1e6) for name, (weigh, _) in mine.items())
     least = min(mine, key=lambda name: mine[name][1])
-    heads = ("network", "paper, M", "counted, M", "multiplications, G", "faster, paper", "fewer multiplications")
+    headers = ("network", "paper, M", "counted, M", "multiplications, G", "faster, paper", "fewer multiplications")
     return Figure(
         f"All {len(mine)} counts agree with Table 2 to {off:.3f} M. {least} has the fewest multiplications: "
         f"{mine[base][1] / mine[least][1]:.2f} times fewer than {base}.",
-        (Panel(Table(heads, tuple(rows)), "Table 2 beside our counts: weights without biases for 101 classes, one clip "
-            "of 16×112×112. 'Faster' is the paper's time of a training step, base ÷ variant; the last column is what "
-            "the multiplications alone would give.", wide=True),),
+        (Panel(Table(headers, tuple(rows)), "Table 2 beside our counts: weights without biases for 101 classes, one "
+            "clip of 16×112×112. 'Faster' is the paper's time of a training step, base ÷ variant; the last column is "
+            "what the multiplications alone would give.", wide=True),),
         {name: {"paper": TABLE_2[name][0], "counted": weigh / 1e6, "multiplications": cost} for name, (weigh, cost) in
          mine.items()},
     )  # fmt: skip
@@ -620,12 +636,12 @@ def table_2(subject: Subject, *, base: str = "c3d-b5") -> Figure:
 
 @lru_cache(maxsize=1)
 def _variants() -> dict[str, tuple[int, int]]:
-    found = {}
+    counts = {}
     for name in TABLE_2:
         with torch.device("meta"):
             network = (DENSE | VARIANTS)[name](101)
-        found[name] = (weights(network), multiplications(network, {"clip": (1, 3, 16, 112, 112)}))
-    return found
+        counts[name] = (weights(network), multiplications(network, {"clip": (1, 3, 16, 112, 112)}))
+    return counts
 
 
 # --- the tour -------------------------------------------------------------------------------------
@@ -634,12 +650,12 @@ ROW = Slider("row", "Row", 0, 1, 0.005, 0.5, "From top to bottom.")
 COLUMN = Slider("column", "Column", 0, 1, 0.005, 0.5, "From left to right.")
 
 TOUR = Tour(
-    about="A network that looks at pictures and time together needs cubes of weights, and cubes are dear. This paper "
+    about="A network that looks at frames and time together needs cubes of weights, and cubes are dear. This paper "
     "replaces a cube by three rods: one along the height, one along the width, one along time.",
     steps=(
         Step(
             "A clip is a block", "sec. 4.3",
-            "Sixteen pictures are stacked into one block of numbers, and the network sees all of them at once. An "
+            "Sixteen frames are stacked into one block of numbers, and the network sees all of them at once. An "
             "action is then a shape in this block: a waving arm is a ribbon that swings to and fro along the time "
             "axis. Choose what the block is made of; the light network of this page was trained on differences.",
             block,
@@ -647,7 +663,7 @@ TOUR = Tour(
         ),
         Step(
             "One window over space and time", "eq. 1 and 2",
-            "A 3-D convolution lays a small window over the block: a few rows, a few columns and a few pictures. Every "
+            "A 3-D convolution lays a small window over the block: a few rows, a few columns and a few frames. Every "
             "number under the window is multiplied by a weight, and all products are added up. That sum is one cell of "
             "the result. Then the window moves on. You start where this kernel answers most; move the window and watch "
             "the sum change.",
@@ -716,9 +732,9 @@ TOUR = Tour(
             needs_clip=False,
         ),
         Step(
-            "Pictures dimmed where nothing moves", "eq. 7, fig. 5",
-            "Instead of one network for pictures and another for motion, the paper mixes both before the first layer. "
-            "Optical flow says how far each pixel moves; scaled from 0 to 1 within a picture it becomes a dimmer. What "
+            "Frames dimmed where nothing moves", "eq. 7, fig. 5",
+            "Instead of one network for frames and another for motion, the paper mixes both before the first layer. "
+            "Optical flow shows how far each pixel moves; scaled from 0 to 1 within a frame it becomes a dimmer. What "
             "stands still goes dark, what moves keeps its colours. Choose a moment and the way flow is found.",
             enhanced,
             (
@@ -729,7 +745,7 @@ TOUR = Tour(
         ),
         Step(
             "Does the claim hold here?", "tables 2 to 5",
-            "A paper's figures belong to its data. What has been found with the networks of this project, on clips "
+            "A paper's figures belong to its data. The results with the networks of this project, on clips "
             "that were not used to train them, stands here.",
             lambda _: verdict("asym3d"),
             needs_clip=False,

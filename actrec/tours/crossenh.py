@@ -5,6 +5,8 @@ Cao, Xu and Zhang, "Cross-enhancement transform two-stream 3D ConvNets for actio
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 
@@ -14,7 +16,8 @@ from actrec.figures import colour_maps
 from actrec.figures.charts import lines
 from actrec.figures.drawing import ACCENT, SECOND, Canvas, Figure, Panel, bars, coloured, strip
 from actrec.metrics.accuracy import softmax
-from actrec.models.crossenh import BRIDGES, POSITIONS, VARIANTS, Bridge
+from actrec.models.crossenh import BRIDGES, POSITIONS, VARIANTS, Bridge, TwoStream
+from actrec.models.i3d import I3D
 from actrec.motion.flow import decode
 from actrec.systems.crossenh import REACH, SCRATCH
 from actrec.systems.losses import bridge_distillation
@@ -25,11 +28,11 @@ NAMES = dict(zip(POSITIONS, ("front", "middle", "rear"), strict=True))
 DIRECTIONS = {"flow teaches RGB": "flow", "RGB teaches flow": "rgb"}
 
 
-def _seen(subject: Subject, name: str, t: int) -> np.ndarray:
-    """A picture of an input: RGB as it is, flow in the colours of the wheel."""
+def _frame_image(subject: Subject, name: str, t: int) -> np.ndarray:
+    """A frame of an input as an image: RGB as it is, flow in the colours of the wheel."""
     if name == "rgb":
-        return subject.picture("rgb", t)
-    return colour_maps.flow_picture(decode(subject.picture("flow", t), REACH["light"]), _flow_reach(subject))
+        return subject.frame("rgb", t)
+    return colour_maps.flow_picture(decode(subject.frame("flow", t), REACH["light"]), _flow_reach(subject))
 
 
 def _flow_reach(subject: Subject) -> float:
@@ -45,17 +48,25 @@ def inputs(subject: Subject) -> Figure:
     wheel.image(colour_maps.wheel_legend(_flow_reach(subject)), 4, 4, 100)
     names, still = [str(t + 1) for t in range(count)], float(length.max()) < 0.1
     return Figure(
-        f"{count} pictures and {count} flow fields. A pixel moves {length.mean():.2f} px a picture on average, at most "
+        f"{count} frames and {count} flow fields. A pixel moves {length.mean():.2f} px a frame on average, at most "
         f"{length.max():.1f}." + (" Nothing moves: the flow stream sees an empty page." if still else ""),
         (
-            Panel(strip([_seen(subject, "rgb", t) for t in range(count)], names, "RGB", row=8),
+            Panel(strip([_frame_image(subject, "rgb", t) for t in range(count)], names, "RGB", row=8),
                   "The RGB stream sees how things look.", wide=True),
-            Panel(strip([_seen(subject, "flow", t) for t in range(count)], names, "flow", row=8),
-                  "The flow stream sees where they go: the colour says which way, its strength how far.", wide=True),
+            Panel(strip([_frame_image(subject, "flow", t) for t in range(count)], names, "flow", row=8),
+                  "The flow stream sees where they go: the colour shows which way, its strength how far.", wide=True),
             Panel(wheel.svg(), "The colours of flow; white is still."),
         ),
         {"mean": float(length.mean())},
     )  # fmt: skip
+
+
+def _network(subject: Subject) -> TwoStream:
+    return cast(TwoStream, subject.network)
+
+
+def _stream(subject: Subject, name: str) -> I3D:
+    return cast(I3D, _network(subject).streams[name])
 
 
 def _through(subject: Subject) -> dict[str, tuple[torch.Tensor, dict[str, torch.Tensor]]]:
@@ -63,55 +74,54 @@ def _through(subject: Subject) -> dict[str, tuple[torch.Tensor, dict[str, torch.
 
     def make() -> dict:
         with torch.inference_mode():
-            return {
-                name: subject.network.streams[name].features(subject.inputs[name].cpu(), POSITIONS) for name in STREAMS
-            }
+            return {name: _stream(subject, name).features(subject.inputs[name].cpu(), POSITIONS) for name in STREAMS}
 
     return subject.keep("through", make)
 
 
 def alone(subject: Subject) -> Figure:
-    """What each stream says alone, and what both say together."""
-    found, network = _through(subject), subject.network
+    """The answers of each stream alone, and of both together."""
+    codes_and_maps, network = _through(subject), _network(subject)
     heat = subject.recognizer.card.temperature or 1.0
     with torch.inference_mode():
-        code = torch.cat([found[name][0] for name in STREAMS], dim=1)
-        raw = {f"{name} alone": network.streams[name].scores(found[name][0]) for name in STREAMS}
+        code = torch.cat([codes_and_maps[name][0] for name in STREAMS], dim=1)
+        raw = {f"{name} alone": _stream(subject, name).scores(codes_and_maps[name][0]) for name in STREAMS}
         raw["both, fused"] = network.scores(code)
-    says = {name: softmax(logits.numpy(), heat)[0] for name, logits in raw.items()}
-    order = np.argsort(-says["both, fused"])
+    probabilities = {name: softmax(logits.numpy(), heat)[0] for name, logits in raw.items()}
+    order = np.argsort(-probabilities["both, fused"])
     panels = [
-        Panel(bars([(subject.labels[i], float(share[i]), f"{share[i]:.0%}") for i in order], name, most=1.0,
-                   marked=[int(np.argmax(share[order]))]), f"{name[0].upper()}{name[1:]}.".replace("Rgb", "RGB"))
-        for name, share in says.items()
+        Panel(bars([(subject.labels[i], float(values[i]), f"{values[i]:.0%}") for i in order], name, most=1.0,
+                   marked=[int(np.argmax(values[order]))]), f"{name[0].upper()}{name[1:]}.".replace("Rgb", "RGB"))
+        for name, values in probabilities.items()
     ]  # fmt: skip
-    best = {name: subject.labels[int(share.argmax())] for name, share in says.items()}
+    best = {name: subject.labels[int(values.argmax())] for name, values in probabilities.items()}
     agree = "They agree." if best["rgb alone"] == best["flow alone"] else "They do not agree."
     return Figure(
-        f"RGB says '{best['rgb alone']}', flow says '{best['flow alone']}'. {agree} Together: '{best['both, fused']}'.",
+        f"RGB answers '{best['rgb alone']}', flow answers '{best['flow alone']}'. {agree} "
+        f"Together: '{best['both, fused']}'.",
         tuple(panels),
-        {name: share.tolist() for name, share in says.items()},
+        {name: values.tolist() for name, values in probabilities.items()},
     )
 
 
 def positions(subject: Subject, *, moment: float = 0.5) -> Figure:
     """The maps of both streams at the front, the middle and the rear."""
-    found, panels, kept = _through(subject), [], {}
+    codes_and_maps, panels, shapes = _through(subject), [], {}
     for stream in STREAMS:
-        shown = [_seen(subject, stream, place(moment, subject.views[stream].shape[1]))]
+        shown = [_frame_image(subject, stream, place(moment, subject.views[stream].shape[1]))]
         names = ["what goes in"]
         for at in POSITIONS:
-            maps = found[stream][1][at][0]
+            maps = codes_and_maps[stream][1][at][0]
             shown.append(coloured(maps[:, place(moment, maps.shape[1])].mean(0).numpy(), "strength"))
             names.append(f"{NAMES[at]}: {maps.shape[0]} × {maps.shape[1]}×{maps.shape[2]}×{maps.shape[3]}")
-            kept[f"{stream} {NAMES[at]}"] = list(maps.shape)
+            shapes[f"{stream} {NAMES[at]}"] = list(maps.shape)
         shown = [_as_large(image, 96) for image in shown]
         panels.append(Panel(strip(shown, names, stream, cells=True, each=180), _words(stream), wide=True))
     return Figure(
         "Front, middle and rear of a stream: the farther back, the fewer places and moments, and the more channels. "
         "These are the six ends that a bridge can join.",
         tuple(panels),
-        kept,
+        shapes,
     )
 
 
@@ -120,10 +130,10 @@ def _words(stream: str) -> str:
     return f"{name}: channels × moments × rows × columns; the mean of all channels at this moment, bright is strong."
 
 
-def _as_large(picture: np.ndarray, side: int) -> np.ndarray:
-    """Cells repeated until the picture has at least the wanted side."""
-    times = -(-side // len(picture))
-    return np.ascontiguousarray(picture.repeat(times, 0).repeat(times, 1)[:side, :side])
+def _as_large(image: np.ndarray, side: int) -> np.ndarray:
+    """Cells repeated until the image has at least the given side."""
+    times = -(-side // len(image))
+    return np.ascontiguousarray(image.repeat(times, 0).repeat(times, 1)[:side, :side])
 
 
 def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teaches RGB", moment: float = 0.5) -> Figure:
@@ -131,25 +141,27 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
     teacher = DIRECTIONS[direction]
     student = "rgb" if teacher == "flow" else "flow"
     of_teacher, of_student = BRIDGES[letter]
-    found = _through(subject)
-    theirs, mine = found[teacher][1][of_teacher], found[student][1][of_student]
-    made = Bridge(mine.shape[1], theirs.shape[1])
+    codes_and_maps = _through(subject)
+    theirs, mine = codes_and_maps[teacher][1][of_teacher], codes_and_maps[student][1][of_student]
+    bridge_layer = Bridge(mine.shape[1], theirs.shape[1])
     with torch.inference_mode():
-        adapted, target = made(mine, theirs)
+        adapted, target = bridge_layer(mine, theirs)
         gap = float((adapted - target).square().mean())
-    apart = {choice: _gap(found[student][1][s], found[teacher][1][t]) for choice, (t, s) in BRIDGES.items()}
+    apart = {
+        choice: _gap(codes_and_maps[student][1][s], codes_and_maps[teacher][1][t]) for choice, (t, s) in BRIDGES.items()
+    }
     picker = _picker(letter, teacher, student)
     shown = [theirs, target, adapted, mine]
     names = ["teacher's map", "teacher, on the bridge", "student, on the bridge", "student's map"]
     names = [f"{name}: {'×'.join(map(str, maps.shape[1:]))}" for name, maps in zip(names, shown, strict=True)]
-    signed = [False, False, made.weight is not None, False]
+    signed = [False, False, bridge_layer.weight is not None, False]
     drawn = [
         _as_large(coloured(maps[0, :, place(moment, maps.shape[2])].mean(0).numpy(), ("strength", "signed")[own]), 96)
         for maps, own in zip(shown, signed, strict=True)
     ]
     adapter = (
         "a 1×1×1 convolution gives the student's map the teacher's channels"
-        if made.weight is not None
+        if bridge_layer.weight is not None
         else "the channels already fit"
     )
     return Figure(
@@ -160,7 +172,7 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
             Panel(bars([(f"{choice}: {NAMES[t]} → {NAMES[s]}", apart[choice], f"{apart[choice]:.3f}")
                         for choice, (t, s) in BRIDGES.items()], "gaps", marked=[list(BRIDGES).index(letter)], left=150),
                   "The gap over each bridge on this clip. Adapters here are as they start, not yet trained, so gaps "
-                  "say how different the maps are and not which bridge is best: that is chosen by validation."),
+                  "show how different the maps are and not which bridge is best: that is chosen by validation."),
             Panel(strip(drawn, names, "maps on both sides", cells=True, each=210), "From the teacher's map over the "
                 "bridge to the student's: mean of the channels; the adapted one may be negative (blue).", wide=True),
         ),
@@ -194,9 +206,9 @@ def _picker(letter: str, teacher: str, student: str) -> str:
 
 def ends(subject: Subject, *, direction: str = "flow teaches RGB") -> Figure:
     """The second bridge: both streams' pooled codes."""
-    found, teacher = _through(subject), DIRECTIONS[direction]
+    codes_and_maps, teacher = _through(subject), DIRECTIONS[direction]
     student = "rgb" if teacher == "flow" else "flow"
-    codes = {name: found[name][0][0].numpy() for name in (teacher, student)}
+    codes = {name: codes_and_maps[name][0][0].numpy() for name in (teacher, student)}
     gap = float(np.square(codes[student] - codes[teacher]).mean())
     alike = float(np.corrcoef(codes[student], codes[teacher])[0, 1])
     most = max(float(code.max()) for code in codes.values()) or 1.0
@@ -225,27 +237,28 @@ def _lesson(subject: Subject, letter: str, direction: str, steps: int) -> dict:
     """A fresh student under the trained teacher, `steps` steps on this one clip; gone on with where it stopped."""
     key = ("lesson", letter, direction)
 
-    def begin() -> dict:
+    def fresh() -> dict:
         build = VARIANTS["multiple-enhanced-rgb-light" if direction.endswith("RGB") else "multiple-enhanced-flow-light"]
         generator = torch.Generator().manual_seed(0)
         network = build(len(subject.labels), bridge=letter, generator=generator, dropout=0.0)
-        teacher = network.streams[network.teacher]
-        teacher.load_state_dict(subject.network.streams[network.teacher].state_dict())
+        name = str(network.teacher)
+        network.streams[name].load_state_dict(_network(subject).streams[name].state_dict())
         network.begin("student")
         network.train()
         learning = [p for p in network.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(learning, lr=SCRATCH.rate)
         return {"network": network, "optimiser": optimiser, "terms": [], "maps": []}
 
-    state = subject.keep(key, begin)
+    state = subject.keep(key, fresh)
     target = torch.tensor([subject.labels.index(subject.prediction.label)])
     clips = {name: value.cpu() for name, value in subject.inputs.items()}
     with subject._turn:
         while len(state["terms"]) <= steps:
-            made = state["network"].distil(**clips)
-            loss = bridge_distillation(made.student, made.teacher, made.scores, target)
-            state["terms"].append(tuple(float(term.detach()) for term in (loss.first, loss.end, loss.entropy)))
-            state["maps"].append((made.student[0].detach()[0], made.teacher[0].detach()[0]))
+            outputs = state["network"].distil(**clips)
+            loss = bridge_distillation(outputs.student, outputs.teacher, outputs.scores, target)
+            terms = [term for term in (loss.first, loss.end, loss.entropy) if term is not None]
+            state["terms"].append(tuple(float(term.detach()) for term in terms))
+            state["maps"].append((outputs.student[0].detach()[0], outputs.teacher[0].detach()[0]))
             state["optimiser"].zero_grad()
             loss.loss.backward()
             state["optimiser"].step()
@@ -294,14 +307,14 @@ def loss(subject: Subject, *, letter: str = "e", alpha: float = 1, beta: float =
     return Figure(
         f"{alpha:g} · {terms[0]:.3f} + {beta:g} · {terms[1]:.3f} + {gamma:g} · {terms[2]:.3f} = {total:.3f}: {kind}.",
         (Panel(bars(rows, "the terms of the loss", left=150), "What each term adds for a student that has learned "
-            "nothing yet. The paper does not say what α, β and γ are; this project takes 1 for each."),),
+            "nothing yet. The paper does not give α, β and γ; this project takes 1 for each."),),
         {"terms": list(terms), "total": total},
     )  # fmt: skip
 
 
 def last_layer(subject: Subject) -> Figure:
     """The fusion layer: how much of each stream's scores goes into each class."""
-    layer = subject.network.fusion_layer
+    layer = _network(subject).fusion_layer
     if layer is None:
         return Figure("These weights fuse by plain averaging: there is no layer to look at.")
     classes = len(subject.labels)
@@ -315,10 +328,10 @@ def last_layer(subject: Subject) -> Figure:
         red, green, blue = (int(v) for v in coloured(np.array([[value]]), "signed", most)[0, 0])
         x = 120 + column * cell + (12 if column >= classes else 0)
         canvas.rect(x, 24 + row * cell, cell - 2, cell - 2, fill=f"rgb({red},{green},{blue})",
-                    hint=f"{subject.labels[row]} hears {subject.labels[column % classes]}: {value:+.3f}")  # fmt: skip
+                    hint=f"{subject.labels[row]} from {subject.labels[column % classes]}: {value:+.3f}")  # fmt: skip
     for row, label in enumerate(subject.labels):
         canvas.text(112, 24 + row * cell + 21, label[:16], "end")
-    for half, name in enumerate(("RGB says", "flow says")):
+    for half, name in enumerate(("RGB's scores", "flow's scores")):
         canvas.text(120 + (half + 0.5) * classes * cell + 12 * half, 16, name, "middle", bold=True)
         for column, label in enumerate(subject.labels):
             x, y = 120 + (half * classes + column + 0.5) * cell + 12 * half, 34 + classes * cell
@@ -327,9 +340,9 @@ def last_layer(subject: Subject) -> Figure:
     own = [float(weight[:, half * classes : (half + 1) * classes].diagonal().mean()) for half in (0, 1)]
     stronger = "both alike" if abs(own[1] - own[0]) < 0.005 else "flow more" if own[1] > own[0] else "RGB more"
     return Figure(
-        f"A class hears its own score from RGB with {own[0]:.2f} on average and from flow with {own[1]:.2f} (a plain "
+        f"A class takes its own score from RGB with {own[0]:.2f} on average and from flow with {own[1]:.2f} (a plain "
         f"average has 0.50 and 0.50): the layer trusts {stronger}.",
-        (Panel(canvas.svg(), "Rows: the classes. Columns: what each stream says of each class. Red counts for the "
+        (Panel(canvas.svg(), "Rows: the classes. Columns: each stream's scores of each class. Red counts for the "
             "class, blue against it.", wide=True),),
         {"own": own},
     )  # fmt: skip
@@ -341,12 +354,12 @@ BRIDGE = Choice("letter", "Bridge", tuple("abcdefghi"), "e", "Row by row: teache
 DIRECTION = Choice("direction", "Who teaches", ("flow teaches RGB", "RGB teaches flow"), "flow teaches RGB")
 
 TOUR = Tour(
-    about="One network sees pictures, another sees motion, and usually they meet only at the very end. Here the better "
+    about="One network sees frames, another sees motion, and usually they meet only at the very end. Here the better "
     "one teaches the other while it learns, over two bridges; afterwards the bridges are taken down.",
     steps=(
         Step(
             "Two streams", "sec. 3",
-            "The same two seconds twice: as pictures, and as optical flow, which says for every pixel where it goes. "
+            "The same two seconds twice: as frames, and as optical flow, which shows for every pixel where it goes. "
             "Clothes, walls and light are in the first and not in the second; what stands still is in neither the "
             "second nor, much, in an action.",
             inputs,
@@ -360,7 +373,7 @@ TOUR = Tour(
         ),
         Step(
             "Front, middle, rear", "sec. 3.1",
-            "What could the better stream show the other? Its maps: early ones still look like the picture, late ones "
+            "What could the better stream show the other? Its maps: early ones still look like the frame, late ones "
             "are coarse and close to the answer. The paper chooses three positions in each stream.",
             positions, (MOMENT,),
         ),

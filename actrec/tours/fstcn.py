@@ -5,6 +5,8 @@ Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convoluti
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import nn
@@ -38,14 +40,18 @@ from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour, Words
 RATE, LONGEST = 12.5, 9  # frames a second in the figures; numbers in a typed kernel
 
 
+def _network(subject: Subject) -> fstcn.FstCN:
+    return cast(fstcn.FstCN, subject.network)
+
+
 # --- eq. 1 to 3 -----------------------------------------------------------------------------------
 
 
 def numbers(typed: str, rows: int) -> np.ndarray:
     """Numbers as a visitor types them: columns apart by spaces or commas, rows by semicolons."""
     try:
-        found = [[float(number) for number in row.replace(",", " ").split()] for row in typed.split(";") if row.strip()]
-        kernel = np.array(found, np.float32)
+        lists = [[float(number) for number in row.replace(",", " ").split()] for row in typed.split(";") if row.strip()]
+        kernel = np.array(lists, np.float32)
     except ValueError:
         raise BadValue(
             f"'{typed[:60]}' is no kernel. Type numbers such as −1 0 1 (rows apart by a semicolon)."
@@ -87,7 +93,7 @@ def outer(subject: Subject, *, flat: str, along: str, moment: float = 0.5) -> Fi
         (
             Panel(slices.svg(), "The cube, slice by slice in time: the flat kernel times one number of the kernel "
                 "along time (eq. 2). Red is positive, blue negative.", wide=True),
-            Panel(strip([clip.frames[t], *shown], ("the picture", "with the cube", "first space, then time"),
+            Panel(strip([clip.frames[t], *shown], ("the frame", "with the cube", "first space, then time"),
                         "the answers", each=240), "Answers at this moment, eq. 1 and eq. 3: red above zero, blue "
                             "below.",
                   wide=True),
@@ -100,14 +106,14 @@ def outer(subject: Subject, *, flat: str, along: str, moment: float = 0.5) -> Fi
 
 
 def pair(subject: Subject, *, distance: float = 4, stride: float = 3, which: float = 3) -> Figure:
-    """Eq. 4 and fig. 2: five pictures, their partners d_t later, and the differences."""
+    """Eq. 4 and fig. 2: five frames, their partners d_t later, and the differences."""
     clip = subject.clip.at_rate(RATE) if len(subject.clip) > 1 else subject.clip
     distance, stride, number = int(distance), int(stride), int(which) - 1
     drawn = sampling.strided_pairs(len(clip), 5, length=LENGTH, stride=stride, distance=distance)[number]
     span = sampling.pair_span(LENGTH, stride, distance)
-    made = view(clip.frames[drawn.ravel()])
+    pair_views = view(clip.frames[drawn.ravel()])
     own, later = drawn
-    differences = made["difference"].transpose(1, 2, 3, 0)
+    differences = pair_views["difference"].transpose(1, 2, 3, 0)
     change = float(differences.mean())
     canvas = Canvas(900, 84, "the pair on the timeline of the clip")
     unit = 870 / len(clip)
@@ -121,19 +127,19 @@ def pair(subject: Subject, *, distance: float = 4, stride: float = 3, which: flo
         canvas.rect(15 + b * unit, 34, unit * 0.8, 16, fill=SECOND)
     for a in own:
         canvas.rect(15 + a * unit, 34, unit * 0.8, 16, fill=ACCENT)
-    canvas.text(15, 70, "first picture", size=11)
-    canvas.text(885, 70, f"picture {len(clip)}", "end", size=11)
+    canvas.text(15, 70, "first frame", size=11)
+    canvas.text(885, 70, f"frame {len(clip)}", "end", size=11)
     bright = np.minimum(differences.astype(np.float32) * 3, 255).astype(np.uint8)
-    short = " The clip is shorter than that and starts again from its beginning." if len(clip) < span else ""
-    nothing = " Nothing changes between the pictures of a pair." if change == 0 else ""
+    repeats = " The clip is shorter than that and starts again from its beginning." if len(clip) < span else ""
+    nothing = " Nothing changes between the frames of a pair." if change == 0 else ""
     return Figure(
-        f"A pair spans {span} pictures, {span / RATE:.1f} s.{short} On average a pixel differs by {change:.1f} of 255 "
-        f"between a picture and its partner.{nothing}",
+        f"A pair spans {span} frames, {span / RATE:.1f} s.{repeats} On average a pixel differs by {change:.1f} of 255 "
+        f"between a frame and its partner.{nothing}",
         (
-            Panel(canvas.svg(), "The clip as a timeline at 12.5 pictures a second. Green: the five pictures of V, s_t "
+            Panel(canvas.svg(), "The clip as a timeline at 12.5 frames a second. Green: the five frames of V, s_t "
                   "apart. Orange: each one's partner, d_t later. The paper takes d_t = 9 and s_t = 5 at 25 a second.",
                   wide=True),
-            Panel(strip(list(made["frames"].transpose(1, 2, 3, 0)), [f"V({a})" for a in own], "V", each=150),
+            Panel(strip(list(pair_views["frames"].transpose(1, 2, 3, 0)), [f"V({a})" for a in own], "V", each=150),
                   "V: what the spatial path looks at (one of them).", wide=True),
             Panel(strip(list(bright), [f"|V({a}) − V({b})|" for a, b in zip(own, later, strict=True)], "differences",
                         each=150), "V_diff (eq. 4), three times as bright: for the temporal path.", wide=True),
@@ -146,39 +152,39 @@ def pair(subject: Subject, *, distance: float = 4, stride: float = 3, which: flo
 
 
 def _lower(subject: Subject) -> dict[str, list[torch.Tensor]]:
-    """What each of the four shared layers answers to V and to V_diff, after its ReLU: `[5, F, Y, X]` each."""
+    """The outputs of each of the four shared layers for V and V_diff, after its ReLU: `[5, F, Y, X]` each."""
 
     def make() -> dict:
-        found = {}
+        answers_by_input: dict[str, list[torch.Tensor]] = {}
         for name, value in subject.inputs.items():
             maps, answers = value.cpu()[0].transpose(0, 1), []
             with torch.inference_mode():
-                for layer in subject.network.lower:
+                for layer in _network(subject).lower:
                     maps = layer(maps)
                     if isinstance(layer, nn.ReLU):
                         answers.append(maps.clone())
-            found[name] = [*answers, maps]
-        return found
+            answers_by_input[name] = [*answers, maps]
+        return answers_by_input
 
     return subject.keep("lower", make)
 
 
 def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Figure:
-    """The four spatial layers, which both paths share, on one picture."""
+    """The four spatial layers, which both paths share, on one frame."""
     answers, t = _lower(subject)[fed], int(which) - 1
     maps = [answer[t].mean(0) for answer in answers[:4]]
     shown = [coloured(mean.numpy(), "strength") for mean in maps]
     names = [f"layer {n}: {answer.shape[1]} × {answer.shape[2]}²" for n, answer in enumerate(answers[:4], 1)]
     silent = [float((answer[t] == 0).float().mean()) for answer in answers[:4]]
-    picture = subject.picture(fed, t)
+    image = subject.frame(fed, t)
     if fed == "difference":
-        picture = np.minimum(picture.astype(np.float32) * 3, 255).astype(np.uint8)
+        image = np.minimum(image.astype(np.float32) * 3, 255).astype(np.uint8)
     return Figure(
-        f"Picture {t + 1} of {'V' if fed == 'frames' else 'V_diff'} through the four layers. "
-        + ", ".join(f"{share:.0%}" for share in silent)
-        + " of their numbers are zero: there a layer found nothing of what it looks for.",
+        f"Frame {t + 1} of {'V' if fed == 'frames' else 'V_diff'} through the four layers. "
+        + ", ".join(f"{fraction:.0%}" for fraction in silent)
+        + " of their numbers are zero: there a layer sees nothing of its pattern.",
         (
-            Panel(strip([picture], ["what goes in"], "the picture", each=200), "One picture; no layer here looks at "
+            Panel(strip([image], ["what goes in"], "the frame", each=200), "One frame; no layer here looks at "
                 "two."),
             Panel(strip(shown, names, "the four layers", cells=True, each=200), "The mean of each layer's channels; "
                 "dark is nothing, bright the strongest.", wide=True),
@@ -187,11 +193,15 @@ def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Fi
     )  # fmt: skip
 
 
+def _temporal(subject: Subject) -> fstcn.TemporalPath:
+    return cast(fstcn.TemporalPath, _network(subject).temporal)
+
+
 def _between(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
-    """The maps before the T-P operator `[1, T, F, Y, X]` and what it makes of them `[1, Y·X, T, F′]`."""
+    """The maps before the T-P operator `[1, T, F, Y, X]` and after it `[1, Y·X, T, F′]`."""
 
     def make() -> tuple:
-        temporal = subject.network.temporal
+        temporal = _temporal(subject)
         with torch.inference_mode():
             maps = temporal.between(_lower(subject)["difference"][-1])[None]
             return maps, temporal.operator(maps)
@@ -200,12 +210,12 @@ def _between(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def rearranged(subject: Subject, *, position: float = 5, channel: float = 0) -> Figure:
-    """The T-P operator on a real block: from small pictures per channel to a picture of time and channels."""
+    """The T-P operator on a real block: from small maps per channel to an image of time and channels."""
     maps, vectors = _between(subject)
     side, at, channel = maps.shape[-1], int(position) - 1, int(channel)
     before, after = maps[0].flatten(2)[:, :, at], vectors[0, at]
     most = float(maps.abs().max()) or 1.0
-    canvas = Canvas(760, 190, "five small pictures become nine vectors")
+    canvas = Canvas(760, 190, "five small maps become nine images")
     for t in range(maps.shape[1]):
         x = 10 + 146 * t
         canvas.image(coloured(maps[0, t, channel].numpy(), "strength", most), x, 8, 120, cells=True)
@@ -214,24 +224,24 @@ def rearranged(subject: Subject, *, position: float = 5, channel: float = 0) -> 
         canvas.text(x + 60, 146, f"time {t + 1}", "middle")
     canvas.scale("strength", 10, 158, "0", f"{most:.2f}")
 
-    def picture(value: torch.Tensor, scale: str, name: str) -> str:
+    def image_of(value: torch.Tensor, scale: str, name: str) -> str:
         canvas, wide = Canvas(440, 118, name), 430
         canvas.image(coloured(value.numpy(), scale), 5, 4, wide, 70, cells=True)
         canvas.text(5, 90, "channels →", size=11)
         canvas.scale(scale, 340, 80, "0" if scale == "strength" else "−", f"{float(value.abs().max()):.2f}")
         return canvas.svg()
 
-    weights = subject.network.temporal.operator.p.detach()
+    weights = _temporal(subject).operator.p.detach()
     return Figure(
-        f"{maps.shape[1]} times {maps.shape[2]} maps of {side}×{side} become {vectors.shape[1]} pictures of "
-        f"{vectors.shape[2]} times × {vectors.shape[3]} channels, one for each place. A 2-D convolution over such a "
-        "picture runs along time.",
+        f"{maps.shape[1]} times {maps.shape[2]} maps of {side}×{side} become {vectors.shape[1]} images of "
+        f"{vectors.shape[2]} times × {vectors.shape[3]} channels, one for each place. A 2-D convolution over such an "
+        "image runs along time.",
         (
             Panel(canvas.svg(), f"Channel {channel + 1} at five times; the framed place is number {at + 1} of "
                   f"{side * side}, counted row by row.", wide=True),
-            Panel(picture(before, "strength", "before the permutation"), f"Transformed: place {at + 1} alone, time "
+            Panel(image_of(before, "strength", "before the permutation"), f"Transformed: place {at + 1} alone, time "
                   f"downwards, the {before.shape[1]} channels across."),
-            Panel(picture(after, "signed", "after the permutation"), f"Permuted: the channels mixed into "
+            Panel(image_of(after, "signed", "after the permutation"), f"Permuted: the channels mixed into "
                   f"{after.shape[1]} new ones by P, so that neighbours belong together. Red above zero, blue below."),
             Panel(strip([coloured(weights.numpy(), "signed")], [f"P, {weights.shape[0]} × {weights.shape[1]}"], "P",
                         cells=True, each=200), "P itself, learned with everything else."),
@@ -243,14 +253,12 @@ def rearranged(subject: Subject, *, position: float = 5, channel: float = 0) -> 
 def columns(subject: Subject, *, position: float = 5, which: float = 1) -> Figure:
     """The temporal layer: a 3×3 and a 5×5 kernel side by side over time and channels."""
     _, vectors = _between(subject)
-    layer, at, number = subject.network.temporal.layer, int(position) - 1, int(which) - 1
+    layer, at, number = _temporal(subject).layer, int(position) - 1, int(which) - 1
     with torch.inference_mode():
-        found = [torch.relu(column(vectors))[0] for column in layer.columns]
-    kernels = [
-        tuple(next(m for m in column.modules() if isinstance(m, nn.Conv2d)).kernel_size) for column in layer.columns
-    ]
+        answers = [torch.relu(column(vectors))[0] for column in layer.columns]
+    kernels = [next(m for m in column.modules() if isinstance(m, nn.Conv2d)).kernel_size for column in layer.columns]
 
-    def picture(value: torch.Tensor, scale: str, name: str, kernel: tuple[int, int] | None) -> str:
+    def image_of(value: torch.Tensor, scale: str, name: str, kernel: tuple[int, ...] | None) -> str:
         canvas, wide, tall = Canvas(440, 118, name), 430, 75
         canvas.image(coloured(value.numpy(), scale), 5, 4, wide, tall, cells=True)
         down, right = tall / value.shape[0], wide / value.shape[1]
@@ -261,14 +269,14 @@ def columns(subject: Subject, *, position: float = 5, which: float = 1) -> Figur
         canvas.scale(scale, 5, 86, "0" if scale == "strength" else "−", f"{float(value.abs().max()):.2f}")
         return canvas.svg()
 
-    panels = [Panel(picture(vectors[0, at], "signed", "what goes in", None), f"What goes in: place {at + 1}, time "
+    panels = [Panel(image_of(vectors[0, at], "signed", "what goes in", None), f"What goes in: place {at + 1}, time "
                     "downwards, channels across.")]  # fmt: skip
-    for kernel, answer in zip(kernels, found, strict=True):
+    for kernel, answer in zip(kernels, answers, strict=True):
         panels.append(
-            Panel(picture(answer[number], "strength", "what comes out", kernel), f"Map {number + 1} of the "
+            Panel(image_of(answer[number], "strength", "what comes out", kernel), f"Map {number + 1} of the "
                   f"{kernel[0]}×{kernel[1]} kernel; the orange frame is how much of time and channels it sees at once.")
         )  # fmt: skip
-    lively = [float((answer > 0).float().mean()) for answer in found]
+    lively = [float((answer > 0).float().mean()) for answer in answers]
     return Figure(
         "The small kernel sees three times at once and can follow what is quick; the large one sees all five. "
         f"{lively[0]:.0%} and {lively[-1]:.0%} of their answers to this clip are not zero.",
@@ -281,62 +289,64 @@ SIDE, SIZE, PLACES = 136, 112, 18
 
 
 def paths(subject: Subject) -> Figure:
-    """What the fused network says, and what is left of it when one path is silent."""
-    network, inputs = subject.network, {name: value.cpu() for name, value in subject.inputs.items()}
+    """The fused network's answer, and the answers when one path is silent."""
+    network, inputs = _network(subject), {name: value.cpu() for name, value in subject.inputs.items()}
     with torch.inference_mode():
-        found = network.features(**inputs)
-        spatial, temporal = found["spatial"], found["temporal"]
+        features, fusion = network.features(**inputs), cast(nn.Module, network.fusion)
+        spatial, temporal = features["spatial"], features["temporal"]
 
         def scores(*parts: torch.Tensor) -> np.ndarray:
-            code = network.fusion(torch.cat(parts, dim=1))
+            code = fusion(torch.cat(parts, dim=1))
             return softmax(network.scores(code).numpy(), subject.recognizer.card.temperature or 1.0)[0]
 
-        says = {
+        probabilities = {
             "both paths": scores(spatial, temporal),
             "spatial path alone": scores(spatial, torch.zeros_like(temporal)),
             "temporal path alone": scores(torch.zeros_like(spatial), temporal),
         }
-    order = np.argsort(-says["both paths"])
+    order = np.argsort(-probabilities["both paths"])
     panels = []
-    for name, share in says.items():
-        rows = [(subject.labels[i], float(share[i]), f"{share[i]:.0%}") for i in order]
-        panels.append(Panel(bars(rows, name, most=1.0, marked=[int(np.argmax(share[order]))]), f"{name.capitalize()}."))
-    best = {name: subject.labels[int(share.argmax())] for name, share in says.items()}
+    for name, values in probabilities.items():
+        rows = [(subject.labels[i], float(values[i]), f"{values[i]:.0%}") for i in order]
+        best_row = int(np.argmax(values[order]))
+        panels.append(Panel(bars(rows, name, most=1.0, marked=[best_row]), f"{name.capitalize()}."))
+    best = {name: subject.labels[int(values.argmax())] for name, values in probabilities.items()}
     return Figure(
-        f"Together they say '{best['both paths']}'; the spatial path alone '{best['spatial path alone']}', the "
+        f"Together they answer '{best['both paths']}'; the spatial path alone '{best['spatial path alone']}', the "
         f"temporal path alone '{best['temporal path alone']}'. A silent path is one whose numbers are set to zero, "
         "ours: the paper trains a network for each.",
         tuple(panels),
-        {name: share.tolist() for name, share in says.items()},
+        {name: values.tolist() for name, values in probabilities.items()},
     )
 
 
 def _crops(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """The middle picture of each of 18 crops of the newest pair, and what the network says of the crops."""
+    """The middle frame of each of 18 crops of the newest pair, and the network's scores for the crops."""
 
     def make() -> tuple:
         span = sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE)
         frames = newest(subject.clip, span, 12.5)
         frames = sampling.short_side(frames[chosen_frames(frames, None)], SIDE)
-        crops = sampling.test_crops(*frames.shape[1:3], SIZE, PLACES)
+        height, width = frames.shape[1:3]
+        crops = sampling.test_crops(height, width, SIZE, PLACES)
         views = [view(crop.of(frames)) for crop in crops]
         logits = subject.recognizer.run(views)[0]
-        pictures = np.stack([crop["frames"][:, LENGTH // 2].transpose(1, 2, 0) for crop in views])
-        return pictures, softmax(logits, subject.recognizer.card.temperature or 1.0)
+        images = np.stack([crop["frames"][:, LENGTH // 2].transpose(1, 2, 0) for crop in views])
+        return images, softmax(logits, subject.recognizer.card.temperature or 1.0)
 
     return subject.keep("crops", make)
 
 
 def crops(subject: Subject) -> Figure:
-    """Eq. 5 and 6: the 18 crops of a pair, each with its SCI, its weight and what it says."""
-    pictures, scores = _crops(subject)
+    """Eq. 5 and 6: the 18 crops of a pair, each with its SCI, its weight and its answer."""
+    images, scores = _crops(subject)
     index, fused, plain = sci(scores), sci_fusion(scores), average(scores)
     canvas, wide = Canvas(1060, 3 * 152 + 4, "18 crops with their weights"), 96
     most = float(fused.weights.max())
-    for number, (picture, score) in enumerate(zip(pictures, scores, strict=True)):
+    for number, (image, score) in enumerate(zip(images, scores, strict=True)):
         half, row, column = number // 9, number % 9 // 3, number % 3
         x, y = 6 + (half * 3 + column) * 176, 6 + row * 152
-        canvas.image(np.ascontiguousarray(picture), x, y, wide)
+        canvas.image(np.ascontiguousarray(image), x, y, wide)
         canvas.rect(x + wide + 6, y, 10, wide, fill="currentColor", opacity=0.12)
         tall = wide * float(fused.weights[number]) / most
         canvas.rect(x + wide + 6, y + wide - tall, 10, tall, fill=SECOND)
@@ -348,7 +358,7 @@ def crops(subject: Subject) -> Figure:
         f"{fused.weights.max() / max(fused.weights.min(), 1e-9):.1f} times as much as the least sure one. Weighted, "
         f"the answer is '{best}' with {fused.scores.max():.0%}; plainly averaged '{other}' with "
         f"{plain.scores.max():.0%}.",
-        (Panel(canvas.svg(), "Nine places (left) and the same mirrored (right). Under each crop what it says and its "
+        (Panel(canvas.svg(), "Nine places (left) and the same mirrored (right). Under each crop its answer and its "
             "SCI; the orange bar is its weight. The light network is otherwise tested with two zooms and their mirror "
             "images.", wide=True),),
         {"sci": index.tolist(), "weights": fused.weights.tolist(), "scores": scores.tolist()},
@@ -366,24 +376,24 @@ def fused(subject: Subject, *, pairs: float = 5) -> Figure:
 
     every = subject.keep("every pair", make)
     count = min(int(pairs), len(every))
-    kept = every[np.unique(np.linspace(0, len(every) - 1, count).round().astype(int))]
-    ways = {"SCI, then maximum": sci_fusion(kept), "plain average": average(kept), "maximum of all": maximum(kept)}
+    some = every[np.unique(np.linspace(0, len(every) - 1, count).round().astype(int))]
+    ways = {"SCI, then maximum": sci_fusion(some), "plain average": average(some), "maximum of all": maximum(some)}
     parts = ways["SCI, then maximum"].parts
     rows = [
         (f"pair {n}", subject.labels[int(part.argmax())], f"{part.max():.2f}", ", ".join(f"{w:.2f}" for w in own))
         for n, (part, own) in enumerate(zip(parts, ways["SCI, then maximum"].weights, strict=True), 1)
     ]
-    panels = [Panel(Table(("pair", "says", "score", "weights of its crops"), tuple(rows)), f"Each pair with its "
+    panels = [Panel(Table(("pair", "answer", "score", "weights of its crops"), tuple(rows)), f"Each pair with its "
                     f"{len(CROPS)} crops weighted by their SCI.", wide=True)]  # fmt: skip
     for name, way in ways.items():
         order = np.argsort(-way.shares)
         lengths = [(subject.labels[i], float(way.shares[i]), f"{way.shares[i]:.0%}") for i in order]
         panels.append(Panel(bars(lengths, name, most=1.0, marked=(0,)), f"{name.capitalize()}, made to sum to one."))
     best = {name: subject.labels[int(way.scores.argmax())] for name, way in ways.items()}
-    short = "" if len(every) >= int(pairs) else f" The clip holds {len(every)} of the {int(pairs)} pairs asked for."
+    missing = "" if len(every) >= int(pairs) else f" The clip holds {len(every)} of the {int(pairs)} pairs asked for."
     return Figure(
-        f"{count} pairs: SCI and maximum say '{best['SCI, then maximum']}', the plain average "
-        f"'{best['plain average']}'.{short} Before it is scaled the maximum sums to "
+        f"{count} pairs: SCI and maximum answer '{best['SCI, then maximum']}', the plain average "
+        f"'{best['plain average']}'.{missing} Before it is scaled the maximum sums to "
         f"{ways['SCI, then maximum'].scores.sum():.2f}, not to one.",
         tuple(panels),
         {name: way.scores.tolist() for name, way in ways.items()},
@@ -392,44 +402,47 @@ def fused(subject: Subject, *, pairs: float = 5) -> Figure:
 
 def sizes(subject: Subject | None) -> Figure:
     """Where the weights of the paper's network and of the light one lie."""
-    panels, said = [], {}
+    panels: list[Panel] = []
+    counts: dict[str, int] = {}
     for name, build in (("the paper's network", fstcn.FstCN), ("the light network", fstcn.light)):
         with torch.device("meta"):
             network = build(101)
+        temporal, spatial = network.temporal, network.spatial
+        assert temporal and spatial and network.fusion
         parts = {
             "shared layers": weights(network.lower),
-            "T-P, temporal layer": weights(network.temporal) - weights(network.temporal.fc),
-            "temporal FC": weights(network.temporal.fc),
-            "spatial layer": weights(network.spatial) - weights(network.spatial.fc),
-            "spatial FC": weights(network.spatial.fc),
+            "T-P, temporal layer": weights(temporal) - weights(temporal.fc),
+            "temporal FC": weights(temporal.fc),
+            "spatial layer": weights(spatial) - weights(spatial.fc),
+            "spatial FC": weights(spatial.fc),
             "fusion, classifier": weights(network.fusion) + weights(network.classifier),
         }
-        said[name] = weights(network)
+        counts[name] = weights(network)
         rows = [(part, count, million(count)) for part, count in parts.items()]
         panels.append(Panel(bars(rows, name, left=140), f"{name.capitalize()}: {million(weights(network))} weights."))
-    share = said["the paper's network"]
+    of_paper = counts["the paper's network"]
     return Figure(
-        f"The paper's network has {million(share)} weights, nearly all of them in the two fully connected pairs; "
+        f"The paper's network has {million(of_paper)} weights, nearly all of them in the two fully connected pairs; "
         f"the convolutions, which the factorisation is about, are small. The light one has "
-        f"{million(said['the light network'])}.",
+        f"{million(counts['the light network'])}.",
         tuple(panels),
-        said,
+        counts,
     )
 
 
 # --- the tour -------------------------------------------------------------------------------------
 
-WHICH = Slider("which", "Picture", 1, 5, 1, 3, "Of the five in the pair.")
+WHICH = Slider("which", "Frame", 1, 5, 1, 3, "Of the five in the pair.")
 POSITION = Slider("position", "Place", 1, 9, 1, 5, "Of the 3×3, row by row.")
 
 TOUR = Tour(
-    about="Learn space first, picture by picture, and time afterwards, on what space has made of the pictures. That "
-    "needs far fewer weights than learning both at once, and the part for space can be learned from single pictures.",
+    about="Learn space first, frame by frame, and time afterwards, on what space has made of the frames. That "
+    "needs far fewer weights than learning both at once, and the part for space can be learned from single frames.",
     steps=(
         Step(
             "A cube made of a plate and a rod", "eq. 1 to 3",
             "Some cubes of weights are a flat kernel repeated along time, each copy times one number. For such a cube, "
-            "convolving once with the cube is the same as convolving every picture with the plate and then every pixel "
+            "convolving once with the cube is the same as convolving every frame with the plate and then every pixel "
             "along time with the rod. Type other kernels and compare; press Enter to try them.",
             outer,
             (
@@ -438,8 +451,8 @@ TOUR = Tour(
             ),
         ),
         Step(
-            "Pictures and their partners", "eq. 4, fig. 2",
-            "A pair of clips: five pictures, and how each of them differs from a picture d_t later. The pictures are "
+            "Frames and their partners", "eq. 4, fig. 2",
+            "A pair of clips: five frames, and how each of them differs from a frame d_t later. The frames are "
             "s_t apart, so that a few of them span a long stretch. Move both numbers: small distances show only edges "
             "of what moves, large ones show where it was and where it is.",
             pair,
@@ -451,33 +464,33 @@ TOUR = Tour(
         ),
         Step(
             "Four layers for space", "sec. 2.1",
-            "The first four layers look at each picture on its own and are shared by both paths. They see no time at "
-            "all. Compare what they find in a picture with what they find in a difference.",
+            "The first four layers look at each frame on its own and are shared by both paths. They see no time at "
+            "all. Compare what they find in a frame with what they find in a difference.",
             shared,
-            (Choice("fed", "Look at", (("a difference", "difference"), ("a picture", "frames")), "difference"), WHICH),
+            (Choice("fed", "Look at", (("a difference", "difference"), ("a frame", "frames")), "difference"), WHICH),
         ),
         Step(
             "Turning time into a direction", "sec. 2.1, T-P operator",
-            "Now the trick. Take one place of the small maps and write down all its channels, time after time: a "
-            "picture with time downwards and channels across. On that picture an ordinary 2-D convolution runs along "
+            "Now the trick. Take one place of the small maps and write down all its channels, time after time: an "
+            "image with time downwards and channels across. On that image an ordinary 2-D convolution runs along "
             "time. Channels have no natural order, so a learned matrix P first puts them into one.",
             rearranged, (POSITION, Slider("channel", "Channel", 0, 63, 1, 0)),
         ),
         Step(
             "Two kernels for time", "sec. 2.1, TCL",
-            "Some actions are quick, some are slow. A small kernel and a large one look at the same picture of time "
+            "Some actions are quick, some are slow. A small kernel and a large one look at the same image of time "
             "and channels side by side, and both answers are kept. Nothing is pooled afterwards, since that would blur "
             "when something happened.",
             columns, (POSITION, Slider("which", "Map", 1, 8, 1, 1)),
         ),
         Step(
             "Two paths, one answer", "fig. 1",
-            "A second, spatial path looks at one picture only. Both end in a short vector, and the two vectors "
-            "together are classified. Silence one path and see what the other says of your clip.",
+            "A second, spatial path looks at one frame only. Both end in a short vector, and the two vectors "
+            "together are classified. Silence one path and see what the other answers for your clip.",
             paths,
         ),
         Step(
-            "Eighteen looks at one pair", "eq. 5 and 6, fig. 3",
+            "Eighteen views of one pair", "eq. 5 and 6, fig. 3",
             "For a test the pair is cropped at nine places, each also mirrored. A crop that shows the action well "
             "gives one class nearly all of its score; a crop that missed it hesitates. The sparsity concentration "
             "index tells the two apart, and the crops are averaged with it as their weight.",
@@ -498,8 +511,8 @@ TOUR = Tour(
         ),
         Step(
             "Does the claim hold here?", "tables 1 and 2",
-            "Two kernels better than one, SCI better than averaging, both paths better than either: what has been "
-            "found with this project's networks stands here.",
+            "Two kernels better than one, SCI better than averaging, both paths better than either: "
+            "the results with this project's networks stand here.",
             lambda _: verdict("fstcn"),
             needs_clip=False,
         ),

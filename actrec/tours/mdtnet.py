@@ -22,12 +22,13 @@ from actrec.models.mdtnet import FRAMES, KEY, coarse_differences, fine_differenc
 from actrec.motion.salience import enhance, salience
 from actrec.systems import SYSTEMS
 from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
+from actrec.video import Clip
 
 RATE, SEGMENTS, SIDE = 12.5, 8, 96
 EXCITED = {"after layer3": 0, "after layer4": 1}
 
 
-def _clip(subject: Subject):
+def _clip(subject: Subject) -> Clip:
     return subject.clip.at_rate(RATE) if len(subject.clip) > 1 else subject.clip
 
 
@@ -48,19 +49,19 @@ def segments(subject: Subject, *, t: str = "8", kind: str = "at random", again: 
         for frame in frames:
             canvas.rect(15 + frame * unit, 12, max(unit * 0.7, 2), 26, fill=ACCENT)
         canvas.rect(15 + frames[KEY] * unit, 8, max(unit * 0.7, 2), 34, fill=SECOND)
-    canvas.text(15, 60, "first picture", size=11)
-    canvas.text(885, 60, f"picture {len(clip)}", "end", size=11)
+    canvas.text(15, 60, "first frame", size=11)
+    canvas.text(885, 60, f"frame {len(clip)}", "end", size=11)
     keys = drawn[:, KEY]
     repeated = drawn.size - len(np.unique(drawn))
-    said = f"{count} segments of {len(clip) / count:.1f} pictures each, {FRAMES} drawn {kind} from each."
+    sentence = f"{count} segments of {len(clip) / count:.1f} frames each, {FRAMES} drawn {kind} from each."
     if repeated:
-        said += f" The clip is short: {repeated} pictures are drawn more than once."
+        sentence += f" The clip is short: {repeated} frames are drawn more than once."
     return Figure(
-        said,
+        sentence,
         (
-            Panel(canvas.svg(), "Grey: the segments. Green: the pictures drawn in each, in time order. Orange: the "
+            Panel(canvas.svg(), "Grey: the segments. Green: the frames drawn in each, in time order. Orange: the "
                   "fourth of them, the key frame, which stands for its segment.", wide=True),
-            Panel(strip(list(clip.frames[keys]), [f"picture {k + 1}" for k in keys], "key frames", row=8, each=130),
+            Panel(strip(list(clip.frames[keys]), [f"frame {k + 1}" for k in keys], "key frames", row=8, each=130),
                   "The key frames: all that the appearance path sees.", wide=True),
         ),
         {"drawn": drawn.tolist()},
@@ -78,13 +79,14 @@ def one_pixel(subject: Subject, *, row: float, column: float, cutoff: float = 1,
     """The Fourier transform of one pixel over time, and what is removed from it."""
     frames = _raw(subject)
     at = place(row, SIDE), place(column, SIDE)
-    found = pixel.shown(frames, np.arange(len(frames)) / RATE, *at, int(cutoff), variant)
-    canvas = Canvas(250, 250, "the pixel in the picture")
+    course = pixel.shown(frames, np.arange(len(frames)) / RATE, *at, int(cutoff), variant)
+    canvas = Canvas(250, 250, "the pixel in the frame")
     canvas.image(frames[len(frames) // 2], 4, 4, 240)
     x, y = 4 + (at[1] + 0.5) * 2.5, 4 + (at[0] + 0.5) * 2.5
     canvas.line(x, 4, x, 244, stroke=SECOND, thick=1)
     canvas.line(4, y, 244, y, stroke=SECOND, thick=1)
-    return Figure(found.said, (Panel(canvas.svg(), "The pixel, where the lines cross."), *found.panels), found.numbers)
+    panels = Panel(canvas.svg(), "The pixel, where the lines cross."), *course.panels
+    return Figure(course.said, panels, course.numbers)
 
 
 def enhanced(
@@ -93,22 +95,22 @@ def enhanced(
 ) -> Figure:  # fmt: skip
     """The salience map of the drawn frames, and the frames multiplied by it."""
     frames = _raw(subject)
-    found = salience(frames, cutoff=int(cutoff), smoothing=smoothing, variant=variant)
-    made = enhance(frames, found, strength)
+    maps = salience(frames, cutoff=int(cutoff), smoothing=smoothing, variant=variant)
+    enhanced = enhance(frames, maps, strength)
     t = place(moment, len(frames))
-    kept = float(made.mean() / max(float(frames.mean()), 1e-9))
+    left = float(enhanced.mean() / max(float(frames.mean()), 1e-9))
     nothing = " Nothing changes in this clip: the map is black, and at full strength so are the frames."
     return Figure(
-        f"{(found > 0.5).mean():.1%} of all pixels are salient; {kept:.0%} of the brightness is left."
-        + (nothing if not found.any() else ""),
+        f"{(maps > 0.5).mean():.1%} of all pixels are salient; {left:.0%} of the brightness is left."
+        + (nothing if not maps.any() else ""),
         (
-            Panel(strip([frames[t], colour_maps.heat(found[t]), made[t]], ("picture", "salience", "picture × salience"),
-                        "salience", each=220), f"Picture {t + 1} of {len(frames)}. Salience: black is still, pale "
+            Panel(strip([frames[t], colour_maps.heat(maps[t]), enhanced[t]], ("frame", "salience", "frame × salience"),
+                        "salience", each=220), f"Frame {t + 1} of {len(frames)}. Salience: black is still, pale "
                             "yellow moves most. The product is what the motion path is fed.", wide=True),
-            Panel(strip([made[i] for i in range(0, len(made), 5)], [str(i + 1) for i in range(0, len(made), 5)],
-                        "enhanced frames", row=8, each=110), "Every fifth enhanced picture.", wide=True),
+            Panel(strip(list(enhanced[::5]), [str(i + 1) for i in range(0, len(enhanced), 5)],
+                        "enhanced frames", row=8, each=110), "Every fifth enhanced frame.", wide=True),
         ),
-        {"kept": kept, "salient": float((found > 0.5).mean())},
+        {"kept": left, "salient": float((maps > 0.5).mean())},
     )  # fmt: skip
 
 
@@ -125,25 +127,26 @@ def _tinted(values: torch.Tensor, most: float) -> np.ndarray:
     return coloured(values.mean(0).numpy(), "signed", most)
 
 
-def _gap_strip(maps: torch.Tensor, names: list[str], keys: list[np.ndarray], key_names: list[str], said: str) -> Panel:
+def _gap_strip(maps: torch.Tensor, names: list[str], keys: list[np.ndarray], key_names: list[str], words: str) -> Panel:
     most = float(maps.abs().mean(1).max()) or 1.0
     shown = [*keys, *(_tinted(change, most) for change in maps)]
-    return Panel(strip(shown, [*key_names, *names], "differences", row=4, each=170), said, wide=True)
+    return Panel(strip(shown, [*key_names, *names], "differences", row=4, each=170), words, wide=True)
 
 
 def fine(subject: Subject, *, segment: float = 4) -> Figure:
     """Fine granularity: the four differences between the five frames of one segment."""
     number = int(segment) - 1
-    found = fine_differences(_motion(subject))[number].unflatten(0, (FRAMES - 1, 3))
+    differences = fine_differences(_motion(subject))[number].unflatten(0, (FRAMES - 1, 3))
     strength = [float(change.abs().mean()) for change in fine_differences(_motion(subject))]
     most = int(np.argmax(strength)) + 1
-    said = "All segments are still." if max(strength) == 0 else f"Segment {most} has the strongest fine differences."
+    still = max(strength) == 0
+    summary = "All segments are still." if still else f"Segment {most} has the strongest fine differences."
     names = [f"{i + 1} → {i + 2}" for i in range(FRAMES - 1)]
     return Figure(
-        f"{said} In segment {number + 1} a number changes by {strength[number]:.2f} on average from one drawn picture "
-        "to the next.",
+        f"{summary} In segment {number + 1} a number changes by {strength[number]:.2f} on average from one drawn "
+        "frame to the next.",
         (
-            _gap_strip(found, names, [], [], f"Segment {number + 1}: each picture minus the one before it. Red became "
+            _gap_strip(differences, names, [], [], f"Segment {number + 1}: each frame minus the one before. Red became "
                        "brighter, blue darker, pale stayed."),
             Panel(bars([(f"segment {i}", v, f"{v:.2f}") for i, v in enumerate(strength, 1)], "fine differences",
                        marked=(number,)), "How much fine difference each segment has."),
@@ -155,16 +158,16 @@ def fine(subject: Subject, *, segment: float = 4) -> Figure:
 def coarse(subject: Subject, *, segment: float = 4) -> Figure:
     """Coarse granularity: the key frame against the one before and the one after."""
     number = int(segment) - 1
-    found = coarse_differences(_motion(subject))[number].unflatten(0, (2, 3))
+    differences = coarse_differences(_motion(subject))[number].unflatten(0, (2, 3))
     every = coarse_differences(_motion(subject)).unflatten(1, (2, 3))
     strength = [float(change.abs().mean()) for change in every[:, 0]][:-1]
     keys = _raw(subject)[KEY::FRAMES]
     return Figure(
         f"From key frame {number + 1} to the next one a number changes by "
-        f"{float(found[0].abs().mean()):.2f} on average"
+        f"{float(differences[0].abs().mean()):.2f} on average"
         + (" (there is none after the last)." if number == SEGMENTS - 1 else "."),
         (
-            _gap_strip(found, ["to the next", "from the one before"], [keys[number]], [f"key frame {number + 1}"],
+            _gap_strip(differences, ["to the next", "from the one before"], [keys[number]], [f"key frame {number + 1}"],
                        "The key frame, and the two differences it is given: red became brighter, blue darker. Beyond "
                        "the ends there are zeros."),
             Panel(bars([(f"{i} → {i + 1}", v, f"{v:.2f}") for i, v in enumerate(strength, 1)], "coarse differences",
@@ -187,8 +190,8 @@ def _excited(subject: Subject, where: str) -> dict[str, torch.Tensor]:
 
     def make() -> dict:
         inputs = {name: value.cpu() for name, value in subject.inputs.items()}
-        found = captured(subject.network, list(names.values()), inputs)
-        return {name: found[path] for name, path in names.items()}
+        outputs = captured(subject.network, list(names.values()), inputs)
+        return {name: outputs[path] for name, path in names.items()}
 
     return subject.keep(("excited", where), make)
 
@@ -196,8 +199,8 @@ def _excited(subject: Subject, where: str) -> dict[str, torch.Tensor]:
 def offsets(subject: Subject, *, segment: float = 4, where: str = "after layer3", kernel: str = "3×3") -> Figure:
     """Deformable convolution: where each place of the next key frame's features is fetched from."""
     number = min(int(segment), SEGMENTS - 1) - 1
-    found = _excited(subject, where)[kernel][number]  # [2·k², H, W], (down, right) of every tap
-    moved = found.unflatten(0, (-1, 2)).mean(0)
+    offsets = _excited(subject, where)[kernel][number]  # [2·k², H, W], (down, right) of every tap
+    moved = offsets.unflatten(0, (-1, 2)).mean(0)
     height, width = moved.shape[1:]
     step, side = 380 / width, 380
     length = moved.square().sum(0).sqrt()
@@ -208,7 +211,7 @@ def offsets(subject: Subject, *, segment: float = 4, where: str = "after layer3"
         x, y = 4 + (column + 0.5) * step, 4 + (row + 0.5) * step
         down, right = (float(v) * step * gain for v in moved[:, row, column])
         canvas.arrow(x, y, x + right, y + down, stroke="#22d3ee", thick=2.2)
-    spread = float(found.unflatten(0, (-1, 2)).std(0).mean())
+    spread = float(offsets.unflatten(0, (-1, 2)).std(0).mean())
     return Figure(
         f"From key frame {number + 1} to {number + 2} the {kernel} kernel is bent by {float(length.mean()):.3f} cells "
         f"on average, at most {float(length.max()):.3f}; its taps differ among each other by {spread:.3f}. A cell is "
@@ -216,17 +219,17 @@ def offsets(subject: Subject, *, segment: float = 4, where: str = "after layer3"
         (
             Panel(canvas.svg(), f"Key frame {number + 2} with the mean offset of the kernel's taps at each of the "
                   f"{height}×{width} places, {gain:.0f} times as long as it is. A dot stayed where it was."),
-            Panel(_taps(found, height // 2, width // 2, kernel), f"The {kernel} taps of the middle place: grey where "
+            Panel(_taps(offsets, height // 2, width // 2, kernel), f"The {kernel} taps of the middle place: grey where "
                 "an ordinary kernel looks, orange where this one looks, as long as they are."),
         ),
         {"longest": float(length.max()), "mean": float(length.mean())},
     )  # fmt: skip
 
 
-def _taps(found: torch.Tensor, row: int, column: int, kernel: str) -> str:
+def _taps(offsets: torch.Tensor, row: int, column: int, kernel: str) -> str:
     size = int(kernel[0])
     canvas, unit = Canvas(300, 300, "the taps of one place"), 300 / (size + 1.5)
-    moved = found[:, row, column].unflatten(0, (-1, 2))
+    moved = offsets[:, row, column].unflatten(0, (-1, 2))
     for tap, (down, right) in enumerate(moved.tolist()):
         x, y = 150 + (tap % size - size // 2) * unit, 150 + (tap // size - size // 2) * unit
         canvas.rect(x - 6, y - 6, 12, 12, fill="currentColor", opacity=0.25)
@@ -281,7 +284,7 @@ def course(subject: Subject, *, where: str = "after layer3", count: float = 8) -
         f"Of {gate.shape[1]} channels, channel {int(order[0]) + 1} changes most over time: from {rows[0].min():+.3f} "
         f"to {rows[0].max():+.3f}.",
         (Panel(canvas.svg(), f"A bar for each segment: red, the channel is raised, blue, it is lowered; the longest is "
-               f"{most:.3f}. A channel that stays level says the same about every segment.", wide=True),),
+               f"{most:.3f}. A channel that stays level is the same in every segment.", wide=True),),
         {"order": order.tolist(), "gates": rows.tolist()},
     )  # fmt: skip
 
@@ -294,15 +297,15 @@ def _counts(names: tuple[str, ...]) -> dict[str, Cost]:
 def cost(subject: Subject | None) -> Figure:
     """MDT-Net against TSN and TSM on the same backbone: counted, never guessed."""
     names = ("tsn-light", "tsm-light", "mdtnet", "tsn", "tsm", "mdtnet-paper")
-    found = _counts(names)
+    costs = _counts(names)
     rows = tuple(
         (name, network.size, f"{network.weights / 1e6:.2f}", f"{network.multiplications / 1e9:.2f}")
-        for name, network in found.items()
+        for name, network in costs.items()
     )
-    more = found["mdtnet-paper"].multiplications / found["tsn"].multiplications
+    more = costs["mdtnet-paper"].multiplications / costs["tsn"].multiplications
     lengths = [
         (name, network.multiplications, million(network.multiplications))
-        for name, network in found.items()
+        for name, network in costs.items()
         if network.size == "paper"
     ]
     return Figure(
@@ -314,7 +317,7 @@ def cost(subject: Subject | None) -> Figure:
                 "paper's.", wide=True),
             Panel(bars(lengths, "multiplications"), "Multiplications in the paper's size."),
         ),
-        {name: [network.weights, network.multiplications] for name, network in found.items()},
+        {name: [network.weights, network.multiplications] for name, network in costs.items()},
     )  # fmt: skip
 
 
@@ -327,17 +330,17 @@ CUTOFF = Slider("cutoff", "Cut-off", 1, 12, 1, 1, "How many of the lowest freque
 
 TOUR = Tour(
     about="Look at a long clip through a few key frames, but tell the network what moved between them, finely and "
-    "coarsely, on pictures in which everything that stands still has been darkened first.",
+    "coarsely, on frames in which everything that stands still has been darkened first.",
     steps=(
         Step(
             "Segments and key frames", "methods, step 1",
             "The clip is cut into segments of equal length, so that nothing of it is missed. From each segment five "
-            "pictures are drawn, and the fourth of them is its key frame. The draw is new in every training step; draw "
+            "frames are drawn, and the fourth of them is its key frame. The draw is new in every training step; draw "
             "again and watch the key frames change.",
             segments,
             (
                 Choice("t", "Segments", ("4", "8", "16"), "8"),
-                Choice("kind", "Five pictures", ("at random", "neighbours"), "at random"), Again("again", "Draw again"),
+                Choice("kind", "Five frames", ("at random", "neighbours"), "at random"), Again("again", "Draw again"),
             ),
         ),
         Step(
@@ -350,9 +353,9 @@ TOUR = Tour(
             start=one_pixel_start,
         ),
         Step(
-            "Pictures times their salience", "methods, step 2",
+            "Frames times their salience", "methods, step 2",
             "Do that for every pixel, square what is left, smooth it over the neighbours and scale it from 0 to 1: the "
-            "salience map. The pictures are multiplied by it. A cluttered but quiet background goes dark before the "
+            "salience map. The frames are multiplied by it. A cluttered but quiet background goes dark before the "
             "network ever sees it; how dark is the strength.",
             enhanced,
             (
@@ -363,7 +366,7 @@ TOUR = Tour(
         ),
         Step(
             "Fine differences", "methods, step 3",
-            "Within a segment the five pictures are close together, and their differences show how something moves "
+            "Within a segment the five frames are close together, and their differences show how something moves "
             "right now: the edge of an arm, its direction. Go through the segments and find the one where most "
             "happens.",
             fine, (SEGMENT,),
@@ -392,7 +395,7 @@ TOUR = Tour(
         Step(
             "Channels over time", "methods, step 6",
             "A second gate asks which channels matter at which time. Each channel's mean is followed over the segments "
-            "by a small convolution along time, and its picture by one in space. Shown are the channels whose gate "
+            "by a small convolution along time, and its map by one in space. Shown are the channels whose gate "
             "changes most on your clip.",
             course, (WHERE, Slider("count", "Channels", 3, 16, 1, 8)),
         ),

@@ -5,6 +5,7 @@ Man et al., "The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolu
 
 from __future__ import annotations
 
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,7 +19,7 @@ from actrec.explain.subject import Subject, place
 from actrec.figures.charts import lines, plane
 from actrec.figures.drawing import ACCENT, SECOND, THIRD, Canvas, Figure, Panel, coloured, draw_grid, strip
 from actrec.models.counting import weights
-from actrec.models.ms3d import PATHWAYS, SparseBlock, extend_time, kept, temporal_start
+from actrec.models.ms3d import MS3D, PATHWAYS, SparseBlock, extend_time, kept, temporal_start
 from actrec.motion.difference import variance_rate
 from actrec.recognition.recognizer import Recognizer, unit
 from actrec.recognition.repository import Repository
@@ -29,6 +30,10 @@ from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
 
 INKS = dict(zip(PATHWAYS, (ACCENT, SECOND, THIRD), strict=True))
 WINDOW, FPS, SIDE = 37, 12.5, 96  # frames that the light recipe draws from
+
+
+def _network(subject: Subject) -> MS3D:
+    return cast(MS3D, subject.network)
 
 
 def _frames(subject: Subject) -> np.ndarray:
@@ -44,16 +49,16 @@ def _floats(subject: Subject, frames: np.ndarray) -> torch.Tensor:
 
 def _flat_kernel(subject: Subject) -> torch.Tensor:
     """The 2-D kernel behind the fixed 3-D one: over time eq. 4's factors sum to one."""
-    return subject.network.shared.kernel.sum(2)
+    return cast(torch.Tensor, _network(subject).shared.kernel).sum(2)
 
 
 def _flat(subject: Subject, clip: torch.Tensor) -> torch.Tensor:
-    stride = subject.network.shared.stride
+    stride = _network(subject).shared.stride
     return nn.functional.conv3d(clip, _flat_kernel(subject).unsqueeze(2), None, (1, stride, stride), (0, 1, 1))
 
 
 def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
-    """2-D against 3-D: what becomes of each answer when the neighbouring pictures are exchanged for others."""
+    """2-D against 3-D: what becomes of each answer when the neighbouring frames are exchanged for others."""
     frames, channel = _frames(subject), int(channel)
     t = 1 + place(moment, len(frames) - 2)
     real = frames[t - 1 : t + 2]
@@ -63,27 +68,27 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
         for name, clip in (("with its neighbours", real), ("held still", held)):
             value = _floats(subject, clip)
             answers["2-D", name] = _flat(subject, value)[0, channel, 1]
-            answers["3-D", name] = subject.network.shared(value)[0, channel, 1]
+            answers["3-D", name] = _network(subject).shared(value)[0, channel, 1]
     most = max(float(answer.abs().max()) for answer in answers.values())
     gap = {kind: float((answers[kind, "with its neighbours"] - answers[kind, "held still"]).abs().mean())
            for kind in ("2-D", "3-D")}  # fmt: skip
     shown = [coloured(answers[key].numpy(), "signed", most) for key in answers]
     order = list(answers)
-    said = (
-        f"Exchange the neighbours for copies of the picture itself: the 2-D answer changes by {gap['2-D']:.3f}, it "
+    sentence = (
+        f"Exchange the neighbours for copies of the frame itself: the 2-D answer changes by {gap['2-D']:.3f}, it "
         f"never looked at them. The 3-D answer changes by {gap['3-D']:.3f}."
     )
     if gap["3-D"] < 1e-6:
-        said += " Here even the 3-D answer stays: at this moment nothing moves. Try another moment."
+        sentence += " Here even the 3-D answer stays: at this moment nothing moves. Try another moment."
     names = [f"{kind}, {name}" for kind, name in order]
     return Figure(
-        said,
+        sentence,
         (
-            Panel(strip(list(real), ("before", "now", "after"), "three neighbouring pictures", each=180, marked=(1,)),
-                  f"Picture {t + 1} of the {WINDOW} in this window, and its neighbours."),
+            Panel(strip(list(real), ("before", "now", "after"), "three neighbouring frames", each=180, marked=(1,)),
+                  f"Frame {t + 1} of the {WINDOW} in this window, and its neighbours."),
             Panel(strip([shown[i] for i in (0, 2, 1, 3)], [names[i] for i in (0, 2, 1, 3)], "answers", cells=True,
                         each=180, row=2),
-                  f"Answers of kernel {channel + 1} to the middle picture: red above zero, blue below, pale nothing. "
+                  f"Answers of kernel {channel + 1} to the middle frame: red above zero, blue below, pale nothing. "
                   "Left with the real neighbours, right with copies."),
         ),
         {"change": gap},
@@ -127,49 +132,50 @@ def rate(subject: Subject, *, again: int = 0) -> Figure:
     distinct = {name: len(set(frames.tolist())) for name, frames in drawn.items()}
     lively = set(np.argsort(-p)[: len(p) // 4] + 1)
     hit = float(np.mean([frame in lively for frames in drawn.values() for frame in frames]))
-    said = (
-        "Nothing moves in these three seconds, so every pair of pictures is as likely as the others: the draw is even."
+    sentence = (
+        "Nothing moves in these three seconds, so every pair of frames is as likely as the others: the draw is even."
         if quiet
-        else f"Most happens between pictures {z} and {z + 1}: {p[z] * len(p):.1f} times as likely as if all were "
+        else f"Most happens between frames {z} and {z + 1}: {p[z] * len(p):.1f} times as likely as if all were "
         f"alike. {hit:.0%} of the frames drawn come from the liveliest quarter."
     )
     return Figure(
-        said,
-        (Panel(canvas.svg(), "The curve is p(z), the share of all change that happens between two neighbouring "
-            "pictures; dashed, what it would be if all were alike. Below, the pictures that the slow, the mid and the "
+        sentence,
+        (Panel(canvas.svg(), "The curve is p(z), the part of all change that happens between two neighbouring "
+            "frames; dashed, what it would be if all were alike. Below, the frames that the slow, the mid and the "
             "fast pathway drew, each on its own.", wide=True),),
         {"p": p.tolist(), "drawn": {name: frames.tolist() for name, frames in drawn.items()}, "distinct": distinct},
     )  # fmt: skip
 
 
 def pathways(subject: Subject, *, pathway: str = "slow", again: int = 0) -> Figure:
-    """The pictures that one pathway gets, in time order."""
+    """The frames that one pathway gets, in time order."""
     frames = _frames(subject)
     _, drawn = _drawn(subject, again)
     index = drawn[pathway]
     steps = np.diff(index)
     return Figure(
-        f"The {pathway} pathway gets {len(index)} of {len(frames)} pictures. Steps between them are "
-        f"{steps.min()} to {steps.max()} pictures long; evenly drawn they would be "
+        f"The {pathway} pathway gets {len(index)} of {len(frames)} frames. Steps between them are "
+        f"{steps.min()} to {steps.max()} frames long; evenly drawn they would be "
         f"{(len(frames) - 1) / (len(index) - 1):.1f} each.",
         (Panel(strip(list(frames[index]), [str(i) for i in index], f"the {pathway} pathway", row=9),
-               "The numbers count the window's pictures. Where much happens the steps are short.", wide=True),),
+               "The numbers count the window's frames. Where much happens the steps are short.", wide=True),),
         {"index": index.tolist()},
     )  # fmt: skip
 
 
 def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, channel: float = 0) -> Figure:
     """One fixed kernel for all, then a kernel of its own for each pathway; all three end up in one block."""
-    network, value = subject.network, subject.inputs[pathway].cpu()
+    network, value = _network(subject), subject.inputs[pathway].cpu()
     with torch.inference_mode():
-        shared = network.shared(network.seen(value))
+        shared = network.shared(network.pathway_input(value))
         own = network.pathways[pathway](shared)
-        every = [network.seen(subject.inputs[name].cpu()) for name in PATHWAYS]
-        blocks = [network.pathways[name](network.shared(clip)) for name, clip in zip(PATHWAYS, every, strict=True)]
+        clips = [network.pathway_input(subject.inputs[name].cpu()) for name in PATHWAYS]
+        blocks = [network.pathways[name](network.shared(clip)) for name, clip in zip(PATHWAYS, clips, strict=True)]
         pile = network.pile_up(blocks)
     t = place(moment, value.shape[2])
     first, second = int(channel) % shared.shape[1], int(channel) % own.shape[1]
-    sizes = {name: "×".join(map(str, network.pathways[name][0].kernel_size)) for name in PATHWAYS}
+    convs = {name: cast(nn.Conv3d, cast(nn.Sequential, network.pathways[name])[0]) for name in PATHWAYS}
+    sizes = {name: "×".join(map(str, conv.kernel_size)) for name, conv in convs.items()}
     canvas = Canvas(760, 70, "the pile of the three pathways")
     at, unit = 10.0, 740 / pile.shape[2]
     for name, block in zip(PATHWAYS, blocks, strict=True):
@@ -178,12 +184,12 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
         canvas.text(at + wide / 2, 56, f"{name}: {block.shape[2]}, kernel {sizes[name]}", "middle", size=11)
         at += wide
     return Figure(
-        f"{'' if network.sizes.ground else 'Each pathway first takes the mean of its pictures away. '}"
-        f"The fixed 3×3×3 kernel makes {shared.shape[1]} maps of {shared.shape[3]}×{shared.shape[4]} of every picture. "
-        f"The {pathway} pathway's own kernel is {sizes[pathway]} (T×H×W): the more pictures a pathway has, the wider "
+        f"{'' if network.sizes.ground else 'Each pathway first takes the mean of its frames away. '}"
+        f"The fixed 3×3×3 kernel makes {shared.shape[1]} maps of {shared.shape[3]}×{shared.shape[4]} of every frame. "
+        f"The {pathway} pathway's own kernel is {sizes[pathway]} (T×H×W): the more frames a pathway has, the wider "
         f"it looks in space. Piled up along time they make {pile.shape[2]} moments of {pile.shape[1]} channels.",
         (
-            Panel(strip([subject.picture(pathway, t)], [f"picture {t + 1}"], "the picture", each=200), "What goes in."),
+            Panel(strip([subject.frame(pathway, t)], [f"frame {t + 1}"], "the frame", each=200), "What goes in."),
             Panel(strip([coloured(shared[0, first, t].numpy(), "signed")], [f"kernel {first + 1}"], "shared map",
                         cells=True, each=200), "After the shared kernel, which is never trained: red above zero, blue "
                         "below."),
@@ -200,7 +206,7 @@ def start(subject: Subject, *, d: str = "3", slice_: str = "first", moment: floa
     depth, frames, channel = int(d), _frames(subject), int(channel)
     kernel = temporal_start(_flat_kernel(subject), depth, slice_)
     factors = temporal_start(torch.ones(1, 1, 1, 1), depth, slice_).flatten().numpy()
-    t, stride = place(moment, len(frames)), subject.network.shared.stride
+    t, stride = place(moment, len(frames)), _network(subject).shared.stride
 
     def answer(clip: np.ndarray) -> torch.Tensor:
         value = extend_time(_floats(subject, clip), depth, "replicate")
@@ -225,24 +231,25 @@ def start(subject: Subject, *, d: str = "3", slice_: str = "first", moment: floa
             Panel(canvas.svg(), f"How the 2-D kernel is spread over {depth} slices of time: (2d−1)/d once, −1/d "
                 "elsewhere."),
             Panel(strip(maps, ("2-D kernel", "3-D, still clip", "3-D, your clip"), "answers", cells=True, each=150),
-                  "Answers to the same picture: red above zero, blue below, pale nothing.", wide=True),
+                  "Answers to the same frame: red above zero, blue below, pale nothing.", wide=True),
         ),
         {"sum": float(factors.sum()), "off": off, "apart": apart},
     )  # fmt: skip
 
 
-def wiring(subject: Subject | None, *, alpha: float = 0.7, layers: float = 8, again: int = 0) -> Figure:
-    """Eq. 2: every layer hears its predecessor and a random part of the earlier ones."""
+def connections(subject: Subject | None, *, alpha: float = 0.7, layers: float = 8, again: int = 0) -> Figure:
+    """Eq. 2: every layer receives its predecessor's output and that of a random part of the earlier ones."""
     count = int(layers)
 
-    def block(share: float, seed: int) -> SparseBlock:
+    def block(fraction: float, seed: int) -> SparseBlock:
         generator = torch.Generator().manual_seed(seed)
-        options = {"bottleneck": None, "redraw": False, "padding": "replicate", "generator": generator}
-        return SparseBlock(count, 16, alpha=share, **options)
+        return SparseBlock(
+            count, 16, alpha=fraction, bottleneck=None, redraw=False, padding="replicate", generator=generator
+        )
 
     mine, dense = block(alpha, int(again)), block(1.0, 0)
     heard = mine.heard
-    canvas = Canvas(760, 250, "which layer hears which")
+    canvas = Canvas(760, 250, "which layer receives which")
     step, base = 720 / (count + 1), 190
     at = [20 + step * (layer + 0.5) for layer in range(count + 1)]
     for layer, sources in enumerate(heard, start=2):
@@ -259,11 +266,12 @@ def wiring(subject: Subject | None, *, alpha: float = 0.7, layers: float = 8, ag
         canvas.text(x, base + 34, "input" if layer == 1 else f"+{kept(layer, alpha)}", "middle", size=11)
     links, every = sum(map(len, heard)), sum(map(len, dense.heard))
     return Figure(
-        f"{links} of {every} possible connections are there. The block has {weights(mine):,} weights, fully wired it "
-        f"would have {weights(dense):,}: {1 - weights(mine) / weights(dense):.0%} saved.",
-        (Panel(canvas.svg(), "A dot is a layer. Orange: each layer hears its predecessor. Green: the earlier ones it "
-            "was given by lot, (l − 2)·α of them, as many as the number below says. Draw again and other ones are "
-            "given; in the trained network the lot is kept with the weights.", wide=True),),
+        f"{links} of {every} possible connections are there. The block has {weights(mine):,} weights, fully "
+        f"connected it would have {weights(dense):,}: {1 - weights(mine) / weights(dense):.0%} saved.",
+        (Panel(canvas.svg(), "A dot is a layer. Orange: each layer receives its predecessor's output. Green: the "
+            "earlier ones it "
+            "was given at random, (l − 2)·α of them, as many as the number below says. Draw again and other ones are "
+            "given; in the trained network the draw is stored with the weights.", wide=True),),
         {"links": links, "heard": heard, "weights": weights(mine), "dense": weights(dense)},
     )  # fmt: skip
 
@@ -317,7 +325,7 @@ def pull_and_push(subject: Subject, *, steps: float = 0) -> Figure:
     steps = int(steps)
     before, now, following = course[0], course[steps], course[steps + 1]
     flat = np.concatenate([before.reshape(-1, before.shape[-1]), course[-1].reshape(-1, before.shape[-1])])
-    mean, axes, share = plane(flat)
+    mean, axes, shown = plane(flat)
     everything = (flat - mean) @ axes.T
     reach = np.abs(everything).max(0) * 1.12 + 1e-6
 
@@ -333,7 +341,8 @@ def pull_and_push(subject: Subject, *, steps: float = 0) -> Figure:
             was, here, there = (at(codes[clip, number]) for codes in (before, now, following))
             canvas.line(*was, *here, stroke=ink, thick=1, opacity=0.5)
             canvas.arrow(*here, *(here + 12 * (there - here)), stroke=ink)
-            canvas.dot(*here, 5, fill=ink, stroke="currentColor", hint=f"{label}, clip {clip + 1}")
+            x, y = map(float, here)
+            canvas.dot(x, y, 5, fill=ink, stroke="currentColor", hint=f"{label}, clip {clip + 1}")
         canvas.text((one[0] + two[0]) / 2, (one[1] + two[1]) / 2 - 9, label, "middle", colour=ink, bold=True)
     apart = _apart(now)
     return Figure(
@@ -341,7 +350,7 @@ def pull_and_push(subject: Subject, *, steps: float = 0) -> Figure:
         f"{apart[0]:.2f} apart on average, clips of different classes {apart[1]:.2f}.",
         (
             Panel(canvas.svg(), "Each class has two clips (dots of one colour, joined by a dashed line). Arrows: where "
-                f"the loss moves them next, twelve times as long. The map shows {share:.0%} of all differences.",
+                f"the loss moves them next, twelve times as long. The map shows {shown:.0%} of all differences.",
                   wide=False),
             Panel(lines({"N-pair loss": list(enumerate(losses))}, "N-pair loss", "step", mark=(steps, "now")),
                   "The loss falls as a clip comes nearer to its partner than to the other classes' second clips."),
@@ -357,27 +366,27 @@ def _apart(codes: np.ndarray) -> tuple[float, float]:
     return float(gaps[own].mean()), float(gaps[~own].mean())
 
 
-def judged_start(subject: Subject) -> dict[str, float]:
+def decision_start(subject: Subject) -> dict[str, float]:
     return {"gamma": round(float(subject.recognizer.card.threshold or 1.0), 3)}
 
 
-def judged(subject: Subject, *, gamma: float = 0.5) -> Figure:
-    """Eq. 6 and the threshold: the clip's code among the class centres, and what γ makes of it."""
+def decided(subject: Subject, *, gamma: float = 0.5) -> Figure:
+    """Eq. 6 and the threshold γ: the clip's code among the class centres, and the decision."""
     card = subject.recognizer.card
     if not card.centres:
-        raise BadValue(f"The weights '{card.name}' carry no class centres, so nothing can be judged by them.")
+        raise BadValue(f"The weights '{card.name}' carry no class centres, so they cannot decide.")
     repository = Repository.from_card(card.centres, float(gamma))
 
     def make() -> np.ndarray:
         return unit(subject.recognizer.run(subject.recognizer.system.protocols["paper"].views(subject.clip))[1])
 
     passes = subject.keep("passes", make)
-    found = repository.judge(unit(passes.mean(0)), top=len(card.centres))
+    decision = repository.judge(unit(passes.mean(0)), top=len(card.centres))
     singles = [repository.judge(code, top=len(card.centres)) for code in passes]
-    most = max(max(gap for _, gap in found.nearest), gamma) * 1.08
-    canvas = Canvas(620, 34 * len(found.nearest) + 46, "distances to the class centres")
+    most = max(max(gap for _, gap in decision.nearest), gamma) * 1.08
+    canvas = Canvas(620, 34 * len(decision.nearest) + 46, "distances to the class centres")
     left, room = 130, 420
-    for row, (label, gap) in enumerate(found.nearest):
+    for row, (label, gap) in enumerate(decision.nearest):
         y = 8 + 34 * row
         fill, opacity = (ACCENT, 0.8) if gap < gamma else ("currentColor", 0.3)
         canvas.text(left - 8, y + 16, label, "end", bold=row == 0)
@@ -386,18 +395,18 @@ def judged(subject: Subject, *, gamma: float = 0.5) -> Figure:
         for one in singles:
             x = left + room * dict(one.nearest)[label] / most
             canvas.line(x, y + 2, x, y + 20, stroke=SECOND, thick=2)
-    x, bottom = left + room * gamma / most, 34 * len(found.nearest) + 8
+    x, bottom = left + room * gamma / most, 34 * len(decision.nearest) + 8
     canvas.line(x, 2, x, bottom + 8, thick=2, dashed=True)
     canvas.text(x, bottom + 26, f"γ = {gamma:.3f}", "middle", bold=True)
-    verdict = "unknown" if found.unknown else f"'{found.label}'"
+    verdict = "unknown" if decision.unknown else f"'{decision.label}'"
     return Figure(
-        f"The answer is {verdict}: the nearest centre, '{found.nearest[0][0]}', is {found.distance:.3f} away, and γ is "
-        f"{gamma:.3f}. These weights ship with γ = {card.threshold or 0:.3f}.",
+        f"The answer is {verdict}: the nearest centre, '{decision.nearest[0][0]}', is {decision.distance:.3f} away, "
+        f"and γ is {gamma:.3f}. These weights ship with γ = {card.threshold or 0:.3f}.",
         (Panel(canvas.svg(), "Distances from the clip's code to each class centre. Bars: the mean code of "
             f"{len(passes)} draws of its frames; orange marks: each draw alone. Left of the dashed line a clip counts "
             "as known.",
                wide=True),),
-        {"label": found.label, "distance": found.distance, "passes": len(passes)},
+        {"label": decision.label, "distance": decision.distance, "passes": len(passes)},
     )  # fmt: skip
 
 
@@ -408,43 +417,43 @@ PATHWAY = Choice("pathway", "Pathway", ("slow", "mid", "fast"), "slow")
 DRAW = Again("again", "Draw again")
 
 TOUR = Tour(
-    about="Not every picture of a clip says something. This paper draws pictures where something happens, at three "
-    "densities, wires its layers sparsely and by lot, and decides by distance: what is near to no known class is "
+    about="Not every frame of a clip is informative. This paper draws frames where something happens, at three "
+    "densities, connects its layers sparsely and at random, and decides by distance: what is near to no known class is "
     "unknown.",
     steps=(
         Step(
             "With time and without", "sec. II",
-            "A 2-D kernel looks at one picture: what came before or after cannot change its answer. A 3-D kernel "
-            "reaches into the neighbouring pictures as well. The proof is simple: exchange the neighbours for copies "
+            "A 2-D kernel looks at one frame: what came before or after cannot change its answer. A 3-D kernel "
+            "reaches into the neighbouring frames as well. The proof is simple: exchange the neighbours for copies "
             "and see whose answer changes.",
             with_time, (MOMENT, KERNEL),
         ),
         Step(
             "Where something happens", "eq. 1",
-            "Add up how much every pixel changes from one picture to the next, and divide by the sum over the clip: "
-            "that is the variance rate. It is a lottery wheel. A pair of pictures between which much happens gets a "
-            "wide field. Draw again and see where the pictures fall.",
+            "Add up how much every pixel changes from one frame to the next, and divide by the sum over the clip: "
+            "that is the variance rate. It is a lottery wheel. A pair of frames between which much happens gets a "
+            "wide field. Draw again and see where the frames fall.",
             rate, (DRAW,),
         ),
         Step(
             "Three pathways", "sec. III-A",
-            "The wheel is spun for three pathways on their own: 7 pictures for the slow one, 17 for the mid one, 25 "
+            "The wheel is spun for three pathways on their own: 7 frames for the slow one, 17 for the mid one, 25 "
             "for the fast one. The slow pathway sees the outline of an action, the fast one its detail. Each keeps the "
             "order of time.",
             pathways, (PATHWAY, DRAW),
         ),
         Step(
             "One kernel for all, then one of its own", "eq. 3, sec. III-A",
-            "All pathways pass the same kernel first, and that one is never trained: what it says of a slow picture "
-            "and of a fast one can be compared. Then each pathway has its own kernel, wider where there are more "
-            "pictures, and the three results are piled up to one block.",
+            "All pathways pass the same kernel first, and that one is never trained: its outputs for a slow frame "
+            "and for a fast one can be compared. Then each pathway has its own kernel, wider where there are more "
+            "frames, and the three results are piled up to one block.",
             stems, (PATHWAY, MOMENT, KERNEL),
         ),
         Step(
             "From a flat kernel to a deep one", "eq. 4",
             "Good 2-D kernels are known; 3-D kernels need a start. Copy the flat kernel into every slice of time, with "
             "a large factor once and small negative ones elsewhere, such that the factors add up to one. Where nothing "
-            "moves the deep kernel then answers as the flat one does; where something moves it says more.",
+            "moves the deep kernel then answers as the flat one does; where something moves it answers differently.",
             start,
             (
                 Choice("d", "Depth d", ("1", "3", "5", "7"), "3"),
@@ -454,13 +463,14 @@ TOUR = Tour(
             ),
         ),
         Step(
-            "Wired by lot", "eq. 2",
-            "In a DenseNet every layer hears all earlier ones, which is dear and repeats itself. Here each hears its "
-            "predecessor and only a share α of the others, given by lot. The text of the paper calls α a rate of "
+            "Connected at random", "eq. 2",
+            "In a DenseNet every layer receives the output of all earlier ones, which is costly and repetitive. Here "
+            "each receives its "
+            "predecessor and only a fraction α of the others, drawn at random. The text of the paper calls α a rate of "
             "dropping, its equation a rate of keeping; this project follows the equation.",
-            wiring,
+            connections,
             (
-                Slider("alpha", "α, the share kept", 0, 1, 0.05, 0.7), Slider("layers", "Layers", 3, 14, 1, 8),
+                Slider("alpha", "α, the fraction kept", 0, 1, 0.05, 0.7), Slider("layers", "Layers", 3, 14, 1, 8),
                 DRAW,
             ),
             needs_clip=False,
@@ -478,13 +488,13 @@ TOUR = Tour(
             "There is no classifier. The mean of a class's codes is its centre, kept in a repository, and a clip is "
             "what the nearest centre is, unless even that is farther away than γ. Then the honest answer is 'unknown'. "
             "Move γ and see when your clip stops being known.",
-            judged,
+            decided,
             (Slider("gamma", "γ", 0, 1.5, 0.005, 0.3, "Farther than this is unknown."),),
-            start=judged_start,
+            start=decision_start,
         ),
         Step(
             "Does the claim hold here?", "tables I to III",
-            "The paper reports whole systems on other data. What has been found here about its single ideas, on clips "
+            "The paper reports whole systems on other data. The results here about its single ideas, on clips "
             "that were not used for training, stands below.",
             lambda _: verdict("ms3d"),
             needs_clip=False,

@@ -23,7 +23,7 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several; an option is a word, or (what is shown, the word)."""
+    """One of several; an option is a value, or (its label, the value)."""
 
     name: str
     label: str
@@ -51,7 +51,7 @@ class Again:
 
 
 Control = Slider | Choice | Words | Again
-MOMENT = Slider("moment", "Moment", 0, 1, 0.01, 0.5, "From the first picture to the last.")
+MOMENT = Slider("moment", "Moment", 0, 1, 0.01, 0.5, "From the first frame to the last.")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _source(data: str, settings: Settings, system: System, on_progress: Callable
     if which:
         return drawn_source(which, settings.clips_per_class, settings.seed, on_progress)
     return clips_source(
-        data, seed=settings.seed, told=on_progress, protocol=settings.fold or None, settings=stored(system),
+        data, seed=settings.seed, on_progress=on_progress, protocol=settings.fold or None, settings=stored(system),
         device=device, **needs(system),
     )  # fmt: skip
 

@@ -52,10 +52,12 @@ def planned(run: Run, topic: str, facts: Mapping[str, object], report: Report) -
         best = fastest(_formats(facts), topic, facts, report)
     else:
         best = next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
-        if best.dtype != "float32" and (instead := allowed(best, topic, facts, report)) != best:
+        if best.dtype != "float32":
+            best = allowed(best, topic, facts, report)  # perhaps with some layers in float32
+        if best.dtype != asked:
             raise RunError(
-                f"{best.dtype} computes {topic} wrongly on this machine. Leave --numbers out: then {instead.dtype} is "
-                "used. `python -m actrec doctor` shows what the check measured."
+                f"{asked} computes {topic} wrongly on this machine. Leave --numbers out: then {best.dtype} is used. "
+                "`python -m actrec doctor` shows what the check measured."
             )
     write_json(run.folder / NUMBER_FORMAT, vars(best))
     return best

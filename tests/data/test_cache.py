@@ -291,5 +291,5 @@ def test_a_folder_of_frames_drops_what_cannot_be_read(tmp_path):
     (tmp_path / "10.png").rename(tmp_path / "11.png")
     assert content_hash(tmp_path) != before
     (tmp_path / "empty").mkdir()
-    with pytest.raises(VideoError, match="no picture"):
+    with pytest.raises(VideoError, match="no image"):
         read_frames(tmp_path / "empty", fps=10)

@@ -74,10 +74,10 @@ def test_what_cannot_be_learned_from_is_refused_before_any_time_is_spent(dataset
     assert caught.value.code == code
 
 
-def test_what_deserves_a_look_is_told():
+def test_warnings_name_what_a_training_should_look_at_first():
     assert ready_to_train(counted(10, 12)) == []
     told = " ".join(ready_to_train(counted(100, 1, 0, 10)))
-    for words in ("never judged: c1", "No clip at all: c2", "largest class has 100 clips, the smallest 1"):
+    for words in ("never used for testing: c1", "No clip at all: c2", "largest class has 100 clips, the smallest 1"):
         assert words in told
     assert any("folder per clip" in sentence for sentence in ready_to_train(counted(2, *[1] * 1200)))
 

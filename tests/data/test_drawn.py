@@ -76,7 +76,7 @@ def test_a_disk_that_is_too_small_is_a_sentence_before_anything_is_drawn_or_thro
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, (3 - len(names(kept))) << 20))
     make_room(kept, 2 << 20)  # two sets go, although they are within the limit
     assert names(kept) == ["new.npy"]
-    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has room for 0\.0 GB. Ask for fewer"):
+    with pytest.raises(BadValue, match=r"take 1\.8 GB and .* has 0\.0 GB left. Use fewer"):
         gallery_clips(("wave",), 1000, lambda sentence: None)
     assert names(kept) == ["new.npy"]
 
@@ -88,7 +88,7 @@ def test_a_disk_that_others_fill_meanwhile_is_the_same_sentence(kept, monkeypatc
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(BadValue, match="has room for"):
+    with pytest.raises(BadValue, match="GB left"):
         gallery_clips(("wave",), 1, lambda sentence: None)
     assert names(kept) == ["new.npy", "older.npy", "oldest.npy"]
 
@@ -165,7 +165,7 @@ def test_recordings_with_nobody_to_judge_are_learned_beside_others_only(recordin
         open_trial(alone.data, card, ClipSettings(), clips_per_class=2, seed=0)
     assert drawn.recorded(recordings) == [
         "Recorded movements, which drawn figures repeat: 1 of kick, 2 of run.",
-        "With fewer than four recordings, these are learned and not judged: kick, run.",
+        "With fewer than four recordings, these are trained and not validated: kick, run.",
     ]
 
 
@@ -185,7 +185,7 @@ def test_what_is_no_recording_is_a_sentence_that_names_it(recordings):
             actions_of(recordings)
     for name in ("dash", "walk", "kick"):
         (recordings / f"{name}.npz").unlink()
-    with pytest.raises(BadValue, match="no recording of an action that the figures know"):
+    with pytest.raises(BadValue, match="no recording of an action that the figures can show"):
         actions_of(recordings)
     with pytest.raises(DataError, match="does not exist"):
         actions_of(recordings / "nowhere")

@@ -18,7 +18,7 @@ def source(labels, targets, mark, licence="ours"):
 def test_classes_meet_by_name_and_few_real_clips_are_repeated():
     drawn = source(["clap", "walk"], [0] * 12 + [1] * 12, 0)
     real = source(["reading", "walking"], [1, 1, 0], 100, "theirs")
-    both = mixed([drawn, real], {"walking": "walk"}, share=0.5)
+    both = mixed([drawn, real], {"walking": "walk"}, least_part=0.5)
     assert both.labels == ["clap", "walk", "reading"]
     assert both.licence == "ours; theirs"
     seen = [

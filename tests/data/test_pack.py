@@ -113,21 +113,21 @@ def test_quality_gives_way_to_the_limit_and_a_limit_too_tight_is_a_sentence(fold
     assert lower.reader.facts["quality"] < best.reader.facts["quality"] == 95
     told = []
     with pytest.raises(DataError, match=r"\(about 0 MB\)\. Take fewer frames or a smaller size"):
-        write_pack(dataset, tmp_path / "none.pack", settings, limit=3000, told=told.append)
+        write_pack(dataset, tmp_path / "none.pack", settings, limit=3000, on_progress=told.append)
     assert told == []  # refused on the estimate, before the whole set is encoded
     assert not (tmp_path / "none.pack").exists()
 
 
 def test_decoded_clips_stay_in_memory_while_there_is_room(pack):
     settings = ClipSettings(40, frames=4)
-    roomy, tight = PackReader(pack.reader.path), PackReader(pack.reader.path, keep=25_000)
+    roomy, tight = PackReader(pack.reader.path), PackReader(pack.reader.path, memory=25_000)
     for reader in (roomy, tight):
         first = [reader.read(sample, settings) for sample in pack.samples]
         second = [reader.read(sample, settings) for sample in pack.samples]
         assert all(np.array_equal(a.frames, b.frames) for a, b in zip(first, second, strict=True))
         assert not first[0].frames.flags.writeable
-    assert len(roomy.kept) == 12
-    assert len(tight.kept) == 1  # 4 × 40 × 40 × 3 bytes are 19 200
+    assert len(roomy.decoded) == 12
+    assert len(tight.decoded) == 1  # 4 × 40 × 40 × 3 bytes are 19 200
 
 
 def test_a_clip_shorter_than_the_frames_asked_for_is_kept_whole(folder, tmp_path):
@@ -185,7 +185,7 @@ def test_the_real_working_clips_fit_into_thirty_megabytes(shared_data, tmp_path)
 
 def test_a_folder_becomes_a_source_whose_people_do_not_cross_over(folder, tmp_path):
     told = []
-    source = clips_source(folder, seed=0, told=told.append, cache=tmp_path / "cache")
+    source = clips_source(folder, seed=0, on_progress=told.append, cache=tmp_path / "cache")
     assert source.labels == ["clap", "wave"]
     assert (len(source.train), len(source.validation)) == (8, 4)
     clip = source.validation.clip(0)
@@ -197,9 +197,11 @@ def test_a_folder_becomes_a_source_whose_people_do_not_cross_over(folder, tmp_pa
 
 
 def test_a_pack_becomes_a_source_without_a_cache(pack, tmp_path):
-    source = clips_source(pack.reader.path, seed=1, told=lambda _: None, cache=tmp_path / "cache", protocol="ben")
+    source = clips_source(
+        pack.reader.path, seed=1, on_progress=lambda _: None, cache=tmp_path / "cache", protocol="ben"
+    )
     assert not (tmp_path / "cache").exists()
-    assert "4 not looked at" in source.description
+    assert "4 left for testing" in source.description
     assert len(source.train) + len(source.validation) == 8
 
 

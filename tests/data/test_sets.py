@@ -48,7 +48,7 @@ def test_class_folders_become_labels_in_natural_order(tmp_path):
     assert dataset.labels == ("clap", "wave")
     assert [sample.path.name for sample in dataset.samples] == ["x.AVI", "b2.mp4", "b10.mp4"]
     assert dataset.counts().tolist() == [1, 2]
-    assert dataset.notes == ("1 files are no video and were left aside.",)
+    assert dataset.notes == ("1 other files are not videos and were ignored.",)
 
 
 def test_folders_within_classes_are_groups_or_clips_of_frames(tmp_path):
@@ -103,14 +103,14 @@ def test_wrong_paths_are_sentences(tmp_path, monkeypatch):
     file = text(tmp_path / "clip.mp4", "x")
     with pytest.raises(DataError, match="is a file"):
         open_set(file)
-    with pytest.raises(DataError, match="Known: auto, folder, ucf101"):
+    with pytest.raises(DataError, match="Known kinds: auto, folder, ucf101"):
         open_set(tmp_path, kind="ucf")
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "scandir", refuse)  # whoever runs the tests as root may read everything
-    with pytest.raises(DataError, match="may not be read") as caught:
+    with pytest.raises(DataError, match="You may not read") as caught:
         open_set(tmp_path)
     assert caught.value.code == "unreadable"
 

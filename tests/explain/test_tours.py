@@ -183,10 +183,10 @@ def test_the_deep_kernel_answers_a_still_clip_as_the_flat_one(subjects, d):
 
 
 def test_alpha_says_how_many_connections_there_are():
-    full, half, none = (ms3d.wiring(None, alpha=share, layers=8).numbers for share in (1, 0.5, 0))
+    full, half, none = (ms3d.connections(None, alpha=share, layers=8).numbers for share in (1, 0.5, 0))
     assert full["links"] == sum(range(1, 9)) and none["links"] == 8 and full["weights"] == full["dense"]
     assert none["weights"] < half["weights"] < full["weights"]
-    assert ms3d.wiring(None, alpha=0.5, layers=8, again=1).numbers["heard"] != half["heard"]
+    assert ms3d.connections(None, alpha=0.5, layers=8, again=1).numbers["heard"] != half["heard"]
 
 
 def test_steps_down_the_n_pair_loss_pull_pairs_together_and_classes_apart(subjects):
@@ -196,9 +196,9 @@ def test_steps_down_the_n_pair_loss_pull_pairs_together_and_classes_apart(subjec
 
 
 def test_gamma_decides_between_known_and_unknown(subjects):
-    near = ms3d.judged(subjects["ms3d"], gamma=1.4)
+    near = ms3d.decided(subjects["ms3d"], gamma=1.4)
     assert near.numbers["label"] in subjects["ms3d"].labels and near.numbers["passes"] == 4
-    assert ms3d.judged(subjects["ms3d"], gamma=0.0).numbers["label"] is None
+    assert ms3d.decided(subjects["ms3d"], gamma=0.0).numbers["label"] is None
 
 
 # --- FstCN ----------------------------------------------------------------------------------------

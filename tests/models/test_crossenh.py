@@ -231,8 +231,8 @@ def test_paper_size_is_two_published_streams():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"bridge": "k"}, "'k' is no bridge. Choose one of: None, a, b"),
-        ({"teacher": "sound"}, "'sound' is no teacher. Choose one of: None, rgb, flow."),
+        ({"bridge": "k"}, "'k' is not a bridge. Choose one of: None, a, b"),
+        ({"teacher": "sound"}, "'sound' is not a teacher. Choose one of: None, rgb, flow."),
     ],
 )
 def test_unknown_options_are_sentences(options, sentence):

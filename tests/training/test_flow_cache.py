@@ -127,7 +127,9 @@ def test_a_view_is_the_same_from_the_cache_and_from_the_frames_alone(few, tmp_pa
         for seed in range(4):
             one, other = (system.training_view(c, np.random.default_rng(seed))["clip"] for c in (plain, carrying))
             assert np.array_equal(one, other)
-    source = clips_source(few, seed=0, told=lambda _: None, settings=settings, cache=tmp_path / "cache", flow="dis")
+    source = clips_source(
+        few, seed=0, on_progress=lambda _: None, settings=settings, cache=tmp_path / "cache", flow="dis"
+    )
     assert source.train.clip(0).flow_method == "dis" and source.validation.clip(0).flow is not None
 
 
@@ -171,9 +173,9 @@ def test_a_cache_too_small_for_the_flow_is_told_before_and_its_size_can_be_set(f
     told: list[str] = []
     monkeypatch.setenv("ACTREC_CACHE_GB", str(15e6 / (1 << 30)))
     settings = ClipSettings(size=128, fit="short_side")
-    clips_source(few, seed=0, told=told.append, settings=settings, cache=tmp_path / "cache")
+    clips_source(few, seed=0, on_progress=told.append, settings=settings, cache=tmp_path / "cache")
     assert not [sentence for sentence in told if "ACTREC_CACHE_GB" in sentence]  # 9 clips of 20 × 128² × 3: 8.8 MB
-    clips_source(few, seed=0, told=told.append, settings=settings, cache=tmp_path / "cache", flow="dis")
+    clips_source(few, seed=0, on_progress=told.append, settings=settings, cache=tmp_path / "cache", flow="dis")
     assert any(sentence.startswith("With their flow") and "ACTREC_CACHE_GB" in sentence for sentence in told)
     monkeypatch.setenv("ACTREC_CACHE_GB", "plenty")
     with pytest.raises(ValueError, match="a number of gigabytes above 0, not 'plenty'"):

@@ -228,6 +228,14 @@ def test_a_training_takes_the_fastest_format_that_is_right_and_asks_once(films, 
         train_here(tmp_path / "three", small(films, system=SYSTEM, numbers="bfloat16", epochs=1))
 
 
+def test_bfloat16_that_is_asked_for_may_leave_layers_in_float32(films, tmp_path, monkeypatch, empty_cache):
+    mixed = replace(BFLOAT16, float32_layers=("lower.0",))
+    told = {"milliseconds": {str(mixed): 1.0}, "refused": {str(BFLOAT16): "convolution_backward is wrong"}}
+    monkeypatch.setattr(numbers, "in_child", lambda *_, **__: told)
+    run = train_here(tmp_path / "run", small(films, system=SYSTEM, numbers="bfloat16", epochs=1))
+    assert numbers.recorded_format(run) == mixed and events(run, "started")[0]["dtype"] == "bfloat16"
+
+
 def test_a_check_that_crashes_leaves_float32_and_is_made_again(films, tmp_path, monkeypatch, empty_cache):
     def crash(*_: object, **__: object) -> dict:
         raise ChildError("its check ended with status -11")

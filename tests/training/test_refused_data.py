@@ -80,7 +80,7 @@ def test_folders_that_may_not_be_read_or_written(films, tmp_path, out, capsys, m
 
     monkeypatch.setattr(os, "scandir", no_entry)
     monkeypatch.setattr(Path, "mkdir", no_room)
-    assert "may not be read" in refused(capsys, "--data", locked, "--out", out)
+    assert "You may not read" in refused(capsys, "--data", locked, "--out", out)
     assert "cannot be made: Permission denied" in refused(capsys, "--data", films, "--out", locked / "run")
 
 
