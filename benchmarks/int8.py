@@ -107,14 +107,14 @@ def scores_of(engine: OpenVINOEngine, card: Card, views: Sequence[Views]) -> np.
     return softmax(logits, card.temperature or 1.0)
 
 
-def row(name: str, calibrate: int, judged: int) -> dict:
+def row(name: str, calibrate: int, tested: int) -> dict:
     """Accuracy and time of int8 for one checkpoint."""
     card, tensors = read_checkpoint(WEIGHTS / name)
     system = named(card.system, card.options)
     network = system.network(len(card.labels)).eval()
     fit(network, tensors, card)
     which = drawn_set(card)
-    some, asked, labels = views_of(card.system, which, calibrate, judged)
+    some, asked, labels = views_of(card.system, which, calibrate, tested)
     known = [place for place, label in enumerate(labels) if label in card.labels]
     asked, labels = [asked[place] for place in known], [labels[place] for place in known]
     formats = engines(system, network, some)
@@ -147,13 +147,13 @@ def row(name: str, calibrate: int, judged: int) -> dict:
     }
 
 
-def i3d_rows(data: Path, calibrate: int, judged: int) -> list[dict]:
+def i3d_rows(data: Path, calibrate: int, tested: int) -> list[dict]:
     """Accuracy and time of int8 for the published I3D, in both of its views; for the larger one only the times."""
     card, tensors = read_checkpoint(find_weights("kinetics-i3d", WEIGHTS))
     network = named("i3d-rgb").network(len(card.labels)).eval()
     fit(network, tensors, card)
     files = sorted(file for file in data.rglob("*") if file.suffix in (".mp4", ".avi") and "everyday" not in file.parts)
-    chosen = np.random.default_rng(SEED).permutation(len(files))[: calibrate + judged]
+    chosen = np.random.default_rng(SEED).permutation(len(files))[: calibrate + tested]
     rows = []
     for view in ("live", "full"):
         system = named("i3d-rgb", {"view": view})
