@@ -1,4 +1,4 @@
-"""The README's command that opens the demo, as a newcomer types it: does the page come, and does it end when told to?
+"""The README's command that opens the demo, as a newcomer types it: does the page come, and does it end when asked to?
 
 It is typed in a copy that has no environment yet, so that it installs what the requirements allow today. Needs nothing
 installed; status 1 with a sentence where it does not.
@@ -31,23 +31,23 @@ def main() -> None:
 def tried(command: str, checkout: Path) -> None:
     """Type the command, wait for its page, and end it."""
     print(f"+{command}", flush=True)
-    began = time.monotonic()
-    started = subprocess.Popen(["bash", "-euo", "pipefail", "-c", command], cwd=checkout, start_new_session=True)
+    start = time.monotonic()
+    process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", command], cwd=checkout, start_new_session=True)
     try:
         while "<gradio-app" not in (text := page()):
-            if started.poll() is not None:
-                sys.exit(f"The README's command ended with status {started.returncode} before the page came.")
-            if time.monotonic() - began > PATIENCE:
+            if process.poll() is not None:
+                sys.exit(f"The README's command ended with status {process.returncode} before the page came.")
+            if time.monotonic() - start > PATIENCE:
                 sys.exit(f"No page came within {PATIENCE} s. What answered: {text[:200]!r}")
             time.sleep(0.5)
-        print(f"The page came after {time.monotonic() - began:.0f} s.", flush=True)
+        print(f"The page came after {time.monotonic() - start:.0f} s.", flush=True)
     finally:
-        os.killpg(started.pid, signal.SIGTERM)
-        started.wait(30)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
 
 
 def page() -> str:
-    """What the page says, or nothing yet."""
+    """The HTML of the page; empty before it answers."""
     try:
         with urllib.request.urlopen(PAGE, timeout=20) as answer:
             return answer.read().decode()

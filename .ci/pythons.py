@@ -1,10 +1,10 @@
 """Run the tests on every Python that the project is for, each in an environment of its own made from requirements.lock.
 
-    python .ci/pythons.py [what pytest is to be told]
+    python .ci/pythons.py [options of pytest]
 
 Interpreters are looked for as python3.11 … on the PATH and among pyenv's; PYTHONS="/path/to/python …" names others
 instead.
-What ran and which version was missing is said at the end. Status 1 where tests failed or no interpreter was there.
+What ran and which version was missing is printed at the end. Status 1 where tests failed or no interpreter was there.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ PYTESTS = ["-n", "2"]
 
 
 def main() -> None:
-    wanted, here = versions(), interpreters()
+    expected, installed = versions(), interpreters()
     results = {}
-    for version in wanted:
-        if version in here:
-            results[version] = tested(version, here[version])
+    for version in expected:
+        if version in installed:
+            results[version] = tested(version, installed[version])
     print("\nThe tests on each Python:")
-    for version in wanted:
+    for version in expected:
         print(f"  Python {version}: {results.get(version, (0, 'missing; name one with PYTHONS=/path/to/python'))[1]}")
     if not results or any(status for status, _ in results.values()):
         sys.exit(1)
 
 
 def versions() -> list[str]:
-    """What pyproject.toml says the project is for: 3.11, 3.12, …"""
-    found = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
-    return sorted(found, key=lambda version: int(version.partition(".")[2]))
+    """The versions that pyproject.toml lists: 3.11, 3.12, …"""
+    listed = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
+    return sorted(listed, key=lambda version: int(version.partition(".")[2]))
 
 
 def interpreters() -> dict[str, Path]:
     """By version, the first interpreter that really starts."""
-    found: dict[str, Path] = {}
+    by_version: dict[str, Path] = {}
     for program in programs():
         if (version := version_of(program)) is not None:
-            found.setdefault(version, program)
-    return found
+            by_version.setdefault(version, program)
+    return by_version
 
 
 def programs() -> Iterator[Path]:
@@ -64,7 +64,7 @@ def programs() -> Iterator[Path]:
 
 
 def version_of(program: Path) -> str | None:
-    """The version that an interpreter says it has; None where it does not start, as pyenv's stand-ins do not."""
+    """The version that an interpreter reports; None where it does not start, as pyenv's stand-ins do not."""
     if not program.is_file():
         return None
     ask = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
@@ -77,7 +77,7 @@ def version_of(program: Path) -> str | None:
 
 def tested(version: str, program: Path) -> tuple[int, str]:
     """Pytest's status on one Python, and its summary with how long it took."""
-    began = time.monotonic()
+    start = time.monotonic()
     python = environment(version, program)
     words = [str(python), "-m", "pytest", *PYTESTS, *sys.argv[1:]]
     print(f"\n+ {' '.join(words)}  # {program}", flush=True)
@@ -86,7 +86,7 @@ def tested(version: str, program: Path) -> tuple[int, str]:
         for line in running.stdout:
             print(line, end="", flush=True)
             last = line.strip(" =\n") or last
-    return running.returncode, f"{last} ({program}, {time.monotonic() - began:.0f} s with its environment)"
+    return running.returncode, f"{last} ({program}, {time.monotonic() - start:.0f} s with its environment)"
 
 
 def environment(version: str, program: Path) -> Path:

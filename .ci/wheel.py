@@ -1,6 +1,6 @@
 """Build a wheel, install it into a fresh environment, ask it once from an empty folder: does the package alone answer?
 
-The dependencies are those of the Python that runs this: they are seen through a .pth file, so that it takes seconds.
+The dependencies are those of the Python that runs this: they are found through a .pth file, so that it takes seconds.
 Status 1 with a sentence where something is not as it should be.
 """
 
@@ -32,7 +32,7 @@ print(actrec.__file__, Recognizer.load().predict(clip).label, people.detected, s
 
 
 def main() -> None:
-    began = time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         wheel = built(place / "wheels")
@@ -43,7 +43,7 @@ def main() -> None:
         if changed := sorted(str(path) for path in contents(package).items() ^ before.items()):
             sys.exit(f"Asking the installed package changed its own files: {', '.join(changed)}")
         size = wheel.stat().st_size / 1e6
-    print(f"A wheel of {size:.1f} MB was built, installed and asked in {time.monotonic() - began:.0f} s: '{LABEL}'.")
+    print(f"A wheel of {size:.1f} MB was built, installed and asked in {time.monotonic() - start:.0f} s: '{LABEL}'.")
 
 
 def built(folder: Path) -> Path:
@@ -77,8 +77,8 @@ def installed(wheel: Path, environment: Path) -> Path:
     python = str(environment / "bin" / "python")
     site = call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     call(sys.executable, "-m", "pip", f"--python={python}", "install", "-q", "--no-deps", "--no-index", str(wheel))
-    seen = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-    (Path(site) / "dependencies.pth").write_text("\n".join(seen) + "\n")
+    paths = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (Path(site) / "dependencies.pth").write_text("\n".join(paths) + "\n")
     return Path(site) / "actrec"
 
 
@@ -91,9 +91,9 @@ def asked_once(programs: Path, place: Path, package: Path) -> None:
     answer = json.loads(call(str(programs / "actrec"), "predict", str(CLIP), "--json", cwd=empty, env=settings))
     if answer["label"] != LABEL:
         sys.exit(f"`actrec predict` takes {CLIP.name} for '{answer['label']}'.")
-    said = call(str(programs / "python"), "-c", ASK_PYTHON, str(CLIP), cwd=empty, env=settings).split("\n")[:3]
-    if said != [str(package / "__init__.py"), LABEL, "True"]:
-        sys.exit(f"From Python the installed package says {said}.")
+    answer_lines = call(str(programs / "python"), "-c", ASK_PYTHON, str(CLIP), cwd=empty, env=settings).split("\n")[:3]
+    if answer_lines != [str(package / "__init__.py"), LABEL, "True"]:
+        sys.exit(f"From Python the installed package answers {answer_lines}.")
     call(str(programs / "actrec"), "doctor", cwd=empty, env=settings)
     if left := [path.name for path in empty.iterdir()]:
         sys.exit(f"Asking left files where it was called: {', '.join(left)}")

@@ -1,4 +1,4 @@
-"""What recognisers answer and what one answer costs: rows of `benchmarks.models`."""
+"""The answers of recognisers and the cost of one: rows of `benchmarks.models`."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def agreement(clips: int) -> list[dict]:
             continue
         recognizer = Recognizer.load(folder, "cpu")
         recognizer.settle()
-        made = [recognizer.system.protocols["one"].views(c)[0] for c in drawn_clips(list(recognizer.labels), clips)]
-        logits, codes = recognizer.run(made)
+        views = [recognizer.system.protocols["one"].views(c)[0] for c in drawn_clips(list(recognizer.labels), clips)]
+        logits, codes = recognizer.run(views)
         if recognizer.system.decides == "centres":
             logits = by_centres(recognizer.card, codes)
-        ours, theirs = softmax(logits, recognizer.card.temperature or 1.0), as_it_comes(recognizer, folder, made)
+        ours, theirs = softmax(logits, recognizer.card.temperature or 1.0), as_it_comes(recognizer, folder, views)
         same, apart = int((ours.argmax(1) == theirs.argmax(1)).sum()), float(np.abs(ours - theirs).max())
         rows.append(
             {
@@ -88,7 +88,7 @@ def agreement(clips: int) -> list[dict]:
 
 
 def fresh(name: str, device: str, classes: int) -> Recognizer:
-    """A recogniser with untrained weights, settled: what they are does not change the time."""
+    """A recogniser with untrained weights, settled: their values do not change the time."""
     recognizer = untrained(SYSTEMS[name], device, classes)
     recognizer.settle()
     return recognizer
@@ -102,21 +102,25 @@ def noise(seconds: float, fps: float = 12.5) -> Clip:
 def light_view(rounds: int = 5) -> list[dict]:
     """Milliseconds of one view of each light system: views and network from given clues, and all with the tailor.
 
-    The tailor has yolo26n at 320 px look at every third frame, its default, of a film of the view's length.
+    The tailor has yolo26n at 320 px look at every third frame, its default, of a video of the view's length.
     """
     detector = Certain(PersonDetector(build("yolo26n.yaml", 1), DetectorCard("yolo26n.yaml")))
     rows = []
     for name in LIGHT:
         recognizer = fresh(name, "cpu", 6)
         clip = noise(recognizer.system.seconds)
-        taken = []
+        steps_of = []
         for _ in range(rounds + 1):
-            began = time.perf_counter()
+            start = time.perf_counter()
             cut = tailor(clip, detector=detector)
-            tailored = (time.perf_counter() - began) * 1000
+            tailored = (time.perf_counter() - start) * 1000
             steps = recognizer.predict(cut.clip, "one").milliseconds
-            taken.append((steps["views"] + steps["network"], steps["clues"], tailored, tailored + sum(steps.values())))
-        given, clues, tailored, whole = (round(statistics.median(each), 1) for each in zip(*taken[1:], strict=True))
+            steps_of.append(
+                (steps["views"] + steps["network"], steps["clues"], tailored, tailored + sum(steps.values()))
+            )
+        given, clues, tailored, whole = (
+            round(statistics.median(values), 1) for values in zip(*steps_of[1:], strict=True)
+        )
         rows.append(
             {
                 "name": name,
@@ -141,16 +145,16 @@ def videos_per_second(names: tuple[str, ...] = ("ms3d-paper", "asym3d-paper"), c
         videos = [noise(recognizer.system.seconds * 3, 25)] * clips
         predict = partial(recognizer.predict_many, videos, "clip")
         predict()
-        began = time.perf_counter()
+        start = time.perf_counter()
         predict()
-        taken = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         rows.append(
             {
                 "name": name,
                 "device": torch.cuda.get_device_name(),
                 "format": recognizer.engine.name,
                 "protocol": "clip",
-                "videos_per_second": round(clips / taken, 1),
+                "videos_per_second": round(clips / seconds, 1),
                 "beside": BESIDE,
             }
         )

@@ -1,4 +1,4 @@
-"""How long every motion clue takes, and how far the flow is from the truth.
+"""How long every motion clue takes, and how far the flow is from the true one.
 
     python -m benchmarks.clues [--contrib PYTHON] [--rounds N]
 
@@ -34,13 +34,13 @@ HEIGHT, WIDTH, PAIRS = 240, 320, 15
 OUTSIDE = """
 import sys, time, cv2, numpy as np
 cv2.setNumThreads(2)
-pictures = np.load(sys.argv[1])
+frames = np.load(sys.argv[1])
 method = cv2.optflow.DualTVL1OpticalFlow_create()
 times = []
-for first, second in zip(pictures[:4], pictures[1:5]):
-    began = time.perf_counter()
+for first, second in zip(frames[:4], frames[1:5]):
+    start = time.perf_counter()
     method.calc(first, second, None)
-    times.append(time.perf_counter() - began)
+    times.append(time.perf_counter() - start)
 print(np.median(times[1:]) * 1000)
 """
 
@@ -67,15 +67,15 @@ def moving_frames(count: int = PAIRS + 1, longest: float = 4.0) -> tuple[np.ndar
 
 def medians(rounds: int, *calls: Callable[[], object]) -> list[tuple[float, float]]:
     """For each call the median milliseconds by the clock and of processor time; they take turns."""
-    taken: list[list[tuple[float, float]]] = [[] for _ in calls]
+    times_of: list[list[tuple[float, float]]] = [[] for _ in calls]
     for call in calls:
         call()
     for _ in range(rounds):
-        for call, times in zip(calls, taken, strict=True):
+        for call, times in zip(calls, times_of, strict=True):
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             times.append((time.perf_counter() - wall, time.process_time() - cpu))
-    return [(float(np.median([w for w, _ in t])) * 1000, float(np.median([c for _, c in t])) * 1000) for t in taken]
+    return [(float(np.median([w for w, _ in t])) * 1000, float(np.median([c for _, c in t])) * 1000) for t in times_of]
 
 
 def row(
@@ -90,10 +90,10 @@ def contrib_tvl1(python: str | None, grey: np.ndarray) -> str:
     if python is None:
         return "not asked for (--contrib)"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pictures.npy"
+        path = Path(folder) / "frames.npy"
         np.save(path, grey.astype(np.uint8))
-        found = subprocess.run([python, "-c", OUTSIDE, str(path)], capture_output=True, text=True, timeout=300)
-    return f"OpenCV-contrib {float(found.stdout):.0f} ms" if found.returncode == 0 else "OpenCV-contrib failed"
+        result = subprocess.run([python, "-c", OUTSIDE, str(path)], capture_output=True, text=True, timeout=300)
+    return f"OpenCV-contrib {float(result.stdout):.0f} ms" if result.returncode == 0 else "OpenCV-contrib failed"
 
 
 def flow_rows(frames: np.ndarray, truth: np.ndarray, rounds: int, contrib: str | None) -> list[dict]:
@@ -103,8 +103,8 @@ def flow_rows(frames: np.ndarray, truth: np.ndarray, rounds: int, contrib: str |
     to = np.mgrid[:HEIGHT, :WIDTH][::-1].transpose(1, 2, 0) + truth
     inside = ((to >= 0) & (to <= [WIDTH - 1, HEIGHT - 1])).all(-1)
 
-    def error(found: np.ndarray) -> float:
-        return float(np.linalg.norm(found[0] - truth, axis=-1)[inside].mean())
+    def error(estimate: np.ndarray) -> float:
+        return float(np.linalg.norm(estimate[0] - truth, axis=-1)[inside].mean())
 
     few = max(3, rounds // 5)
     calls = {
@@ -112,21 +112,21 @@ def flow_rows(frames: np.ndarray, truth: np.ndarray, rounds: int, contrib: str |
         "TV-L1, the same with scale step 0.8": (lambda: tvl1.tvl1(first, second, step=0.8), None, "tvl1"),
         "Brox": (lambda: brox.brox(first, second), 400, "brox"),
     }
-    found = []
+    rows = []
     for name, (call, goal, _) in calls.items():
-        found.append(row(f"{name}, per pair", medians(few, call)[0], goal, per=PAIRS))
-    found[0]["peer"] = contrib_tvl1(contrib, grey.numpy())
+        rows.append(row(f"{name}, per pair", medians(few, call)[0], goal, per=PAIRS))
+    rows[0]["peer"] = contrib_tvl1(contrib, grey.numpy())
     presets = flow.DIS_PRESETS
     times = medians(
         rounds, *(lambda p=p: flow.flow(two, preset=p) for p in presets), lambda: flow.flow(two, "farneback")
     )
-    for preset, taken in zip(presets, times, strict=False):
+    for preset, median in zip(presets, times, strict=False):
         goal = 5 if preset == "fast" else None
-        found.append(row(f"DIS {preset}, per pair", taken, goal, f"Farnebäck {times[-1][0]:.1f} ms"))
+        rows.append(row(f"DIS {preset}, per pair", median, goal, f"Farnebäck {times[-1][0]:.1f} ms"))
     for method, goal in (("tvl1", 0.15), ("brox", 0.20), ("dis", None), ("farneback", None)):
         px = round(error(flow.flow(two, method)), 3)
-        found.append({"name": f"{method}: mean end-point error", "ours": px, "goal": goal, "peer": "", "unit": "px"})
-    return found
+        rows.append({"name": f"{method}: mean end-point error", "ours": px, "goal": goal, "peer": "", "unit": "px"})
+    return rows
 
 
 def numpy_salience(frames: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ def numpy_rgbf(frames: np.ndarray, given: np.ndarray) -> np.ndarray:
 def other_rows(frames: np.ndarray, rounds: int) -> list[dict]:
     clip = np.ascontiguousarray(frames[:16])
     given = flow.flow(clip)
-    found = salience.salience(clip)
+    energy = salience.salience(clip)
     ours, phase, peer = medians(
         rounds,
         lambda: salience.salience(clip),
@@ -159,9 +159,9 @@ def other_rows(frames: np.ndarray, rounds: int) -> list[dict]:
     rgbf_ours, rgbf_peer = medians(rounds, lambda: rgbf.rgbf(clip, given), lambda: numpy_rgbf(clip[:-1], given))
     rest = medians(
         rounds,
-        lambda: salience.enhance(clip, found),
+        lambda: salience.enhance(clip, energy),
         lambda: difference.variance_rate(clip),
-        lambda: colour_maps.overlay(clip[0], found[0]),
+        lambda: colour_maps.overlay(clip[0], energy[0]),
         lambda: colour_maps.flow_picture(given[0]),
     )
     return [
@@ -189,17 +189,17 @@ def neighbour_rows(name: str) -> list[dict]:
         return []
 
 
-def table(found: list[dict]) -> str:
+def table(rows: list[dict]) -> str:
     lines = ["| what | ours | processor time | peer | goal | |", "|---|---|---|---|---|---|"]
-    for one in found:
-        goal, unit = one.get("goal"), one.get("unit", "")
-        met = "" if goal is None or one["ours"] is None else "met" if one["ours"] <= goal else "**missed**"
-        peer = one.get("peer")
+    for row in rows:
+        goal, unit = row.get("goal"), row.get("unit", "")
+        met = "" if goal is None or row["ours"] is None else "met" if row["ours"] <= goal else "**missed**"
+        peer = row.get("peer")
         peer = f"{peer:g} {unit}" if isinstance(peer, int | float) else peer or ""
-        spent = f"{one['processor']:g} {unit}" if "processor" in one else ""
-        wanted = "" if goal is None else f"≤ {goal:g} {unit}"
-        ours = one["ours"] if isinstance(one["ours"], str) else f"{one['ours']:g} {unit}"
-        lines.append(f"| {one['name']} | {ours} | {spent} | {peer} | {wanted} | {met} |")
+        spent = f"{row['processor']:g} {unit}" if "processor" in row else ""
+        target = "" if goal is None else f"≤ {goal:g} {unit}"
+        ours = row["ours"] if isinstance(row["ours"], str) else f"{row['ours']:g} {unit}"
+        lines.append(f"| {row['name']} | {ours} | {spent} | {peer} | {target} | {met} |")
     return "\n".join(lines)
 
 
@@ -227,17 +227,15 @@ def main() -> None:
     about = settings()
     print(json.dumps(about, ensure_ascii=False))
     if about["load"] and about["load"][0] > 0.5:
-        print(
-            f"The machine is busy (load {about['load'][0]}): times by the clock say little, repeat this on an idle one."
-        )
-    found = rows(args.rounds, args.contrib)
-    print(table(found))
+        print(f"The machine is busy (load {about['load'][0]}): times by the clock are unreliable.")
+    results = rows(args.rounds, args.contrib)
+    print(table(results))
     if not args.alone:
         more = [*neighbour_rows("decoding"), *neighbour_rows("tailoring")]
         print(table(more))
-        found += more
+        results += more
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"settings": about, "rows": found}, ensure_ascii=False, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({"settings": about, "rows": results}, ensure_ascii=False, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,12 +19,16 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
 
 from benchmarks.live import FLAGS, open_page
 from benchmarks.soak import App, open_tab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 GOALS = {"upload_p95_s": 10.0, "errors": 0, "mixed_up": 0, "live_fairness": 0.7}
@@ -63,18 +67,18 @@ class Uploader(threading.Thread):
 
     def ask(self, client: httpx.Client, frames: int) -> None:
         clip = marked(self.folder / f"{self.number}-{frames}.mp4", frames)
-        began = time.monotonic()
+        start = time.monotonic()
         path = client.post("/upload", files={"files": (clip.name, clip.read_bytes())}).json()[0]
         data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "", False]
         event = client.post("/call/classify", json={"data": data}).json()["event_id"]
         text = client.get(f"/call/classify/{event}").text
-        self.seconds.append(time.monotonic() - began)
+        self.seconds.append(time.monotonic() - start)
         if "event: complete" not in text:
             self.errors.append(f"{self.name}: {text[-200:]}")
             return
         answer = json.loads(text.rsplit("data: ", 1)[1])[0]
         if answer["clip"]["frames"] != frames:
-            self.wrong.append(f"{self.name} sent {frames} frames and was told of {answer['clip']['frames']}")
+            self.wrong.append(f"{self.name} sent {frames} frames and got an answer about {answer['clip']['frames']}")
 
 
 def marked(path: Path, frames: int) -> Path:
@@ -88,7 +92,7 @@ def marked(path: Path, frames: int) -> Path:
     return path
 
 
-def watch(page, name: str) -> None:
+def watch(page: Page, name: str) -> None:
     """Start the demo loop with one clip."""
     open_tab(page, "Live")
     page.click("#live-overlay label:has-text('nothing')")
@@ -99,7 +103,7 @@ def watch(page, name: str) -> None:
     page.evaluate(COUNT)
 
 
-def train(page) -> None:
+def train(page: Page) -> None:
     open_tab(page, "Train")
     page.fill("#train-name input, #train-name textarea", "crowd")
     page.fill("#train-epochs input", "200")
@@ -108,7 +112,7 @@ def train(page) -> None:
     page.wait_for_selector("[data-state=running]", timeout=240_000)
 
 
-def explore(page, turn: int) -> None:
+def explore(page: Page, turn: int) -> None:
     """One question in Motion, the next in Compare."""
     tab, example, shown = (
         ("Motion", "#motion-wave", "#motion-figures figure"),
@@ -121,7 +125,7 @@ def explore(page, turn: int) -> None:
     page.wait_for_timeout(2000)
 
 
-def toasts(page) -> list[str]:
+def toasts(page: Page) -> list[str]:
     return page.locator(".toast-body.error").all_inner_texts()
 
 
@@ -135,13 +139,13 @@ def run(minutes: float) -> dict:
         app = App(Path(temporary))
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         try:
-            return together(browser, app, minutes, Path(temporary))
+            return all_visitors(browser, app, minutes, Path(temporary))
         finally:
             browser.close()
             app.end()
 
 
-def together(browser, app: App, minutes: float, folder: Path) -> dict:
+def all_visitors(browser: Browser, app: App, minutes: float, folder: Path) -> dict:
     """All eight, each in a browser profile or a client of their own."""
     pages = [browser.new_context(viewport={"width": 1100, "height": 800}).new_page() for _ in range(len(WATCHED) + 2)]
     for page in pages:
@@ -174,12 +178,12 @@ def together(browser, app: App, minutes: float, folder: Path) -> dict:
 def figures(
     watched: list[dict], uploaders: list[Uploader], explored: int, errors: list, mixed: list, minutes: float
 ) -> dict:
-    answers = [each["answers"] for each in watched]
+    answers = [watcher["answers"] for watcher in watched]
     seconds = sorted(second for one in uploaders for second in one.seconds)
-    for name, each in zip(WATCHED, watched, strict=True):
-        said = Counter({label: count for label, count in each["labels"].items() if label in WATCHED})
-        if said and said.most_common(1)[0][0] != name:
-            mixed.append(f"the one who watches '{name}' was mostly told '{said.most_common(1)[0][0]}'")
+    for name, watcher in zip(WATCHED, watched, strict=True):
+        labels = Counter({label: count for label, count in watcher["labels"].items() if label in WATCHED})
+        if labels and labels.most_common(1)[0][0] != name:
+            mixed.append(f"the one who watches '{name}' mostly got '{labels.most_common(1)[0][0]}'")
     return {
         "minutes": minutes,
         "live_per_second": [round(answer / (minutes * 60), 2) for answer in answers],
@@ -193,24 +197,24 @@ def figures(
     }
 
 
-def missed(found: dict) -> list[str]:
+def missed(result: dict) -> list[str]:
     """Goals that were not reached, in words."""
-    short = [f"{name}: {found[name]}" for name in ("errors", "mixed_up") if found[name]]
-    if found["upload_p95_s"] is None or found["upload_p95_s"] > GOALS["upload_p95_s"]:
-        short.append(f"upload_p95_s: {found['upload_p95_s']}, at most {GOALS['upload_p95_s']}")
-    if found["live_fairness"] < GOALS["live_fairness"]:
-        short.append(f"live_fairness: {found['live_fairness']}, at least {GOALS['live_fairness']}")
-    return short
+    goals_missed = [f"{name}: {result[name]}" for name in ("errors", "mixed_up") if result[name]]
+    if result["upload_p95_s"] is None or result["upload_p95_s"] > GOALS["upload_p95_s"]:
+        goals_missed.append(f"upload_p95_s: {result['upload_p95_s']}, at most {GOALS['upload_p95_s']}")
+    if result["live_fairness"] < GOALS["live_fairness"]:
+        goals_missed.append(f"live_fairness: {result['live_fairness']}, at least {GOALS['live_fairness']}")
+    return goals_missed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Eight visitors at once.")
     parser.add_argument("--minutes", type=float, default=5.0, help="how long they are there together")
     args = parser.parse_args()
-    found = run(args.minutes)
-    found |= {"goals": GOALS, "missed": missed(found)}
-    print(json.dumps(found, indent=1))
-    sys.exit(1 if found["missed"] else 0)
+    result = run(args.minutes)
+    result |= {"goals": GOALS, "missed": missed(result)}
+    print(json.dumps(result, indent=1))
+    sys.exit(1 if result["missed"] else 0)
 
 
 if __name__ == "__main__":

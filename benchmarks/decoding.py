@@ -1,7 +1,7 @@
 """How fast and how big decoding is: `python -m benchmarks.decoding [--json FILE]`.
 
 Speed: a Clip from a warm decoder against a bare PyAV loop that converts every frame to rgb24 and lets go of it,
-taken in turns in the same run, medians; beside it the processor time, which other work on the machine moves less.
+measured in turns in the same run, medians; beside it the processor time, which other work on the machine moves less.
 Memory: 16 frames out of a minute of 1080p.
 """
 
@@ -34,7 +34,7 @@ WHOLE = Limits(seconds=1e4, frames=10**5, bytes=1 << 32)
 
 
 def texture(count: int, height: int, width: int) -> np.ndarray:
-    """A textured picture that drifts behind a square that crosses it, with camera noise."""
+    """A textured plane that drifts behind a square that crosses it, with camera noise."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (height // 16 + 2, width // 16 + 12, 3), dtype=np.uint8)
     plane = coarse.repeat(16, axis=0).repeat(16, axis=1)
@@ -56,10 +56,10 @@ def write_h264(path: Path, frames: np.ndarray, fps: int = 30, times: int = 1) ->
         for frame in frames:
             packets += stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24"))
         packets += stream.encode()
-        made = [(p.pts, p.dts, p.is_keyframe, bytes(p), p.time_base) for p in packets]
-        step = round(len(frames) / fps / made[0][4])
+        encoded = [(p.pts, p.dts, p.is_keyframe, bytes(p), p.time_base) for p in packets]
+        step = round(len(frames) / fps / encoded[0][4])
         for turn in range(times):
-            for pts, dts, key, data, base in made:
+            for pts, dts, key, data, base in encoded:
                 packet = av.Packet(data)
                 packet.pts, packet.dts, packet.time_base = pts + turn * step, dts + turn * step, base
                 packet.is_keyframe, packet.stream = key, stream
@@ -79,15 +79,15 @@ def bare_loop(path: Path) -> int:
 
 def in_turns(tasks: dict[str, Callable[[], object]], rounds: int, child: int) -> dict[str, tuple[float, float]]:
     """Milliseconds of each task by the clock (median) and of processor time, here and in the child (mean). Every
-    round runs all tasks, so that they meet the same weather."""
+    round runs all tasks, so that they meet the same conditions."""
     clock: dict[str, list[float]] = {name: [] for name in tasks}
     worked = dict.fromkeys(tasks, 0.0)
     for turn in range(rounds + 1):
         for name, task in tasks.items():
-            busy, began = processor_seconds(child), time.perf_counter()
+            busy, start = processor_seconds(child), time.perf_counter()
             task()
             if turn:  # the first round warms up
-                clock[name].append((time.perf_counter() - began) * 1e3)
+                clock[name].append((time.perf_counter() - start) * 1e3)
                 worked[name] += (processor_seconds(child) - busy) * 1e3 / rounds
     return {name: (median(values), worked[name]) for name, values in clock.items()}
 
@@ -99,12 +99,12 @@ def processor_seconds(child: int) -> float:
 
 
 def speed(decoder: Decoder, name: str, path: Path, rounds: int) -> dict:
-    took = in_turns(
+    times = in_turns(
         {"ours": lambda: len(decoder.read(path, limits=WHOLE)), "peer": lambda: bare_loop(path)},
         rounds,
         decoder.pid,
     )
-    (ours, our_work), (peer, peer_work) = took["ours"], took["peer"]
+    (ours, our_work), (peer, peer_work) = times["ours"], times["peer"]
     return {
         "name": f"Clip from a warm decoder, {name}",
         "ours": round(ours, 1),
@@ -122,9 +122,9 @@ def memory(path: Path) -> list[dict]:
         decoder.probe(path)
         Path("/proc/self/clear_refs").write_text("5")  # start the peak of this process anew
         before = resident("self", "VmRSS")
-        began = time.perf_counter()
+        start = time.perf_counter()
         clip = decoder.read(path, frames=16)
-        took = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         child = resident(str(decoder.pid), "VmHWM")
         touched = int(clip.frames[:, ::7, ::7].sum())  # look at every page
         growth = resident("self", "VmHWM") - before
@@ -133,7 +133,7 @@ def memory(path: Path) -> list[dict]:
     return [
         {"name": f"{name}: child's peak", "ours": round(child), "peer": None, "goal": CHILD_MB, "unit": "MB"},
         {"name": f"{name}: growth here", "ours": round(growth), "peer": None, "goal": PARENT_MB, "unit": "MB"},
-        {"name": f"{name}: time", "ours": round(took, 1), "peer": None, "goal": None, "unit": "s"},
+        {"name": f"{name}: time", "ours": round(seconds, 1), "peer": None, "goal": None, "unit": "s"},
     ]
 
 
@@ -190,14 +190,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--own", action="store_true", help="only the clips made here, not the real ones")
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     print(settings(), HEAD, sep="\n\n", flush=True)
-    found = []
-    for row in measured(ROUNDS, samples=not chosen.own):
-        found.append(row)
+    rows = []
+    for row in measured(ROUNDS, samples=not args.own):
+        rows.append(row)
         print(line(row), flush=True)
-    if chosen.json:
-        chosen.json.write_text(json.dumps({"settings": settings(), "rows": found}, indent=1, ensure_ascii=False))
+    if args.json:
+        args.json.write_text(json.dumps({"settings": settings(), "rows": rows}, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m benchmarks.everyday DATA [--weights NAME ...] [--views full live]
 
-DATA holds everyday.tsv: a clip and the names that count as right (joined by |) in each line. The clips trained nothing
-and chose nothing here. The answers are written to benchmarks/results/everyday.json, beside those of other weights.
+DATA holds everyday.tsv: a clip and the names that count as right (joined by |) in each line. No training and no
+choice here used the clips. The answers are written to benchmarks/results/everyday.json, beside those of other weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def everyday(data: Path) -> list[tuple[str, Clip, set[str]]]:
 
 
 def with_view(name: str, view: str) -> Recognizer:
-    """Weights that see as much as `view` says, where their system has that option."""
+    """Weights with the size of view `view`, where their system has that option."""
     card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
     system = named(card.system)
     if "view" in system.options:

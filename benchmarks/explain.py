@@ -1,13 +1,13 @@
-"""How quick the explanations are, and whether the maps are true: medians, and areas against random order.
+"""How quick the explanations are, and whether the maps are faithful: medians, and areas against random order.
 
     python -m benchmarks.explain [--repeats N] [--clips N] [--only PART ...] [--systems NAME ...] [--out FILE]
 
 `speed`: class saliency of one whole clip by every shipped system, t-SNE of 500 codes, and what the page's sliders ask
 for (another class, SmoothGrad's copies, another neuron, another draw of the map). `truth`: deletion and insertion on
-held-out clips that no training saw, for the class that the network answers, against the same cells in random order;
+held-out clips that no training used, for the class that the network answers, against the same cells in random order;
 a map passes where the mean paired difference is more than two standard errors above zero. `shuffled`: the rank
-correlation with the map of the same network with its weights in random order. What FILE holds of other systems and
-parts stays. Run nothing beside it.
+correlation with the map of the same network with its weights in random order. The results of other systems and
+parts in FILE stay. Run nothing beside it.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ CODES, SIDE, SHUFFLES = 500, 180, 3
 def median_ms(work: Callable[[], object], repeats: int) -> float:
     """Median after one call that does not count."""
     work()
-    taken = []
+    times = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        start = time.perf_counter()
         work()
-        taken.append((time.perf_counter() - began) * 1000)
-    return round(statistics.median(taken), 1)
+        times.append((time.perf_counter() - start) * 1000)
+    return round(statistics.median(times), 1)
 
 
 def opened(system: str) -> ClassSaliency:
@@ -62,30 +62,30 @@ def opened(system: str) -> ClassSaliency:
 
 def speed(systems: Sequence[str], repeats: int) -> dict:
     """Medians in milliseconds, each beside its goal."""
-    clip, found = read_clip(EXAMPLE, short_side=SIDE), {}
+    clip, times = read_clip(EXAMPLE, short_side=SIDE), {}
     for system in systems:
         saliency = opened(system)
         windows = Windows.of(saliency.recognizer.system, clip)
         label = saliency.recognizer.labels[0]
         layer = list(of_views(saliency, windows.views[:1]).peaks)[-1]
-        found[system] = {
+        times[system] = {
             "class saliency of a clip": median_ms(partial(clip_maps, saliency, windows, label), repeats),
             "Grad-CAM": median_ms(partial(clip_maps, saliency, windows, label, "Grad-CAM"), repeats),
             "slider: another class, all methods": median_ms(partial(all_clip_maps, saliency, windows, label), repeats),
             "slider: another neuron": median_ms(partial(neuron_film, saliency, windows, layer, 0), repeats),
         }
-        print(system, found[system], flush=True)
+        print(system, times[system], flush=True)
     codes = np.random.default_rng(0).standard_normal((CODES, 128)).astype(np.float32)
     codes += 3 * np.random.default_rng(1).standard_normal((10, 128))[np.arange(CODES) % 10]
-    found["maps"] = {
+    times["maps"] = {
         f"t-SNE of {CODES} codes": median_ms(partial(flat, codes, "t-SNE"), repeats),
         "slider: another draw of a gallery's map": median_ms(partial(flat, codes[:96], "t-SNE", 1), repeats),
     }
-    print(found["maps"], flush=True)
-    return found
+    print(times["maps"], flush=True)
+    return times
 
 
-def truth(system: str, gallery: Gallery, clips: int) -> dict:
+def faithfulness(system: str, gallery: Gallery, clips: int) -> dict:
     """Mean paired difference, its standard error, and how many standard errors it is above zero, by method."""
     saliency = opened(system)
     shuffled, recognizer = [saliency.shuffled(seed) for seed in range(SHUFFLES)], saliency.recognizer
@@ -97,12 +97,12 @@ def truth(system: str, gallery: Gallery, clips: int) -> dict:
         label = recognizer.predict(clip, "one").label
         for name, curve in compared(recognizer, view, label, maps_of(saliency, view, label), seed=int(place)).items():
             gains[name].append((curve.deletion_gain, curve.insertion_gain, curve.gain))
-        mine = looked_at(saliency, view, label)
-        for theirs in (looked_at(other, view, label) for other in shuffled):
+        mine = comparable_maps(saliency, view, label)
+        for theirs in (comparable_maps(other, view, label) for other in shuffled):
             for name, maps in theirs.items():
                 same.setdefault(name, []).append(rank_correlation(mine[name], maps, view))
             same.setdefault("silent", []).append(not any(values.any() for values in theirs["class saliency"].values()))
-    rows = {name: _judged(np.array(each)) for name, each in gains.items()}
+    rows = {name: _statistics(np.array(values)) for name, values in gains.items()}
     return {
         "clips": clips,
         "methods": rows,
@@ -110,26 +110,26 @@ def truth(system: str, gallery: Gallery, clips: int) -> dict:
     }
 
 
-def looked_at(saliency: ClassSaliency, view: Views, label: str) -> dict[str, dict[str, np.ndarray]]:
-    """What shuffled weights are compared by: maps `[T, S, S]` by input."""
-    slopes = {name: each[0] for name, each in saliency.gradients([view], label).items()}
+def comparable_maps(saliency: ClassSaliency, view: Views, label: str) -> dict[str, dict[str, np.ndarray]]:
+    """The maps `[T, S, S]` by input in which shuffled weights are compared."""
+    slopes = {name: maps[0] for name, maps in saliency.gradients([view], label).items()}
     return {
-        "class saliency": {name: each[0] for name, each in saliency.class_saliency([view], label).items()},
-        "Grad-CAM": {name: each[0] for name, each in saliency.grad_cam([view], label).items()},
-        "derivative's size": {name: each.abs().amax(0).numpy() for name, each in slopes.items()},
-        "derivative with its sign": {name: each.sum(0).numpy() for name, each in slopes.items()},
+        "class saliency": {name: maps[0] for name, maps in saliency.class_saliency([view], label).items()},
+        "Grad-CAM": {name: maps[0] for name, maps in saliency.grad_cam([view], label).items()},
+        "derivative's size": {name: maps.abs().amax(0).numpy() for name, maps in slopes.items()},
+        "derivative with its sign": {name: maps.sum(0).numpy() for name, maps in slopes.items()},
     }
 
 
-def _judged(gains: np.ndarray) -> dict:
+def _statistics(gains: np.ndarray) -> dict:
     errors = gains.std(0, ddof=1) / len(gains) ** 0.5
     names = ("deletion", "insertion", "both")
-    found = {name: {"mean": round(float(mean), 4), "standard_error": round(float(error), 4)}
+    statistics_of = {name: {"mean": round(float(mean), 4), "standard_error": round(float(error), 4)}
              for name, mean, error in zip(names, gains.mean(0), errors, strict=True)}  # fmt: skip
-    return found | {"passes": bool(gains.mean(0)[2] > 2 * errors[2])}
+    return statistics_of | {"passes": bool(gains.mean(0)[2] > 2 * errors[2])}
 
 
-def judged(results: dict) -> dict[str, bool]:
+def goals_reached(results: dict) -> dict[str, bool]:
     """Every goal with whether it is reached."""
     reached = {}
     for system, times in results.get("speed", {}).items():
@@ -137,22 +137,22 @@ def judged(results: dict) -> dict[str, bool]:
             goal = next((limit for key, limit in GOALS_MS.items() if name.startswith(key)), None)
             if goal is not None:
                 reached[f"{system}: {name} ≤ {goal} ms"] = value <= goal
-    for system, found in results.get("truth", {}).items():
-        reached[f"{system}: class saliency beats random order by 2 standard errors"] = found["methods"][
+    for system, result in results.get("truth", {}).items():
+        reached[f"{system}: class saliency beats random order by 2 standard errors"] = result["methods"][
             "class saliency"
         ]["passes"]
-        same = found["shuffled"]
+        same = result["shuffled"]
         another = same["class saliency"] < 0.5 and same["silent"] == 0
         reached[f"{system}: shuffled weights give another map (< 0.5)"] = another
     if "movers" in results:
-        share = results["movers"]["max"]["class saliency"]["of the picture"]
-        reached["most of a map lies on the mover that decides (≥ 70 %)"] = share >= 0.7
+        on_the_mover = results["movers"]["max"]["class saliency"]["of the picture"]
+        reached["most of a map lies on the mover that decides (≥ 70 %)"] = on_the_mover >= 0.7
     return reached
 
 
 def written(results: dict, out: Path) -> dict[str, bool]:
-    """Save what there is so far, with what of it reaches its goal."""
-    results["reached"] = judged(results)
+    """Save the results so far, with the goals that they reach."""
+    results["reached"] = goals_reached(results)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results["reached"]
@@ -173,7 +173,7 @@ def main() -> None:
     if "truth" in args.only:
         gallery = gallery_of(opened(SYSTEMS[0]).recognizer.labels)
         for system in args.systems:
-            results.setdefault("truth", {})[system] = truth(system, gallery, args.clips)
+            results.setdefault("truth", {})[system] = faithfulness(system, gallery, args.clips)
             print(system, json.dumps(results["truth"][system]), flush=True)
             written(results, args.out)
     if "movers" in args.only:

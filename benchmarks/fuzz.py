@@ -1,12 +1,12 @@
-"""Damaged files by the thousand: every outcome is the thing asked for, or one sentence for people.
+"""Damaged files by the thousand: every outcome is what was asked for, or one sentence for people.
 
     python -m benchmarks.fuzz videos --count 2000        # decoded in the strangers' process
     python -m benchmarks.fuzz weights taught repository zips runs --count 400
     python -m benchmarks.fuzz page --count 40            # uploaded to the real page
 
 `--first` goes on where an earlier slice ended: number n is the same file on every machine. A failure is a crash, a
-file that takes longer than `--seconds`, any other error, or a result that is not sound; it is made as small as it
-goes and kept under `build/fuzz/`. Memory of both processes is read before and after. Prints JSON.
+file that takes longer than `--seconds`, any other error, or a result that is not sound; it is made as small as
+possible and written under `build/fuzz/`. Memory of both processes is read before and after. Prints JSON.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,10 +32,13 @@ from actrec.core import memory
 from actrec.core.errors import Refusal
 from benchmarks.mutations import damaged, damaged_json, smallest
 
+if TYPE_CHECKING:
+    from actrec.video import Clip
+
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ROOT / "build" / "fuzz"
+FAILURES = ROOT / "build" / "fuzz"
 SIDE = 48  # frames are read at this short side; what is broken stays broken
-TAKEN = ("clip", "opened", "unpacked", "answered")  # what comes of a file that is not refused
+ACCEPTED = ("clip", "opened", "unpacked", "answered")  # what comes of a file that is not refused
 FATAL = ("crashed", "too-slow")  # refusals that hide a defect
 
 
@@ -59,7 +63,7 @@ def held(pid: str | int) -> float:
 
 @contextmanager
 def videos(folder: Path, seconds: float) -> Iterator[Target]:
-    """Every container that is taken, decoded as the page decodes strangers' files."""
+    """Every container that is accepted, decoded as the page decodes strangers' files."""
     from actrec.video.sandbox.decoder import Decoder
 
     with Decoder(memory=1 << 30, seconds=seconds) as decoder:
@@ -79,7 +83,7 @@ def _containers(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in corpus.containers(folder).values()}
 
 
-def sound(clip) -> str:
+def sound(clip: Clip) -> str:
     """A Clip that keeps what Clips promise."""
     shape, times = clip.frames.shape, clip.times
     whole = clip.frames.dtype == np.uint8 and len(shape) == 4 and shape[3] == 3 and min(shape) > 0
@@ -99,17 +103,17 @@ def weights(folder: Path, seconds: float) -> Iterator[Target]:
     good = {name: (source / name).read_bytes() for name in ("card.json", "model.safetensors")}
 
     def use(path: Path) -> str:
-        home = folder / "weights" / "x"
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
+        place = folder / "weights" / "x"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
         for name, data in good.items():
-            (home / name).write_bytes(path.read_bytes() if path.name.endswith(name) else data)
-        card = cards(home.parent).get("x")
+            (place / name).write_bytes(path.read_bytes() if path.name.endswith(name) else data)
+        card = cards(place.parent).get("x")
         if card is not None:
             from demo.shared.weights_picker import sentences
 
             sentences(card)
-        Recognizer.load(home, "cpu")
+        Recognizer.load(place, "cpu")
         return "opened"
 
     yield Target(good, use)
@@ -125,19 +129,19 @@ def taught(folder: Path, seconds: float) -> Iterator[Target]:
     codes = rng.normal(size=(6, 8)).astype(np.float32)
     codes /= np.linalg.norm(codes, axis=1, keepdims=True)
     lessons = tuple(Lesson("ab"[n % 2], codes[n : n + 1], f"clip {n}", b"film") for n in range(6))
-    made = write(
+    file = write(
         Taught(weights="w", sha256="0", lessons=lessons, own={"c": codes[0]}, own_threshold=0.5), folder / "a.taught"
     )
 
     def use(path: Path) -> str:
-        found = read(path)
-        if found.labels:
-            found.judge(np.ones(8, np.float32) / 8**0.5) if found.lessons[0].codes.shape[1] == 8 else None
-            found.map()
-            found.curve()
+        actions = read(path)
+        if actions.labels:
+            actions.judge(np.ones(8, np.float32) / 8**0.5) if actions.lessons[0].codes.shape[1] == 8 else None
+            actions.map()
+            actions.curve()
         return "opened"
 
-    yield Target({"a.taught": made.read_bytes()}, use)
+    yield Target({"a.taught": file.read_bytes()}, use)
 
 
 @contextmanager
@@ -146,16 +150,16 @@ def repository(folder: Path, seconds: float) -> Iterator[Target]:
     from actrec.recognition.repository import CARD, Repository
 
     rng = np.random.default_rng(0)
-    home = folder / "repository"
-    Repository.of({"a": rng.normal(size=(3, 8)), "b": rng.normal(size=(3, 8))}).save(home)
-    good = {path.name: path.read_bytes() for path in home.iterdir()}
+    place = folder / "repository"
+    Repository.of({"a": rng.normal(size=(3, 8)), "b": rng.normal(size=(3, 8))}).save(place)
+    good = {path.name: path.read_bytes() for path in place.iterdir()}
 
     def use(path: Path) -> str:
         for name, data in good.items():
-            (home / name).write_bytes(path.read_bytes() if path.name.endswith(name) else data)
-        found = Repository.load(home)
-        if len(found):
-            found.judge(np.ones(found.centres.vectors.shape[1], np.float32))
+            (place / name).write_bytes(path.read_bytes() if path.name.endswith(name) else data)
+        loaded = Repository.load(place)
+        if len(loaded):
+            loaded.judge(np.ones(loaded.centres.vectors.shape[1], np.float32))
         return "opened"
 
     assert CARD in good
@@ -171,18 +175,18 @@ def zips(folder: Path, seconds: float) -> Iterator[Target]:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("set/wave/1.mp4", "set/wave/2.mp4", "set/clap/1.mp4", "set/clap/readme.txt"):
             archive.writestr(name, clip)
-    home = folder / "home"
+    place = folder / "home"
 
     def use(path: Path) -> str:
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir()
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
         try:
-            unpack(path, home / "out", Limits(files=50, bytes=1 << 20))
+            unpack(path, place / "out", Limits(files=50, bytes=1 << 20))
         except Refusal:
-            if list(home.iterdir()):
+            if list(place.iterdir()):
                 raise Defect("something stayed after a refusal") from None
             raise
-        if [path.name for path in home.iterdir()] != ["out"]:
+        if [path.name for path in place.iterdir()] != ["out"]:
             raise Defect("something was written beside the folder")
         return "unpacked"
 
@@ -202,22 +206,22 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
     from demo.shared.trainings import Trainings
     from demo.tabs.train import charts_of, summary
 
-    home = folder / "runs" / "r"
-    run = Run.create(home, Settings(system="asym3d", data="synthetic:six", name="r"))
+    place = folder / "runs" / "r"
+    run = Run.create(place, Settings(system="asym3d", data="synthetic:six", name="r"))
     run.log("started", steps=4, labels=["a", "b"], sentence="Started.")
     run.log("step", total=1, loss=1.0, accuracy=0.5, rate=0.1, clips_per_second=9.0, waiting=0.1)
     run.log("epoch", epoch=1, loss=1.0, accuracy=0.5, confusion=[[1, 0], [0, 1]], best=True)
     run.set_status("stopped", "Stopped.", done=0.5, left=3.0)
     write_whole(run.checkpoint, {"network/w": torch.zeros(4)}, {"epoch": 1})
-    good = {path.name: path.read_bytes() for path in home.iterdir()}
+    good = {path.name: path.read_bytes() for path in place.iterdir()}
 
     def use(path: Path) -> str:
         for name, data in good.items():
-            (home / name).write_bytes(path.read_bytes() if path.name.endswith(f"-{name}") else data)
-        [found_run.status() for found_run in found_runs(home.parent)]
+            (place / name).write_bytes(path.read_bytes() if path.name.endswith(f"-{name}") else data)
+        [found_run.status() for found_run in found_runs(place.parent)]
         events = run.events()
         run_log.curves(events), run_log.facts(run.status(), events), run_log.confusion(events), run_log.log(events)
-        summary(Trainings(home.parent), "r")
+        summary(Trainings(place.parent), "r")
         charts_of(events)
         run.settings()
         load_state(run.checkpoint)
@@ -248,15 +252,17 @@ def page(folder: Path, seconds: float) -> Iterator[Target]:
             text = client.get(f"/call/classify/{event}").text
             if "event: complete" in text:
                 return "answered"
-            said = json.loads(text.rsplit("data: ", 1)[1])
-            if not said or not str(said if isinstance(said, str) else said.get("error")).endswith((".", "?")):
-                raise Defect(f"the page says {text[-300:]!r}")
+            message = json.loads(text.rsplit("data: ", 1)[1])
+            if not message or not str(message if isinstance(message, str) else message.get("error")).endswith(
+                (".", "?")
+            ):
+                raise Defect(f"the page answers {text[-300:]!r}")
             return "refused"
 
         yield Target(_containers(folder), use)
 
 
-TARGETS = {each.__name__: each for each in (videos, weights, taught, repository, zips, runs, page)}
+TARGETS = {target.__name__: target for target in (videos, weights, taught, repository, zips, runs, page)}
 
 
 def one(target: Target, number: int) -> tuple[str, str, bytes, bytes]:
@@ -293,18 +299,18 @@ def outcome(target: Target, path: Path) -> tuple[str, str]:
 
 def run(name: str, first: int, count: int, seconds: float) -> dict:
     """So many files of one kind."""
-    found, failures, slowest = Counter(), [], (0.0, -1)
+    outcomes, failures, slowest = Counter(), [], (0.0, -1)
     with tempfile.TemporaryDirectory() as temporary, TARGETS[name](Path(temporary), seconds) as target:
-        before, folder, began = None, Path(temporary), time.perf_counter()
+        before, folder, begin = None, Path(temporary), time.perf_counter()
         for number in range(first, first + count):
             kind, damage, whole, data = one(target, number)
             path = folder / f"damaged-{kind}"
             path.write_bytes(data)
             start = time.perf_counter()
             word, trace = outcome(target, path)
-            took = time.perf_counter() - start
-            slowest = max(slowest, (took, number))
-            found[word] += 1
+            duration = time.perf_counter() - start
+            slowest = max(slowest, (duration, number))
+            outcomes[word] += 1
             if word.startswith("failure"):
                 failures.append(keep(target, name, number, word, trace, path, whole, data, damage))
             path.unlink(missing_ok=True)
@@ -313,30 +319,30 @@ def run(name: str, first: int, count: int, seconds: float) -> dict:
         after = target.memory()
     grown = {key: round(after[key] - before[key], 1) for key in after} if before else {}
     return {
-        "target": name, "first": first, "count": count, "outcomes": dict(found.most_common()), "failures": failures,
+        "target": name, "first": first, "count": count, "outcomes": dict(outcomes.most_common()), "failures": failures,
         "slowest_s": round(slowest[0], 2), "slowest": slowest[1], "grown": grown,
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(time.perf_counter() - begin, 1),
     }  # fmt: skip
 
 
 def keep(
     target: Target, name: str, number: int, word: str, trace: str, path: Path, whole: bytes, data: bytes, damage: str
 ) -> dict:
-    """A failure, made small and written where a test can take it from."""
+    """Make a failure small and write it where a test can use it."""
 
     def fails(attempt: bytes) -> bool:
         path.write_bytes(attempt)
         return outcome(target, path)[0] == word
 
     small = data if "slow" in word else smallest(whole, data, fails)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    kept = KEPT / f"{name}-{number}-{path.name.removeprefix('damaged-')}"
-    kept.write_bytes(small)
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    file = FAILURES / f"{name}-{number}-{path.name.removeprefix('damaged-')}"
+    file.write_bytes(small)
     return {
         "number": number,
         "what": word,
         "damage": damage,
-        "kept": str(kept.relative_to(ROOT)),
+        "kept": str(file.relative_to(ROOT)),
         "trace": trace[-600:],
     }
 
@@ -348,9 +354,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the number of the first one")
     parser.add_argument("--seconds", type=float, default=10.0, help="a video that takes longer is a failure")
     args = parser.parse_args()
-    found = [run(name, args.first, args.count, args.seconds) for name in args.targets]
-    print(json.dumps(found, indent=1))
-    sys.exit(1 if any(each["failures"] for each in found) else 0)
+    results = [run(name, args.first, args.count, args.seconds) for name in args.targets]
+    print(json.dumps(results, indent=1))
+    sys.exit(1 if any(result["failures"] for result in results) else 0)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python -m benchmarks.int8 [--only NAME ...] [--calibrate 300] [--clips 600] [--i3d DATA]
 
 Needs nncf (`pip install nncf`), which nothing else here does. A network is quantised from views of drawn clips, then
-judged on drawn clips whose seeds trained nothing: the same views in float32, bfloat16 and int8. Times are of one view,
+tested on drawn clips whose seeds trained nothing: the same views in float32, bfloat16 and int8. Times are of one view,
 the formats in turns in one run, medians. A network keeps int8 where accuracy falls by at most 0.5 points and it is at
 least 1.3 times as fast as the best of the others. With `--i3d` the published I3D is asked about the real clips under
-DATA, of which twelve have a name: whether int8 says what float32 says is counted on all.
+DATA, of which twelve have a name: whether int8 answers what float32 answers is counted on all.
 """
 
 from __future__ import annotations
@@ -46,27 +46,27 @@ def weights_that_ship() -> list[str]:
 
 
 def drawn_set(card: Card) -> str:
-    """The drawn clips that ask what a checkpoint knows."""
+    """The set of drawn clips that has most of a checkpoint's labels."""
     return max(SETS, key=lambda name: (len(set(SETS[name]) & set(card.labels)), -len(SETS[name])))
 
 
 @cache
-def views_of(system: str, which: str, calibrate: int, judged: int) -> tuple[list[Views], list[Views], list[str]]:
-    """Views to calibrate with, views to judge by, and what the latter show."""
+def views_of(system: str, which: str, calibrate: int, tested: int) -> tuple[list[Views], list[Views], list[str]]:
+    """Views to calibrate with, views to test on, and the labels of the latter."""
     actions = SETS[which]
     source = claims_source(
-        which, -(-calibrate // len(actions)), -(-judged // len(actions)), SEED, "any", lambda said: None
+        which, -(-calibrate // len(actions)), -(-tested // len(actions)), SEED, "any", lambda message: None
     )
     one = named(system).protocols["one"].views
-    made = [
+    views = [
         [one(split.clip(index))[0] for index in range(len(split.targets))]
         for split in (source.train, source.validation)
     ]
-    return made[0][:calibrate], made[1], [actions[target] for target in source.validation.targets]
+    return views[0][:calibrate], views[1], [actions[target] for target in source.validation.targets]
 
 
 def quantised(system: System, model: object, views: Sequence[Views]) -> object:
-    """OpenVINO's model in int8, its ranges taken from views."""
+    """OpenVINO's model in int8, its ranges from views."""
     import nncf
 
     one = model.clone()
@@ -89,14 +89,14 @@ def engines(system: System, network: object, views: Sequence[Views]) -> dict[str
 
 def milliseconds(formats: Mapping[str, OpenVINOEngine], view: Views, rounds: int = ROUNDS) -> dict[str, float]:
     """Medians of one view, the formats in turns."""
-    taken: dict[str, list[float]] = {name: [] for name in formats}
+    times: dict[str, list[float]] = {name: [] for name in formats}
     for number in range(rounds + 3):
         for name, engine in formats.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             engine.answer([view])
             if number >= 3:
-                taken[name].append(1000 * (time.perf_counter() - began))
-    return {name: round(statistics.median(values), 2) for name, values in taken.items()}
+                times[name].append(1000 * (time.perf_counter() - start))
+    return {name: round(statistics.median(values), 2) for name, values in times.items()}
 
 
 def scores_of(engine: OpenVINOEngine, card: Card, views: Sequence[Views]) -> np.ndarray:
@@ -107,50 +107,53 @@ def scores_of(engine: OpenVINOEngine, card: Card, views: Sequence[Views]) -> np.
     return softmax(logits, card.temperature or 1.0)
 
 
-def row(name: str, calibrate: int, judged: int) -> dict:
-    """What int8 costs and brings for one checkpoint."""
+def row(name: str, calibrate: int, tested: int) -> dict:
+    """Accuracy and time of int8 for one checkpoint."""
     card, tensors = read_checkpoint(WEIGHTS / name)
     system = named(card.system, card.options)
     network = system.network(len(card.labels)).eval()
     fit(network, tensors, card)
     which = drawn_set(card)
-    some, asked, truth = views_of(card.system, which, calibrate, judged)
-    known = [place for place, label in enumerate(truth) if label in card.labels]
-    asked, truth = [asked[place] for place in known], [truth[place] for place in known]
+    some, asked, labels = views_of(card.system, which, calibrate, tested)
+    known = [place for place, label in enumerate(labels) if label in card.labels]
+    asked, labels = [asked[place] for place in known], [labels[place] for place in known]
     formats = engines(system, network, some)
-    scores = {each: scores_of(engine, card, asked) for each, engine in formats.items()}
-    right = {each: np.array([card.labels[best] for best in found.argmax(1)]) == truth for each, found in scores.items()}
-    taken = milliseconds(formats, asked[0])
-    others = min(taken["float32"], taken["bfloat16"])
-    best = min(("int8 and float32", "int8 and bfloat16"), key=taken.get)
+    scores = {numbers: scores_of(engine, card, asked) for numbers, engine in formats.items()}
+    right = {
+        numbers: np.array([card.labels[best] for best in values.argmax(1)]) == labels
+        for numbers, values in scores.items()
+    }
+    times = milliseconds(formats, asked[0])
+    others = min(times["float32"], times["bfloat16"])
+    best = min(("int8 and float32", "int8 and bfloat16"), key=times.get)
     falls = 100 * float(right["float32"].mean() - right[best].mean())
     return {
         "weights": name,
         "set": which,
         "n": len(asked),
-        "top1": {each: round(100 * float(found.mean()), 2) for each, found in right.items()},
+        "top1": {numbers: round(100 * float(values.mean()), 2) for numbers, values in right.items()},
         "same_class_as_float32": {
-            each: round(100 * float((found.argmax(1) == scores["float32"].argmax(1)).mean()), 2)
-            for each, found in scores.items()
+            numbers: round(100 * float((values.argmax(1) == scores["float32"].argmax(1)).mean()), 2)
+            for numbers, values in scores.items()
         },
         "largest_difference": {
-            each: round(float(np.abs(found - scores["float32"]).max()), 4) for each, found in scores.items()
+            numbers: round(float(np.abs(values - scores["float32"]).max()), 4) for numbers, values in scores.items()
         },
-        "milliseconds": taken,
+        "milliseconds": times,
         "int8": best,
-        "times_as_fast": round(others / taken[best], 2),
+        "times_as_fast": round(others / times[best], 2),
         "falls_by_points": round(falls, 2),
-        "kept": falls <= FALLS and others / taken[best] >= FASTER,
+        "kept": falls <= FALLS and others / times[best] >= FASTER,
     }
 
 
-def i3d_rows(data: Path, calibrate: int, judged: int) -> list[dict]:
-    """What int8 costs and brings for the published I3D, in both of its views. For the larger one only the times."""
+def i3d_rows(data: Path, calibrate: int, tested: int) -> list[dict]:
+    """Accuracy and time of int8 for the published I3D, in both of its views; for the larger one only the times."""
     card, tensors = read_checkpoint(find_weights("kinetics-i3d", WEIGHTS))
     network = named("i3d-rgb").network(len(card.labels)).eval()
     fit(network, tensors, card)
     files = sorted(file for file in data.rglob("*") if file.suffix in (".mp4", ".avi") and "everyday" not in file.parts)
-    chosen = np.random.default_rng(SEED).permutation(len(files))[: calibrate + judged]
+    chosen = np.random.default_rng(SEED).permutation(len(files))[: calibrate + tested]
     rows = []
     for view in ("live", "full"):
         system = named("i3d-rgb", {"view": view})
@@ -163,12 +166,15 @@ def i3d_rows(data: Path, calibrate: int, judged: int) -> list[dict]:
             scores = {name: scores_of(engine, card, views[calibrate:]) for name, engine in formats.items()}
             row["n"] = len(views) - calibrate
             row["same_class_as_float32"] = {
-                name: round(100 * float((found.argmax(1) == scores["float32"].argmax(1)).mean()), 2)
-                for name, found in scores.items()
+                name: round(100 * float((values.argmax(1) == scores["float32"].argmax(1)).mean()), 2)
+                for name, values in scores.items()
             }
             three = [(system.protocols["clip"].views(clip), names) for _, clip, names in clips]
             row["named_of_12"] = {
-                name: sum(card.labels[scores_of(engine, card, each).mean(0).argmax()] in names for each, names in three)
+                name: sum(
+                    card.labels[scores_of(engine, card, views_of_clip).mean(0).argmax()] in names
+                    for views_of_clip, names in three
+                )
                 for name, engine in formats.items()
             }
         rows.append(row)
@@ -179,15 +185,15 @@ def i3d_rows(data: Path, calibrate: int, judged: int) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=weights_that_ship())
-    parser.add_argument("--calibrate", type=int, default=300, help="views that the ranges are taken from")
-    parser.add_argument("--clips", type=int, default=600, help="drawn clips to judge by")
+    parser.add_argument("--calibrate", type=int, default=300, help="views that give the ranges")
+    parser.add_argument("--clips", type=int, default=600, help="drawn clips to test on")
     parser.add_argument("--i3d", type=Path, metavar="DATA", help="real clips, with everyday.tsv")
     args = parser.parse_args()
     print(f"{processor()}, OpenVINO {version()}, {args.calibrate} views to calibrate")
     rows = []
     for name in args.only:
-        rows.append(found := row(name, args.calibrate, args.clips))
-        print(json.dumps(found), flush=True)
+        rows.append(result := row(name, args.calibrate, args.clips))
+        print(json.dumps(result), flush=True)
     rows += i3d_rows(args.i3d, 60, 200) if args.i3d else []
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"processor": processor(), "openvino": version(), "rows": rows}, indent=1) + "\n")

@@ -1,8 +1,8 @@
-"""How well each system tells UT-Interaction's six interactions, by the settings of `benchmarks/protocol.json`.
+"""How well each system recognises UT-Interaction's six interactions, by the settings of `benchmarks/protocol.json`.
 
     python -m benchmarks.interactions DATA [--systems S …] [--seeds N …] [--what set1 transfer]
 
-`set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, judged on set 2. Every finished run is
+`set1`: one sequence left out at a time, ten folds. `transfer`: trained on set 1, tested on set 2. Every finished run is
 a line of `benchmarks/results/interactions.jsonl` with the code's commit and the weights it went on from; one that is
 there is not repeated, and those that go on as the protocol says are summed up. Beside the figures: what the five
 nearest neighbours on width, height, aspect, length and frame rate alone would score.
@@ -58,17 +58,17 @@ def planned(data: Path, what: list[str], seeds: list[int], start: dict[str, str]
 
 
 def run(key: dict, protocol: dict, commit: str) -> dict:
-    """Train on the fold's training part, judge its test part."""
-    began = time.monotonic()
+    """Train on the fold's training part, measure on its test part."""
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         weights = learned(key, protocol, Path(folder, "run"), key["folder"], key["fold"])
-        result = judged(key, protocol, weights, key["folder"], "--fold", key["fold"])
+        result = tested(key, protocol, weights, key["folder"], "--fold", key["fold"])
         card = json.loads((weights / "card.json").read_text())
-    kept = {name: key[name] for name in NAMES}
+    of_run = {name: key[name] for name in NAMES}
     figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
-    return kept | figures | {
+    return of_run | figures | {
         "calibrated": result["temperature"]["calibration_error"],  # what it is with the card's temperature
-        "validation": card["measured"]["top1"], "seconds": round(time.monotonic() - began), "commit": commit,
+        "validation": card["measured"]["top1"], "seconds": round(time.monotonic() - start), "commit": commit,
     }  # fmt: skip
 
 
@@ -83,26 +83,26 @@ def learned(key: dict, protocol: dict, out: Path, data: str | Path, fold: str, *
     return out / "weights"
 
 
-def judged(key: dict, protocol: dict, weights: Path, data: str | Path, *more: str) -> dict:
-    """What the weights score, by the command a user has."""
-    told = actrec(
+def tested(key: dict, protocol: dict, weights: Path, data: str | Path, *more: str) -> dict:
+    """The accuracy of the weights, by the command a user has."""
+    report = actrec(
         "evaluate", "--weights", weights, "--data", data, *more,
         "--protocol", protocol["views"], "--seed", key["seed"], "--json",
     )  # fmt: skip
-    return json.loads(told)
+    return json.loads(report)
 
 
 def actrec(*words: object) -> str:
-    made = subprocess.run([sys.executable, "-m", "actrec", *map(str, words)], capture_output=True, text=True)
-    if made.returncode:
-        raise SystemExit(f"actrec {' '.join(map(str, words))} ended with: {made.stderr.strip()[-2000:]}")
-    return made.stdout
+    done = subprocess.run([sys.executable, "-m", "actrec", *map(str, words)], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"actrec {' '.join(map(str, words))} ended with: {done.stderr.strip()[-2000:]}")
+    return done.stdout
 
 
 def carry_out(plan: list[dict], names: tuple[str, ...], log: Path, run: Callable[..., dict]) -> None:
-    """Every run of the plan that is not a line of the log yet becomes one; the names tell one from another."""
+    """Every run of the plan that is not a line of the log yet becomes one; the names distinguish them."""
     commit = code_version()
-    known = {tuple(each[name] for name in names) for each in done(log)}
+    known = {tuple(run_done[name] for name in names) for run_done in done(log)}
     for key in plan:
         if tuple(key[name] for name in names) in known:
             continue
@@ -122,7 +122,7 @@ def summary(runs: list[dict]) -> list[str]:
                 if run["what"] == what and run["system"] == system:
                     seeds.setdefault(run["seed"], []).append(run)
             whole = [
-                sum(each["top1"] * each["clips"] for each in of) / sum(each["clips"] for each in of)
+                sum(fold["top1"] * fold["clips"] for fold in of) / sum(fold["clips"] for fold in of)
                 for of in seeds.values()
                 if what == "transfer" or len(of) == 10
             ]
@@ -133,20 +133,20 @@ def summary(runs: list[dict]) -> list[str]:
 
 
 def headers(folder: Path) -> tuple[DataSet, np.ndarray]:
-    """A data set, and what the head of each of its files says."""
+    """A data set, and the facts in the header of each of its files."""
     from actrec.data.check import header_facts
     from actrec.data.open import open_set
 
-    found = open_set(folder)
-    return found, np.array([header_facts(found, sample) for sample in found.samples], dtype=np.float64)
+    dataset = open_set(folder)
+    return dataset, np.array([header_facts(dataset, sample) for sample in dataset.samples], dtype=np.float64)
 
 
 def by_shape(folder: Path) -> str:
     """What the headers of the files score where one group is left out."""
     from actrec.data.check import shortcut
 
-    found, facts = headers(folder)
-    return f"{folder.name}: by shape and length alone {shortcut(facts, found.targets(), found.groups())}"
+    dataset, facts = headers(folder)
+    return f"{folder.name}: by shape and length alone {shortcut(facts, dataset.targets(), dataset.groups())}"
 
 
 def by_shape_across(data: Path) -> str:
@@ -170,7 +170,8 @@ def main() -> None:
     args = parser.parse_args()
     start = {system: protocol["start"][system] for system in args.systems}
     carry_out(planned(args.data, args.what, args.seeds, start), NAMES, RUNS, partial(run, protocol=protocol))
-    print("\n".join(summary([each for each in done() if each["start"] == protocol["start"][each["system"]]])))
+    by_protocol = [run for run in done() if run["start"] == protocol["start"][run["system"]]]
+    print("\n".join(summary(by_protocol)))
     print(by_shape(args.data / "set1"), by_shape_across(args.data), sep="\n")
 
 

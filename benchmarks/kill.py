@@ -22,10 +22,15 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from actrec.core.processes import environment
+
+if TYPE_CHECKING:
+    from actrec.training.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS, CLIPS = 3, 5
@@ -63,7 +68,7 @@ for n in range(10**6):
 }
 
 
-def films(folder: Path) -> Path:
+def write_data(folder: Path) -> Path:
     """Small folders of frames: three movements of a square."""
     sys.path.insert(0, str(ROOT / "tests" / "training"))
     from small_runs import write_films
@@ -90,18 +95,18 @@ def training(moments: int, seconds: float) -> dict:
     """One run killed again and again, started again each time; its weights are those of a run left alone."""
     from actrec.training.run import Run
 
-    rng, found = np.random.default_rng(0), Counter()
-    began = time.monotonic()
+    rng, counts = np.random.default_rng(0), Counter()
+    begin = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        data = films(folder)
+        data = write_data(folder)
         whole = [*TRAIN, "--data", str(data), "--out", "alone"]
-        alone_began = time.monotonic()
+        alone_start = time.monotonic()
         if start(whole, folder).wait() != 0:
             raise SystemExit("The training left alone did not end well.")
-        takes = time.monotonic() - alone_began
+        takes = time.monotonic() - alone_start
         lost, number = [], 0
-        while found["killed"] < moments and time.monotonic() - began < seconds:
+        while counts["killed"] < moments and time.monotonic() - begin < seconds:
             name = f"run{number}"
             run = Run(folder / name)
             process = start([*TRAIN, "--data", str(data), "--out", name], folder)
@@ -110,12 +115,12 @@ def training(moments: int, seconds: float) -> dict:
                     process.wait(float(rng.uniform(0.2, takes)))
                 except subprocess.TimeoutExpired:
                     kill(process)
-                    found["killed"] += 1
-                    found[f"at {_where(run)}"] += 1
+                    counts["killed"] += 1
+                    counts[f"at {_where(run)}"] += 1
                     lost += half_there(run)
-                    enough = found["killed"] >= moments or time.monotonic() - began > seconds
-                    made = (run.folder / "settings.json").exists()
-                    again = ["train", "--resume", name] if made else [*TRAIN, "--data", str(data), "--out", name]
+                    enough = counts["killed"] >= moments or time.monotonic() - begin > seconds
+                    set_up = (run.folder / "settings.json").exists()
+                    again = ["train", "--resume", name] if set_up else [*TRAIN, "--data", str(data), "--out", name]
                     process = start(again, folder)
                     if not enough:
                         continue
@@ -126,17 +131,17 @@ def training(moments: int, seconds: float) -> dict:
                 lost.append(f"{name} ended as '{state}': {run.status()['sentence']}")
             elif not same(folder / "alone", run.folder):
                 lost.append(f"{name} has other weights than the training left alone")
-            found["runs"] += 1
+            counts["runs"] += 1
             number += 1
-    return {"what": "training", "one_training_s": round(takes, 1), **found, "lost": lost}
+    return {"what": "training", "one_training_s": round(takes, 1), **counts, "lost": lost}
 
 
-def _where(run) -> str:
+def _where(run: Run) -> str:
     events = [event["event"] for event in run.events()]
     return events[-1] if events else "start"
 
 
-def half_there(run) -> list[str]:
+def half_there(run: Run) -> list[str]:
     """Files of a run that a reader would choke on."""
     from actrec.training.state import load_state
     from actrec.weights.cards import read_card
@@ -162,7 +167,7 @@ def half_there(run) -> list[str]:
 def same(one: Path, other: Path) -> bool:
     from safetensors.numpy import load_file
 
-    weights = [load_file(each / "weights" / "model.safetensors") for each in (one, other)]
+    weights = [load_file(folder / "weights" / "model.safetensors") for folder in (one, other)]
     return all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
@@ -171,47 +176,47 @@ def writers(moments: int, seconds: float) -> dict:
     from actrec.recognition.taught_file import read
     from actrec.weights.checkpoint import read_checkpoint
 
-    def weights_whole(home: Path) -> None:
-        card, tensors = read_checkpoint(home / "x")
+    def weights_whole(folder: Path) -> None:
+        card, tensors = read_checkpoint(folder / "x")
         if set(tensors["w"].unique().tolist()) != {float(card.seed % 1000)}:
             raise ValueError("card and tensors are of two versions")
 
-    def taught_whole(home: Path) -> None:
-        found = read(home / "a.taught")
-        if len({lesson.source for lesson in found.lessons}) != 1:
+    def taught_whole(folder: Path) -> None:
+        actions = read(folder / "a.taught")
+        if len({lesson.source for lesson in actions.lessons}) != 1:
             raise ValueError("lessons are of two versions")
 
-    def json_whole(home: Path) -> None:
-        if len(set(json.loads((home / "a.json").read_text()))) != 1:
+    def json_whole(folder: Path) -> None:
+        if len(set(json.loads((folder / "a.json").read_text()))) != 1:
             raise ValueError("numbers are of two versions")
 
     whole = {"weights": weights_whole, "taught": taught_whole, "json": json_whole}
-    rng, lost, killed, began = np.random.default_rng(1), [], Counter(), time.monotonic()
+    rng, lost, killed, begin = np.random.default_rng(1), [], Counter(), time.monotonic()
     for name, code in WRITERS.items():
         with tempfile.TemporaryDirectory() as temporary:
-            home = Path(temporary) / "home"
-            home.mkdir()
+            folder = Path(temporary) / "home"
+            folder.mkdir()
             for _ in range(moments):
-                if time.monotonic() - began > seconds:
+                if time.monotonic() - begin > seconds:
                     break
-                before = _stamp(home)
+                before = _stamp(folder)
                 process = start([], Path(temporary), code)
-                while _stamp(home) in ((), before):  # until it has written once
+                while _stamp(folder) in ((), before):  # until it has written once
                     time.sleep(0.02)
                 time.sleep(float(rng.uniform(0.0, 1.0)))
                 kill(process)
                 killed[name] += 1
                 try:
-                    whole[name](home)
+                    whole[name](folder)
                 except Exception as error:
                     lost.append(f"{name}: {type(error).__name__}: {error}")
     return {"what": "writers", "killed": dict(killed), "lost": lost}
 
 
-def _stamp(home: Path) -> tuple[int, ...]:
+def _stamp(folder: Path) -> tuple[int, ...]:
     """Changes with every version that is put into place."""
     stamps = []
-    for path in home.iterdir():
+    for path in folder.iterdir():
         with contextlib.suppress(OSError):
             if not path.name.startswith("."):
                 stamps += [path.stat().st_ino, path.stat().st_mtime_ns]
@@ -242,7 +247,7 @@ def page(moments: int, seconds: float) -> dict:
                 killed += 1
                 busy.join(10)
         rest = sorted(str(path.relative_to(temporary)) for path in (Path(temporary) / "runs").rglob("*"))
-        if any("unfinished" in each for each in rest):
+        if any("unfinished" in path for path in rest):
             lost.append(f"left in the runs: {rest}")
     return {"what": "page", "killed": killed, "lost": lost}
 
@@ -273,7 +278,7 @@ class _app:
         self._process.wait(30)
 
 
-def _classify(httpx, address: str, clip: bytes, endpoint: str = "classify") -> str:
+def _classify(httpx: ModuleType, address: str, clip: bytes, endpoint: str = "classify") -> str:
     path = httpx.post(f"{address}/upload", files={"files": ("a.mp4", clip)}, timeout=60).json()[0]
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
     data = [file, "", False] if endpoint == "classify" else [[file], "wave", ""]
@@ -281,7 +286,7 @@ def _classify(httpx, address: str, clip: bytes, endpoint: str = "classify") -> s
     return httpx.get(f"{address}/call/{endpoint}/{event}", timeout=120).text
 
 
-def _busy(httpx, address: str, clip: bytes) -> None:
+def _busy(httpx: ModuleType, address: str, clip: bytes) -> None:
     """Upload and teach until the page is gone."""
     try:
         while True:
@@ -292,14 +297,14 @@ def _busy(httpx, address: str, clip: bytes) -> None:
 
 
 def disk(moments: int, seconds: float) -> dict:
-    """A training whose disk has room for no second checkpoint: a clear status, the good one kept, and it goes on."""
+    """A training whose disk has no space for a second checkpoint: a clear status, the good one stays, it goes on."""
     from actrec.training.run import Run
     from actrec.training.state import load_state
 
     lost: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        data, small = films(folder), folder / "small"
+        data, small = write_data(folder), folder / "small"
         small.mkdir()
         if subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)], capture_output=True
@@ -312,12 +317,12 @@ def disk(moments: int, seconds: float) -> dict:
             start(["train", "--resume", str(run.folder), "--epochs", "3"], folder).wait()
             status = run.status()
             if status["state"] != "failed" or "No space left" not in status["sentence"]:
-                lost.append(f"on a full disk the run says {status}")
+                lost.append(f"on a full disk the run reports {status}")
             load_state(run.checkpoint)
             (small / "filler").unlink()
             start(["train", "--resume", str(run.folder)], folder).wait()
             if run.status()["state"] != "finished":
-                lost.append(f"with room again the run says {run.status()}")
+                lost.append(f"with disk space again the run reports {run.status()}")
         finally:
             subprocess.run(["umount", str(small)], check=True)
     return {"what": "disk", "lost": lost}
@@ -337,9 +342,9 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=50, help="how often")
     parser.add_argument("--seconds", type=float, default=3600, help="no new moment after so long")
     args = parser.parse_args()
-    found = [KINDS[kind](args.moments, args.seconds) for kind in args.kinds]
-    print(json.dumps(found, indent=1))
-    sys.exit(1 if any(each["lost"] for each in found) else 0)
+    results = [KINDS[kind](args.moments, args.seconds) for kind in args.kinds]
+    print(json.dumps(results, indent=1))
+    sys.exit(1 if any(result["lost"] for result in results) else 0)
 
 
 if __name__ == "__main__":

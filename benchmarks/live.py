@@ -2,8 +2,8 @@
 
     python -m benchmarks.live [--seconds N] [--overlay NAME] [--without-training]
 
-The camera plays a drawn person with a time code in the corner. The page's own video tells when a code could first be
-seen; the answer's picture, which arrives in one message with the label, tells which code the label is about. The time
+The camera plays a drawn person with a time code in the corner. The page's own video shows when a code could first be
+seen; the answer's frame, which arrives in one message with the label, shows which code the label is about. The time
 between the two is the latency. `predictions` counts answers about a newer code than the one before. The page is used as
 it opens: its default weights, window and overlay. The app, the browser and the training share two cores, also where
 the machine has more. Run nothing beside it.
@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -32,11 +33,14 @@ import numpy as np
 from actrec.core.devices import cores, processor
 from actrec.core.processes import environment, stay_behind
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "live.json"
 FPS, SECONDS, SEED = 10, 20, 2_000_000_501
 CORES = 2
-ENOUGH = 20.0  # seconds of measuring for figures that are kept
+ENOUGH = 20.0  # seconds of measuring for figures that are written
 BITS, CELL = 9, 24  # the time code: a row of squares, one per bit, and its complement below
 GOALS = {"predictions_per_second": 9.5, "p95_ms": 200, "first_label_s": 3.0, "page_s": 5.0}
 FLAGS = [
@@ -50,7 +54,7 @@ WATCH = """([bits, cell, turn]) => {
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const code = (source) => {
     pen.drawImage(source, 0, 0, 320, 240);
-    const light = (x, y) => pen.getImageData(x, y, 1, 1).data.slice(0, 3).reduce((sum, each) => sum + each);
+    const light = (x, y) => pen.getImageData(x, y, 1, 1).data.slice(0, 3).reduce((sum, value) => sum + value);
     let value = 0;
     for (let bit = 0; bit < bits; bit++) {
       const x = (bit + 0.5) * cell, more = light(x, cell / 2) - light(x, 1.5 * cell);
@@ -59,27 +63,27 @@ WATCH = """([bits, cell, turn]) => {
     }
     return value;
   };
-  window.watched = { seen: {}, answers: [], unread: 0 };
+  window.watched = { shown: {}, answers: [], unread: 0 };
   const video = document.querySelector("#live-camera video");
   let last = -1;
-  const look = () => {
-    const now = performance.now(), found = code(video);
-    if (found >= 0 && found !== last) window.watched.seen[last = found] = now;
-    video.requestVideoFrameCallback(look);
+  const read = () => {
+    const now = performance.now(), number = code(video);
+    if (number >= 0 && number !== last) window.watched.shown[last = number] = now;
+    video.requestVideoFrameCallback(read);
   };
-  video.requestVideoFrameCallback(look);
+  video.requestVideoFrameCallback(read);
   new MutationObserver(async () => {
-    const now = performance.now(), picture = document.querySelector("#live-view img");
+    const now = performance.now(), frame = document.querySelector("#live-view img");
     const label = document.querySelector("#live-answer .verdict")?.dataset.label;
-    if (!picture) return;
+    if (!frame) return;
     const copy = new Image();
-    copy.src = picture.src;
+    copy.src = frame.src;
     await copy.decode();
-    const found = code(copy);
-    if (found < 0) window.watched.unread += 1;
+    const number = code(copy);
+    if (number < 0) window.watched.unread += 1;
     else {
-      const since = now - window.watched.seen[found];  // the page's video may skip a code, or last have shown it a
-      window.watched.answers.push([found, now, since < turn / 2 ? since : null, label]);  // whole turn of the film ago
+      const since = now - window.watched.shown[number];  // the page's video may skip a code, or have shown it a
+      window.watched.answers.push([number, now, since < turn / 2 ? since : null, label]);  // whole turn ago
     }
   }).observe(document.querySelector("#live-view"), { childList: true, subtree: true, attributes: true });
 }"""
@@ -87,13 +91,13 @@ WATCH = """([bits, cell, turn]) => {
 
 def chromium() -> str:
     """Where Chromium is."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
         raise SystemExit("This benchmark needs Chromium: apt-get install chromium")
-    return found
+    return path
 
 
-def film(path: Path) -> None:
+def write_video(path: Path) -> None:
     """Squats, then raised arms, by one person, with a time code in the upper left corner; raw 4:2:0 video."""
     from actrec import synthetic
 
@@ -125,7 +129,7 @@ def app(settings: Mapping[str, str] | None = None) -> Iterator[tuple[str, float]
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="actrec-runs-") as runs:
         command = [sys.executable, "app.py", "--port", str(port), "--runs", runs]
-        began = time.perf_counter()
+        start = time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -134,7 +138,7 @@ def app(settings: Mapping[str, str] | None = None) -> Iterator[tuple[str, float]
             stderr=subprocess.DEVNULL,
         )
         try:
-            yield f"http://127.0.0.1:{port}", began
+            yield f"http://127.0.0.1:{port}", start
         finally:
             process.terminate()
             process.wait(30)
@@ -162,7 +166,7 @@ def training(folder: Path) -> Iterator[None]:
         process.wait(60)
 
 
-def open_page(page, address: str) -> None:
+def open_page(page: Page, address: str) -> None:
     """Wait until somebody listens, then for the page."""
     host, port = address.removeprefix("http://").split(":")
     while True:
@@ -175,7 +179,7 @@ def open_page(page, address: str) -> None:
     page.wait_for_selector("#tab-clip", state="visible", timeout=120_000)
 
 
-def start_camera(page, overlay: str | None) -> float:
+def start_camera(page: Page, overlay: str | None) -> float:
     """Start the camera; seconds from its start to the first label."""
     page.wait_for_selector("#status:has-text('Ready')", timeout=240_000)
     page.click("button[role=tab]:has-text('Live')")
@@ -184,25 +188,25 @@ def start_camera(page, overlay: str | None) -> float:
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=60_000)
     page.evaluate(WATCH, [BITS, CELL, 1000 * SECONDS])
-    began = time.perf_counter()
+    start = time.perf_counter()
     page.click("#live-camera button:has-text('Record')")
     page.wait_for_function("() => document.querySelector('#live-answer .score') !== null", timeout=120_000, polling=20)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def measure(page, seconds: float) -> dict:
-    """What was answered in so many seconds."""
+def measure(page: Page, seconds: float) -> dict:
+    """The answers of so many seconds."""
     page.wait_for_timeout(3000)  # the window is full
     page.evaluate("() => { window.watched.answers = []; window.watched.unread = 0; }")
     page.wait_for_timeout(seconds * 1000)
     watched = page.evaluate("() => window.watched")
     answers = watched["answers"]
-    if sum(each[2] is not None for each in answers) < 3:
+    if sum(answer[2] is not None for answer in answers) < 3:
         raise SystemExit(f"Only {len(answers)} answers in {seconds:.0f} s ({watched['unread']} without a code).")
     whole = SECONDS * FPS
     newer = sum(0 < (other[0] - one[0]) % whole < whole / 2 for one, other in pairwise(answers))
-    latencies = sorted(each[2] for each in answers if each[2] is not None)
-    labels = [each[3] for each in answers]
+    latencies = sorted(answer[2] for answer in answers if answer[2] is not None)
+    labels = [answer[3] for answer in answers]
     return {
         "predictions_per_second": round((1 + newer) / seconds, 2),
         "p50_ms": round(statistics.median(latencies)),
@@ -219,24 +223,24 @@ def run(seconds: float, overlay: str | None, beside: bool) -> dict:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory(prefix="actrec-live-") as folder, sync_playwright() as playwright:
-        shown = Path(folder) / "film.y4m"
-        film(shown)
+        shown = Path(folder) / "camera.y4m"
+        write_video(shown)
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=[*FLAGS, f"--use-file-for-fake-video-capture={shown}"]
         )
         page = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900}).new_page()
-        with app() as (address, began):
+        with app() as (address, start):
             open_page(page, address)
-            found = {"page_s": round(time.perf_counter() - began, 2)}
-            found["first_label_s"] = round(start_camera(page, overlay), 2)
-            found["weights"] = page.locator("#live-weights input").input_value()
-            found["overlay"] = page.locator("#live-overlay input:checked").input_value()
-            found |= {"alone": measure(page, seconds)}
+            result = {"page_s": round(time.perf_counter() - start, 2)}
+            result["first_label_s"] = round(start_camera(page, overlay), 2)
+            result["weights"] = page.locator("#live-weights input").input_value()
+            result["overlay"] = page.locator("#live-overlay input:checked").input_value()
+            result |= {"alone": measure(page, seconds)}
             if beside:
                 with training(Path(folder) / "run"):
-                    found["while_training"] = measure(page, seconds)
+                    result["while_training"] = measure(page, seconds)
             browser.close()
-    return found
+    return result
 
 
 def window() -> str:
@@ -250,33 +254,33 @@ def window() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="How quick the Live tab is.")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each measurement takes")
-    parser.add_argument("--overlay", help="over the picture; by default the one with which the page opens")
+    parser.add_argument("--overlay", help="over the frame; by default the one with which the page opens")
     parser.add_argument("--without-training", action="store_true", help="skip the measurement beside a training")
     args = parser.parse_args()
     load = os.getloadavg()[0]
     if hasattr(os, "sched_setaffinity"):  # inherited by all that is started from here
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    found = run(args.seconds, args.overlay, not args.without_training)
-    found = {"processor": processor(), "system": window(), "cores": cores(), "load_before": round(load, 2), **found}
-    if args.seconds >= ENOUGH:  # a short try is none to keep
+    result = run(args.seconds, args.overlay, not args.without_training)
+    result = {"processor": processor(), "system": window(), "cores": cores(), "load_before": round(load, 2), **result}
+    if args.seconds >= ENOUGH:  # a short try is not written
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({**found, "goals": GOALS}, indent=1, ensure_ascii=False) + "\n")
-    print(f"{found['system']}, overlay '{found['overlay']}', {found['cores']} cores, load before {load:.1f}")
+        RESULTS.write_text(json.dumps({**result, "goals": GOALS}, indent=1, ensure_ascii=False) + "\n")
+    print(f"{result['system']}, overlay '{result['overlay']}', {result['cores']} cores, load before {load:.1f}")
     print(
-        f"usable page {found['page_s']:.1f} s (target {GOALS['page_s']:g}), first label {found['first_label_s']:.1f} s "
-        f"after the camera starts (target {GOALS['first_label_s']:g})"
+        f"usable page {result['page_s']:.1f} s (target {GOALS['page_s']:g}), "
+        f"first label {result['first_label_s']:.1f} s after the camera starts (target {GOALS['first_label_s']:g})"
     )
     for name in ("alone", "while_training"):
-        if name in found:
-            each = found[name]
+        if name in result:
+            measured = result[name]
             print(
-                f"{name:<15}{each['predictions_per_second']:5.2f} predictions/s "
-                f"(target {GOALS['predictions_per_second']})   latency p50 {each['p50_ms']} ms, "
-                f"p95 {each['p95_ms']} ms (target {GOALS['p95_ms']})   {each['labels']}"
+                f"{name:<15}{measured['predictions_per_second']:5.2f} predictions/s "
+                f"(target {GOALS['predictions_per_second']})   latency p50 {measured['p50_ms']} ms, "
+                f"p95 {measured['p95_ms']} ms (target {GOALS['p95_ms']})   {measured['labels']}"
             )
-            print(f"{'':<15}the page says: {each['said']}")
+            print(f"{'':<15}the page shows: {measured['said']}")
     if load > 0.7:
-        print("The machine was busy before it began: these figures say little.")
+        print("The machine was busy before the start: these figures are unreliable.")
 
 
 if __name__ == "__main__":

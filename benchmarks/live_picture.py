@@ -1,9 +1,9 @@
-"""The README's looping picture of Live: the running page in Chromium, with the bundled clips as its camera.
+"""The README's looping image of Live: the running page in Chromium, with the bundled clips as its camera.
 
     python -m benchmarks.live_picture [--seconds N] [--out FILE]
 
 The clips in `assets/examples` are written one after the other into a file that Chromium plays as a webcam. The page is
-started as a user starts it and used as it opens. Each frame of the picture is shown as long as it was on the screen.
+started as a user starts it and used as it opens. Each frame of the image is shown as long as it was on the screen.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 from PIL import Image
 
 from benchmarks.live import FLAGS, app, open_page
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "assets" / "screens" / "live.webp"
 ACTIONS = ("jumping-jack", "raise-arms", "squat")
 FPS = 12
 SIZE = {"width": 1040, "height": 810}
-WIDTH = 800  # pixels of the picture
+WIDTH = 800  # pixels of the image's width
 MOST_BYTES = 3_000_000
 
 
@@ -45,7 +49,7 @@ def camera(path: Path) -> float:
     return count / FPS
 
 
-def start(page) -> None:
+def start(page: Page) -> None:
     """Open Live and start the camera; back once a label is on the page."""
     page.wait_for_selector("#status:has-text('Ready')", timeout=240_000)
     page.click("button[role=tab]:has-text('Live')")
@@ -57,24 +61,24 @@ def start(page) -> None:
     page.wait_for_timeout(3000)
 
 
-def record(page, seconds: float) -> tuple[list[Image.Image], list[int]]:
-    """What is on the screen, as often as it can be taken, and for how many milliseconds each."""
-    pictures, times = [], []
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
+def record(page: Page, seconds: float) -> tuple[list[Image.Image], list[int]]:
+    """Screenshots, as often as possible, and how many milliseconds each is shown."""
+    frames, times = [], []
+    start = time.monotonic()
+    while time.monotonic() - start < seconds:
         times.append(time.monotonic())
         shown = Image.open(io.BytesIO(page.screenshot(type="jpeg", quality=92))).convert("RGB")
-        pictures.append(shown.resize((WIDTH, round(shown.height * WIDTH / shown.width)), Image.Resampling.LANCZOS))
+        frames.append(shown.resize((WIDTH, round(shown.height * WIDTH / shown.width)), Image.Resampling.LANCZOS))
         time.sleep(max(0.0, times[-1] + 0.125 - time.monotonic()))
     times.append(time.monotonic())
-    return pictures, [round(1000 * (later - earlier)) for earlier, later in pairwise(times)]
+    return frames, [round(1000 * (later - earlier)) for earlier, later in pairwise(times)]
 
 
-def write(pictures: list[Image.Image], durations: list[int], out: Path) -> int:
+def write(frames: list[Image.Image], durations: list[int], out: Path) -> int:
     """A looping WebP of at most three megabytes: the best quality that fits."""
     for quality in (70, 60, 50, 40, 30):
         data = io.BytesIO()
-        first, *rest = pictures
+        first, *rest = frames
         first.save(
             data, "webp", save_all=True, append_images=rest, duration=durations, loop=0, quality=quality, method=4
         )
@@ -88,25 +92,25 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, help="how long; once through the clips unless said")
+    parser.add_argument("--seconds", type=float, help="how long; once through the clips by default")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("This needs Chromium: apt-get install chromium")
-    with tempfile.TemporaryDirectory(prefix="actrec-picture-") as folder, app() as (address, _):
-        film = Path(folder, "camera.y4m")
-        seconds = args.seconds or camera(film)
+    with tempfile.TemporaryDirectory(prefix="actrec-image-") as folder, app() as (address, _):
+        video = Path(folder, "camera.y4m")
+        seconds = args.seconds or camera(video)
         with sync_playwright() as playwright:
-            flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}"]
+            flags = [*FLAGS, f"--use-file-for-fake-video-capture={video}"]
             browser = playwright.chromium.launch(executable_path=chromium, args=flags)
             page = browser.new_context(permissions=["camera"], viewport=SIZE).new_page()
             open_page(page, address)
             start(page)
-            pictures, durations = record(page, seconds)
+            frames, durations = record(page, seconds)
             browser.close()
-    size = write(pictures, durations, args.out)
-    print(f"{len(pictures)} frames in {seconds:.0f} s, {size / 1e6:.2f} MB in {args.out}")
+    size = write(frames, durations, args.out)
+    print(f"{len(frames)} frames in {seconds:.0f} s, {size / 1e6:.2f} MB in {args.out}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
 
 The networks that ship and I3D: as they come, as they answered before OpenVINO did, and with the engine that this
 machine chose (`benchmarks.networks`), with `--busy` also while one other process computes on all cores. All take turns
-in one process with our allocator settings; medians. Also: whether both say the same of 50 clips with the weights that
-ship; how much of the machine's own matrix rate c3d-b8 reaches; what one view of a light system costs with its clues and
-the tailor; videos per second on a GPU; and training iterations of the dense networks against the asymmetric ones,
-beside the paper's ratio and that of the multiplications. After `--minutes` no further round begins: what was left out
-is said.
+in one process with our allocator settings; medians. Also: whether both answer the same for 50 clips with the weights
+that ship; how much of the machine's own matrix rate c3d-b8 reaches; what one view of a light system costs with its
+clues and the tailor; videos per second on a GPU; and training iterations of the dense networks against the asymmetric
+ones, beside the paper's ratio and that of the multiplications. After `--minutes` no further round begins: what was left
+out is printed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from benchmarks.networks import BEFORE, OURS, PLAIN, SHIPPED, i3d, in_turns, mea
 
 RESULTS = Path(__file__).parent / "results" / "models.json"
 PARTS = ("shipped", "i3d", "answers", "networks", "training")
-EACH, MEAN, MEAN_WITHOUT, SLOWS = 2.0, 4.0, 2.0, 2.5  # times faster, with and without bfloat16 instructions; when busy
+LEAST, MEAN, MEAN_WITHOUT, SLOWS = 2.0, 4.0, 2.0, 2.5  # times faster, with and without bfloat16 instructions; when busy
 I3D_SIZES = ((64, 224), (32, 160))  # frames and their side
 I3D_GOALS = {"float32": 1.8, "bfloat16": 3.5}
 GOALS = {"c3d-b8": 6.0, "asym3d-paper": 3.5, "tsn-light": 2.0}  # times faster, of networks without weights
@@ -49,16 +49,20 @@ TRAINING = {
 }
 
 
-MATRIX_SHARE = 0.70  # of the machine's own matrix rate, which c3d-b8 is to reach
+MATRIX_PART = 0.70  # of the machine's own matrix rate, which c3d-b8 is to reach
 
 
 def inference(name: str, repeats: int, end: float) -> dict:
     """Medians of one view of a network without weights."""
-    found = untrained_row(SYSTEMS[name], 101, repeats, end)
-    dtype, best = min(found["best"].items(), key=lambda each: found["milliseconds"][each[1]])
-    ours = found["milliseconds"][best]
-    row = {"name": name, "baseline_ms": found[PLAIN], "ours_ms": ours, "format": best, "dtype": dtype}
-    row |= {"all_ms": found["milliseconds"], "times_faster": found["times_faster"][dtype], "goal": GOALS.get(name)}
+    measured = untrained_row(SYSTEMS[name], 101, repeats, end)
+    dtype, best = min(measured["best"].items(), key=lambda item: measured["milliseconds"][item[1]])
+    ours = measured["milliseconds"][best]
+    row = {"name": name, "baseline_ms": measured[PLAIN], "ours_ms": ours, "format": best, "dtype": dtype}
+    row |= {
+        "all_ms": measured["milliseconds"],
+        "times_faster": measured["times_faster"][dtype],
+        "goal": GOALS.get(name),
+    }
     row["gflops"] = round(2 * counted(SYSTEMS[name]).multiplications / ours / 1e6, 1)
     return row
 
@@ -66,11 +70,11 @@ def inference(name: str, repeats: int, end: float) -> dict:
 def matrix_rates() -> dict[str, float]:
     """GFLOP/s of a 2048² matrix product in the formats this processor has instructions for."""
     rates = {}
-    for name in dict.fromkeys(each.dtype for each in candidates()):
+    for name in dict.fromkeys(candidate.dtype for candidate in candidates()):
         dtype = getattr(torch, name)
         a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
-        taken = in_turns({name: lambda a=a, b=b: a @ b}, 8, math.inf)[name]
-        rates[name] = round(2 * 2048**3 / statistics.median(taken[1:]) / 1e9, 1)
+        times = in_turns({name: lambda a=a, b=b: a @ b}, 8, math.inf)[name]
+        rates[name] = round(2 * 2048**3 / statistics.median(times[1:]) / 1e9, 1)
     return rates
 
 
@@ -87,7 +91,12 @@ def training(base: str, rounds: int, end: float, batch: int = 16) -> list[dict]:
         optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
         inputs = {key: CANDIDATES[0].arrange(torch.randn_like(v)) for key, v in SYSTEMS[name].blank(batch).items()}
 
-        def step(count: int, network=network, inputs=inputs, optimiser=optimiser) -> None:
+        def step(
+            count: int,
+            network: torch.nn.Module = network,
+            inputs: dict[str, torch.Tensor] = inputs,
+            optimiser: torch.optim.Optimizer = optimiser,
+        ) -> None:
             optimiser.zero_grad(set_to_none=True)
             scores = network(**{key: value[:count] for key, value in inputs.items()})
             torch.nn.functional.cross_entropy(scores, torch.arange(count)).backward()
@@ -115,23 +124,23 @@ def verdict(met: bool) -> str:
 
 
 def show_shipped(report: dict, rounds: int, end: float, busy: bool) -> None:
-    """The networks that ship, one view each, and what the targets say of them."""
+    """The networks that ship, one view each, beside their targets."""
     print(f"{'one view':22} {'as it comes':>12} {'before':>10} {'ours':>9} {'faster':>8} {'÷ before':>9}  engine")
     for weights in SHIPPED:
         row = shipped_row(weights, rounds, end, busy)
         report["shipped"].append(row)
         for state in ("quiet", "busy"):
             if state in row:
-                each = row[state]
+                times = row[state]
                 print(
-                    f"{weights[:16]:16} {state:5} {each[PLAIN]:9.1f} ms {each[BEFORE]:7.1f} ms {each[OURS]:6.2f} ms "
-                    f"{each['times_faster']:7.2f}× {each['times_before']:8.2f}×  {row['engine']}",
+                    f"{weights[:16]:16} {state:5} {times[PLAIN]:9.1f} ms {times[BEFORE]:7.1f} ms {times[OURS]:6.2f} ms "
+                    f"{times['times_faster']:7.2f}× {times['times_before']:8.2f}×  {row['engine']}",
                     flush=True,
                 )
     quiet = [row["quiet"]["times_faster"] for row in report["shipped"]]
-    fast = any(each.dtype == "bfloat16" for each in candidates())
+    fast = any(candidate.dtype == "bfloat16" for candidate in candidates())
     report["mean_times_faster"] = round(mean(quiet), 2)
-    least = EACH if fast else 0.0
+    least = LEAST if fast else 0.0
     lines = [(f"geometric mean {mean(quiet):.2f}×", MEAN if fast else MEAN_WITHOUT, mean(quiet))]
     lines += [(f"the least of them {min(quiet):.2f}×", least, min(quiet))] if fast else []
     before = min(row[state]["times_before"] for row in report["shipped"] for state in ("quiet", "busy") if state in row)
@@ -176,7 +185,7 @@ def show_inference(report: dict, names: list[str], repeats: int, end: float) -> 
         if "share_of_matrix_rate" in row:
             print(
                 f"{'':14} {row['share_of_matrix_rate']:.0%} of this machine's {row['dtype']} matrix rate "
-                f"({report['matrix_gflops'][row['dtype']]} GFLOP/s); the goal is {MATRIX_SHARE:.0%} in bfloat16"
+                f"({report['matrix_gflops'][row['dtype']]} GFLOP/s); the goal is {MATRIX_PART:.0%} in bfloat16"
             )
 
 
@@ -218,8 +227,8 @@ def show_answers(report: dict, clips: int) -> None:
         print("videos per second on a GPU: there is none here")
 
 
-def kept(machine: str) -> dict:
-    """What an earlier run wrote about this machine."""
+def earlier_report(machine: str) -> dict:
+    """The report that an earlier run wrote about this machine."""
     try:
         report = json.loads(RESULTS.read_text())
     except (OSError, ValueError):
@@ -230,7 +239,7 @@ def kept(machine: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--busy", action="store_true", help="also while one other process computes on all cores")
-    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="the results of others are kept")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="the results of the others stay")
     parser.add_argument("--rounds", type=int, default=30, help="of the networks that ship")
     parser.add_argument("--only", nargs="*", default=list(GOALS), help="networks without weights")
     parser.add_argument("--repeats", type=int, default=7, help="rounds of I3D and of networks without weights")
@@ -242,7 +251,7 @@ def main() -> None:
     machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, OpenVINO {version()}"
     load = round(os.getloadavg()[0], 2)
     print(f"{machine}, load before {load}")
-    report = {"machine": machine, "load_before": {}, "left_out": []} | kept(machine)
+    report = {"machine": machine, "load_before": {}, "left_out": []} | earlier_report(machine)
     shows = {
         "shipped": (["shipped"], lambda: show_shipped(report, args.rounds, end, args.busy)),
         "i3d": (["i3d"], lambda: show_i3d(report, args.repeats, end)),

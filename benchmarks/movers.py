@@ -1,8 +1,8 @@
 """Does a map find what decides? A small 3-D network learns scenes whose class is the way of one mover of two.
 
 Before a drifting, flickering, grey-patterned ground a red textured square goes left or right, and a blue one too,
-whichever way it likes; the class is the red one's way. The share of each map that lies on the red one, frame by frame
-and one pixel around it, is set beside the share of the picture that it covers. `python -m benchmarks.explain --only
+whichever way it likes; the class is the red one's way. The part of each map that lies on the red one, frame by frame
+and one pixel around it, is set beside the part of the frame that it covers. `python -m benchmarks.explain --only
 movers` measures it, for a network whose answer hangs on the place where a thing is found most (`max`, as in Oquab et
 al., "Is object localization for free?") and for one that averages over all places (`mean`, as C3D's light size does).
 """
@@ -34,8 +34,8 @@ Scene = tuple[np.ndarray, str, np.ndarray, np.ndarray]
 
 def pattern(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Smooth noise of deviation one."""
-    made = cv2.GaussianBlur(rng.standard_normal((height + 8, width + 8)).astype(np.float32), (0, 0), 1)[4:-4, 4:-4]
-    return made / made.std()
+    noise = cv2.GaussianBlur(rng.standard_normal((height + 8, width + 8)).astype(np.float32), (0, 0), 1)[4:-4, 4:-4]
+    return noise / noise.std()
 
 
 def scene(rng: np.random.Generator) -> Scene:
@@ -86,8 +86,8 @@ def learned(pool: str = "max", seed: int = 0) -> Recognizer:
     """A network of two layers that learned the way of the red square."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     groups = [ConvReLU3d(3, 6, (3, 3, 3)), ConvReLU3d(6, 12, (3, 3, 3))]
-    made = {"max": Foremost, "mean": C3D}[pool]
-    network = made(groups, 12, len(WAYS), fc=(16,), dropout=0.0, mean=True, generator=generator)
+    kind = {"max": Foremost, "mean": C3D}[pool]
+    network = kind(groups, 12, len(WAYS), fc=(16,), dropout=0.0, mean=True, generator=generator)
     toy = System(
         name="movers", title="Movers", paper="", size="light", inputs={"clip": Input(3, FRAMES, SIDE)},
         network=lambda classes: network, seconds=1.0, training_view=lambda clip, rng: {},
@@ -97,8 +97,10 @@ def learned(pool: str = "max", seed: int = 0) -> Recognizer:
     falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS, pct_start=0.1)
     for _ in range(STEPS):
         drawn = [scene(rng) for _ in range(BATCH)]
-        targets = torch.tensor([WAYS.index(each[1]) for each in drawn])
-        loss = nn.functional.cross_entropy(network(**toy.tensors([view(each[0]) for each in drawn])), targets)
+        targets = torch.tensor([WAYS.index(scene_drawn[1]) for scene_drawn in drawn])
+        loss = nn.functional.cross_entropy(
+            network(**toy.tensors([view(scene_drawn[0]) for scene_drawn in drawn])), targets
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -108,39 +110,41 @@ def learned(pool: str = "max", seed: int = 0) -> Recognizer:
 
 def maps_of(saliency: ClassSaliency, frames: np.ndarray, label: str) -> dict[str, np.ndarray]:
     """`[T, S, S]` by every method, and by the derivative times the input, which the page does not show."""
-    found = {name: method(saliency, [view(frames)], label)["clip"][0] for name, method in METHODS.items()}
+    maps = {name: method(saliency, [view(frames)], label)["clip"][0] for name, method in METHODS.items()}
     slopes, inputs = saliency.gradients([view(frames)], label), saliency.recognizer.system.tensors([view(frames)])
-    return found | {"gradient × input": (slopes["clip"] * inputs["clip"]).abs().amax(1)[0].numpy()}
+    return maps | {"gradient × input": (slopes["clip"] * inputs["clip"]).abs().amax(1)[0].numpy()}
 
 
-def shares(recognizer: Recognizer, drawn: Sequence[Scene]) -> dict[str, tuple[float, float]]:
-    """By method the mean share of the map on the red square, and on the blue one."""
-    saliency, found = ClassSaliency(recognizer), {}
+def parts_on_movers(recognizer: Recognizer, drawn: Sequence[Scene]) -> dict[str, tuple[float, float]]:
+    """By method the mean part of the map on the red square, and on the blue one."""
+    saliency, parts = ClassSaliency(recognizer), {}
     for frames, label, right, wrong in drawn:
         for name, values in maps_of(saliency, frames, label).items():
             whole = max(float(values.sum()), 1e-30)
-            found.setdefault(name, []).append((values[right].sum() / whole, values[wrong & ~right].sum() / whole))
-    return {name: tuple(np.mean(each, 0).tolist()) for name, each in found.items()}
+            parts.setdefault(name, []).append((values[right].sum() / whole, values[wrong & ~right].sum() / whole))
+    return {name: tuple(np.mean(values, 0).tolist()) for name, values in parts.items()}
 
 
 def accuracy(recognizer: Recognizer, drawn: Sequence[Scene]) -> float:
-    logits, _ = recognizer.run([view(each[0]) for each in drawn])
-    return float(np.mean([WAYS[row.argmax()] == each[1] for row, each in zip(logits, drawn, strict=True)]))
+    logits, _ = recognizer.run([view(item[0]) for item in drawn])
+    return float(np.mean([WAYS[row.argmax()] == item[1] for row, item in zip(logits, drawn, strict=True)]))
 
 
 def measured(seeds: int = 3, count: int = 24) -> dict:
-    """Shares by pooling and method, mean and least over networks that began differently, on scenes unseen."""
+    """Parts by pooling and method, mean and least over networks from different starts, on new scenes."""
     drawn = scenes(99, count)
-    found: dict = {"covers": round(float(np.mean([each[2].mean() for each in drawn])), 3)}
+    result: dict = {"covers": round(float(np.mean([red.mean() for _, _, red, _ in drawn])), 3)}
     for pool in ("max", "mean"):
         networks = [learned(pool, seed) for seed in range(seeds)]
-        each = [shares(network, drawn) for network in networks]
-        found[pool] = {"accuracy": round(min(accuracy(network, drawn) for network in networks), 3)} | {
+        parts = [parts_on_movers(network, drawn) for network in networks]
+        result[pool] = {"accuracy": round(min(accuracy(network, drawn) for network in networks), 3)} | {
             name: {
-                "of the picture": round(float(np.mean([one[name][0] for one in each])), 3),
-                "least": round(min(one[name][0] for one in each), 3),
-                "of both movers": round(float(np.mean([one[name][0] / sum(one[name]) for one in each])), 3),
+                "of the picture": round(float(np.mean([of_network[name][0] for of_network in parts])), 3),
+                "least": round(min(of_network[name][0] for of_network in parts), 3),
+                "of both movers": round(
+                    float(np.mean([of_network[name][0] / sum(of_network[name]) for of_network in parts])), 3
+                ),
             }
-            for name in each[0]
+            for name in parts[0]
         }
-    return found
+    return result

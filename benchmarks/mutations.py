@@ -1,4 +1,4 @@
-"""Seeded damage for files: bits, runs, sizes, times, packets, lengths; and for what stands in JSON."""
+"""Seeded damage for files: bits, runs, sizes, times, packets, lengths; and for values in JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def odd_number(data: bytearray, rng: np.random.Generator, _: bytes) -> None:
 
 
 def box_field(data: bytearray, rng: np.random.Generator, other: bytes) -> None:
-    """A field behind the name of an mp4 box: sizes of pictures and samples, time scales, offsets, edits."""
+    """A field behind the name of an mp4 box: sizes of frames and samples, time scales, offsets, edits."""
     there = [place for name in BOXES if (place := bytes(data).find(name)) >= 0]
     if not there:
         return odd_number(data, rng, other)
@@ -86,7 +86,7 @@ def damaged(data: bytes, rng: np.random.Generator, other: bytes) -> tuple[str, b
 
 
 def damaged_json(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
-    """JSON that still is JSON but says odd things, at one to three places."""
+    """JSON that still is JSON but holds odd values, at one to three places."""
     value = json.loads(data)
     for _ in range(1 + int(rng.integers(0, 3))):
         places = list(_places(value))
@@ -103,13 +103,13 @@ def damaged_json(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
 def _places(value: object) -> Iterator[tuple]:
     """Every holder and key of a JSON value; long lists by their first entries."""
     items = value.items() if isinstance(value, dict) else enumerate(value[:8]) if isinstance(value, list) else ()
-    for key, each in list(items):
+    for key, item in list(items):
         yield value, key
-        yield from _places(each)
+        yield from _places(item)
 
 
 def smallest(original: bytes, broken: bytes, fails: Callable[[bytes], bool], tries: int = 60) -> bytes:
-    """The same failure with less damage: ranges are put back, or cut off at the end, as long as it still fails."""
+    """The same failure with less damage: ranges are restored, or cut off at the end, as long as it still fails."""
     best = broken
     if len(original) == len(broken):
         places = [place for place, (a, b) in enumerate(zip(original, broken, strict=True)) if a != b]

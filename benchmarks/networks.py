@@ -52,24 +52,24 @@ def in_turns(
     runs: Mapping[str, Callable[[], object]], rounds: int, end: float, rest: float = 0.0
 ) -> dict[str, list[float]]:
     """Seconds of every run, one after another, round after round; after `end` no second round begins."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds):
         if number and time.perf_counter() > end:
             break
         for name, run in runs.items():
             time.sleep(rest)
-            began = time.perf_counter()
+            start = time.perf_counter()
             run()
-            taken[name].append(time.perf_counter() - began)
-    return taken
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
 
 
 def medians(engines: Mapping[str, Engine], view: Views, rounds: int, end: float) -> dict[str, float]:
     """Milliseconds of one view by each engine, in turns; a round before them makes ready."""
     runs = {name: lambda engine=engine: engine.answer([view]) for name, engine in engines.items()}
     in_turns(runs, 2, end)
-    taken = in_turns(runs, rounds, end, REST)
-    return {name: round(1000 * statistics.median(values), 2) for name, values in taken.items()}
+    seconds = in_turns(runs, rounds, end, REST)
+    return {name: round(1000 * statistics.median(values), 2) for name, values in seconds.items()}
 
 
 def shipped(weights: str) -> tuple[dict[str, Engine], System]:
@@ -86,15 +86,18 @@ def shipped(weights: str) -> tuple[dict[str, Engine], System]:
 def by_pytorch(system: System, network: torch.nn.Module) -> dict[str, Engine]:
     device = torch.device("cpu")
     plain = TorchEngine(system, network, device, FLOAT32, as_it_comes=True)
-    return {PLAIN: plain, **{str(each): TorchEngine(system, network, device, each) for each in candidates()}}
+    return {
+        PLAIN: plain,
+        **{str(candidate): TorchEngine(system, network, device, candidate) for candidate in candidates()},
+    }
 
 
 def noise(system: System) -> Views:
     """A view of noise."""
     random = np.random.default_rng(0)
     return {
-        name: random.integers(0, 256, (each.channels, each.frames, each.size, each.size), np.uint8)
-        for name, each in system.inputs.items()
+        name: random.integers(0, 256, (size_of.channels, size_of.frames, size_of.size, size_of.size), np.uint8)
+        for name, size_of in system.inputs.items()
     }
 
 
@@ -110,37 +113,37 @@ def shipped_row(weights: str, rounds: int, end: float, busy: bool) -> dict:
     return row
 
 
-def compared(taken: dict[str, float]) -> dict[str, float | str]:
+def compared(times: dict[str, float]) -> dict[str, float | str]:
     """The three that are compared, of all that were timed."""
-    formats = {name: value for name, value in taken.items() if name not in (PLAIN, OURS)}
+    formats = {name: value for name, value in times.items() if name not in (PLAIN, OURS)}
     best = min(formats, key=formats.get)
     return {
-        PLAIN: taken[PLAIN],
+        PLAIN: times[PLAIN],
         BEFORE: formats[best],
         "format_before": best,
-        OURS: taken[OURS],
-        "times_faster": round(taken[PLAIN] / taken[OURS], 2),
-        "times_before": round(formats[best] / taken[OURS], 2),
+        OURS: times[OURS],
+        "times_faster": round(times[PLAIN] / times[OURS], 2),
+        "times_before": round(formats[best] / times[OURS], 2),
     }
 
 
 def untrained_row(system: System, classes: int, rounds: int, end: float) -> dict:
-    """A network that nobody trained, in every format of both engines: what its weights are does not change the time."""
+    """An untrained network in every format of both engines: the values of its weights do not change the time."""
     torch.manual_seed(0)
     network = system.network(classes).eval()
     model = converted(system, network)
-    dtypes = dict.fromkeys(each.dtype for each in candidates())
+    dtypes = dict.fromkeys(candidate.dtype for candidate in candidates())
     engines: dict[str, Engine] = by_pytorch(system, network)
     engines |= {f"OpenVINO {dtype}": OpenVINOEngine.of(system, model, dtype, (1,)) for dtype in dtypes}
-    taken = medians(engines, noise(system), rounds, end)
-    plain = taken.pop(PLAIN)
-    best = {dtype: min((name for name in taken if dtype in name), key=taken.get) for dtype in dtypes}
+    times = medians(engines, noise(system), rounds, end)
+    plain = times.pop(PLAIN)
+    best = {dtype: min((name for name in times if dtype in name), key=times.get) for dtype in dtypes}
     return {
         "name": system.name,
         PLAIN: plain,
-        "milliseconds": taken,
+        "milliseconds": times,
         "best": best,
-        "times_faster": {dtype: round(plain / taken[name], 2) for dtype, name in best.items()},
+        "times_faster": {dtype: round(plain / times[name], 2) for dtype, name in best.items()},
     }
 
 

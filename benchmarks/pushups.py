@@ -2,8 +2,9 @@
 
     python -m benchmarks.pushups DATA/pushup_form [--systems S …] [--seeds N …]
 
-Five folds in which each clip is judged once by a network that did not see it. Clips of one take stay together, but they
-name no person, so one person may stand on both sides. Every fold is a line of `benchmarks/results/pushups.jsonl`.
+Five folds in which each clip is tested once by a network that did not learn from it. Clips of one take stay together,
+but they name no person, so one person may stand on both sides. Every fold is a line of
+`benchmarks/results/pushups.jsonl`.
 Beside the figures: what the five nearest neighbours on width, height, aspect, length and frame rate alone would score,
 one clip left out at a time, and the more frequent answer.
 """
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.interactions import PROTOCOL, by_shape, carry_out, done, judged, learned
+from benchmarks.interactions import PROTOCOL, by_shape, carry_out, done, learned, tested
 
 if TYPE_CHECKING:
     from actrec.data.datasets import DataSet
@@ -33,46 +34,50 @@ NAMES = ("fold", "seed", "system")  # one run from another
 FOLDS = 5
 
 
-def parted(found: DataSet, seed: int) -> dict[str, Fold]:
+def parted(dataset: DataSet, seed: int) -> dict[str, Fold]:
     """The folds by their names, the same for every system."""
     from actrec.data import protocols
 
-    return {fold.name: fold for fold in protocols.folds(found, FOLDS, np.random.default_rng(seed))}
+    return {fold.name: fold for fold in protocols.folds(dataset, FOLDS, np.random.default_rng(seed))}
 
 
-def lay_out(found: DataSet, indices: Sequence[int], folder: Path) -> Path:
+def lay_out(dataset: DataSet, indices: Sequence[int], folder: Path) -> Path:
     """Copies of these clips, a folder for each class."""
-    for sample in (found[index] for index in indices):
-        home = folder / found.labels[sample.label]
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(sample.path, home)
+    for sample in (dataset[index] for index in indices):
+        class_folder = folder / dataset.labels[sample.label]
+        class_folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sample.path, class_folder)
     return folder
 
 
-def run(found: DataSet, key: dict, protocol: dict, commit: str) -> dict:
-    """One fold: train on four fifths, judge the rest."""
-    began = time.monotonic()
+def run(dataset: DataSet, key: dict, protocol: dict, commit: str) -> dict:
+    """One fold: train on four fifths, test on the rest."""
+    start = time.monotonic()
     settings = protocol | {"epochs": protocol["pushup_epochs"]}
-    fold = parted(found, key["seed"])[key["fold"]]
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        weights = learned(key, settings, folder / "run", lay_out(found, fold.train, folder / "learned"), "all")
-        result = judged(key, settings, weights, lay_out(found, fold.test, folder / "judged"))
+    fold = parted(dataset, key["seed"])[key["fold"]]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        weights = learned(key, settings, folder / "run", lay_out(dataset, fold.train, folder / "learned"), "all")
+        result = tested(key, settings, weights, lay_out(dataset, fold.test, folder / "tested"))
     figures = {name: result[name] for name in ("clips", "top1", "calibration_error")}
-    return key | figures | {"seconds": round(time.monotonic() - began), "commit": commit}
+    return key | figures | {"seconds": round(time.monotonic() - start), "commit": commit}
 
 
 def summary(runs: list[dict]) -> list[str]:
     """Mean ± deviation over seeds, each seed's figure being over all its clips; only whole rounds of folds count."""
     rows = ["| system | top-1 | folds | seeds |", "|---|---|---|---|"]
     for system in dict.fromkeys(run["system"] for run in runs):
-        mine = [run for run in runs if run["system"] == system]
-        seeds = [[each for each in mine if each["seed"] == seed] for seed in sorted({each["seed"] for each in mine})]
-        whole = [of for of in seeds if len(of) == FOLDS]
+        of_system = [run for run in runs if run["system"] == system]
+        seeds = [
+            [run for run in of_system if run["seed"] == seed] for seed in sorted({run["seed"] for run in of_system})
+        ]
+        whole = [folds for folds in seeds if len(folds) == FOLDS]
         if whole:
-            means = [np.average([each["top1"] for each in of], weights=[each["clips"] for each in of]) for of in whole]
+            means = [
+                np.average([run["top1"] for run in folds], weights=[run["clips"] for run in folds]) for folds in whole
+            ]
             spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) > 1 else ""
-            single = ", ".join(f"{each['top1']:.2f}" for of in whole for each in of)
+            single = ", ".join(f"{run['top1']:.2f}" for folds in whole for run in folds)
             rows.append(f"| {system} | {np.mean(means):.3f}{spread} | {single} | {len(whole)} |")
     return rows
 
@@ -88,14 +93,14 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=["asym3d"], choices=known)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     args = parser.parse_args()
-    found = prepare(open_set(args.data))
+    dataset = prepare(open_set(args.data))
     plan = [
         dict(zip(NAMES, (fold, seed, system), strict=True))
         for seed in args.seeds
         for system in args.systems
-        for fold in parted(found, seed)
+        for fold in parted(dataset, seed)
     ]
-    carry_out(plan, NAMES, RUNS, partial(run, found, protocol=protocol))
+    carry_out(plan, NAMES, RUNS, partial(run, dataset, protocol=protocol))
     print("\n".join(summary(done(RUNS))))
     print(by_shape(args.data))
 

@@ -1,9 +1,9 @@
-"""Which weights the page should ask first: right answers on real films that none of them learned from, on samples of
+"""Which weights the page should ask first: right answers on real videos that none of them learned from, on samples of
 people who walk, and on the clips that the page offers.
 
     python -m benchmarks.real [--weights FOLDER ...] [--data FOLDER ...]
 
-The films are those that `--fold all` with seed 0 holds back; they had a part in choosing the epoch or the temperature
+The videos are those that `--fold all` with seed 0 holds back; they had a part in choosing the epoch or the temperature
 of weights that learned from the rest.
 """
 
@@ -28,13 +28,13 @@ SYSTEM = "asym3d"
 CANDIDATES = tuple(ROOT / "weights" / f"{SYSTEM}-{kind}" for kind in ("synthetic", "all", "people"))
 
 
-def held_back(folder: Path) -> list[tuple[Clip, str]]:
-    """The films of a data set that no training with `--fold all` and seed 0 learns from, with what they show."""
+def held_out(folder: Path) -> list[tuple[Clip, str]]:
+    """The videos of a data set that no training with `--fold all` and seed 0 learns from, with their labels."""
     source = clips_source(
         str(folder), seed=0, on_progress=print, protocol="all", settings=stored(named(SYSTEM)), device="cpu"
     )  # fmt: skip
-    kept = source.validation
-    return [(kept.clip(n), source.labels[kept.targets[n]]) for n in range(len(kept))]
+    validation = source.validation
+    return [(validation.clip(n), source.labels[validation.targets[n]]) for n in range(len(validation))]
 
 
 def right(recognizer: Recognizer, asked: Iterable[tuple[Clip, str]]) -> int:
@@ -45,9 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     folders = [SHARED / "generated_people", SHARED / "ut_interaction"]
     parser.add_argument("--weights", type=Path, nargs="+", default=CANDIDATES, help="folders of weights")
-    parser.add_argument("--data", type=Path, nargs="+", default=folders, help="folders of real films")
+    parser.add_argument("--data", type=Path, nargs="+", default=folders, help="folders of real videos")
     args = parser.parse_args()
-    asked = {folder.name: held_back(folder) for folder in args.data}
+    asked = {folder.name: held_out(folder) for folder in args.data}
     samples = [path for name in WALKING if (path := SHARED / "samples" / name).is_file()]
     asked["samples of walking"] = [(read_clip(path), "walk") for path in samples]
     bundled = sorted((ROOT / "assets" / "examples").glob("*.mp4"))

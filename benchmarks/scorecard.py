@@ -75,11 +75,11 @@ def stored_figure(file: str, *keys: str, n: str, unit: str = "", digits: int = 0
     """One number of a JSON file. A key `name=…` picks the row of a list by its name; `n` may name its neighbours."""
 
     def read() -> Figure:
-        found, beside = stored(file), {}
+        item, beside = stored(file), {}
         for key in keys:
-            name, equals, wanted = key.partition("=")
-            beside, found = found, next(row for row in found if row[name] == wanted) if equals else found[key]
-        return Figure(found * scale, f"{plain(found * scale, digits)}{unit}", n.format_map(beside))
+            name, equals, value = key.partition("=")
+            beside, item = item, next(row for row in item if row[name] == value) if equals else item[key]
+        return Figure(item * scale, f"{plain(item * scale, digits)}{unit}", n.format_map(beside))
 
     return read
 
@@ -112,12 +112,12 @@ def over_seeds(file: str, value: str, unit: str, digits: int, scale: float = 1.0
     """Mean and deviation over seeds; each seed's figure is over all clips of its runs."""
 
     def read() -> Figure:
-        runs = [run for run in stored(file) if all(run.get(key) == wanted for key, wanted in which.items())]
+        runs = [run for run in stored(file) if all(run.get(key) == value_of for key, value_of in which.items())]
         seeds = []
         for seed in sorted({run["seed"] for run in runs}):
-            mine = [run for run in runs if run["seed"] == seed]
-            weigh = [run.get("clips", 1) for run in mine]
-            seeds.append(scale * sum(run[value] * w for run, w in zip(mine, weigh, strict=True)) / sum(weigh))
+            of_seed = [run for run in runs if run["seed"] == seed]
+            weigh = [run.get("clips", 1) for run in of_seed]
+            seeds.append(scale * sum(run[value] * w for run, w in zip(of_seed, weigh, strict=True)) / sum(weigh))
         spread = f" ± {plain(stdev(seeds), digits)}" if len(seeds) > 1 else ""
         counted = "clips" if "clips" in runs[0] else "unknown"
         clips = sum(run[counted] for run in runs) // len(seeds)
@@ -163,8 +163,10 @@ def card(name: str) -> Source:
 
 def detector(name: str) -> Source:
     def read() -> Figure:
-        found = json.loads((ROOT / "weights" / "person-detector" / "card.json").read_text())["measured"]
-        return Figure(found[name], plain(found[name], 2), f"{found['people']} people in {found['frames']} frames")
+        measured = json.loads((ROOT / "weights" / "person-detector" / "card.json").read_text())["measured"]
+        return Figure(
+            measured[name], plain(measured[name], 2), f"{measured['people']} people in {measured['frames']} frames"
+        )
 
     return read
 
@@ -183,8 +185,8 @@ def shipped(value: str, *states: str) -> Callable[[], Iterable[tuple[str, float]
 
     def rows() -> Iterable[tuple[str, float]]:
         for row in stored("models.json")["shipped"]:
-            for found in [row[state] for state in states] or [row]:
-                yield row["weights"], found[value]
+            for times in [row[state] for state in states] or [row]:
+                yield row["weights"], times[value]
 
     return rows
 
@@ -192,10 +194,10 @@ def shipped(value: str, *states: str) -> Callable[[], Iterable[tuple[str, float]
 def machine(file: str) -> str:
     """The processor that a file's figures come from."""
     try:
-        found = stored(file)
+        report = stored(file)
     except FileNotFoundError:
         return "no machine yet"
-    return found.get("machine") or found.get("processor") or "a processor that was not named"
+    return report.get("machine") or report.get("processor") or "a processor that was not named"
 
 
 def each_of(
@@ -210,10 +212,10 @@ def explained(*keys: str) -> Callable[[], Iterable[tuple[str, float]]]:
     def rows() -> Iterable[tuple[str, float]]:
         part, *rest = keys
         for system in SYSTEMS:
-            found = stored("explain.json")[part][system]
+            item = stored("explain.json")[part][system]
             for key in rest:
-                found = found[key]
-            yield system, found["mean"] / found["standard_error"] if isinstance(found, dict) else found
+                item = item[key]
+            yield system, item["mean"] / item["standard_error"] if isinstance(item, dict) else item
 
     return rows
 

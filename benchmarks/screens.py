@@ -1,9 +1,9 @@
-"""Pictures of every tab, light and dark, for a desk and for a phone: into `assets/screens`.
+"""Screenshots of every tab, light and dark, of a desktop and of a phone: into `assets/screens`.
 
     python -m benchmarks.screens [--only TAB ...] [--out FOLDER]
 
 The app is started as a user starts it; each tab does something first, so that there is something to see. What is
-trained and taught for the pictures lands in a temporary folder.
+trained and taught for the screenshots goes in a temporary folder.
 """
 
 from __future__ import annotations
@@ -13,27 +13,31 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from benchmarks.live import FLAGS, app, open_page
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 SCREENS = Path(__file__).resolve().parents[1] / "assets" / "screens"
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
-TALLEST = 2200  # pixels of a picture; what lies below is not shown
+TALLEST = 2200  # pixels of a screenshot; what lies below is not shown
 QUALITY = 62
 MINUTE = 60_000
 TAUGHT = ("wave both hands", "sit down")
 
 
-def clip(page) -> None:
+def clip(page: Page) -> None:
     page.click("#clip-wave")
     page.wait_for_selector("#clip-answer .verdict", timeout=2 * MINUTE)
     page.wait_for_timeout(4000)
 
 
-def live(page) -> None:
+def live(page: Page) -> None:
     page.click("#live-loop input")
     page.click("[role=option]:has-text('jumping jack')")
     page.click("#live-play")
@@ -43,13 +47,13 @@ def live(page) -> None:
     page.wait_for_timeout(1500)
 
 
-def motion(page) -> None:
+def motion(page: Page) -> None:
     page.click("#motion-jumping-jack")
     page.wait_for_selector("#motion-figures figure", timeout=4 * MINUTE)
     page.wait_for_timeout(3000)
 
 
-def saliency(page) -> None:
+def saliency(page: Page) -> None:
     page.click("#saliency-jumping-jack")
     page.wait_for_selector("#saliency-films .scrub", timeout=2 * MINUTE)
     page.click("#saliency-prove")
@@ -57,20 +61,20 @@ def saliency(page) -> None:
     page.locator("#saliency-films").scroll_into_view_if_needed()
 
 
-def embeddings(page) -> None:
+def embeddings(page: Page) -> None:
     page.wait_for_selector("#embeddings-map .atlas-map", timeout=4 * MINUTE)
     page.click("#embeddings-squat")
     page.wait_for_selector("#embeddings-near [data-near]", timeout=MINUTE)
     page.locator("#embeddings-map").scroll_into_view_if_needed()
 
 
-def tailor(page) -> None:
+def tailor(page: Page) -> None:
     page.click("#tailor-wave")
     page.wait_for_selector("#tailor-answer figure", timeout=2 * MINUTE)
     page.wait_for_timeout(1000)
 
 
-def papers(page) -> None:
+def papers(page: Page) -> None:
     page.check("#papers-which input[value=asym3d]")
     page.click("#papers-jumping-jack")
     page.wait_for_selector("#papers-figure [data-step]", timeout=2 * MINUTE)
@@ -80,14 +84,14 @@ def papers(page) -> None:
     page.locator("#papers-way").scroll_into_view_if_needed()
 
 
-def compare(page) -> None:
+def compare(page: Page) -> None:
     page.click("#compare-squat")
     page.wait_for_selector("#compare-rows table", timeout=4 * MINUTE)
     page.wait_for_selector("#compare-picture svg", timeout=2 * MINUTE)
     page.wait_for_timeout(2000)
 
 
-def teach(page) -> None:
+def teach(page: Page) -> None:
     """Two actions of three clips each, and a clip that was not among them."""
     with tempfile.TemporaryDirectory(prefix="actrec-screens-") as folder:
         for action in TAUGHT:
@@ -108,14 +112,14 @@ def drawn(folder: Path, action: str, numbers: tuple[int, ...]) -> list[Path]:
     from actrec import synthetic
     from actrec.video.write import write_mp4
 
-    made = []
+    paths = []
     for number in numbers:
         clip = synthetic.render(action, 2_000_100_000 + number, frames=48, size=(240, 320), fps=12.0, framing="whole")
-        made.append(write_mp4(folder / f"{action}-{number}.mp4".replace(" ", "-"), clip.frames, 12.0))
-    return made
+        paths.append(write_mp4(folder / f"{action}-{number}.mp4".replace(" ", "-"), clip.frames, 12.0))
+    return paths
 
 
-def train(page) -> None:
+def train(page: Page) -> None:
     """A short training, from its start to its end, its confusion and its log open."""
     for name, text in (("train-name", "six-actions"), ("train-clips", "6"), ("train-epochs", "6")):
         page.locator(f"#{name} input, #{name} textarea").first.fill(text)
@@ -128,7 +132,7 @@ def train(page) -> None:
     page.wait_for_timeout(1500)
 
 
-def still(page) -> None:
+def still(page: Page) -> None:
     page.wait_for_timeout(4000)
 
 
@@ -139,18 +143,18 @@ SHOWN: dict[str, Callable] = {
 }  # fmt: skip
 
 
-def take(page, path: Path) -> None:
+def take(page: Page, path: Path) -> None:
     """The page as it is now, as a small WebP file."""
     height = min(TALLEST, page.evaluate("document.documentElement.scrollHeight"))
     shown = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
     pixels = cv2.imdecode(np.frombuffer(page.screenshot(full_page=True, clip=shown), np.uint8), cv2.IMREAD_COLOR)
     done, data = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
-        raise SystemExit(f"The picture {path.name} could not be made.")
+        raise SystemExit(f"The screenshot {path.name} could not be made.")
     path.write_bytes(data.tobytes())
 
 
-def every_tab(page, only: list[str], folder: Path) -> None:
+def every_tab(page: Page, only: list[str], folder: Path) -> None:
     """Each tab in both themes and sizes."""
     names = page.locator("button[role=tab]:visible").all_inner_texts()
     for name in names:
@@ -173,9 +177,9 @@ def every_tab(page, only: list[str], folder: Path) -> None:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description="Pictures of every tab.")
+    parser = argparse.ArgumentParser(description="Screenshots of every tab.")
     parser.add_argument("--only", nargs="*", default=[], help="names of tabs, such as Live; by default all")
-    parser.add_argument("--out", type=Path, default=SCREENS, help="folder for the pictures")
+    parser.add_argument("--out", type=Path, default=SCREENS, help="folder for the screenshots")
     args = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
@@ -187,7 +191,7 @@ def main() -> None:
         page.wait_for_selector("#status:has-text('Ready')", timeout=4 * MINUTE)
         every_tab(page, args.only, args.out)
     sizes = [path.stat().st_size for path in args.out.glob("*.webp")]
-    print(f"{len(sizes)} pictures, {sum(sizes) / 1e6:.2f} MB in {args.out}")
+    print(f"{len(sizes)} screenshots, {sum(sizes) / 1e6:.2f} MB in {args.out}")
 
 
 if __name__ == "__main__":

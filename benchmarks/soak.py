@@ -4,9 +4,9 @@
 
 A camera streams into the Live tab in Chromium while the overlay is switched every five seconds and, once all were
 seen, the weights. Memory of the page and its children, files in its folder, threads and processes are read before each
-change; lag is what the page says of itself. Networks differ in what they need, so whole rounds of all weights are
-compared, the last with the second, since the first warms up: the most that was held, and the mean over the weights of
-the most that was held with each; what they grew by is taken on to the end. Then frames are put through the Live handler
+change; lag is what the page shows. Networks differ in what they need, so whole rounds of all weights are
+compared, the last with the second, since the first warms up: the peak, and the mean over the weights of the peak with
+each; their growth is extended to the end. Then frames are put through the Live handler
 at full speed, in a process of their own. At last the page is ended: no process and no folder stays. Prints JSON; status
 1 where a goal is missed.
 """
@@ -25,10 +25,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actrec.core.processes import facts
 from benchmarks.fuzz import held
-from benchmarks.live import FLAGS, film, open_page
+from benchmarks.live import FLAGS, open_page, write_video
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 GOALS = {"grown_mb": 50.0, "files": 200, "drift_ms": 100.0, "handler_grown_mb": 50.0, "left": 0}
@@ -45,15 +49,15 @@ from demo.tabs import live
 frames = int(sys.argv[1])
 services = Services(device="cpu"); services.start(); services.recognizer()
 clip = read_clip(EXAMPLES / "wave.mp4", short_side=240)
-visitor, seen = None, []
+visitor, memory = None, []
 for number in range(frames):
     overlay = live.OVERLAYS[number // 50 % len(live.OVERLAYS)]
     asked = (visitor, overlay, 5, None, live.OWN, None)
     visitor = live.on_frame(services, clip.frames[number % len(clip)], *asked).visitor
     if number % max(1, frames // 20) == 0:
-        gc.collect(); seen.append(held("self"))
+        gc.collect(); memory.append(held("self"))
 services.close()
-print(json.dumps({"frames": frames, "warm_mb": seen[min(4, len(seen) - 1)], "end_mb": held("self")}))
+print(json.dumps({"frames": frames, "warm_mb": memory[min(4, len(memory) - 1)], "end_mb": held("self")}))
 """
 
 
@@ -66,10 +70,10 @@ def family(pid: int) -> list[int]:
             parents[number] = int(facts(number)[1])
         except (OSError, IndexError):
             continue
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
+    pids = [pid]
+    for parent_pid in pids:
+        pids += [child for child, parent in parents.items() if parent == parent_pid]
+    return pids
 
 
 def threads(pid: int) -> int:
@@ -112,7 +116,7 @@ class App:
         return {"processes": left, "folders": [path.name for path in self.folder.glob("actrec-page-*")]}
 
 
-def open_tab(page, name: str) -> None:
+def open_tab(page: Page, name: str) -> None:
     """Open a tab, from the menu of those for which the page is too narrow."""
     tab = page.locator(f"button[role=tab]:has-text('{name}'):visible")
     if not tab.count():
@@ -122,7 +126,7 @@ def open_tab(page, name: str) -> None:
     page.wait_for_selector(f"#tab-{name.lower()}", state="visible", timeout=60_000)
 
 
-def stream(page, app: App, minutes: float) -> dict:
+def stream(page: Page, app: App, minutes: float) -> dict:
     """So many minutes of camera; a reading every few seconds."""
     page.wait_for_selector("#status:has-text('Ready')", timeout=240_000)
     open_tab(page, "Live")
@@ -131,16 +135,16 @@ def stream(page, app: App, minutes: float) -> dict:
     page.click("#live-camera button:has-text('Record')")
     page.wait_for_selector("#live-answer .score", timeout=120_000)
     weights = [choice for choice in _choices(page) if choice]
-    began, readings, lags = time.monotonic(), [], []
-    while time.monotonic() - began < minutes * 60:
+    start, readings, lags = time.monotonic(), [], []
+    while time.monotonic() - start < minutes * 60:
         turn = len(readings)
         page.click(f"#live-overlay label:has-text('{OVERLAYS[turn % len(OVERLAYS)]}')")
         if turn % len(OVERLAYS) == 0:
             _choose(page, weights[turn // len(OVERLAYS) % len(weights)])
         page.wait_for_timeout(SWITCH * 1000)
-        readings.append({"s": round(time.monotonic() - began), **app.state()})
-        if found := re.search(r"(\d+) ms from", page.inner_text("#live-answer")):
-            lags.append(int(found[1]))
+        readings.append({"s": round(time.monotonic() - start), **app.state()})
+        if lag := re.search(r"(\d+) ms from", page.inner_text("#live-answer")):
+            lags.append(int(lag[1]))
     quarter = max(1, len(lags) // 4)
     rounds = peaks([reading["mb"] for reading in readings], len(weights))
     return {
@@ -168,14 +172,14 @@ def grown(rounds: list[list[float]], since: float) -> float | None:
     return round(more / (len(rounds) - 2) * since, 1)
 
 
-def _choices(page) -> list[str]:
+def _choices(page: Page) -> list[str]:
     page.click("#live-weights input")
-    found = page.locator("[role=option]").all_inner_texts()
+    options = page.locator("[role=option]").all_inner_texts()
     page.keyboard.press("Escape")
-    return [each.strip(" ✓\n") for each in found]
+    return [text.strip(" ✓\n") for text in options]
 
 
-def _choose(page, text: str) -> None:
+def _choose(page: Page, text: str) -> None:
     page.click("#live-weights input")
     page.locator("[role=option]", has_text=text.split(":")[0]).first.click()
 
@@ -186,9 +190,9 @@ def run(minutes: float, frames: int) -> dict:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("This needs Chromium: apt-get install chromium")
-    found: dict = {}
+    result: dict = {}
     with tempfile.TemporaryDirectory(prefix="actrec-soak-") as temporary, sync_playwright() as playwright:
-        film(shown := Path(temporary) / "film.y4m")
+        write_video(shown := Path(temporary) / "camera.y4m")
         browser = playwright.chromium.launch(
             executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-video-capture={shown}"]
         )
@@ -196,30 +200,30 @@ def run(minutes: float, frames: int) -> dict:
         app = App(Path(temporary))
         try:
             open_page(page, app.address)
-            found["stream"] = stream(page, app, minutes)
+            result["stream"] = stream(page, app, minutes)
         finally:
             browser.close()
-            found["left"] = app.end()
+            result["left"] = app.end()
     if frames:
         done = subprocess.run(
             [sys.executable, "-c", HANDLER, str(frames)], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        found["handler"] = json.loads(done.stdout)
-    return found
+        result["handler"] = json.loads(done.stdout)
+    return result
 
 
-def missed(found: dict) -> list[str]:
+def missed(result: dict) -> list[str]:
     """Goals that were not reached, in words."""
-    streamed, left = found["stream"], found["left"]
+    streamed, left = result["stream"], result["left"]
     drift = (streamed["lag_ms_last_quarter"] or 0) - (streamed["lag_ms_first_quarter"] or 0)
     values = {
         "grown_mb": streamed["grown_mb"], "files": streamed["most_files"], "drift_ms": drift,
         "left": len(left["processes"]) + len(left["folders"]),
     }  # fmt: skip
-    if "handler" in found:
-        values["handler_grown_mb"] = found["handler"]["end_mb"] - found["handler"]["warm_mb"]
+    if "handler" in result:
+        values["handler_grown_mb"] = result["handler"]["end_mb"] - result["handler"]["warm_mb"]
     if values["grown_mb"] is None:
-        return ["grown_mb: not judged, that takes three rounds of all weights", *_above(values | {"grown_mb": 0.0})]
+        return ["grown_mb: not measured, that takes three rounds of all weights", *_above(values | {"grown_mb": 0.0})]
     return _above(values)
 
 
@@ -232,10 +236,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long a camera streams")
     parser.add_argument("--frames", type=int, default=10_000, help="frames through the handler at full speed")
     args = parser.parse_args()
-    found = run(args.minutes, args.frames)
-    found |= {"goals": GOALS, "missed": missed(found)}
-    print(json.dumps(found, indent=1))
-    sys.exit(1 if found["missed"] else 0)
+    result = run(args.minutes, args.frames)
+    result |= {"goals": GOALS, "missed": missed(result)}
+    print(json.dumps(result, indent=1))
+    sys.exit(1 if result["missed"] else 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.start [--rounds N]
 
-Each round starts the real page twice, as a visitor who knows it would use it at once: with an empty cache, where
+Each round starts the real page twice, as a visitor would use it at once: with an empty cache, where
 nothing is known about this machine yet, and with the cache that the first start left. The clock starts with the
 process. The page is usable when Chromium shows its first tab; then an example is clicked straight away, and the answer
 is there when its scores are. Chromium runs already. Medians, on two cores also where the machine has more. Run nothing
@@ -30,7 +30,7 @@ CACHES = ("empty cache", "warm cache")
 def start(browser: object, cache: Path) -> dict[str, float]:
     """Seconds until the page can be used, and from then on until the first answer, which an example asks for."""
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-    with app({"ACTREC_CACHE": str(cache)}) as (address, began):
+    with app({"ACTREC_CACHE": str(cache)}) as (address, begin):
         open_page(page, address)
         usable = time.perf_counter()
         page.click("#clip-squat")
@@ -40,25 +40,25 @@ def start(browser: object, cache: Path) -> dict[str, float]:
         page.wait_for_selector("#clip-facts:has-text('Cost')", timeout=120_000)
         cost = page.inner_text("#clip-facts .figures")
         page.context.close()
-    return {"page_s": usable - began, "first_answer_s": answered - usable, "label": label, "cost": cost}
+    return {"page_s": usable - begin, "first_answer_s": answered - usable, "label": label, "cost": cost}
 
 
 def run(rounds: int) -> dict[str, dict]:
     from playwright.sync_api import sync_playwright
 
-    taken: dict[str, list[dict]] = {name: [] for name in CACHES}
+    times: dict[str, list[dict]] = {name: [] for name in CACHES}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         for _ in range(rounds):
             with tempfile.TemporaryDirectory(prefix="actrec-cache-") as cache:
                 for name in CACHES:
-                    taken[name].append(start(browser, Path(cache)))
-                    print(f"{name}: {taken[name][-1]}", flush=True)
+                    times[name].append(start(browser, Path(cache)))
+                    print(f"{name}: {times[name][-1]}", flush=True)
         browser.close()
     return {
-        name: {goal: round(statistics.median(each[goal] for each in rows), 2) for goal in GOALS}
-        | {"rounds": len(rows), "longest": {goal: round(max(each[goal] for each in rows), 2) for goal in GOALS}}
-        for name, rows in taken.items()
+        name: {goal: round(statistics.median(row[goal] for row in rows), 2) for goal in GOALS}
+        | {"rounds": len(rows), "longest": {goal: round(max(row[goal] for row in rows), 2) for goal in GOALS}}
+        for name, rows in times.items()
     }
 
 

@@ -1,9 +1,9 @@
 """Synthetic actions: clips per second, and our movements beside recorded ones.
 
-    python benchmarks/synthetic.py                       # clips per second; wanted: 30 or more in all
+    python benchmarks/synthetic.py                       # clips per second; target: 30 or more in all
     python benchmarks/synthetic.py --movement FOLDER     # writes docs/synthetic.md from recordings in FOLDER
 
-Speed is taken with two processes of one thread each, 32 frames of 112×112, all actions in turn. Other work on
+Speed is measured with two processes of one thread each, 32 frames of 112×112, all actions in turn. Other work on
 the machine slows the clock more than the processor time, so both are printed.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-WANTED = 30.0
+TARGET = 30.0
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "synthetic.md"
 MEASURES = ("wrist m/s", "wrist m/s, fast (95 %)", "wrist Hz", "wrist above shoulder, m", "hips m/s", "trunk lean, °")
 
@@ -27,9 +27,9 @@ def batch(job: tuple[int, int, tuple[str, ...] | None]) -> tuple[int, float]:
 
     from actrec.synthetic import ACTIONS, PAIRS, render
 
-    first, count, wanted = job
+    first, count, actions = job
     cv2.setNumThreads(1)
-    names = wanted or (*ACTIONS, *PAIRS)
+    names = actions or (*ACTIONS, *PAIRS)
     render(names[0], first)  # textures are made once per process
     start = time.process_time()
     for i in range(count):
@@ -48,7 +48,7 @@ def speed(clips: int, processes: int, actions: tuple[str, ...] | None) -> None:
     print(f"{count} clips of 32×112×112 in {wall:.1f} s: {count / wall:.1f} clips/s by the clock")
     idle = processes * count / cpu
     print(f"{1000 * cpu / count:.1f} ms of processor time per clip: {idle:.1f} clips/s on idle cores")
-    print(f"wanted: {WANTED:.0f} clips/s")
+    print(f"target: {TARGET:.0f} clips/s")
 
 
 def measure(joints: np.ndarray, rate: float = 30.0) -> np.ndarray:

@@ -38,16 +38,16 @@ def moving_clip(frames: int = FRAMES) -> Clip:
     rng = np.random.default_rng(0)
     noise = rng.standard_normal((SIZE[0] + 80, SIZE[1] + 200, 3)).astype(np.float32)
     ground = np.clip(128 + 200 * cv2.GaussianBlur(noise, (0, 0), 2.5), 0, 255).astype(np.uint8)
-    pictures = []
+    images = []
     for t in range(frames):
-        picture = ground[t // 2 : t // 2 + SIZE[0], 3 * t : 3 * t + SIZE[1]].copy()
-        picture[80:160, 60 + 2 * t : 110 + 2 * t] = 255 - ground[:80, :50]
-        pictures.append(picture)
-    return Clip(np.stack(pictures), np.arange(frames) / 25)
+        image = ground[t // 2 : t // 2 + SIZE[0], 3 * t : 3 * t + SIZE[1]].copy()
+        image[80:160, 60 + 2 * t : 110 + 2 * t] = 255 - ground[:80, :50]
+        images.append(image)
+    return Clip(np.stack(images), np.arange(frames) / 25)
 
 
 def interleaved(calls: dict[str, Callable[[], object]], repeats: int = REPEATS) -> dict[str, float]:
-    """Median milliseconds of each call, taken in turns so that all meet the same weather.
+    """Median milliseconds of each call, measured in turns so that all meet the same conditions.
 
     `name + CPU` is the processor's time over both cores, which other work on the machine hardly changes.
     """
@@ -59,7 +59,7 @@ def interleaved(calls: dict[str, Callable[[], object]], repeats: int = REPEATS) 
             if turn:  # the first is a warm-up
                 times.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
                 times.setdefault(name + CPU, []).append((time.process_time() - busy) * 1e3)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def their_predict(architecture: str, frames: np.ndarray) -> Callable[[], object]:
@@ -73,29 +73,29 @@ def their_predict(architecture: str, frames: np.ndarray) -> Callable[[], object]
         options["nms"] = architecture != "yolo26n.yaml"
         predictor = DetectionPredictor(overrides=options)
         predictor.setup_model(network, verbose=False)
-    pictures = [np.ascontiguousarray(f[..., ::-1]) for f in frames]
-    return lambda: [predictor(picture) for picture in pictures]
+    images = [np.ascontiguousarray(f[..., ::-1]) for f in frames]
+    return lambda: [predictor(image) for image in images]
 
 
 def tailored_rows(clip: Clip) -> list[dict]:
-    """The tailor, per frame that the detector looked at, and its parts."""
+    """The tailor, per frame that the detector examined, and its parts."""
     rows = []
-    looked = clip.frames[::3]
+    examined = clip.frames[::3]
     for architecture in ("yolo26n.yaml", "yolo11n.yaml"):
         detector = PersonDetector(build(architecture, 1), Card(architecture))
         count = find_people(clip, Certain(detector), every=3).frames_searched
-        taken = interleaved(
+        times = interleaved(
             {
                 "tailor": lambda d=detector: tailor(clip, detector=Certain(d), every=3),
-                "detector": lambda d=detector: d.detect(looked),
-                "predict": their_predict(architecture, looked),
+                "detector": lambda d=detector: d.detect(examined),
+                "predict": their_predict(architecture, examined),
             }
         )
         name = architecture.removesuffix(".yaml")
-        peer = taken["predict"] / len(looked)
-        for part, what, per in (("tailor", "tailor", count), ("detector", "detector alone", len(looked))):
+        peer = times["predict"] / len(examined)
+        for part, what, per in (("tailor", "tailor", count), ("detector", "detector alone", len(examined))):
             goal = GOAL if part == "tailor" else None
-            ours, busy = taken[part] / per, taken[part + CPU] / per
+            ours, busy = times[part] / per, times[part + CPU] / per
             rows.append(row(f"{what}, {name} at 320 px, per detected frame", ours, peer, goal, busy))
     return rows
 
@@ -129,11 +129,11 @@ def row(name: str, ours: float, peer: float | None, goal: float | None, processo
 def rows() -> list[dict]:
     """One dict per figure: name, ours, peer, goal, unit."""
     clip = moving_clip()
-    found = tailored_rows(clip)
+    tailor_rows = tailored_rows(clip)
     box = np.array([80, 40, 200, 220])
     people: People = find_people(clip)
     tracks: Tracks = track(clip)
-    taken = interleaved(
+    times = interleaved(
         {
             "enhance": lambda: enhance(clip.frames, box),
             "literal": lambda: literal_enhance(clip.frames, box),
@@ -144,7 +144,7 @@ def rows() -> list[dict]:
         },
         repeats=3,
     )
-    each = {name: ms / len(clip) for name, ms in taken.items()}
+    per_frame = {name: ms / len(clip) for name, ms in times.items()}
     shown = {
         "enhance": "eq. 7 and 8, per frame",
         "salience": "people from salience, per frame",
@@ -152,24 +152,24 @@ def rows() -> list[dict]:
         "track": "trajectories, per frame",
         "describe": f"descriptors of {len(tracks)} trajectories, per frame",
     }
-    peers = {"enhance": each["literal"]}
-    return found + [row(text, each[n], peers.get(n), None, each[n + CPU]) for n, text in shown.items()]
+    peers = {"enhance": per_frame["literal"]}
+    return tailor_rows + [row(text, per_frame[n], peers.get(n), None, per_frame[n + CPU]) for n, text in shown.items()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    found = rows() if (asked := parser.parse_args()) else []
+    results = rows() if (args := parser.parse_args()) else []
     settings = {
         "threads": {"torch": torch.get_num_threads(), "opencv": cv2.getNumThreads(), "cores": os.cpu_count()},
         "clip": f"{FRAMES} frames of {SIZE[1]}×{SIZE[0]}",
         "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
     }
-    if asked.json:
-        print(json.dumps({"settings": settings, "rows": found}, indent=1))
+    if args.json:
+        print(json.dumps({"settings": settings, "rows": results}, indent=1))
         return
     print(settings)
-    for line in found:
+    for line in results:
         peer = "" if line["peer"] is None else f"{line['peer']:8.1f}"
         goal = "" if line["goal"] is None else f"≤ {line['goal']:g}"
         print(

@@ -1,11 +1,11 @@
-"""How fast training is: clips per second of every light system, the share of waiting, and two processes for one.
+"""How fast training is: clips per second of every light system, the part spent waiting, and two processes for one.
 
     python -m benchmarks.training [--only NAME ...] [--steps N] [--processes]
 
 The baseline is the same loop, recipe and threads in plain float32, contiguous, with the default allocator, in a process
 of its own; ours has the allocator settings and the fastest format of those that are right on this machine: a training's
 own check finds it.
-Clips come from memory, so that both see the same; views are made while the network learns, and `waiting` is the share
+Clips come from memory, so that both see the same; views are made while the network learns, and `waiting` is the part
 of the time it stood still for them. Where there is a GPU the same systems are timed there too, float32 against
 bfloat16.
 Several at once distort each other: run nothing beside it.
@@ -41,7 +41,7 @@ CLASSES = 6
 
 
 def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: str) -> dict:
-    """Learn from clips of noise for some steps; clips per second and the share of waiting after a first step."""
+    """Learn from clips of noise for some steps; clips per second and the part spent waiting after a first step."""
     import cv2
     import numpy as np
     import torch
@@ -80,20 +80,20 @@ def work(name: str, numbers: str, steps: int, threads: int, batch: int, device: 
 
 
 def pace(feed: Iterator, learner: Learner, steps: int) -> dict[str, float]:
-    """Clips per second and the share of waiting, after a first step that compiles and fills the memory."""
-    waited, seen, began = 0.0, 0, 0.0
+    """Clips per second and the part spent waiting, after a first step that compiles and fills the memory."""
+    waited, clips, start = 0.0, 0, 0.0
     for step in range(steps + 1):
         asked = time.perf_counter()
         views, answers, whole = next(feed)
         came = time.perf_counter()
         learner.update(views, answers, whole, step, 1e-4)  # its loss is read: a GPU has finished by then
         if step == 0:
-            began = time.perf_counter()
+            start = time.perf_counter()
         else:
             waited += came - asked
-            seen += whole
-    taken = time.perf_counter() - began
-    return {"clips_per_second": seen / taken, "waiting": waited / taken}
+            clips += whole
+    seconds = time.perf_counter() - start
+    return {"clips_per_second": clips / seconds, "waiting": waited / seconds}
 
 
 def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int = 1, device: str = "cpu") -> dict:
@@ -104,22 +104,22 @@ def child(name: str, numbers: str, args: argparse.Namespace, *, processes: int =
     settings = environment(threads)
     if numbers == "baseline":
         settings = {key: value for key, value in settings.items() if key not in ALLOCATOR}
-    start = [sys.executable]
+    launcher = [sys.executable]
     if processes > 1:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        start += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-addr=127.0.0.1"]
-        start += [f"--master-port={port}"]
-    made = subprocess.run(
-        [*start, "-m", "benchmarks.training", *words, "--threads", str(threads)],
+        launcher += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-addr=127.0.0.1"]
+        launcher += [f"--master-port={port}"]
+    done = subprocess.run(
+        [*launcher, "-m", "benchmarks.training", *words, "--threads", str(threads)],
         env=settings,
         capture_output=True,
         text=True,
     )
-    if made.returncode:
-        raise RuntimeError(made.stderr[:4000])  # of several processes the first to fail comes first
-    return json.loads(next(line for line in made.stdout.splitlines() if line.startswith("{")))
+    if done.returncode:
+        raise RuntimeError(done.stderr[:4000])  # of several processes the first to fail comes first
+    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
 
 
 def right_format(name: str, batch: int) -> str:
@@ -163,7 +163,7 @@ def table(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def kept() -> list[dict]:
+def earlier_rows() -> list[dict]:
     """The rows that an earlier run wrote about this machine: one with `--only` replaces its own."""
     try:
         report = json.loads(RESULTS.read_text())
@@ -192,20 +192,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=cores(), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
-        made = work(args.work, args.numbers, args.steps, args.threads, args.batch, args.device)
-        if made["rank"] == 0:  # the lines of two processes could run together
-            print(json.dumps(made))
+        result = work(args.work, args.numbers, args.steps, args.threads, args.batch, args.device)
+        if result["rank"] == 0:  # the lines of two processes could run together
+            print(json.dumps(result))
         return
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} before the start, {args.steps} steps of {args.batch} clips")
     rows = table(args)
     starved = [f"{row['system']} on {row['device']}" for row in rows if row["waiting"] > MOST_WAITING[row["device"]]]
-    short = [row["system"] for row in rows if row["goal"] and row["times_faster"] < row["goal"]]
+    below_goal = [row["system"] for row in rows if row["goal"] and row["times_faster"] < row["goal"]]
     print(
         f"Waiting too long (above 5 % on a CPU, 10 % on a GPU): {', '.join(starved) or 'none'}. "
-        f"Goal missed: {', '.join(short) or 'none'}."
+        f"Goal missed: {', '.join(below_goal) or 'none'}."
     )
     RESULTS.parent.mkdir(exist_ok=True)
-    others = [row for row in kept() if row["system"] not in {each["system"] for each in rows}]
+    others = [row for row in earlier_rows() if row["system"] not in {row["system"] for row in rows}]
     report = {"processor": processor(), "cores": cores(), "load": os.getloadavg()[0], "rows": [*others, *rows]}
     RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -1,15 +1,15 @@
-"""Is what was never learned told apart from what was? On UT-Interaction, by the settings of `protocol.json`.
+"""Is what was never learned recognised as unknown? On UT-Interaction, by the settings of `protocol.json`.
 
     python -m benchmarks.unknown DATA [--systems S …] [--seeds N …] [--what class negatives beside]
 
-Trained on sequences 1 to 7 of set 1, judged on 8 to 10. `class`: one of the six interactions is left out of training,
-six runs; its films are the unknown ones. `negatives`: the films without an interaction are; here both sides are cut to
+Trained on sequences 1 to 7 of set 1, tested on 8 to 10. `class`: one of the six interactions is left out of training,
+six runs; its videos are the unknown ones. `negatives`: the videos without an interaction are; both sides are cut to
 their middle 1.9 seconds, brought to the same number of frames by index, and letterboxed, for their length, rate and
 size would give them away. Beside each AUROC: what a header's facts alone reach, and what the nearest neighbours of one
-still frame do. The class centres and the threshold saw known clips only. `beside`: the same negatives, but the network
-learns, beside the films, what drawn people do, alone and in pairs, and what generated people do, by the protocol's
-`beside`, and a film is as known as the six classes' share is large; no negative is learned. Runs are lines of
-`benchmarks/results/unknown.jsonl`.
+still frame do. The class centres and the threshold come from known clips only. `beside`: the same negatives, but the
+network learns, beside the videos, what drawn people do, alone and in pairs, and what generated people do, by the
+protocol's `beside`, and a video is as known as the six classes' probability is large; no negative is learned. Runs are
+lines of `benchmarks/results/unknown.jsonl`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.interactions import PROTOCOL, carry_out, done, judged, learned
+from benchmarks.interactions import PROTOCOL, carry_out, done, learned, tested
 
 RUNS = Path(__file__).parent / "results" / "unknown.jsonl"
 NAMES = ("what", "left_out", "system", "seed", "start")  # one run from another
 WHAT = ("class", "negatives", "beside")
 LABELS = ("handshake", "hug", "kick", "point", "punch", "push")
-LEARNED = range(1, 8)  # sequences of set 1; the others judge
+LEARNED = range(1, 8)  # sequences of set 1; the others test
 SECONDS, FRAMES, SIDE = 1.9, 38, 256
 STILL, NEIGHBOURS = 16, 5  # pixels of the still frame's thumbnail, and those that it is compared with
 
@@ -39,12 +39,12 @@ def sequence(path: Path) -> int:
     return int(path.stem[1:].split("_")[0])
 
 
-def films(data: Path, label: str, learned: bool) -> list[Path]:
+def videos_of(data: Path, label: str, learned: bool) -> list[Path]:
     return [path for path in sorted((data / "set1" / label).iterdir()) if (sequence(path) in LEARNED) == learned]
 
 
 def middle(path: Path) -> np.ndarray:
-    """The middle of a film, the same number of frames of the same size whatever it was."""
+    """The middle of a video, the same number of frames of the same size whatever it was."""
     from actrec.sampling import letterbox
     from actrec.video.read import read_clip
 
@@ -55,40 +55,40 @@ def middle(path: Path) -> np.ndarray:
 
 
 def lay_out(data: Path, folder: Path, left_out: str) -> None:
-    """`learned` and `judged`, a folder for each class; what is unknown stands among the judged alone, or it would be a
+    """`learned` and `tested`, a folder for each class; what is unknown stands among the tested alone, or it would be a
     class of the network. With no class left out, the unknown ones are the negatives."""
     from actrec.video.write import write_mp4
 
     for label in LABELS:
         if label != left_out:
             (folder / "learned" / label).mkdir(parents=True)
-        (folder / "judged" / label).mkdir(parents=True)
-        for film in films(data, label, learned=True) if label != left_out else []:
-            shutil.copy(film, folder / "learned" / label)
-        for film in films(data, label, learned=False):
+        (folder / "tested" / label).mkdir(parents=True)
+        for video in videos_of(data, label, learned=True) if label != left_out else []:
+            shutil.copy(video, folder / "learned" / label)
+        for video in videos_of(data, label, learned=False):
             if left_out:
-                shutil.copy(film, folder / "judged" / label)
+                shutil.copy(video, folder / "tested" / label)
             else:
-                write_mp4(folder / "judged" / label / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
+                write_mp4(folder / "tested" / label / f"{video.stem}.mp4", middle(video), FRAMES / SECONDS)
     if not left_out:
-        (folder / "judged" / "none").mkdir()
-        for film in sorted((data / "set1_negatives" / "none").iterdir()):
-            write_mp4(folder / "judged" / "none" / f"{film.stem}.mp4", middle(film), FRAMES / SECONDS)
+        (folder / "tested" / "none").mkdir()
+        for video in sorted((data / "set1_negatives" / "none").iterdir()):
+            write_mp4(folder / "tested" / "none" / f"{video.stem}.mp4", middle(video), FRAMES / SECONDS)
 
 
 def by_one_frame(folder: Path, unknown: str) -> float:
-    """AUROC of the share of known films among the nearest neighbours of a film's middle frame, itself left out."""
+    """AUROC of the part of known videos among the nearest neighbours of a video's middle frame, itself left out."""
     from actrec.metrics.unknown import auroc
     from actrec.video.read import read_clip
 
-    paths = [path for path in sorted((folder / "judged").rglob("*")) if path.is_file()]
+    paths = [path for path in sorted((folder / "tested").rglob("*")) if path.is_file()]
     clips = (read_clip(path, short_side=STILL) for path in paths)
-    seen = np.stack([_thumbnail(clip.frames[len(clip) // 2]) for clip in clips])
+    thumbnails = np.stack([_thumbnail(clip.frames[len(clip) // 2]) for clip in clips])
     known = np.array([path.parent.name != unknown for path in paths])
-    apart = np.linalg.norm(seen[:, None] - seen[None], axis=2)
+    apart = np.linalg.norm(thumbnails[:, None] - thumbnails[None], axis=2)
     np.fill_diagonal(apart, np.inf)
-    shares = known[np.argsort(apart, axis=1)[:, :NEIGHBOURS]].mean(1)
-    return auroc(shares[known], shares[~known])
+    near_known = known[np.argsort(apart, axis=1)[:, :NEIGHBOURS]].mean(1)
+    return auroc(near_known[known], near_known[~known])
 
 
 def _thumbnail(frame: np.ndarray) -> np.ndarray:
@@ -98,23 +98,23 @@ def _thumbnail(frame: np.ndarray) -> np.ndarray:
 
 
 def run(data: Path, key: dict, protocol: dict, commit: str) -> dict:
-    """One training and one judgement."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    """One training and one evaluation."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         lay_out(data, folder, key["left_out"])
         if key["what"] == "beside":
             weights = learned_beside(key, protocol["beside"], folder / "run", data, folder / "learned")
-            result = judged(key, protocol, weights, folder / "judged", "--among-data")
+            result = tested(key, protocol, weights, folder / "tested", "--among-data")
         else:
             weights = learned(key, protocol, folder / "run", folder / "learned", "all")
-            result = judged(key, protocol, weights, folder / "judged")
+            result = tested(key, protocol, weights, folder / "tested")
         still = by_one_frame(folder, key["left_out"] or "none")
-    found = result["unknown"]
+    unknown = result["unknown"]
     return key | {
-        "known": found["known"], "unknown": found["unknown"], "by": found["by"], "auroc": found["auroc"],
-        "one_frame": still, "header": found["shortcut_auroc"], "top1_of_known": result["top1"],
-        "seconds": round(time.monotonic() - began), "commit": commit,
+        "known": unknown["known"], "unknown": unknown["unknown"], "by": unknown["by"], "auroc": unknown["auroc"],
+        "one_frame": still, "header": unknown["shortcut_auroc"], "top1_of_known": result["top1"],
+        "seconds": round(time.monotonic() - start), "commit": commit,
     }  # fmt: skip
 
 
@@ -123,10 +123,10 @@ def start_of(what: str, protocol: dict) -> dict[str, str]:
     return protocol["beside"]["start"] if what == "beside" else protocol["start"]
 
 
-def learned_beside(key: dict, settings: dict, out: Path, data: Path, films: Path) -> Path:
+def learned_beside(key: dict, settings: dict, out: Path, data: Path, videos: Path) -> Path:
     """The weights of a training that also shows what others do: drawn clips, then other folders beside `data`."""
     drawn, *folders = settings["data"]
-    everything = [drawn, *(data.parent / folder for folder in folders), films]
+    everything = [drawn, *(data.parent / folder for folder in folders), videos]
     return learned(
         key, settings, out, "+".join(map(str, everything)), "all", "--clips-per-class", settings["clips_per_class"],
         "--leave-out", *settings["leave_out"], "--keep", "last",
@@ -137,15 +137,15 @@ def summary(runs: list[dict]) -> list[str]:
     rows = ["| what | system | AUROC | one frame | seeds |", "|---|---|---|---|---|"]
     for what in WHAT:
         for system in dict.fromkeys(run["system"] for run in runs if run["what"] == what):
-            mine = [run for run in runs if (run["what"], run["system"]) == (what, system)]
+            of_system = [run for run in runs if (run["what"], run["system"]) == (what, system)]
             seeds = [
-                [each for each in mine if each["seed"] == seed] for seed in sorted({each["seed"] for each in mine})
+                [run for run in of_system if run["seed"] == seed] for seed in sorted({run["seed"] for run in of_system})
             ]
             whole = [seed for seed in seeds if len(seed) == (len(LABELS) if what == "class" else 1)]
             if whole:
-                means = [np.mean([each["auroc"] for each in of]) for of in whole]
+                means = [np.mean([run["auroc"] for run in of_seed]) for of_seed in whole]
                 spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) > 1 else ""
-                still = np.mean([each["one_frame"] for of in whole for each in of])
+                still = np.mean([run["one_frame"] for of_seed in whole for run in of_seed])
                 rows.append(f"| {what} | {system} | {np.mean(means):.3f}{spread} | {still:.3f} | {len(whole)} |")
     return rows
 

@@ -37,5 +37,5 @@ def test_only_known_actions_of_the_early_sequences_are_learned(tmp_path):
     learned = list((laid / "learned").rglob("*.mp4"))
     assert {each.parent.name for each in learned} == set(unknown.LABELS) - {"hug"}
     assert {unknown.sequence(each) for each in learned} == {1, 7}
-    judged = {(path.parent.name, unknown.sequence(path)) for path in (laid / "judged").rglob("*.mp4")}
-    assert judged == {(label, sequence) for label in unknown.LABELS for sequence in (8, 10)}
+    tested = {(path.parent.name, unknown.sequence(path)) for path in (laid / "tested").rglob("*.mp4")}
+    assert tested == {(label, sequence) for label in unknown.LABELS for sequence in (8, 10)}

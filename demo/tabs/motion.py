@@ -241,7 +241,7 @@ def _details() -> dict[str, gr.components.Component]:
                                         info="Every frequency counts equally.")  # fmt: skip
         at["tuned"] = gr.HTML(WAITING, elem_id="motion-tuned")
         with gr.Row():
-            at["picture"] = gr.Image(label="Click a pixel", interactive=False, elem_id="motion-picture", scale=1)
+            at["frame"] = gr.Image(label="Click a pixel", interactive=False, elem_id="motion-picture", scale=1)
             with gr.Column(scale=2):
                 at["course"] = gr.HTML(pixel(None, None, 1, False), elem_id="motion-course")
     with gr.Accordion("Four methods of optical flow", open=True):
@@ -266,7 +266,7 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     def then_details(event: gr.events.Dependency) -> None:
         """Fill the details once the clues of a clip are there."""
         event.then(scrub, [watched, at["moment"]], at["rows"], **QUICK).then(tune, settings, at["tuned"], **QUICK).then(
-            lambda now: (middle(now), None), watched, [at["picture"], spot], **QUICK
+            lambda now: (middle(now), None), watched, [at["frame"], spot], **QUICK
         ).then(pixel, course, at["course"], **QUICK).then(watch, [which, watched], clue, **COMPUTE)
 
     def finding(
@@ -292,7 +292,7 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
         at[name].input(tune, settings, at["tuned"], **QUICK)
     for name in ("cutoff", "phase"):
         at[name].input(pixel, course, at["course"], **QUICK)
-    at["picture"].select(clicked, None, spot, **QUICK).then(pixel, course, at["course"], **QUICK)
+    at["frame"].select(clicked, None, spot, **QUICK).then(pixel, course, at["course"], **QUICK)
     at["compare"].click(
         lambda now, moment: _shown(now, "flows", moment), [watched, at["moment"]], at["flows"], **COMPUTE
     )

@@ -1,4 +1,4 @@
-"""The real page in a real browser: one server for all tests, a camera that plays a film the project draws."""
+"""The real page in a real browser: one server for all tests, a camera that plays a video drawn by the project."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FPS = 12
-CORNER = 20  # pixels of the square that tells which action the camera shows
+CORNER = 20  # pixels of the square that shows which action the camera plays
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -61,7 +62,7 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the page under test keeps what lives no longer than itself: uploads, and what it made for visitors."""
+    """The folder for files that live no longer than the page: uploads, and results for visitors."""
     return tmp_path_factory.mktemp("temporary")
 
 
@@ -99,22 +100,22 @@ def server(
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the fake camera plays, again and again: ten seconds of squats, ten of raising arms, by one person.
+def camera_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The video that the fake camera repeats: ten seconds of squats, ten of raising arms, by one person.
 
-    A square in the corner tells who watches which it is: black while squats are shown, white while arms are raised.
+    A square in the corner marks which it is: black while squats are shown, white while arms are raised.
     """
     from actrec import synthetic
 
-    path = tmp_path_factory.mktemp("camera") / "film.y4m"
-    parts = [camera_film(synthetic, action) for action in ("squat", "raise arms")]
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    parts = [camera_frames(synthetic, action) for action in ("squat", "raise arms")]
     for part, shade in zip(parts, (0, 255), strict=True):
         part[:, :CORNER, :CORNER] = shade
     write_y4m(path, np.concatenate(parts))
     return path
 
 
-def camera_film(synthetic, action: str, seed: int = 2_000_000_501) -> np.ndarray:
+def camera_frames(synthetic: ModuleType, action: str, seed: int = 2_000_000_501) -> np.ndarray:
     clip = synthetic.render(action, seed, frames=10 * CAMERA_FPS, size=(240, 320), fps=CAMERA_FPS, framing="whole")
     return clip.frames.copy()
 
@@ -129,9 +130,9 @@ def write_y4m(path: Path, frames: np.ndarray) -> None:
 
 
 @pytest.fixture
-def page(chromium: str, server: str, film: Path) -> Iterator:
-    """A fresh visitor with a camera that plays the film."""
-    with visitor(chromium, server, [*CAMERA, f"--use-file-for-fake-video-capture={film}"]) as page:
+def page(chromium: str, server: str, camera_video: Path) -> Iterator:
+    """A fresh visitor with a camera that plays the video."""
+    with visitor(chromium, server, [*CAMERA, f"--use-file-for-fake-video-capture={camera_video}"]) as page:
         yield page
 
 

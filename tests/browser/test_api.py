@@ -27,7 +27,7 @@ def _file(name: str):
     return handle_file(EXAMPLES / f"{name}.mp4")
 
 
-def test_exactly_four_endpoints_are_public_and_each_says_what_it_does(client):
+def test_exactly_four_endpoints_are_public_and_each_describes_itself(client):
     endpoints = client.view_api(return_format="dict")
     assert sorted(endpoints["named_endpoints"]) == ["/classify", "/embed", "/enrol", "/motion"]
     assert not endpoints["unnamed_endpoints"]
@@ -42,7 +42,7 @@ def test_a_private_callback_is_refused(client):
         client.predict(api_name="/learn")
 
 
-def test_classify_names_the_action_and_says_what_each_view_counted_for(client):
+def test_classify_names_the_action_with_the_weight_of_each_view(client):
     answer = client.predict(_file("squat"), api_name="/classify")
     assert answer["label"] == "squat" and answer["unknown"] is False
     assert answer["distance"] < answer["threshold"]
@@ -58,21 +58,21 @@ def test_codes_have_length_one_and_are_those_of_the_clip(client):
     assert np.linalg.norm(same - again) < 1e-3 < np.linalg.norm(same - other)
 
 
-def test_motion_is_a_film_of_the_same_length(client):
+def test_motion_is_a_video_of_the_same_length(client):
     from actrec.video.read import read_clip
 
-    film = client.predict(_file("wave"), api_name="/motion")
-    assert read_clip(film).duration == pytest.approx(read_clip(EXAMPLES / "wave.mp4").duration, abs=0.2)
+    video = client.predict(_file("wave"), api_name="/motion")
+    assert read_clip(video).duration == pytest.approx(read_clip(EXAMPLES / "wave.mp4").duration, abs=0.2)
 
 
-def test_what_one_session_enrols_no_other_session_knows(client, server):
+def test_what_one_session_enrols_no_other_session_has(client, server):
     from gradio_client import Client
     from gradio_client.exceptions import AppError
 
-    told = client.predict([_file("wave"), _file("clap")], "hands", api_name="/enrol")
-    assert told["actions"] == {"hands": 2}
-    told = client.predict([_file("squat"), _file("squat")], "knees", api_name="/enrol")
-    assert told["actions"] == {"hands": 2, "knees": 2} and told["threshold"] > 0
+    taught = client.predict([_file("wave"), _file("clap")], "hands", api_name="/enrol")
+    assert taught["actions"] == {"hands": 2}
+    taught = client.predict([_file("squat"), _file("squat")], "knees", api_name="/enrol")
+    assert taught["actions"] == {"hands": 2, "knees": 2} and taught["threshold"] > 0
     assert client.predict(_file("squat"), taught=True, api_name="/classify")["taught"]["label"] == "knees"
     with pytest.raises(AppError, match="taught nothing"):
         Client(server, verbose=False).predict(_file("squat"), taught=True, api_name="/classify")
@@ -96,8 +96,8 @@ def test_the_example_in_the_documentation_runs(server, tmp_path):
     code = text.split("```python\n")[1].split("```")[0].replace("http://127.0.0.1:7860", server)
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
-    said = done.stdout.splitlines()
-    assert any(line.startswith("squat ") for line in said) and said[-1] == "knees"
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("squat ") for line in lines) and lines[-1] == "knees"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

@@ -17,10 +17,10 @@ class Slow:
     """An answer that is held in its last step until it is let go, once."""
 
     def __init__(self, work) -> None:
-        self.work, self.begun, self.go = work, threading.Event(), threading.Event()
+        self.work, self.started, self.go = work, threading.Event(), threading.Event()
 
     def __call__(self, *words: object) -> object:
-        self.begun.set()
+        self.started.set()
         self.go.wait(60)
         return self.work(*words)
 
@@ -64,7 +64,7 @@ def test_a_loop_that_ends_in_the_middle_of_an_answer_is_a_sentence_and_the_next_
         page.goto(own_page.local_url)
         page.wait_for_selector("#status:has-text('Ready')", timeout=150_000)
         page.click("#clip-squat")
-        assert slow.begun.wait(60)
+        assert slow.started.wait(60)
         queue._loop.get_loop().call_soon_threadsafe(queue._loop.cancel)
         toast = page.wait_for_selector("[data-testid=toast-body]:has-text('broke off')", timeout=15_000)
         assert "Please ask once more" in toast.inner_text()

@@ -32,7 +32,7 @@ def test_an_uploaded_clip_gets_its_label(page):
 
 def test_what_is_not_a_video_is_refused_with_a_sentence_and_the_page_goes_on(page, tmp_path):
     fake = tmp_path / "holiday.mp4"
-    fake.write_bytes(b"this is a letter, not a film" * 100)
+    fake.write_bytes(b"this is a letter, not a video" * 100)
     page.set_input_files("#clip-video input[type=file]", fake)
     page.wait_for_timeout(1500)
     page.click("#clip-classify")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from visitors import open_tab
 
 
-def test_the_table_lists_the_systems_with_the_papers_counts_and_its_heads_sort_it(page):
+def test_the_table_lists_the_systems_with_the_papers_counts_and_its_headers_sort_it(page):
     open_tab(page, "Compare")
     page.wait_for_selector("#compare-table td:text-is('c3d-b8')", timeout=90_000)
     row = page.locator("#compare-table tr:has(td:text-is('c3d-b8'))").inner_text()
@@ -13,13 +13,13 @@ def test_the_table_lists_the_systems_with_the_papers_counts_and_its_heads_sort_i
     page.uncheck("#compare-sizes input[type=checkbox] >> nth=1")
     page.wait_for_selector("#compare-table td:text-is('c3d-b8')", state="detached", timeout=30_000)
     assert page.locator("#compare-table td:text-is('asym3d')").count() == 1
-    head = page.locator("#compare-table th:has-text('multiplications')")
-    head.locator("button").focus()
+    header = page.locator("#compare-table th:has-text('multiplications')")
+    header.locator("button").focus()
     page.keyboard.press("Enter")
-    assert head.get_attribute("aria-sort") == "ascending"
+    assert header.get_attribute("aria-sort") == "ascending"
     up = page.locator("#compare-table tbody tr td:nth-child(4)").all_inner_texts()
     assert up == sorted(up, key=float) and len(set(up)) > 3
-    head.locator("button").click()
+    header.locator("button").click()
     down = page.locator("#compare-table tbody tr td:nth-child(4)").all_inner_texts()
     assert down == sorted(up, key=float, reverse=True)
 
@@ -35,13 +35,13 @@ def test_one_clip_goes_through_the_chosen_weights_side_by_side(page):
     page.click("#compare-squat")
     page.wait_for_selector("#compare-rows td:text-is('asym3d-synthetic')", timeout=90_000)
     cells = page.locator("#compare-rows tbody tr").first.locator("td").all_inner_texts()
-    heads = [text.strip() for text in page.locator("#compare-rows th").all_inner_texts()]
-    found = dict(zip(heads, cells, strict=True))
-    assert found["answer"] == "squat"
-    assert 0.3 < float(found["weights, M"]) < 0.6
-    assert float(found["time, ms"]) > 1
-    assert "UCF-101 92.6 %" in found["paper, other data"]
-    assert found["accuracy (its own test clips)"].endswith("%")
+    headers = [text.strip() for text in page.locator("#compare-rows th").all_inner_texts()]
+    row = dict(zip(headers, cells, strict=True))
+    assert row["answer"] == "squat"
+    assert 0.3 < float(row["weights, M"]) < 0.6
+    assert float(row["time, ms"]) > 1
+    assert "UCF-101 92.6 %" in row["paper, other data"]
+    assert row["accuracy (its own test clips)"].endswith("%")
 
 
 def test_accuracy_against_cost_is_drawn_with_the_papers_marked(page):

@@ -12,7 +12,7 @@ from actrec.systems import named
 ACTIONS = ("squat", "raise arms")
 LONG = 3.0  # seconds that each label has to stay, of the ten that its action lasts
 WITHIN = named("asym3d").seconds + 0.5  # after a change of the action the label has changed
-SEEN = {
+CAPTIONS = {
     "nothing": "What the camera sees",
     "motion salience": "MDT-Net",
     "RGBF": "eq. 7",
@@ -25,14 +25,14 @@ WATCH = """() => {
   const pen = Object.assign(document.createElement("canvas"), { width: 32, height: 24 })
     .getContext("2d", { willReadFrequently: true });
   const video = document.querySelector("#live-camera video");
-  window.noted = { shown: [], said: [] };
+  window.noted = { shown: [], labels: [] };
   const note = (list, value) => {
     if (list.at(-1)?.[1] !== value) list.push([performance.now() / 1000, value]);
   };
   setInterval(() => {
     pen.drawImage(video, 0, 0, 32, 24);
     note(window.noted.shown, pen.getImageData(0, 0, 1, 1).data[1] > 127 ? "raise arms" : "squat");
-    note(window.noted.said, document.querySelector("#live-answer .verdict")?.dataset.label);
+    note(window.noted.labels, document.querySelector("#live-answer .verdict")?.dataset.label);
   }, 25);
 }"""
 
@@ -50,19 +50,19 @@ def test_the_label_follows_the_camera(page):
         page.wait_for_timeout(500)
         noted = page.evaluate("() => window.noted")
         late = delays(noted)
-        if all(late[action] < WITHIN and longest(noted["said"], action) >= LONG for action in ACTIONS):
+        if all(late[action] < WITHIN and longest(noted["labels"], action) >= LONG for action in ACTIONS):
             break
     assert all(late[action] < WITHIN for action in ACTIONS), (late, noted)
-    assert all(longest(noted["said"], action) >= LONG for action in ACTIONS), noted
+    assert all(longest(noted["labels"], action) >= LONG for action in ACTIONS), noted
     shown = page.inner_text("#live-answer")
     for word in ("predictions per second", "lag", "arrival to its answer", "dropped", "unknown", "distance"):
         assert word in shown, word
     assert page.get_attribute("#live-view img", "src").startswith("data:image/jpeg")
-    told = page.get_attribute("#live-strip .lately", "aria-label")
-    assert all(action in told for action in ACTIONS), told
+    strip = page.get_attribute("#live-strip .lately", "aria-label")
+    assert all(action in strip for action in ACTIONS), strip
 
 
-def test_an_unplugged_camera_is_told_and_nothing_more_is_said_until_it_is_back(page):
+def test_an_unplugged_camera_is_reported_and_nothing_more_is_answered_until_it_is_back(page):
     come_again(page)
     open_tab(page, "Live")
     page.click("#live-camera button:has-text('Access Webcam')")
@@ -85,19 +85,19 @@ def test_an_unplugged_camera_is_told_and_nothing_more_is_said_until_it_is_back(p
 
 def delays(noted: dict) -> dict[str, float]:
     """For each action the shortest time from the camera's change to it until the label was it, having been another."""
-    found = dict.fromkeys(ACTIONS, float("inf"))
+    shortest = dict.fromkeys(ACTIONS, float("inf"))
     for (_, before), (changed, action) in pairwise(noted["shown"]):
-        ends = next((at for at, each in noted["shown"] if at > changed), float("inf"))
-        was = [label for at, label in noted["said"] if at <= changed]
+        ends = next((at for at, _ in noted["shown"] if at > changed), float("inf"))
+        was = [label for at, label in noted["labels"] if at <= changed]
         if before != action and was and was[-1] != action:
-            told = [at for at, label in noted["said"] if changed < at < ends and label == action]
-            found[action] = min([found[action], *(at - changed for at in told[:1])])
-    return found
+            answered = [at for at, label in noted["labels"] if changed < at < ends and label == action]
+            shortest[action] = min([shortest[action], *(at - changed for at in answered[:1])])
+    return shortest
 
 
-def longest(said: list, label: str) -> float:
+def longest(labels: list, label: str) -> float:
     """The longest time that a label stood without a break."""
-    return max((after - at for (at, each), (after, _) in pairwise(said) if each == label), default=0)
+    return max((after - at for (at, current), (after, _) in pairwise(labels) if current == label), default=0)
 
 
 def test_overlays_are_switched_while_the_demo_loop_runs(page_without_camera):
@@ -108,7 +108,7 @@ def test_overlays_are_switched_while_the_demo_loop_runs(page_without_camera):
     page.click("[role=option]:has-text('squat')")
     page.click("#live-play")
     page.wait_for_selector("#live-answer .verdict[data-label=squat]", timeout=90_000)
-    for overlay, word in SEEN.items():
+    for overlay, word in CAPTIONS.items():
         page.click(f"#live-overlay label:has-text('{overlay}')")
         page.wait_for_selector(f"#live-view figcaption:has-text('{word}')", timeout=60_000)
     page.wait_for_selector("#live-view figcaption:has-text('squat')", timeout=60_000)
@@ -120,8 +120,8 @@ def test_overlays_are_switched_while_the_demo_loop_runs(page_without_camera):
     assert page.get_attribute("#live-view img", "src") == before
 
 
-def test_the_weights_say_what_they_know_and_for_whom(page):
+def test_the_weights_show_their_labels_and_for_whom_they_are(page):
     open_tab(page, "Live")
-    told = page.inner_text("#live-about")
+    about = page.inner_text("#live-about")
     for word in ("jumping jack", "figures that the project draws", "Research and teaching only", "one person"):
-        assert word in told, word
+        assert word in about, word

@@ -44,8 +44,8 @@ def test_rows_salience_a_pixel_and_flows_follow_their_controls(page):
     page.fill("#motion-moment input[type=number]", "1")
     page.keyboard.press("Enter")
     page.wait_for_function(
-        "() => { const told = document.querySelector('#motion-rows .message').innerText;"
-        " const [, a, b] = told.match(/Picture (\\d+) of (\\d+)/); return a === b; }",
+        "() => { const text = document.querySelector('#motion-rows .message').innerText;"
+        " const [, a, b] = text.match(/Frame (\\d+) of (\\d+)/); return a === b; }",
         timeout=30_000,
     )
     page.wait_for_selector("#motion-tuned .message", timeout=30_000)

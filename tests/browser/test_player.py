@@ -1,4 +1,4 @@
-"""Where a film is uploaded it is seen, whatever browsers make of its file."""
+"""An uploaded video is shown, whether or not browsers play its file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "video"))
 import corpus
 
 NOTE = "#motion-player :text('you see a copy')"
-SEEN = """() => {
-    const film = document.querySelector('#motion-video video');
-    return film?.readyState >= 2 && film.videoWidth && film.src;
+SHOWN = """() => {
+    const video = document.querySelector('#motion-video video');
+    return video?.readyState >= 2 && video.videoWidth && video.src;
 }"""
 
 
@@ -30,34 +30,34 @@ SEEN = """() => {
         ("hevc.mp4", {"codec": "libx265"}, True),
     ],
 )
-def test_every_kind_of_film_is_seen(page_without_camera, tmp_path, name, how, copied):
+def test_every_kind_of_video_is_shown(page_without_camera, tmp_path, name, how, copied):
     page = page_without_camera
-    film = corpus.encode(tmp_path / name, corpus.pictures(48, 96, 128), **how)
+    video = corpus.encode(tmp_path / name, corpus.pictures(48, 96, 128), **how)
     open_tab(page, "Motion")
-    page.set_input_files("#motion-video input[type=file]", film)
-    source = page.wait_for_function(SEEN, timeout=30_000).json_value()
+    page.set_input_files("#motion-video input[type=file]", video)
+    source = page.wait_for_function(SHOWN, timeout=30_000).json_value()
     assert source.endswith("/copy.mp4") == copied
     assert page.locator(NOTE).is_visible() == copied
     page.wait_for_timeout(500)
     assert page.locator("[data-testid=toast-body]").count() == 0
 
 
-def test_a_second_film_is_seen_after_the_first_was_taken_away(page_without_camera, tmp_path):
-    page, films = page_without_camera, []
+def test_a_second_video_is_shown_after_the_first_was_removed(page_without_camera, tmp_path):
+    page, videos = page_without_camera, []
     for name, size in (("long.avi", 480), ("short.avi", 96)):
-        films.append(corpus.encode(tmp_path / name, corpus.pictures(96, size, size), codec="mpeg4"))
+        videos.append(corpus.encode(tmp_path / name, corpus.pictures(96, size, size), codec="mpeg4"))
     open_tab(page, "Motion")
-    page.set_input_files("#motion-video input[type=file]", films[0])
+    page.set_input_files("#motion-video input[type=file]", videos[0])
     page.wait_for_selector("#motion-video video", state="attached", timeout=30_000)
     page.click("#motion-video button[aria-label='Clear']")
-    page.set_input_files("#motion-video input[type=file]", films[1])
-    page.wait_for_function(SEEN, timeout=30_000)
+    page.set_input_files("#motion-video input[type=file]", videos[1])
+    page.wait_for_function(SHOWN, timeout=30_000)
     assert page.evaluate("document.querySelector('#motion-video video').videoWidth") == 96
 
 
-def test_the_copy_is_seen_and_the_film_itself_is_asked(page, tmp_path):
-    film = corpus.encode(tmp_path / "a.avi", corpus.pictures(60, 480, 640), codec="mpeg4")
-    page.set_input_files("#clip-video input[type=file]", film)
+def test_the_copy_is_shown_and_the_answer_is_about_the_video_itself(page, tmp_path):
+    video = corpus.encode(tmp_path / "a.avi", corpus.pictures(60, 480, 640), codec="mpeg4")
+    page.set_input_files("#clip-video input[type=file]", video)
     page.wait_for_selector("#clip-player :text('you see a copy')", timeout=30_000)
     page.click("#clip-classify")
     page.wait_for_selector("#clip-answer .verdict", timeout=60_000)
@@ -70,8 +70,8 @@ def test_the_copy_is_seen_and_the_film_itself_is_asked(page, tmp_path):
     page.wait_for_selector("#clip-player :text('you see a copy')", state="hidden", timeout=30_000)
 
 
-def test_a_film_that_nobody_can_show_is_told(page, tmp_path):
+def test_a_video_that_cannot_be_shown_is_reported(page, tmp_path):
     letter = tmp_path / "holiday.mp4"
-    letter.write_bytes(b"this is a letter, not a film" * 100)
+    letter.write_bytes(b"this is a letter, not a video" * 100)
     page.set_input_files("#clip-video input[type=file]", letter)
     page.wait_for_selector("[data-testid=toast-body]:has-text('cannot play the file')", timeout=30_000)

@@ -17,16 +17,16 @@ HARMFUL = {
 }
 
 
-def _left(*homes: Path) -> set[Path]:
+def _left(*folders: Path) -> set[Path]:
     """Files with something in them; Gradio makes an empty one for every file that it hands over."""
-    return {path for home in homes for path in home.rglob("*") if path.is_file() and path.stat().st_size}
+    return {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.stat().st_size}
 
 
-@pytest.mark.parametrize("says", HARMFUL)
-def test_a_zip_that_means_harm_is_refused_and_gone(page, tmp_path, temporary_files, runs_folder, says):
+@pytest.mark.parametrize("sentence", HARMFUL)
+def test_a_zip_that_means_harm_is_refused_and_gone(page, tmp_path, temporary_files, runs_folder, sentence):
     path = tmp_path / "<b>clips.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in HARMFUL[says].items():
+        for name, content in HARMFUL[sentence].items():
             archive.writestr(name, content)
     before = _left(temporary_files, runs_folder)
     open_tab(page, "Train")
@@ -34,7 +34,7 @@ def test_a_zip_that_means_harm_is_refused_and_gone(page, tmp_path, temporary_fil
     with page.expect_file_chooser() as chooser:
         page.click("#train-zip")
     chooser.value.set_files(path)
-    page.wait_for_selector(f"{TOAST}:has-text('{says}')", timeout=60_000)
+    page.wait_for_selector(f"{TOAST}:has-text('{sentence}')", timeout=60_000)
     more = _left(temporary_files, runs_folder) - before  # what visitors before this one left goes meanwhile
     assert more == set()
     assert page.is_enabled("#train-start")

@@ -11,7 +11,7 @@ from actrec.weights.cards import read_card
 from actrec.weights.folders import WEIGHTS
 from demo.server.services import FIRST
 
-PICTURES = "all => all.map(each => getComputedStyle(each).backgroundImage.length)"
+IMAGES = "all => all.map(panel => getComputedStyle(panel).backgroundImage.length)"
 PANELS = "#saliency-films .strip-frame"
 
 
@@ -25,12 +25,12 @@ def test_another_class_gets_other_maps_and_the_slider_moves_all_panels(page):
     explained(page, "jumping-jack")
     assert page.get_attribute("#saliency-films h3", "data-label") == "jumping jack"
     assert page.locator(PANELS).count() == 4
-    before = page.eval_on_selector_all(PANELS, PICTURES)
+    before = page.eval_on_selector_all(PANELS, IMAGES)
     page.locator("#saliency-scores .confidence-set").nth(1).click()
     page.wait_for_selector("#saliency-films h3:not([data-label='jumping jack'])", timeout=30_000)
-    after = page.eval_on_selector_all(PANELS, PICTURES)
+    after = page.eval_on_selector_all(PANELS, IMAGES)
     assert before[0] == after[0] and all(one != other for one, other in zip(before[1:], after[1:], strict=True))
-    place = "all => all.map(each => getComputedStyle(each).backgroundPositionY)"
+    place = "all => all.map(panel => getComputedStyle(panel).backgroundPositionY)"
     page.locator("#saliency-films input[type=range]").fill("3")
     early = page.eval_on_selector_all(PANELS, place)
     page.locator("#saliency-films input[type=range]").fill("40")
@@ -79,9 +79,9 @@ def test_a_click_on_a_dot_plays_its_clip(page, tmp_path: Path):
         path = tmp_path / f"{number}.mp4"
         path.write_bytes(page.request.get(page.get_attribute("#embeddings-film video", "src")).body())
         gallery = gallery_of(read_card(WEIGHTS / FIRST).labels)
-        played, wanted = read_clip(path).frames[10], gallery.clip(number).frames[10]
+        played, expected = read_clip(path).frames[10], gallery.clip(number).frames[10]
         assert gallery.labels[number] == label
-        assert np.abs(played.astype(int) - wanted).mean() < 8
+        assert np.abs(played.astype(int) - expected).mean() < 8
 
 
 def test_ones_own_clip_gets_a_place_and_other_maps_are_drawn(page):

@@ -24,9 +24,9 @@ AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 @pytest.fixture(scope="session")
 def axe() -> Path:
     """axe-core as pinned in package-lock.json, fetched once."""
-    wanted = json.loads((HERE / "package.json").read_text())["devDependencies"]["axe-core"]
-    found = AXE.parent / "package.json"
-    if not found.is_file() or json.loads(found.read_text())["version"] != wanted:
+    version = json.loads((HERE / "package.json").read_text())["devDependencies"]["axe-core"]
+    package = AXE.parent / "package.json"
+    if not package.is_file() or json.loads(package.read_text())["version"] != version:
         npm = shutil.which("npm")
         if npm is None:
             pytest.skip("needs axe-core, fetched by npm: apt-get install npm")
@@ -36,25 +36,25 @@ def axe() -> Path:
     return AXE
 
 
-def test_the_strip_says_what_computes_on_what_and_what_runs(page):
-    told = page.inner_text("#status")
+def test_the_strip_shows_what_computes_on_what_and_what_runs(page):
+    strip = page.inner_text("#status")
     for word in ("Device", "CPU", "Memory", "GB", "Training"):
-        assert word in told, word
-    assert re.search(rf"Weights\s*({FIRST}|\d+ in memory)", told), told
+        assert word in strip, word
+    assert re.search(rf"Weights\s*({FIRST}|\d+ in memory)", strip), strip
 
 
 def test_pages_from_elsewhere_get_nothing(server):
-    for told in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+    for foreign in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(f"{server}/gradio_api/info", headers=told), timeout=20)
+            urllib.request.urlopen(urllib.request.Request(f"{server}/gradio_api/info", headers=foreign), timeout=20)
         assert refused.value.code == 403
     urllib.request.urlopen(urllib.request.Request(f"{server}/gradio_api/info", headers={"Origin": server}), timeout=20)
 
 
 def test_a_second_page_on_the_same_port_is_refused_with_a_sentence(server):
     command = [sys.executable, "app.py", "--port", server.rsplit(":", 1)[1]]
-    told = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=60)
-    assert told.returncode == 2 and "Choose another --port." in told.stderr and "Traceback" not in told.stderr
+    second = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=60)
+    assert second.returncode == 2 and "Choose another --port." in second.stderr and "Traceback" not in second.stderr
 
 
 def test_the_chosen_theme_stays(page):
@@ -102,14 +102,14 @@ def test_axe_finds_nothing_serious(page, axe, theme):
     if page.evaluate("document.body.classList.contains('dark')") != (theme == "dark"):
         page.click("#theme")
     page.add_script_tag(path=axe)
-    page.click("#clip-squat")  # so that there is an answer to look at
+    page.click("#clip-squat")  # so that there is an answer to check
     page.wait_for_selector("#clip-answer .verdict", timeout=90_000)
-    found = {}
+    serious = {}
     for name in TABS:
         open_tab(page, name)
         page.wait_for_timeout(1500)
-        for each in page.evaluate("async () => (await axe.run()).violations"):
-            if each["impact"] in ("serious", "critical"):
-                nodes = [node["html"][:160] + " | " + node["failureSummary"][-160:] for node in each["nodes"][:6]]
-                found.setdefault(f"{name}: {each['id']}", nodes)
-    assert found == {}, json.dumps(found, indent=1)
+        for violation in page.evaluate("async () => (await axe.run()).violations"):
+            if violation["impact"] in ("serious", "critical"):
+                nodes = [node["html"][:160] + " | " + node["failureSummary"][-160:] for node in violation["nodes"][:6]]
+                serious.setdefault(f"{name}: {violation['id']}", nodes)
+    assert serious == {}, json.dumps(serious, indent=1)

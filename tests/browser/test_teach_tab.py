@@ -12,21 +12,21 @@ STRANGER = "jumping jack"
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory) -> dict[str, list[Path]]:
+def clips(tmp_path_factory) -> dict[str, list[Path]]:
     """Drawn clips with seeds outside training: three to teach each action, one more to ask about."""
     from actrec import synthetic
     from actrec.video.write import write_mp4
 
-    folder = tmp_path_factory.mktemp("films")
-    films = {}
+    folder = tmp_path_factory.mktemp("clips")
+    clips = {}
     for action in (*TAUGHT, STRANGER):
-        films[action] = []
+        clips[action] = []
         for number in (0, 1, 2, 4) if action in TAUGHT else (4,):
-            clip = synthetic.render(
+            drawn = synthetic.render(
                 action, 2_000_100_000 + number, frames=48, size=(240, 320), fps=12.0, framing="whole"
             )
-            films[action].append(write_mp4(folder / f"{action}-{number}.mp4".replace(" ", "-"), clip.frames, 12.0))
-    return films
+            clips[action].append(write_mp4(folder / f"{action}-{number}.mp4".replace(" ", "-"), drawn.frames, 12.0))
+    return clips
 
 
 def _open(page) -> None:
@@ -34,23 +34,23 @@ def _open(page) -> None:
     page.wait_for_selector("#teach-learn", timeout=20_000)
 
 
-def _choose(page, films: list[Path]) -> None:
-    page.set_input_files("#teach-files input[type=file]", films)
+def _choose(page, clips: list[Path]) -> None:
+    page.set_input_files("#teach-files input[type=file]", clips)
     page.wait_for_function(
-        "count => document.querySelectorAll('#teach-files .file').length == count", arg=len(films), timeout=30_000
+        "count => document.querySelectorAll('#teach-files .file').length == count", arg=len(clips), timeout=30_000
     )
 
 
-def _teach(page, name: str, films: list[Path]) -> None:
+def _teach(page, name: str, clips: list[Path]) -> None:
     page.fill("#teach-name textarea, #teach-name input", name)
-    _choose(page, films)
+    _choose(page, clips)
     page.click("#teach-learn")
     page.wait_for_selector(f"#teach-classes tr[data-label='{name}']", timeout=120_000)
 
 
-def _ask(page, film: Path) -> str:
+def _ask(page, clip: Path) -> str:
     page.evaluate("document.querySelector('#teach-answer .verdict')?.remove()")
-    _choose(page, [film])
+    _choose(page, [clip])
     page.click("#teach-what")
     page.wait_for_selector("#teach-answer .verdict", timeout=60_000)
     return page.get_attribute("#teach-answer .verdict", "data-label")
@@ -62,17 +62,17 @@ def _open_change(page) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_two_new_actions_are_taught_recognised_saved_and_found_again(page, films, runs_folder):
+def test_two_new_actions_are_taught_recognised_saved_and_found_again(page, clips, runs_folder):
     _open(page)
     for action in TAUGHT:
-        _teach(page, action, films[action][:3])
+        _teach(page, action, clips[action][:3])
     assert page.locator("#teach-map .centre").count() == 2
     assert page.locator("#teach-map .spread").count() == 2
     assert page.locator("#teach-curve .curve").count() == 2
     for action in TAUGHT:
-        assert _ask(page, films[action][3]) == action
+        assert _ask(page, clips[action][3]) == action
     assert page.locator("#teach-map .here").count() == 1
-    assert _ask(page, films[STRANGER][0]) == "unknown"
+    assert _ask(page, clips[STRANGER][0]) == "unknown"
 
     _open_change(page)
     page.fill("#teach-set textarea, #teach-set input", "my set")

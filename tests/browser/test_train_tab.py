@@ -14,25 +14,25 @@ from actrec.training.run import Run
 
 
 @pytest.fixture
-def films(tmp_path) -> Path:
-    """Two classes of four short films: bands that go up or down."""
+def dataset(tmp_path) -> Path:
+    """Two classes of four short clips: bands that go up or down."""
     for label, way in (("up", -2), ("down", 2)):
         for number in range(4):
-            home = tmp_path / "films" / label / f"{number}"
-            home.mkdir(parents=True)
+            folder = tmp_path / "dataset" / label / f"{number}"
+            folder.mkdir(parents=True)
             ground = np.random.default_rng(number).integers(0, 255, (48, 48, 3), np.uint8)
             for t in range(16):
-                cv2.imwrite(str(home / f"{t:02d}.png"), np.roll(ground, way * t, axis=0))
-    return tmp_path / "films"
+                cv2.imwrite(str(folder / f"{t:02d}.png"), np.roll(ground, way * t, axis=0))
+    return tmp_path / "dataset"
 
 
 @pytest.fixture
 def run(runs_folder) -> Run:
-    made = Run(runs_folder / "browser-test")
-    yield made
-    if made.folder.exists():
-        made.ask_to("stop")
-    shutil.rmtree(made.folder, ignore_errors=True)
+    run = Run(runs_folder / "browser-test")
+    yield run
+    if run.folder.exists():
+        run.ask_to("stop")
+    shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def _state(page, state: str) -> None:
@@ -52,15 +52,15 @@ def _fill(page, name: str, text: object) -> None:
 
 
 @pytest.mark.timeout(600)  # five processes start one after the other: seconds on a machine that is free
-def test_a_training_is_started_stopped_found_again_and_resumed(page, run, films):
+def test_a_training_is_started_stopped_found_again_and_resumed(page, run, dataset):
     _open(page)
     _fill(page, "train-name", run.name)
-    _fill(page, "train-data", films)
+    _fill(page, "train-data", dataset)
     _fill(page, "train-epochs", 400)
     page.wait_for_function(f"document.querySelector('#train-command textarea').value.includes('--name {run.name}')")
     page.click("#train-start")
     _state(page, "running")
-    assert run.settings().threads == 1 and run.settings().data == str(films)
+    assert run.settings().threads == 1 and run.settings().data == str(dataset)
     page.wait_for_selector("#train-loss polyline", timeout=150_000)
     drawn = page.get_attribute("#train-loss polyline", "points")
     page.wait_for_function(
@@ -105,8 +105,8 @@ def test_what_cannot_be_learned_from_is_refused_with_a_sentence(page, run, tmp_p
 
 
 @pytest.mark.timeout(600)
-def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(page, run, films, weights_folder):
-    packed = shutil.make_archive(str(films.parent / "packed"), "zip", zipped(films))
+def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(page, run, dataset, weights_folder):
+    packed = shutil.make_archive(str(dataset.parent / "packed"), "zip", zipped(dataset))
     _open(page)
     with page.expect_file_chooser() as chooser:
         page.click("#train-zip")
@@ -133,12 +133,12 @@ def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(pag
     assert page.get_attribute("#clip-answer .verdict", "data-label") in ("up", "down", "unknown")
 
 
-def zipped(films: Path) -> Path:
-    """The same films as videos, for a zip takes no folders of pictures."""
+def zipped(dataset: Path) -> Path:
+    """The same clips as videos, for a zip accepts no folders of frames."""
     from actrec.video.write import write_mp4
 
-    folder = films.parent / "videos"
-    for clip in films.glob("*/*"):
+    folder = dataset.parent / "videos"
+    for clip in dataset.glob("*/*"):
         (folder / clip.parent.name).mkdir(parents=True, exist_ok=True)
         frames = np.stack([cv2.imread(str(path))[..., ::-1] for path in sorted(clip.iterdir())])
         write_mp4(folder / clip.parent.name / f"{clip.name}.mp4", frames, 8.0)

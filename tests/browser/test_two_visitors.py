@@ -24,8 +24,8 @@ def test_neither_sees_what_the_other_brought_taught_or_asked(chromium, server):
 
         open_tab(one, "Teach")
         one.fill("#teach-name textarea, #teach-name input", NAME)
-        films = [EXAMPLES / "squat.mp4", EXAMPLES / "jumping-jack.mp4"]
-        one.set_input_files("#teach-files input[type=file]", films)
+        clips = [EXAMPLES / "squat.mp4", EXAMPLES / "jumping-jack.mp4"]
+        one.set_input_files("#teach-files input[type=file]", clips)
         one.wait_for_function("document.querySelectorAll('#teach-files .file').length == 2", timeout=30_000)
         one.click("#teach-learn")
         one.wait_for_selector("#teach-classes [data-classes='1']", timeout=60_000)

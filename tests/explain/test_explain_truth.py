@@ -29,7 +29,7 @@ def test_most_of_the_saliency_lies_on_the_mover_that_decides(trained):
     drawn = movers.scenes(99, 24)
     assert movers.accuracy(trained, drawn) > 0.9
     assert np.mean([right.mean() for _, _, right, _ in drawn]) < 0.2
-    found = movers.shares(trained, drawn)
+    found = movers.parts_on_movers(trained, drawn)
     assert found["class saliency"][0] >= 0.6 and found["gradient × input"][0] >= 0.8
     assert found["class saliency"][1] < 0.15
 
