@@ -40,9 +40,10 @@ examples:
 
 bench:
 	$(PYTHON) -m benchmarks.clues
-	$(PYTHON) -m benchmarks.models
+	$(PYTHON) -m benchmarks.models --busy
 	$(PYTHON) -m benchmarks.training --processes
 	$(PYTHON) -m benchmarks.live
+	$(PYTHON) -m benchmarks.start
 
 screens:
 	$(PYTHON) -m benchmarks.screens

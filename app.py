@@ -15,8 +15,8 @@ from actrec.core.processes import relaunch_with_allocator
 ROOT = Path(__file__).resolve().parent
 
 
-def taken(host: str, port: int) -> str:
-    """Why nobody can listen there, as a sentence; empty where one can. Known before anything is loaded."""
+def listening_error(host: str, port: int) -> str:
+    """Why the page cannot listen there, as a sentence; empty where it can. Checked before anything is loaded."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -48,18 +48,18 @@ def main() -> None:
         help="folder of clips that visitors may train on where --host or --name lets others in; may be given again",
     )  # fmt: skip
     args = parser.parse_args()
-    if why := taken(args.host, args.port):
-        parser.error(why)
-    for setting in [each for each in os.environ if each.startswith("GRADIO_")]:
-        del os.environ[setting]  # sharing, open folders and the like are decided here
+    if error_message := listening_error(args.host, args.port):
+        parser.error(error_message)
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]  # sharing, open folders and the like are decided here
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that nothing is left behind
     from demo.server.no_pyi import without_stubs
 
     without_stubs()
-    from demo.server.temp_root import home
+    from demo.server.temp_root import temporary_folder
 
-    with home() as temporary:
+    with temporary_folder() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)
         from actrec.weights.starts import starts_folder
         from demo.page import launch

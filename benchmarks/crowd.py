@@ -95,7 +95,7 @@ def watch(page, name: str) -> None:
     page.click("#live-loop input")
     page.locator("[role=option]", has_text=name).first.click()
     page.click("#live-play")
-    page.wait_for_selector("#live-answer .share", timeout=240_000)
+    page.wait_for_selector("#live-answer .score", timeout=240_000)
     page.evaluate(COUNT)
 
 

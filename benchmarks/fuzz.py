@@ -200,7 +200,7 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
     from actrec.training.settings import Settings
     from actrec.training.state import load_state, write_whole
     from demo.shared.trainings import Trainings
-    from demo.tabs.train import pictures, summary
+    from demo.tabs.train import charts_of, summary
 
     home = folder / "runs" / "r"
     run = Run.create(home, Settings(system="asym3d", data="synthetic:six", name="r"))
@@ -218,7 +218,7 @@ def runs(folder: Path, seconds: float) -> Iterator[Target]:
         events = run.events()
         run_log.curves(events), run_log.facts(run.status(), events), run_log.confusion(events), run_log.log(events)
         summary(Trainings(home.parent), "r")
-        pictures(events)
+        charts_of(events)
         run.settings()
         load_state(run.checkpoint)
         return "opened"

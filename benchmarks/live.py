@@ -186,7 +186,7 @@ def start_camera(page, overlay: str | None) -> float:
     page.evaluate(WATCH, [BITS, CELL, 1000 * SECONDS])
     began = time.perf_counter()
     page.click("#live-camera button:has-text('Record')")
-    page.wait_for_function("() => document.querySelector('#live-answer .share') !== null", timeout=120_000, polling=20)
+    page.wait_for_function("() => document.querySelector('#live-answer .score') !== null", timeout=120_000, polling=20)
     return time.perf_counter() - began
 
 

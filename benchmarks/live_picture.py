@@ -52,7 +52,7 @@ def start(page) -> None:
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=60_000)
     page.click("#live-camera button:has-text('Record')")
-    page.wait_for_selector("#live-answer .share", timeout=120_000)
+    page.wait_for_selector("#live-answer .score", timeout=120_000)
     page.evaluate("document.querySelector('.stage:has(#live-answer)').scrollIntoView()")
     page.wait_for_timeout(3000)
 

@@ -37,7 +37,7 @@ def live(page) -> None:
     page.click("#live-loop input")
     page.click("[role=option]:has-text('jumping jack')")
     page.click("#live-play")
-    page.wait_for_selector("#live-answer .share", timeout=2 * MINUTE)
+    page.wait_for_selector("#live-answer .score", timeout=2 * MINUTE)
     page.wait_for_timeout(9000)
     page.click("#live-play")
     page.wait_for_timeout(1500)

@@ -129,7 +129,7 @@ def stream(page, app: App, minutes: float) -> dict:
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=60_000)
     page.click("#live-camera button:has-text('Record')")
-    page.wait_for_selector("#live-answer .share", timeout=120_000)
+    page.wait_for_selector("#live-answer .score", timeout=120_000)
     weights = [choice for choice in _choices(page) if choice]
     began, readings, lags = time.monotonic(), [], []
     while time.monotonic() - began < minutes * 60:

@@ -34,7 +34,7 @@ def start(browser: object, cache: Path) -> dict[str, float]:
         open_page(page, address)
         usable = time.perf_counter()
         page.click("#clip-squat")
-        page.wait_for_selector("#clip-answer .share", timeout=120_000)
+        page.wait_for_selector("#clip-answer .score", timeout=120_000)
         answered = time.perf_counter()
         label = page.locator("#clip-answer .verdict").get_attribute("data-label")
         page.wait_for_selector("#clip-facts:has-text('Cost')", timeout=120_000)

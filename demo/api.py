@@ -17,11 +17,11 @@ from demo.tabs import teach
 
 
 def classify(services: Services, video: str, weights: str, taught: bool, known: Taught | None) -> dict:
-    """Says which action a video shows.
+    """Name the action that a video shows.
 
     Args: video, a file; weights, the name of a folder of weights, or "" for the default; taught, true to ask also
-    what this session taught with /enrol. Returns the label, whether it is unknown, the five best scores, what each
-    view said and what it counted for, and the milliseconds of each step.
+    what this session taught with /enrol. Returns the label, whether it is unknown, the five best scores, the
+    label and weight of each view, and the milliseconds of each step.
     """
     if taught and (known is None or not known.labels):
         raise refusal("This session has taught nothing yet: call /enrol first.")
@@ -29,9 +29,9 @@ def classify(services: Services, video: str, weights: str, taught: bool, known: 
         with errors_as_toasts():
             name = chosen(services, known.weights if taught else weights)
             recognizer = services.recognizer(name)
-            began = time.perf_counter()
+            start = time.perf_counter()
             clip = services.read(video, short_side=teach.SHORT_SIDE)
-            decode = (time.perf_counter() - began) * 1000
+            decode = (time.perf_counter() - start) * 1000
             prediction = recognizer.predict(clip)
             judged = known.judge(prediction.code) if taught else None
             return as_dict(name, prediction, clip, {"decode": decode} | prediction.milliseconds, taught=judged)
@@ -40,7 +40,7 @@ def classify(services: Services, video: str, weights: str, taught: bool, known: 
 
 
 def motion(services: Services, video: str) -> str:
-    """Shows where a video moves: the same video with its motion salience over it.
+    """Show where a video moves: the same video with its motion salience over it.
 
     Args: video, a file. Returns an mp4 file.
     """
@@ -55,7 +55,7 @@ def motion(services: Services, video: str) -> str:
 
 
 def embed(services: Services, video: str, weights: str) -> dict:
-    """Gives the code of a video: the numbers by which weights compare clips, of length one.
+    """Compute the embedding ("code") of a video: the vector of length one by which weights compare clips.
 
     Args: video, a file; weights, the name of a folder of weights, or "" for the default. Returns the weights' name
     and the code.
@@ -72,7 +72,7 @@ def embed(services: Services, video: str, weights: str) -> dict:
 def enrol(
     services: Services, videos: list[str], action: str, weights: str, known: Taught | None
 ) -> tuple[dict, Taught]:
-    """Teaches an action to this session by a few videos of it; three are enough to start.
+    """Teach an action to this session by a few videos of it; three are enough to start.
 
     Args: videos, files; action, its name; weights, the name of a folder of weights, or "" for the default (the first
     call decides). Returns what is taught so far: the clips of each action, the weights and the threshold.

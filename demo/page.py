@@ -1,4 +1,4 @@
-"""The page: a title, a status strip, a tab for every way to look at an action."""
+"""The page: a title, a status strip, and the tabs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo.server.access import Gate, is_loopback, login, names_for, warning
 from demo.server.gradio_patches import QUEUE, close_gradio, forget
 from demo.server.services import EXAMPLES, Services
 from demo.server.session_gate import SessionGate
-from demo.server.visitor_files import Guests
+from demo.server.visitor_files import VisitorFiles
 from demo.shared import status_strip
 from demo.shared.html import theme
 from demo.shared.scripts import STYLE, page_script
@@ -46,7 +46,7 @@ def build(services: Services) -> gr.Blocks:
         status_strip.build(services, page)
         taught = gr.State(
             None
-        )  # this visitor's own actions, an `actrec.recognition.taught.Taught`; made in Teach, asked by other tabs
+        )  # this visitor's own actions, an `actrec.recognition.taught.Taught`; set by Teach, used by other tabs
         for name, layout in TABS.items():
             with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as tab:
                 layout(services, tab, taught)
@@ -55,24 +55,29 @@ def build(services: Services) -> gr.Blocks:
 
 
 def serve(
-    services: Services, host: str, port: int, guests: Guests, password: str | None = None, names: Sequence[str] = ()
+    services: Services,
+    host: str,
+    port: int,
+    files: VisitorFiles,
+    password: str | None = None,
+    names: Sequence[str] = (),
 ) -> gr.Blocks:
-    """The page behind its locks, being served."""
+    """Serve the page behind its gate."""
     close_gradio()
     page = build(services)
     page.queue(default_concurrency_limit=4, max_size=QUEUE)
     sessions = page._queue.sessions
     sessions.on_forget = partial(forget, page)
-    guests.forget = sessions.forget
-    gate = Middleware(Gate, names=names_for(host, list(names)), only_here=is_loopback(host), guests=guests)
-    own = Middleware(SessionGate, queue=page._queue, guests=guests)
+    files.forget = sessions.forget
+    gate = Middleware(Gate, names=names_for(host, list(names)), only_here=is_loopback(host), files=files)
+    sessions_gate = Middleware(SessionGate, queue=page._queue, files=files)
     page.launch(
         server_name=host,
         server_port=port,
         share=False,
         auth=login(password) if password else None,
         auth_message="Any name, and the password that the page was started with.",
-        app_kwargs={"middleware": [gate, own], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs={"middleware": [gate, sessions_gate], "docs_url": None, "redoc_url": None, "openapi_url": None},
         enable_monitoring=False,
         quiet=True,
         theme=theme(),
@@ -96,7 +101,7 @@ def launch(services: Services, host: str, port: int, password: str | None = None
     The weights load as soon as somebody can ask for the page. That makes the page a second later than it could be, and
     the first answer two seconds earlier: while a browser lays the page out, this process has nothing else to do.
     """
-    page = serve(services, host, port, Guests(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
+    page = serve(services, host, port, VisitorFiles(Path(os.environ["GRADIO_TEMP_DIR"])), password, names)
     print(f"The page is at {page.local_url}\n{warning(host, names)}".strip(), flush=True)
     services.start()
     try:

@@ -18,7 +18,7 @@ from actrec.weights.cards import WeightsError, cards, read_card
 from benchmarks import fuzz
 from demo.shared.trainings import Trainings
 from demo.shared.weights_picker import sentences
-from demo.tabs.train import pictures, summary
+from demo.tabs.train import charts_of, summary
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "weights" / "asym3d-synthetic"
@@ -110,7 +110,7 @@ def test_a_damaged_line_of_the_log_is_read_past(run, line):
     with open(run.folder / "events.jsonl", "ab") as file:
         file.write(line + b"\n")
     assert run.events() == whole
-    assert run_log.confusion(run.events())[2] == 1 and "svg" in pictures(run.events())["confusion"]
+    assert run_log.confusion(run.events())[2] == 1 and "svg" in charts_of(run.events())["confusion"]
 
 
 def test_a_start_without_labels_shows_no_confusion(run):

@@ -27,7 +27,7 @@ from actrec.weights.cards import WeightsError, cards
 from demo.server.services import Services
 from demo.shared.status_strip import training
 from demo.shared.trainings import Trainings
-from demo.tabs.train import pictures
+from demo.tabs.train import charts_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "weights" / "asym3d-synthetic"
@@ -204,8 +204,8 @@ def test_curves_end_whatever_the_log_says(run, total):
     run.log("started", steps=1, labels=["a"])
     for at in (total, total, 0.0):
         run.log("step", total=at, loss=1, accuracy=1, rate=1, clips_per_second=1, waiting=0)
-    assert all(len(picture) < 50_000 for picture in pictures(run.events()[:-1]).values())
-    assert all(len(picture) < 50_000 for picture in pictures(run.events()).values())
+    assert all(len(picture) < 50_000 for picture in charts_of(run.events()[:-1]).values())
+    assert all(len(picture) < 50_000 for picture in charts_of(run.events()).values())
 
 
 def test_half_a_character_in_a_run_is_no_text(run):

@@ -1,4 +1,4 @@
-"""Who may speak to the page, and with what: the gate in front of Gradio.
+"""Who may use the page, and which requests pass: the gate in front of Gradio.
 
 A page on this computer can be reached by every website that is open in its browser. So a request must name this
 computer as its host (DNS rebinding names another) and come from the page itself (a foreign `Origin` does not). What
@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.core.errors import Refusal
-from demo.server.visitor_files import COOKIE, Guests, arriving, cookie_in, fresh_cookie, guest_of, is_ours
+from demo.server.visitor_files import COOKIE, VisitorFiles, arriving, cookie_in, fresh_cookie, is_ours, visitor_name
 
 API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
@@ -45,12 +45,12 @@ HEADERS = {
 }
 SHORTEST_PASSWORD = 8
 LOGIN = 4 << 10  # bytes of a name and a password
-BODY = 4 << 20  # bytes of a click or of a camera's frame, which takes a twentieth
+BODY = 4 << 20  # bytes of a click or of a camera's frame, which needs a twentieth
 SMALL = 64 << 10  # bytes of anything else
-WRONG = 0.3  # seconds that a wrong password takes; one is looked at at a time
+WRONG = 0.3  # seconds that a wrong password takes; one is checked at a time
 
 
-class LockError(Refusal):
+class AccessError(Refusal):
     """A way of starting the page that would leave it open."""
 
 
@@ -74,7 +74,7 @@ def password_for(host: str, given: str | None, names: Sequence[str] = ()) -> str
         return None
     if password is None or len(password) < SHORTEST_PASSWORD:
         where = f"On {host}" if not is_loopback(host) or not names else f"As {names[0]}"
-        raise LockError(
+        raise AccessError(
             f"{where} others can open this page: it needs a password of at least {SHORTEST_PASSWORD} characters. "
             "Set ACTREC_PASSWORD (or --password, which other users of this computer can see)."
         )
@@ -87,13 +87,13 @@ def warning(host: str, names: Sequence[str] = ()) -> str:
         return ""
     return (
         "Others can open this page now, with the password and any name. Browsers give a camera only to pages from "
-        "their own computer or over https: put a proxy with a certificate in front, and name it with --name."
+        "their own computer or over https. For others put a proxy with a certificate in front, named with --name."
     )
 
 
 def names_for(host: str, more: list[str]) -> frozenset[str]:
     """The names by which the page may be called, besides addresses."""
-    own = {"localhost", *(each.lower() for each in more)}
+    own = {"localhost", *(name.lower() for name in more)}
     if not is_loopback(host):
         name = socket.gethostname().lower()
         own |= {name, f"{name}.local", host.lower()}
@@ -117,8 +117,8 @@ def login(password: str) -> Callable[[str, str], Awaitable[bool]]:
 class Gate:
     """In front of every request and websocket of the page."""
 
-    def __init__(self, app: ASGIApp, names: frozenset[str], only_here: bool, guests: Guests) -> None:
-        self.app, self.names, self.only_here, self.guests = app, names, only_here, guests
+    def __init__(self, app: ASGIApp, names: frozenset[str], only_here: bool, files: VisitorFiles) -> None:
+        self.app, self.names, self.only_here, self.files = app, names, only_here, files
         self._measuring = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,19 +126,19 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if (found := self.refused(scope, headers)) is not None:
-            await _refuse(scope, receive, send, *found)
+        if (refusal := self.refused(scope, headers)) is not None:
+            await _refuse(scope, receive, send, *refusal)
             return
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return
         cookie = cookie_in(headers)
-        guest = guest_of(cookie, (scope.get("client") or ("",))[0])
+        visitor = visitor_name(cookie, (scope.get("client") or ("",))[0])
         fresh = fresh_cookie() if not is_ours(cookie) and scope["path"] == "/" else None
         send = _with_headers(send, fresh)
         name = scope["path"].removeprefix(API)
         if name == "upload":
-            await self._upload(guest, scope, receive, send, headers)
+            await self._upload(visitor, scope, receive, send, headers)
         else:
             await self.app(scope, receive, send)
 
@@ -157,10 +157,10 @@ class Gate:
             return 404, "There is nothing here."
         if scope["path"].startswith(f"{API}file=") and "://" in scope["path"]:
             return 403, "This page fetches nothing by an address."
-        if "transfer-encoding" in headers:  # would be read to its end, and kept, before anyone asks for the password
-            return 411, "Say how long it is."
+        if "transfer-encoding" in headers:  # would be read to its end, into memory, before anyone asks for the password
+            return 411, "This request needs a Content-Length header."
         if _length(headers, 0) > _most(scope["path"]):
-            return 413, "That is too much to say at once."
+            return 413, "This request is too large."
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -171,26 +171,26 @@ class Gate:
             return name in self.names
         return address.is_loopback or not self.only_here
 
-    async def _upload(self, guest: str, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def _upload(self, visitor: str, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """An upload within what its visitor may leave here; whatever breaks it off, no half file stays."""
         length = _length(headers, -1)
         if length < 0:
-            return await _refuse(scope, receive, send, 411, "Say how long the upload is.")
+            return await _refuse(scope, receive, send, 411, "An upload needs a Content-Length header.")
         async with self._measuring:
-            refusal = await asyncio.to_thread(self.guests.admit, guest, length)
+            refusal = await asyncio.to_thread(self.files.admit, visitor, length)
         if refusal is not None:
             return await _refuse(scope, receive, send, *refusal)
         try:
-            with arriving(guest):
+            with arriving(visitor):
                 return await self.app(scope, receive, send)
         finally:
-            self.guests.release(guest, length)
+            self.files.release(visitor, length)
 
 
 def _open(path: str) -> bool:
     """Whether a path leads to something the page needs."""
     name, known = (path.removeprefix(API), CALLS) if path.startswith(API) else (path.removeprefix("/"), PAGES)
-    return any(name.startswith(each) if each.endswith(("/", "=")) else name.rstrip("/") == each for each in known)
+    return any(name.startswith(entry) if entry.endswith(("/", "=")) else name.rstrip("/") == entry for entry in known)
 
 
 def _most(path: str) -> float:
@@ -216,7 +216,7 @@ def _length(headers: Headers, missing: int) -> int:
 
 
 def _with_headers(send: Send, fresh: str | None) -> Send:
-    """The answer with the locks that browsers hold, and a new visitor's name."""
+    """The answer with the headers that browsers enforce, and a new visitor's cookie."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -44,7 +44,7 @@ _get_fn = route_utils.get_fn
 
 
 def close_gradio() -> None:
-    """Uploads get names of their own and are files only, an address in the place of a file is not fetched, pictures are
+    """Uploads get names of their own and are files only, an address in the place of a file is not fetched, images are
     small, a refused session costs nothing, and the queue lives."""
 
     async def nothing_is_fetched(url: str) -> None:
@@ -74,9 +74,9 @@ class UploadedFile(route_utils.GradioUploadFile):
 
     def __init__(self, file: BinaryIO, **rest: Any) -> None:
         super().__init__(file, **rest)
-        guest, files = uploading.get()
+        visitor, files = uploading.get()
         files.append(Path(file.name))
-        self.sha = _Random(guest)
+        self.sha = _Random(visitor)
 
 
 class FilesOnly(route_utils.GradioMultiPartParser):
@@ -91,8 +91,8 @@ class FilesOnly(route_utils.GradioMultiPartParser):
 class _Random:
     """Stands where Gradio keeps a checksum."""
 
-    def __init__(self, guest: str) -> None:
-        self._name = folder_for(guest)
+    def __init__(self, visitor: str) -> None:
+        self._name = folder_for(visitor)
 
     def update(self, data: bytes) -> None:
         return
@@ -134,7 +134,7 @@ class LivingQueue(queueing.Queue):
             event.alive = False
 
     async def process_events(self, events: list[Event], batch: bool, begin_time: float, fn: BlockFunction) -> None:
-        """Answer jobs, but none for a session that is gone; what is kept for a single call goes when it is answered."""
+        """Answer jobs, but none for a session that is gone; the state of a single call goes when it is answered."""
         for event in events:
             event.alive = event.alive and self.listens(event.session_hash)
         try:
@@ -237,7 +237,7 @@ class LivingQueue(queueing.Queue):
             yield from jobs.queue
 
     def _answered(self, event: Event) -> None:
-        """Drop what is not needed after a job."""
+        """Drop the state that is not needed after a job."""
         once = self.sessions.once(event.session_hash)
         if once:
             _drop_state(self.blocks, event.session_hash)
@@ -262,7 +262,7 @@ class LivingQueue(queueing.Queue):
             self.event_ids_to_events.pop(event._id, None)
 
     async def _free_places(self) -> None:
-        """Give back the places of the jobs that were ended, of those too that never began."""
+        """Give back the places of the jobs that were ended, of those too that never started."""
         if self._broken:
             _, late = await asyncio.wait(self._broken, timeout=ENDING)
             if late:
@@ -274,13 +274,13 @@ class LivingQueue(queueing.Queue):
 
 
 def forget(page: gr.Blocks, session: str) -> None:
-    """Drop what a session kept in memory. Gradio would keep it for an hour, in case that the page comes back."""
+    """Drop a session's state. Gradio would keep it for an hour, in case that the page comes back."""
     _drop_state(page, session)
     page._queue.forget(session)
 
 
 def _drop_state(page: gr.Blocks, session: str) -> None:
-    kept = page.state_holder
-    with kept.lock:
-        kept.session_data.pop(session, None)
-        kept.time_last_used.pop(session, None)
+    states = page.state_holder
+    with states.lock:
+        states.session_data.pop(session, None)
+        states.time_last_used.pop(session, None)

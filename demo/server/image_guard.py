@@ -1,4 +1,4 @@
-"""The pictures that a camera sends, looked at before they are decoded: half a megabyte can become half a gigabyte."""
+"""The images that a camera sends, checked before they are decoded: half a megabyte can become half a gigabyte."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ KINDS = ("JPEG", "PNG", "WEBP")  # what browsers send
 _decoded = image_utils.preprocess_image
 
 
-def checked(payload: ImageData | None, *told: object, **named: object) -> np.ndarray | PIL.Image.Image | str | None:
-    """Gradio's decoder of pictures, for small ones only."""
+def checked(
+    payload: ImageData | None, *settings: object, **options: object
+) -> np.ndarray | PIL.Image.Image | str | None:
+    """Gradio's decoder of images, for small ones only."""
     if payload is not None:
-        _look(payload)
-    return _decoded(payload, *told, **named)
+        _check(payload)
+    return _decoded(payload, *settings, **options)
 
 
-def _look(payload: ImageData) -> None:
-    """Refuse by the first bytes what is no camera's picture."""
+def _check(payload: ImageData) -> None:
+    """Refuse by its first bytes what is not an image from a camera."""
     if payload.url and payload.url.startswith("data:"):
         source = io.BytesIO(base64.b64decode(processing_utils.extract_base64_data(payload.url)))
     else:
         source = payload.path
     try:
-        with PIL.Image.open(source, formats=KINDS) as picture:
-            pixels = picture.width * picture.height
+        with PIL.Image.open(source, formats=KINDS) as image:
+            pixels = image.width * image.height
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
-        raise gr.Error("This is no picture that a camera sends.", print_exception=False) from None
+        raise gr.Error("This is not an image from a camera.", print_exception=False) from None
     if pixels > MOST_PIXELS:
         raise gr.Error(
-            f"The camera's picture has {pixels / 1e6:.0f} million pixels; at most {MOST_PIXELS / 1e6:.1f} are taken.",
+            f"The camera's frame has {pixels / 1e6:.0f} million pixels; at most {MOST_PIXELS / 1e6:.1f} are accepted.",
             print_exception=False,
         )

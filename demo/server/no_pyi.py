@@ -30,5 +30,5 @@ class _Quiet(MetaPathFinder):
 
 def without_stubs() -> None:
     """Ask before `import gradio`; each of its 60 components is otherwise parsed and written out as a `.pyi` file."""
-    if WRITER not in sys.modules and not any(isinstance(each, _Quiet) for each in sys.meta_path):
+    if WRITER not in sys.modules and not any(isinstance(finder, _Quiet) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Quiet())

@@ -1,4 +1,4 @@
-"""What every visitor shares: the recognizers, the decoder of strangers' files, and what is being loaded."""
+"""What all visitors share: the recognizers, the decoder of strangers' files, and what is being loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
-from demo.server.live_queue import Seats
+from demo.server.live_queue import LiveQueue
 
 if TYPE_CHECKING:
     from actrec.evaluation.cost import Pace
@@ -24,8 +24,8 @@ EXAMPLES = ROOT / "assets" / "examples"
 FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
-SETTLED_AFTER = 3.0  # seconds between looks at recognizers that have not found their fastest engine yet
-SHARED = 24  # things made for all visitors that are kept
+SETTLED_AFTER = 3.0  # seconds between checks for recognizers without their fastest engine
+SHARED = 24  # results for all visitors that stay in memory
 NO_WEIGHTS = "'{folder}' holds no weights. Train some: python -m actrec train"
 Shared = TypeVar("Shared")
 
@@ -49,15 +49,15 @@ class Services:
     ) -> None:
         self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
         self.starts = starts  # where published weights lie that were fetched; None where the page does not offer them
-        self.data = data  # the folders visitors may learn from; None where the only visitor is at home here
-        self.seats = Seats()
+        self.data = data  # the folders that visitors may learn from; None where the only visitor owns this computer
+        self.live_queue = LiveQueue()
         self.progress = "Loading the network library."
         self._ready: tuple[Recognizer, str] | None = None  # what answers first, and which weights it stands in for
         self.paces: dict[str, Pace] = {}  # how long one view of a system takes here, once somebody asked
         self._cards: tuple[tuple, dict[str, Card]] = ((), {})
         self._recognizers: dict[str, tuple[str, Recognizer]] = {}
         self._failures: dict[tuple[str, str], str] = {}
-        self._films: dict[str, Clip] = {}
+        self._examples: dict[str, Clip] = {}
         self._shared: dict[Hashable, object] = {}
         self._making: dict[Hashable, threading.Lock] = {}
         self._shelf = threading.Lock()
@@ -118,16 +118,16 @@ class Services:
         """The recognizer for a checkpoint of the weights folder; loaded once, shared by everyone."""
         self._loaded.wait()
         name = name or self.default
-        return self._have(name) or self._open(name)
+        return self._in_memory(name) or self._open(name)
 
     def at_once(self, name: str | None) -> Recognizer | str:
-        """The recognizer if it is there; otherwise it is being loaded, and a sentence says so."""
+        """The recognizer if it is there; otherwise a sentence on its loading, which this starts."""
         if not self.ready or not self.cards:
-            return self.say()
+            return self.status_line()
         name = name or self.default
-        if (found := self._have(name)) is not None:
-            return found
-        key = name, self._sum(name)
+        if (recognizer := self._in_memory(name)) is not None:
+            return recognizer
+        key = name, self._checksum(name)
         if key not in self._failures:
             self._failures[key] = f"Loading the weights {name}."
             threading.Thread(target=self._try_to_open, args=(name, key), name=f"loader of {name}", daemon=True).start()
@@ -146,33 +146,33 @@ class Services:
                 self._detector = (open_detector(),)
         return self._detector[0]
 
-    def read(self, path: str | Path, **wanted: object) -> Clip:
+    def read(self, path: str | Path, **options: object) -> Clip:
         """A stranger's file as a Clip, decoded in a child process with limits."""
-        return self._child().read(path, **wanted)
+        return self._child().read(path, **options)
 
     def probe(self, path: str | Path) -> Header:
-        """What a stranger's file says about itself, read in the same child process."""
+        """The header of a stranger's file, read in the same child process."""
         return self._child().probe(path)
 
     def example(self, path: Path) -> Clip:
         """A bundled example, decoded once."""
-        if path.name not in self._films:
-            self._films[path.name] = self.read(path, short_side=EXAMPLE_SIDE)
-        return self._films[path.name]
+        if path.name not in self._examples:
+            self._examples[path.name] = self.read(path, short_side=EXAMPLE_SIDE)
+        return self._examples[path.name]
 
     def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
-        """Something that all visitors share: made once, by the first who asks; what was asked longest ago goes."""
+        """A result that all visitors share: computed once, for the first who asks; the one unused for longest goes."""
         with self._shelf:
             lock = self._making.setdefault(key, threading.Lock())
         with lock:
             if key not in self._shared:
                 self._shared[key] = make()
-            self._shared[key] = found = self._shared.pop(key)  # the newest stands last
+            self._shared[key] = value = self._shared.pop(key)  # the newest stands last
         with self._shelf:
             for oldest in list(self._shared)[:-SHARED]:
                 self._shared.pop(oldest, None)
                 self._making.pop(oldest, None)
-        return found
+        return value
 
     def _child(self) -> Decoder:
         from actrec.video.sandbox.decoder import Decoder
@@ -181,11 +181,11 @@ class Services:
             self._decoder = self._decoder or Decoder()
         return self._decoder
 
-    def say(self) -> str:
+    def status_line(self) -> str:
         """One line on what computes here, or on what is still being loaded."""
         if self.failed:
             return f"The weights could not be loaded: {self._failed}"
-        notices = [found.notice for _, found in list(self._recognizers.values()) if found.notice]
+        notices = [recognizer.notice for _, recognizer in list(self._recognizers.values()) if recognizer.notice]
         if notices or self._ready is None:
             return notices[0] if notices else self.progress
         from actrec.core.devices import describe
@@ -193,12 +193,12 @@ class Services:
         recognizer, left = self._ready
         return f"Ready: {describe(recognizer.device)}, {recognizer.engine.name}{left}"
 
-    def _have(self, name: str | None) -> Recognizer | None:
-        """What is in memory, unless its file was replaced since."""
-        checksum, found = self._recognizers.get(name, ("", None))
-        return found if found is not None and checksum == self._sum(name) else None
+    def _in_memory(self, name: str | None) -> Recognizer | None:
+        """The recognizer in memory, unless its file was replaced since."""
+        checksum, recognizer = self._recognizers.get(name, ("", None))
+        return recognizer if recognizer is not None and checksum == self._checksum(name) else None
 
-    def _sum(self, name: str | None) -> str:
+    def _checksum(self, name: str | None) -> str:
         card = self.cards.get(name)
         return card.sha256 if card else ""
 
@@ -210,10 +210,10 @@ class Services:
         if name not in self.cards:
             raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
         with self._lock:
-            if (found := self._have(name)) is None:
-                found = Recognizer.load(self.place(name), self.device)
-                self._recognizers[name] = (found.card.sha256, found)
-        return found
+            if (recognizer := self._in_memory(name)) is None:
+                recognizer = Recognizer.load(self.place(name), self.device)
+                self._recognizers[name] = (recognizer.card.sha256, recognizer)
+        return recognizer
 
     def _try_to_open(self, name: str, key: tuple[str, str]) -> None:
         try:
@@ -251,7 +251,7 @@ class Services:
                     recognizer.settle()
 
     def _tidy(self) -> None:
-        """What a large clip or network needed for a moment is not kept for the day."""
+        """Give back the memory that a large clip or network needed for a moment."""
         from actrec.core.memory import give_back
 
         while not self._closed.wait(REST):

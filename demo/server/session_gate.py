@@ -1,7 +1,7 @@
-"""What carries the name of a session or of an event is looked at before Gradio sees it; `/healthz` is answered here.
+"""Requests that name a session or an event are checked before Gradio gets them; `/healthz` is answered here.
 
-Gradio puts a job that came under an odd name into its queue first and fails on it later, for everybody. And it asks
-nobody whose session a name is.
+Gradio puts a job that came under an odd name into its queue first and fails on it later, for everybody. And it does
+not check whose session a name is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.server.sessions import Refused, Visitor, visiting
-from demo.server.visitor_files import Guests, visitor_of
+from demo.server.visitor_files import VisitorFiles, visitor_of
 
 if TYPE_CHECKING:
     from demo.server.gradio_patches import LivingQueue
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 API = "/gradio_api/"
 HEALTH = "/healthz"
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CARRIERS = ("queue", "call", "stream", "heartbeat", "cancel", "reset")  # first parts of the paths that are looked at
+CARRIERS = ("queue", "call", "stream", "heartbeat", "cancel", "reset")  # first parts of the paths that are checked
 NOT_JSON = Refused(400, "The body of this request is no JSON object.")
 NO_SESSION = Refused(400, 'This needs a "session_hash" of 1 to 64 letters, digits, "-" or "_".')
 ODD_SESSION = Refused(
@@ -34,14 +34,14 @@ ODD_EVENT = Refused(400, 'An event is named by 1 to 64 letters, digits, "-" or "
 NO_EVENT = Refused(404, "There is no such event: it was answered, or its session is over.")
 OVER = Refused(404, "This session is over. Reload the page.")
 CLOSED = Refused(404, "There is nothing here.")
-OTHERWISE = Refused(405, "This is not to be asked in this way.")
+OTHERWISE = Refused(405, "This method is not allowed here.")
 
 
 class SessionGate:
     """Behind the gate, in front of Gradio."""
 
-    def __init__(self, app: ASGIApp, queue: LivingQueue, guests: Guests) -> None:
-        self.app, self.queue, self.sessions, self.guests = app, queue, queue.sessions, guests
+    def __init__(self, app: ASGIApp, queue: LivingQueue, files: VisitorFiles) -> None:
+        self.app, self.queue, self.sessions, self.files = app, queue, queue.sessions, files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,11 +53,11 @@ class SessionGate:
             return await self.app(scope, receive, send)
         token = visiting.set(visitor_of(scope))
         try:
-            return await self._look(parts, scope, receive, send)
+            return await self._check(parts, scope, receive, send)
         finally:
             visiting.reset(token)
 
-    async def _look(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _check(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         refused: Refused | None = None
         visitor, once = visiting.get(), ""
         match (scope["method"], *parts):
@@ -79,8 +79,8 @@ class SessionGate:
                 refused = self._event(event, visitor)
                 once = event
             case ("GET", "queue", "data"):
-                named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
-                session = named[0] if len(named) == 1 else ""
+                names = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
+                session = names[0] if len(names) == 1 else ""
                 refused = self._session(session, visitor)
                 if refused is None and not self.queue.listens(session):
                     refused = OVER
@@ -91,7 +91,7 @@ class SessionGate:
             case ("GET", "heartbeat", session):
                 refused = self._session(session, visitor)
                 if refused is None:
-                    with self.guests.here(visitor.name, session), self.sessions.page(session):
+                    with self.files.here(visitor.name, session), self.sessions.page(session):
                         return await self.app(scope, receive, send)
             case _:
                 refused = OTHERWISE
@@ -167,7 +167,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _again(content: bytes | None, receive: Receive) -> Receive:
-    """What a request says, with the body that was read already."""
+    """The messages of a request, with the body that was read already."""
     first = {"type": "http.disconnect"} if content is None else {"type": "http.request", "body": content}
 
     async def receiving() -> Message:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 BURST, RATE = 60, 10.0  # new sessions of one visitor: at once, and a second after that
 ALL_BURST, ALL_RATE = 400, 40.0  # and of all visitors
-EACH = 64  # sessions of one visitor
+PER_VISITOR = 64  # sessions of one visitor
 IDLE = 32  # of these without an open page and without a job; the one that was used longest ago is forgotten
 MOST = 1500  # sessions of all; Gradio's table of 2 000 is never full
 FORGOTTEN = 3600.0  # seconds after which an idle session is forgotten
@@ -80,7 +80,7 @@ class Sessions:
         self._known: OrderedDict[str, Session] = OrderedDict()  # the one that was used longest ago first
         self._pages: Counter[str] = Counter()
         self._all = Rate(ALL_BURST, ALL_RATE, clock())
-        self._each: OrderedDict[str, Rate] = OrderedDict()
+        self._rates: OrderedDict[str, Rate] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -148,11 +148,11 @@ class Sessions:
             idle.remove(session)
         own = [session for session, known in self._known.items() if known.visitor == name]
         own_idle = [session for session in idle if self._known[session].visitor == name]
-        if len(own_idle) >= IDLE or (len(own) >= EACH and own_idle):
+        if len(own_idle) >= IDLE or (len(own) >= PER_VISITOR and own_idle):
             self.forget(own_idle[0])
             idle.remove(own_idle[0])
-        elif len(own) >= EACH:
-            return Refused(429, f"You have {EACH} sessions open here. Close some of these pages.", 30)
+        elif len(own) >= PER_VISITOR:
+            return Refused(429, f"You have {PER_VISITOR} sessions open here. Close some of these pages.", 30)
         if len(self._known) >= MOST:
             if not idle:
                 return Refused(503, "Too many pages are open here. Try again in a minute.", 60)
@@ -163,8 +163,8 @@ class Sessions:
 
     def _rate(self, name: str, now: float) -> Rate:
         """A visitor's own rate; of many visitors those who came longest ago are forgotten."""
-        rate = self._each.setdefault(name, Rate(BURST, RATE, now))
-        self._each.move_to_end(name)
-        if len(self._each) > VISITORS:
-            self._each.popitem(last=False)
+        rate = self._rates.setdefault(name, Rate(BURST, RATE, now))
+        self._rates.move_to_end(name)
+        if len(self._rates) > VISITORS:
+            self._rates.popitem(last=False)
         return rate

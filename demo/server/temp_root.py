@@ -11,14 +11,14 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: what a killed program left stays until someone removes it
+except ImportError:  # Windows: the files of a killed program stay until someone removes them
     fcntl = None
 
 PREFIX, LOCK = "actrec-page-", "lock"
 
 
 @contextlib.contextmanager
-def home() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """The folder for visitors' files while this program runs; those of programs that were killed are removed.
 
     All else that is temporary lies beside it, so that it goes the same way.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from actrec.recognition.repository import Judgement
     from actrec.recognition.taught import Taught
 
-NO_THRESHOLD = "These weights cannot tell what they do not know."
+NO_THRESHOLD = "These weights have no threshold, so they never answer unknown."
 ONE_CLIP = "no threshold yet: it takes two clips of an action"
 
 
@@ -48,7 +48,7 @@ def answer_of(prediction: Prediction, taught: Taught | None = None) -> Answer:
 
 
 def taught_answer(taught: Taught, code: np.ndarray) -> Answer:
-    """The nearest taught action, or unknown: too far, or nearer to what the weights know by themselves."""
+    """The nearest taught action, or unknown: too far, or nearer to a label of the weights themselves."""
     judged = taught.judge(code)
     return Answer(
         judged.label or UNKNOWN,
@@ -61,7 +61,7 @@ def taught_answer(taught: Taught, code: np.ndarray) -> Answer:
 def judgement_sentence(judged: Judgement, no_threshold: str = "and there is no threshold") -> str:
     """How near the nearest class is, and whether that is near enough."""
     if judged.neighbour:
-        relation = f"but nearer still to '{judged.neighbour}', which the weights know by themselves"
+        relation = f"but nearer still to '{judged.neighbour}', a label of the weights themselves"
     elif judged.threshold is None:
         relation = no_threshold
     else:

@@ -1,4 +1,4 @@
-"""One loop for every tab that watches a camera: it buffers the frames, stamps them, paces the answers and says "wait".
+"""One loop for every tab that watches a camera: it buffers the frames, stamps them, paces the answers and asks to wait.
 
 A tab gives what is to be done with the last seconds. The demo loop plays bundled clips as if they were the camera.
 """
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from actrec.recognition.recognizer import Recognizer
     from actrec.video import Clip
 
-KEPT_SECONDS = 6.0
+BUFFER_SECONDS = 6.0
 EVERY = 0.1  # seconds between two frames
-TALLEST = 240  # pixels of the shorter side; more than that no network here looks at
+TALLEST = 240  # pixels of the shorter side; no network here uses more
 
 
 class Camera:
     """One visitor's camera: its last seconds, and the pace at which it is answered."""
 
     def __init__(self) -> None:
-        self.buffer = CameraBuffer(KEPT_SECONDS)
+        self.buffer = CameraBuffer(BUFFER_SECONDS)
         self.meter = CameraMeter(1 / EVERY)
         self.arrived = 0.0  # when the newest frame did
 
@@ -51,7 +51,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Seen:
+class LastSeconds:
     """The last seconds before some weights. While there is nothing to answer, `wait` has a word and a sentence."""
 
     recognizer: Recognizer | None = None
@@ -59,26 +59,27 @@ class Seen:
     wait: tuple[str, str] | None = None
 
 
-def watch(services: Services, camera: Camera, frame: np.ndarray, weights: str | None) -> Seen:
+def watch(services: Services, camera: Camera, frame: np.ndarray, weights: str | None) -> LastSeconds:
     """One camera frame in, stamped with the second at which it arrived; the last seconds out."""
     camera.arrived = time.monotonic()
     recognizer = services.at_once(weights)
     if isinstance(recognizer, str):
-        return Seen(wait=("one moment", recognizer))
-    if longest := services.seats.wait(camera, camera.arrived):
-        return Seen(wait=("please wait", _turn(services, longest)))
+        return LastSeconds(wait=("one moment", recognizer))
+    if longest := services.live_queue.wait(camera, camera.arrived):
+        return LastSeconds(wait=("please wait", _turn(services, longest)))
     camera.buffer.add(_small(frame), camera.arrived)
     seconds = recognizer.system.seconds
     clip = camera.buffer.clip(seconds + 0.5)
     if clip is None or clip.duration < 0.5 * seconds:
-        return Seen(recognizer, clip, ("watching", f"The answer needs {seconds:.1f} seconds of video."))
-    return Seen(recognizer, clip)
+        message = f"The answer needs {seconds:.1f} seconds of video."
+        return LastSeconds(recognizer, clip, ("watching", message))
+    return LastSeconds(recognizer, clip)
 
 
 def _turn(services: Services, seconds: float) -> str:
     return (
-        f"{services.seats.places} others are being watched, as many as this computer can follow. Your turn comes in "
-        f"{seconds:.0f} seconds at the latest; keep this tab open."
+        f"{services.live_queue.places} other visitors are being answered, as many as this computer can serve. "
+        f"Your turn comes in {seconds:.0f} seconds at the latest; keep this tab open."
     )
 
 
@@ -99,13 +100,13 @@ def on_tick(
         return None
     now = time.monotonic()
     if camera is not None and len(camera.buffer):
-        for missed in np.arange(max(camera.arrived + EVERY, now - KEPT_SECONDS), now - EVERY / 2, EVERY):
+        for missed in np.arange(max(camera.arrived + EVERY, now - BUFFER_SECONDS), now - EVERY / 2, EVERY):
             camera.buffer.add(_small(demo_loop.frame(services, name, missed - since)), missed)
     return answer(services, demo_loop.frame(services, name, now - since), camera, *asked)
 
 
 def play(since: float) -> tuple[float, gr.Timer, gr.Button, object]:
-    """Start the demo loop with nothing seen yet, or stop it and leave what it showed last."""
+    """Start the demo loop from nothing, or stop it and leave what it showed last."""
     if since:
         return 0.0, gr.Timer(active=False), gr.Button(demo_loop.PLAY), gr.skip()
     return time.monotonic(), gr.Timer(active=True), gr.Button(demo_loop.STOP), None
@@ -113,7 +114,7 @@ def play(since: float) -> tuple[float, gr.Timer, gr.Button, object]:
 
 @dataclass(frozen=True)
 class CameraControls:
-    """The camera, the demo loop's list and button, and where it says why there is no camera."""
+    """The camera, the demo loop's list and button, and the note on why there is no camera."""
 
     image: gr.Image
     loop: gr.Dropdown

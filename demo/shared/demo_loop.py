@@ -1,4 +1,4 @@
-"""The demo loop: bundled clips played there and back as if they were a camera's pictures."""
+"""The demo loop: bundled clips played there and back as if they were a camera's frames."""
 
 from __future__ import annotations
 

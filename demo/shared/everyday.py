@@ -18,7 +18,7 @@ OTHERS_GET_IN = "Only the owner of the page fetches weights: python -m actrec fe
 
 
 def missing(services: Services) -> list[str]:
-    """What of the set is not on this machine; nothing where the page keeps to its own folder, or lets others in."""
+    """The weights of the set that are not here; none where the page uses its own folder, or lets others in."""
     if services.starts is None or services.data is not None:
         return []
     return [key for key in SETS[EVERYDAY] if fetched_start(key) is None]
@@ -27,7 +27,7 @@ def missing(services: Services) -> list[str]:
 def fetch(
     services: Services, chosen: str | None, progress: gr.Progress | None = None
 ) -> tuple[gr.Button, str, gr.Dropdown]:
-    """Fetch what is missing; the button, what is to be said, and the list of weights as they are then."""
+    """Fetch what is missing; the button, a message, and the list of weights after that."""
     if services.data is not None:
         raise refusal(OTHERS_GET_IN)
     from actrec.weights.fetch_start import fetch_start
@@ -37,7 +37,8 @@ def fetch(
             try:
                 fetch_start(STARTS[key], partial(_show, progress))
             except DownloadError as error:
-                raise DownloadError(error.code, f"{error} Nothing is lost: press again when it works.") from None
+                message = f"{error} Nothing is lost: click again when the network works."
+                raise DownloadError(error.code, message) from None
     return (
         gr.Button(visible=False),
         f'<p class="quiet">{HERE}</p>',
@@ -55,9 +56,9 @@ def build(services: Services, weights: gr.Dropdown, place: str) -> None:
     keys = missing(services)
     size = f"{sum(STARTS[key].bytes for key in keys) / 1e6:.0f} MB"
     button = gr.Button(LABEL.format(size=size), size="sm", visible=bool(keys), elem_id=f"{place}-fetch-everyday")
-    said = gr.HTML(elem_id=f"{place}-fetched-everyday")
+    message = gr.HTML(elem_id=f"{place}-fetched-everyday")
 
     def clicked(chosen: str | None, progress: gr.Progress = gr.Progress()) -> tuple:  # noqa: B008 - Gradio's way
         return fetch(services, chosen, progress)
 
-    button.click(clicked, weights, [button, said, weights], api_visibility="private", concurrency_limit=1)
+    button.click(clicked, weights, [button, message, weights], api_visibility="private", concurrency_limit=1)

@@ -1,4 +1,4 @@
-"""What the Saliency and the Embeddings tab share: networks that may be asked for more than answers, and a gallery."""
+"""What the Saliency and the Embeddings tab share: networks whose insides are examined, and a gallery."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from actrec.video import Clip
 
 
-def reading(services: Services, path: str, **wanted: object) -> Clip:
+def read_clip(services: Services, path: str, **options: object) -> Clip:
     """A visitor's clip; a file that cannot be used does not stay."""
     try:
-        return services.read(path, **wanted)
+        return services.read(path, **options)
     except VideoError:
         discard(path)
         raise
 
 
 @contextmanager
-def looking(services: Services, weights: str) -> Iterator[None]:
-    """What goes wrong while a network is looked into becomes a toast, a GPU that fails included."""
+def network_errors_as_toasts(services: Services, weights: str) -> Iterator[None]:
+    """Turn errors while a network is examined into toasts, the failure of a GPU included."""
     with errors_as_toasts():
         recognizer = services.recognizer(weights)
         with errors_as_toasts(recognizer):
@@ -39,7 +39,7 @@ def looking(services: Services, weights: str) -> Iterator[None]:
 
 
 def explainer(services: Services, weights: str) -> ClassSaliency:
-    """The copy of a network that is asked for derivatives; one for all visitors."""
+    """The copy of a network that computes derivatives; one for all visitors."""
     from actrec.explain.saliency import ClassSaliency  # torch
 
     recognizer = services.recognizer(weights)
@@ -47,27 +47,27 @@ def explainer(services: Services, weights: str) -> ClassSaliency:
     return services.shared(key, lambda: ClassSaliency(recognizer))
 
 
-def gallery(services: Services, weights: str, report: Callable[[str], None] = lambda said: None) -> Gallery:
-    """The gallery of the actions that the weights know; drawn once for all visitors."""
+def gallery(services: Services, weights: str, on_progress: Callable[[str], None] = lambda message: None) -> Gallery:
+    """The gallery of the actions that the weights recognise; drawn once for all visitors."""
     from actrec.explain.gallery import gallery_of
 
     labels = services.recognizer(weights).labels
-    return services.shared(("gallery", labels), lambda: gallery_of(labels, report))
+    return services.shared(("gallery", labels), lambda: gallery_of(labels, on_progress))
 
 
-def survey(services: Services, weights: str, progress: gr.Progress | None = None) -> Activations:
-    """The gallery through a network, once for all visitors."""
+def gallery_activations(services: Services, weights: str, progress: gr.Progress | None = None) -> Activations:
+    """The activations of a network over the gallery; computed once for all visitors."""
     from actrec.explain.activations import of_gallery
 
-    def say(sentence: str) -> None:
+    def show_message(message: str) -> None:
         if progress:
-            progress(None, desc=sentence)
+            progress(None, desc=message)
 
-    def report(done: int, clips: int) -> None:
+    def show_count(done: int, clips: int) -> None:
         if progress:
-            progress((done, clips), desc=f"{weights} looks at the gallery")
+            progress((done, clips), desc=f"The gallery through {weights}")
 
-    saliency, clips = explainer(services, weights), gallery(services, weights, say)
+    saliency, clips = explainer(services, weights), gallery(services, weights, show_message)
     return services.shared(
-        ("survey", weights, services.cards[weights].sha256), lambda: of_gallery(saliency, clips, report)
+        ("activations", weights, services.cards[weights].sha256), lambda: of_gallery(saliency, clips, show_count)
     )

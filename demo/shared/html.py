@@ -61,15 +61,15 @@ def _bars(rows: Iterable[tuple[str, float, str]]) -> str:
     """A label, a bar that fills a part of its track, and what is written behind it."""
     cells = "".join(
         f'<span>{escape(label)}</span><span class="track"><span class="fill" style="width:{filled * 100:.1f}%"></span>'
-        f'</span><span class="share">{written}</span>'
+        f'</span><span class="score">{written}</span>'
         for label, filled, written in rows
     )
     return f'<div class="bars">{cells}</div>'
 
 
-def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: list[str]) -> str:
-    """What was said in the last seconds as a strip: one colour per label, the newest at the right."""
-    runs = stretches(said)
+def recent_labels(answers: list[tuple[float, str]], now: float, seconds: float, labels: list[str]) -> str:
+    """The answers of the last seconds as a strip: one colour per label, the newest at the right."""
+    runs = stretches(answers)
     if not runs:
         return ""
     cells, end = [], now - seconds
@@ -78,8 +78,8 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
         cells.append((last - max(first, end), label))
         end = max(last, end)
     spans = "".join(_span(width / seconds, label, labels) for width, label in cells if width > 0.02)
-    shares = {label: sum(last - first for name, first, last in runs if name == label) for label, _, _ in runs}
-    words = ", ".join(f"{label} {share:.0f} s" for label, share in shares.items() if share >= 0.5)
+    totals = {label: sum(last - first for name, first, last in runs if name == label) for label, _, _ in runs}
+    words = ", ".join(f"{label} {total:.0f} s" for label, total in totals.items() if total >= 0.5)
     return (
         f'<div class="lately" role="img" aria-label="Labels of the last {seconds:.0f} seconds: {escape(words)}">{spans}'
         f'</div><div class="quiet lately-axis"><span>{seconds:.0f} s ago</span>{_keys(runs, labels)}'
@@ -87,7 +87,7 @@ def lately(said: list[tuple[float, str]], now: float, seconds: float, labels: li
     )
 
 
-# Pale enough for dark letters on them, told apart by most; a label keeps its colour.
+# Pale enough for dark letters on them, and most readers can distinguish them; a label keeps its colour.
 PALE = ("#9fd3f5", "#ffd08a", "#a5e3c4", "#f2b5d4", "#e9e38b", "#c5bdf2", "#f5b8a3", "#b7d98b", "#d9c2a6", "#9adfe0")
 
 
@@ -105,16 +105,16 @@ def pale(label: str, labels: list[str]) -> str:
 def _keys(runs: list[tuple[str, float, float]], labels: list[str]) -> str:
     """Which colour is which label, in an order that does not change while they come and go."""
     known = {label: place for place, label in enumerate(labels)}
-    seen = sorted({label for label, _, _ in runs}, key=lambda label: known.get(label, len(known)))
-    keys = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in seen)
+    shown = sorted({label for label, _, _ in runs}, key=lambda label: known.get(label, len(known)))
+    keys = (f'<span><i style="background:{pale(label, labels)}"></i>{escape(label)}</span>' for label in shown)
     return f'<span class="keys" aria-hidden="true">{"".join(keys)}</span>'
 
 
-def _span(share: float, label: str | None, labels: list[str]) -> str:
+def _span(width: float, label: str | None, labels: list[str]) -> str:
     if label is None:
-        return f'<span class="none" style="width:{share * 100:.2f}%"></span>'
-    text = escape(label) if share > 0.06 else ""
-    style = f"width:{share * 100:.2f}%;background:{pale(label, labels)};color:#1c2230"
+        return f'<span class="none" style="width:{width * 100:.2f}%"></span>'
+    text = escape(label) if width > 0.06 else ""
+    style = f"width:{width * 100:.2f}%;background:{pale(label, labels)};color:#1c2230"
     return f'<span style="{style}" title="{escape(label)}">{text}</span>'
 
 
@@ -126,8 +126,8 @@ def verdict(text: str, unsure: bool, sentence: str) -> str:
     )
 
 
-def picture(frame: np.ndarray, caption: str) -> str:
-    """A frame inside the page itself."""
+def frame_with_caption(frame: np.ndarray, caption: str) -> str:
+    """A frame as an image inside the page itself."""
     return (
         f'<figure class="view"><img src="{jpeg_uri(frame, QUALITY)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
@@ -135,19 +135,19 @@ def picture(frame: np.ndarray, caption: str) -> str:
 
 
 def figures(pairs: Iterable[tuple[np.ndarray, str]]) -> str:
-    """Pictures with their captions, side by side where there is room."""
-    return f'<div class="figures-grid">{"".join(picture(frame, caption) for frame, caption in pairs)}</div>'
+    """Frames with their captions, side by side where there is room."""
+    return f'<div class="figures-grid">{"".join(frame_with_caption(frame, caption) for frame, caption in pairs)}</div>'
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """A table whose column headers sort it (see page.js); what looks like a number stands to the right."""
+def table(headers: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
+    """A table whose column headers sort it (see page.js); numbers are aligned to the right."""
     rows = [list(map(_cell, row)) for row in rows]
-    heads = list(heads)
-    right = [bool(rows) and any('class="number"' in row[place] for row in rows) for place in range(len(heads))]
+    headers = list(headers)
+    right = [bool(rows) and any('class="number"' in row[place] for row in rows) for place in range(len(headers))]
     head = "".join(
         f'<th scope="col" aria-sort="none"{" class=number" if number else ""}><button type="button">{escape(text)}'
         "</button></th>"
-        for text, number in zip(heads, right, strict=True)
+        for text, number in zip(headers, right, strict=True)
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     title = f'<caption class="quiet">{escape(caption)}</caption>' if caption else ""
@@ -155,14 +155,19 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], caption: str = ""
 
 
 def panels(figure: Figure) -> str:
-    """A figure that explains: what is found, then its panels side by side where there is room."""
-    made = "".join(
+    """A figure that explains: its result in words, then its panels side by side where there is room."""
+    cells = "".join(
         f'<figure class="view panel{" wide" if panel.wide else ""}"{" tabindex=0" if panel.wide else ""}>'
         f"{panel.body if isinstance(panel.body, str) else table(panel.body.heads, panel.body.rows)}"
         f"<figcaption>{escape(panel.caption)}</figcaption></figure>"
         for panel in figure.panels
     )
-    return f'<p class="said">{escape(figure.said)}</p><div class="panels">{made}</div>'
+    return f'<p class="message">{escape(figure.said)}</p><div class="panels">{cells}</div>'
+
+
+def reason(sentence: object) -> str:
+    """Why there is nothing to show here, in the place of a figure."""
+    return f'<p class="message reason">{escape(str(sentence))}</p>'
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Where a video is uploaded. What a browser does not play it shows as a copy; the file itself is asked about."""
+"""Where a video is uploaded. A file that browsers do not play is shown as a copy; the answer is about the file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 SIDE, FPS = 320, 25.0
 COPYING = {**QUIET, "concurrency_id": "copy", "concurrency_limit": 1}  # nobody's answer waits for a copy's turn
 PLAYED = {"mov": ("h264", "vp9", "av1", "libdav1d"), "matroska": ("vp8", "vp9", "av1", "libdav1d")}
-COPY = "Your browser does not play this kind of file: you see a copy. What is asked about is the file itself."
+COPY = "Your browser does not play this kind of file: you see a copy. The answer is about the file itself."
 
 
-def player(services: Services, place: str, label: str = "Your clip", **look: object) -> gr.Video:
+def player(services: Services, place: str, label: str = "Your clip", **options: object) -> gr.Video:
     """A video of the visitor's, PLACE-video, with a note below where a copy of it is shown."""
-    video = gr.Video(label=label, elem_id=f"{place}-video", **{"sources": ["upload"], **look})
+    video = gr.Video(label=label, elem_id=f"{place}-video", **{"sources": ["upload"], **options})
     note = gr.HTML(elem_id=f"{place}-player", padding=False)
     video.change(partial(_copy, services), video, note, **COPYING).failure(_note, video, note, **QUIET)
     return video
@@ -36,7 +36,7 @@ def _copy(services: Services, path: str | None) -> str:
 
 
 def _note(path: str | None, copy: Path | None = None) -> str:
-    """For `player.js`, which shows it once the copy is seen."""
+    """A note for `player.js`, which shows it together with the copy."""
     if not path:
         return ""
     of, where = escape(Path(path).parent.name), f' data-copy="{escape(copy.as_posix())}"' if copy else ""
@@ -44,7 +44,7 @@ def _note(path: str | None, copy: Path | None = None) -> str:
 
 
 def copied(services: Services, path: str | Path) -> Path | None:
-    """A copy of a video that browsers play; None where they play the file, or nobody can: who asks reads why."""
+    """A copy of a video that browsers play; None where they play the file itself, or where it cannot be read."""
     try:
         header = services.probe(path)
         if header.codec in next((codecs for kind, codecs in PLAYED.items() if header.kind.startswith(kind)), ()):

@@ -1,4 +1,4 @@
-"""The strip at the head of the page: what computes, on which weights, in how much memory, and what is being trained."""
+"""The strip at the top of the page: what computes, on which weights, in how much memory, and what is being trained."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def _time(read: tuple[dict, str]) -> float:
 
 def strip(services: Services) -> str:
     """All of it as one line of HTML."""
-    held, whole = memory()
+    used, total = memory()
     loaded = services.loaded()
     loaded = ", ".join(loaded) if len(loaded) <= NAMED else f"{len(loaded)} in memory"
     parts = [
-        ("Device", services.say(), "broken" if services.failed else "" if services.ready else "busy", ""),
+        ("Device", services.status_line(), "broken" if services.failed else "" if services.ready else "busy", ""),
         ("Weights", loaded or "none in memory yet", "", ""),
     ]
-    if held:
-        parts.append(("Memory", f"{held / 1e9:.1f} of {whole / 1e9:.0f} GB", "", ""))
+    if used:
+        parts.append(("Memory", f"{used / 1e9:.1f} of {total / 1e9:.0f} GB", "", ""))
     busy = training(services)
     if refused := refusals():
         names = (sentence.split(" is not used")[0].removesuffix(" channels-last") for sentence in refused)
@@ -55,20 +55,20 @@ def strip(services: Services) -> str:
         parts.append(("Number format", f"float32 where {names} failed its check", "", " ".join(refused)))
     broken = "" if busy else failed(services)
     parts.append(("Training", busy or broken or "none", "busy" if busy else "broken" if broken else "", ""))
-    told = "".join(
+    cells = "".join(
         f'<span class="{kind}" title="{escape(title)}"><b>{name}</b>{escape(text)}</span>'
         for name, text, kind, title in parts
     )
-    return f'<div class="strip">{told}</div>'
+    return f'<div class="strip">{cells}</div>'
 
 
 def build(services: Services, page: gr.Blocks) -> None:
-    """Lay the strip out and keep it true."""
+    """Lay the strip out and keep it up to date."""
     shown = gr.HTML(strip(services), elem_id="status")
     last = gr.State("")
 
     def now(before: str) -> tuple[str, str]:
-        told = strip(services)
-        return (told, told) if told != before else (gr.skip(), gr.skip())
+        html = strip(services)
+        return (html, html) if html != before else (gr.skip(), gr.skip())
 
     gr.on([page.load, gr.Timer(2.0).tick], now, last, [shown, last], **QUIET)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from actrec.recognition.recognizer import Recognizer
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_ROOM = (
-    "There is no room left for temporary files on this computer. Make room, or start the page with TMPDIR set to a "
-    "folder on a larger disk."
+NO_DISK_SPACE = (
+    "There is no disk space left for temporary files on this computer. Free some, or start the page with TMPDIR set to "
+    "a folder on a larger disk."
 )
 
 
@@ -46,5 +46,5 @@ def errors_as_toasts(recognizer: Recognizer | None = None) -> Iterator[None]:
         raise refusal(f"{recognizer.without_gpu(error)} Try again.") from None
     except OSError as error:
         if error.errno in FULL:
-            raise refusal(NO_ROOM) from None
+            raise refusal(NO_DISK_SPACE) from None
         raise refusal(f"The system did not allow it: {error.strerror or error}.") from None

@@ -26,13 +26,13 @@ from actrec.training.run import LASTING, Run, RunError, runs
 from actrec.training.settings import AT_RANDOM, Settings
 from actrec.weights.folders import WEIGHTS
 from demo.server.services import ROOT, Services
-from demo.server.visitor_files import SPARE, bytes_in, current_guest, folder_for
+from demo.server.visitor_files import SPARE, bytes_in, current_visitor, folder_for
 from demo.shared.files import discard
 from demo.shared.toasts import errors_as_toasts, refusal
 
 SECONDS = 20.0  # that one clip may take in the check
-KEPT = 20 << 30  # bytes of visitors' clips beside the runs, above which no more are taken
-STALE = 3600.0  # seconds after which what is half done is taken for what someone left
+MOST_BYTES = 20 << 30  # of visitors' clips beside the runs; above it no more are accepted
+STALE = 3600.0  # seconds after which something unfinished counts as abandoned
 NAME = re.compile(r"\w[\w.-]{0,59}")  # what a training started here is called
 DRAWN = re.compile(r"synthetic(:[\w-]+)?")  # what the project draws, and nothing joined to it
 
@@ -67,8 +67,8 @@ class Trainings:
         """The name of the run that is being trained, by this page or by anyone else; empty when there is none."""
         if self.child is not None and self.child.poll() is None:
             return self.name
-        found = (run.name for run in runs(self.folder) if run.status()["state"] in LASTING)
-        return next(found, "")
+        active = (run.name for run in runs(self.folder) if run.status()["state"] in LASTING)
+        return next(active, "")
 
     def begin(self, name: str, words: list[str]) -> None:
         """Start the command as a process of its own with one computing thread; one at a time."""
@@ -76,20 +76,20 @@ class Trainings:
             if busy := self.busy():
                 raise RunError(f"One training at a time, for all who open this page: stop '{busy}' first.")
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(self._said(name), "w") as said:
+            with open(self._output(name), "w") as output:
                 self.child = subprocess.Popen(
                     [sys.executable, "-m", "actrec", *words],
-                    cwd=ROOT, env=environment(1), stdout=said, stderr=said, start_new_session=True,
+                    cwd=ROOT, env=environment(1), stdout=output, stderr=output, start_new_session=True,
                 )  # fmt: skip
             stay_behind(self.child.pid)
             self.name = name
 
-    def last_words(self, name: str) -> str:
-        """What the child said last: why it ended, where it made no run folder."""
+    def last_line(self, name: str) -> str:
+        """The last line of the child's output: the reason for its end where it left no run folder."""
         if not NAME.fullmatch(name):  # a path would lead to another file
             return ""
         try:
-            lines = self._said(name).read_text().strip().splitlines()
+            lines = self._output(name).read_text().strip().splitlines()
         except OSError:
             return ""
         return lines[-1] if lines else ""
@@ -100,12 +100,12 @@ class Trainings:
     def fresh_data(self) -> Path:
         """Where a visitor's clips go to be trained on. Whose they are stands in the name; nobody else may ask for them,
         and nobody can guess it."""
-        return self.folder / "data" / folder_for(current_guest())
+        return self.folder / "data" / folder_for(current_visitor())
 
     def confined(self, data: str | None) -> str | None:
         """What to learn from, if visitors may: where others open the page, not every folder of this computer.
 
-        What comes back is what was looked at, and is to be used in the place of what was asked for.
+        The result is what was checked; use it in the place of what was asked for.
         """
         if self.data is None or not data:
             return data
@@ -113,16 +113,16 @@ class Trainings:
 
         return "+".join(map(self._allowed, parts(data)))
 
-    def must_have_room(self) -> None:
-        """Refuse more clips where those that visitors brought, which stay, have filled their measure or the disk."""
+    def require_disk_space(self) -> None:
+        """Refuse more clips where those of visitors, which stay, have filled their share of the disk."""
         if self.data is None:
             return
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
-        if bytes_in(data) > KEPT or shutil.disk_usage(data).free < SPARE:
+        if bytes_in(data) > MOST_BYTES or shutil.disk_usage(data).free < SPARE:
             raise refusal(
-                "There is no room for more clips to learn from: whoever started this page has to remove old ones "
-                f"first, from '{self.folder.name}/data'."
+                "There is no disk space for more clips to learn from. The owner of this page has to remove old ones "
+                f"from '{self.folder.name}/data' first."
             )
 
     def _sweep(self) -> None:
@@ -139,17 +139,17 @@ class Trainings:
         if self._own(path) or any(path.is_relative_to(Path(folder).resolve()) for folder in self.data):
             return str(path)
         raise refusal(
-            "Others use this page too, so it learns only from a zip, from what you taught, and from folders that it "
-            "was started with (--data)."
+            "Others use this page too. So it learns only from a zip, from what you taught, and from the folders "
+            "given with --data."
         )
 
     def _own(self, path: Path) -> bool:
         """Whether a path leads into what this visitor brought here, not into what all did."""
         data = self.folder / "data"
         inside = path.relative_to(data).parts if path.is_relative_to(data) else ()
-        return bool(inside) and inside[0].startswith(f"{current_guest()}-")
+        return bool(inside) and inside[0].startswith(f"{current_visitor()}-")
 
-    def _said(self, name: str) -> Path:
+    def _output(self, name: str) -> Path:
         return self.folder / f".{name}.txt"
 
 
@@ -159,7 +159,7 @@ def _from_root(folder: Path) -> str:
 
 
 def words(trainings: Trainings, values: Mapping[str, object]) -> list[str]:
-    """The command line of a new training, after `python -m actrec`, by the values of the page's controls."""
+    """The command line of a new training, after `python -m actrec`, from the values of the page's controls."""
     asked = {**values, "start_from": trainings.origin(str(values.get("start_from") or "")), "threads": 1}
     return ["train", *settings.words(asked, trainings.kind), "--out", trainings.path(str(values["name"]))]
 
@@ -218,13 +218,13 @@ def chosen(trainings: Trainings, name: str | None) -> Run:
 
 
 def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
-    """A visitor's zip as a folder to learn from, and what was found in it; the zip itself does not stay."""
+    """A visitor's zip as a folder to learn from, and the findings about it; the zip itself does not stay."""
     if not path:
         raise refusal("Choose a zip first.")
     folder = trainings.fresh_data()
     try:
         with errors_as_toasts():
-            trainings.must_have_room()
+            trainings.require_disk_space()
             sentence = unpack(Path(path), folder)
     finally:
         discard(path)
@@ -236,16 +236,16 @@ def from_zip(trainings: Trainings, path: str | None) -> tuple[str, list[str]]:
 
 
 def from_taught(trainings: Trainings, taught: Taught | None) -> str:
-    """What the visitor taught as a folder to learn from."""
+    """The visitor's taught clips as a folder to learn from."""
     if taught is None:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
     with errors_as_toasts():
-        trainings.must_have_room()
+        trainings.require_disk_space()
         return str(write_videos(taught, trainings.fresh_data()))
 
 
 def examined(data: str | None) -> list[str]:
-    """What the check of a data set found, one sentence each; the clips are decoded in a process of their own."""
+    """The findings of the check of a data set, a sentence for each; its clips are decoded in a child process."""
     from actrec.data.check import examine
     from actrec.data.open import open_set
     from actrec.data.reading import Guarded
@@ -260,9 +260,9 @@ def examined(data: str | None) -> list[str]:
     if which:
         return ["Figures that the project draws: as many clips of each action as asked for, none broken."]
     with errors_as_toasts(), Decoder(seconds=SECONDS) as decoder:
-        found = open_set(data)
-        found = found if found.reader else replace(found, reader=Guarded(decoder))
-        return examine(found)[1].sentences()
+        dataset = open_set(data)
+        dataset = dataset if dataset.reader else replace(dataset, reader=Guarded(decoder))
+        return examine(dataset)[1].sentences()
 
 
 def light_systems() -> list[str]:

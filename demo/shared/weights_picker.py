@@ -12,8 +12,8 @@ from demo.server.services import Services
 from demo.shared.event_options import QUIET
 from demo.shared.html import table
 
-KNOWN = ("weights", "system", "knows", "trained on", "meant for", "right on its own test clips")
-OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"  # by what an answer is judged
+KNOWN = ("weights", "system", "labels", "trained on", "meant for", "accuracy on its own test clips")
+OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"  # whose labels an answer chooses from
 NAMED, MOST_NAMED = 12, 40  # so many of more than so many actions are named
 WHICH = "Which network answers. New trainings appear here."
 
@@ -32,7 +32,7 @@ def names_of(labels: list[str]) -> str:
 
 
 def about(services: Services, name: str | None) -> str:
-    """What weights are, in the lines a visitor reads before trusting them."""
+    """What weights are, in the lines that a visitor reads before trusting them."""
     card = services.cards.get(name or services.default)
     if card is None:
         return '<p class="quiet">There are no weights here yet. The Train tab makes some.</p>'
@@ -43,9 +43,9 @@ def sentences(card: Card) -> str:
     """Classes, origin, warning, people, and what was measured."""
     warning = f" {card.intended_for}" if card.intended_for else ""
     top1 = card.measured.get("top1")
-    measured = f" Right on {top1:.0%} of {card.measured.get('split', 'its test clips')}." if top1 is not None else ""
+    measured = f" Accuracy {top1:.0%} on {card.measured.get('split', 'its test clips')}." if top1 is not None else ""
     return (
-        f"({card.system}) knows {len(card.labels)} actions: {names_of(card.labels)}. Trained on {card.trained_on}."
+        f"({card.system}) recognises {len(card.labels)} actions: {names_of(card.labels)}. Trained on {card.trained_on}."
         f"{warning} Meant for {card.people}.{measured}"
     )
 

@@ -11,7 +11,7 @@ element.addEventListener('click', choose);
 element.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(event); }
 });
-// A dot that has the keyboard's focus keeps its picture when the page scrolls under the mouse.
+// A dot that has the keyboard's focus keeps its thumbnail when the page scrolls under the mouse.
 const focused = () => element.contains(document.activeElement) && document.activeElement.closest('[data-index]');
 const point = (event) => {
   const spot = event.type === 'focusout' ? null : dot(event) ?? focused();

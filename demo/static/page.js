@@ -1,7 +1,7 @@
-// Light or dark as the visitor chose last; without a choice as the system says.
-const wanted = localStorage.getItem("actrec-theme");
-if (wanted && !new URLSearchParams(location.search).has("__theme"))
-  document.body.classList.toggle("dark", wanted === "dark");
+// Light or dark as the visitor chose last; without a choice as the system does.
+const chosen = localStorage.getItem("actrec-theme");
+if (chosen && !new URLSearchParams(location.search).has("__theme"))
+  document.body.classList.toggle("dark", chosen === "dark");
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#theme")) return;
   const dark = document.body.classList.toggle("dark");
@@ -36,9 +36,9 @@ document.addEventListener("keydown", (event) => {
   menu.parentNode.querySelector("button").focus();
 });
 
-// What Gradio tells screen readers wrongly or not at all: a label on what has no role, a button without a name, a
+// What Gradio reports to screen readers wrongly or not at all: a label on what has no role, a button without a name, a
 // name that hides the text inside. And a file that the browser cannot play may be one that can be read here.
-const UNPLAYABLE = "This browser cannot play the file. It may be read all the same: click the button.";
+const UNPLAYABLE = "This browser cannot play the file. It may still be readable here: click the button.";
 let waiting = 0;
 const mend = () => {
   waiting = 0;

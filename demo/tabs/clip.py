@@ -1,4 +1,4 @@
-"""The Clip tab: a file, a recording or an example in; what it shows, why, when, and what that cost out."""
+"""The Clip tab: a file, a recording or an example in; its label, when, why, and the cost out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape, unescape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import gradio as gr
 
@@ -29,15 +29,19 @@ from demo.shared.toasts import errors_as_toasts, refusal, warn
 from demo.shared.weights_picker import OWN, TAUGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actrec.recognition.recognizer import Prediction
     from actrec.video import Clip
 
+Value = TypeVar("Value")
 SHORT_SIDE = 240
 EMPTY = "The answer appears here: what is done, how sure that is, when it happens, and what it cost."
 
 
 @dataclass(frozen=True)
 class Shown:
-    """All that is shown of a clip, and what may be taken along as files."""
+    """All that is shown of a clip, and what may be downloaded as files."""
 
     answer: str
     timeline: str
@@ -49,7 +53,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Result:
-    """What was said last, for the files that a visitor may take along."""
+    """The last answer, for the files that a visitor may download."""
 
     path: str
     answer: dict
@@ -76,9 +80,9 @@ def classify(
         discard(path)
         raise
     cost |= prediction.milliseconds
-    say = (lambda prediction: verdict_taught(asks.judge(prediction.code))) if asks else verdict_of
+    verdict = (lambda prediction: verdict_taught(asks.judge(prediction.code))) if asks else verdict_of
     with errors_as_toasts():
-        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, say, prediction))
+        moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, verdict, prediction))
         judged = asks.judge(prediction.code) if asks else None
     salience = _timed(cost, "salience video", lambda: _salience(clip))
     result = Result(path, as_dict(name, prediction, clip, cost, moments, judged), tuple(moments))
@@ -92,7 +96,7 @@ def missing(services: Services, path: str | None, judged_by: str, taught: Taught
         return "Choose a video first: upload one, record one, or take an example below."
     if judged_by == TAUGHT and (taught is None or not taught.labels):
         return "You have not taught anything yet: open Teach, or ask for the weights' own actions."
-    return services.say() if services.failed else ""
+    return services.status_line() if services.failed else ""
 
 
 def _salience(clip: Clip) -> str | None:
@@ -107,15 +111,15 @@ def _salience(clip: Clip) -> str | None:
         return None
 
 
-def _timed(cost: dict[str, float], step: str, work):
-    began = time.perf_counter()
-    done = work()
-    cost[step] = (time.perf_counter() - began) * 1000
-    return done
+def _timed(cost: dict[str, float], step: str, work: Callable[[], Value]) -> Value:
+    start = time.perf_counter()
+    result = work()
+    cost[step] = (time.perf_counter() - start) * 1000
+    return result
 
 
 def strip(moments: list[Moment]) -> str:
-    """When each label was seen, as buttons that the player follows; as wide as they last."""
+    """When each label was the answer, as buttons that the player follows; as wide as they last."""
     labels = list(dict.fromkeys(moment.label for moment in moments if moment.label != UNKNOWN))
     parts = "".join(
         f'<button type="button" class="moment" data-start="{moment.start:.2f}" data-label="{escape(moment.label)}" '
@@ -131,16 +135,16 @@ def _sure(moment: Moment) -> str:
     return "" if moment.label == UNKNOWN else f", {moment.sure:.0%}"
 
 
-def _views(prediction) -> str:
-    """What each view said, and the weight with which fusion heard it."""
+def _views(prediction: Prediction) -> str:
+    """Every view's label and score, and its weight in the fusion."""
     rows = [
         (f"{place}", label, f"{score:.2f}", f"{weight:.3f}")
         for place, (label, score, weight) in enumerate(views(prediction), 1)
     ]
-    return table(("view", "says", "score", "weight in the fusion"), rows)
+    return table(("view", "label", "score", "weight in the fusion"), rows)
 
 
-def _facts(clip, cost: dict[str, float]) -> str:
+def _facts(clip: Clip, cost: dict[str, float]) -> str:
     height, width = clip.size
     steps = " · ".join(f"{step} {value:.0f} ms" for step, value in cost.items())
     notes = "".join(f"<p class='quiet'>{escape(note)}</p>" for note in clip.notes)
@@ -151,7 +155,7 @@ def _facts(clip, cost: dict[str, float]) -> str:
 
 
 def files(services: Services, result: Result | None) -> list[str]:
-    """The last result as JSON, and the clip with its labels under the picture as mp4."""
+    """The last result as JSON, and the clip with its labels under the frames as mp4."""
     if result is None:
         raise refusal("Ask about a clip first.")
     from actrec.video.write import write_mp4
@@ -160,9 +164,9 @@ def files(services: Services, result: Result | None) -> list[str]:
         clip = services.read(result.path, short_side=SHORT_SIDE)
         clip = clip.at_rate(min(clip.fps or SHOWN_FPS, 25.0))
         labelled = write_mp4(fresh_file("labelled.mp4"), captioned(clip, result.moments), clip.fps or SHOWN_FPS)
-        written = labelled.with_name("result.json")
-        written.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
-    return [str(written), str(labelled)]
+        result_file = labelled.with_name("result.json")
+        result_file.write_text(json.dumps(result.answer, ensure_ascii=False, indent=1))
+    return [str(result_file), str(labelled)]
 
 
 def licence(key: str | None) -> str:
@@ -170,8 +174,8 @@ def licence(key: str | None) -> str:
     if not key:
         return ""
     with errors_as_toasts():
-        one = entry(key)
-    return f"{one.size} from {one.url.split('/')[2]} · {one.licence} · SHA-256 `{one.sha256}`"
+        public = entry(key)
+    return f"{public.size} from {public.url.split('/')[2]} · {public.licence} · SHA-256 `{public.sha256}`"
 
 
 def fetch(
@@ -211,18 +215,20 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
             answer = gr.HTML(f'<p class="quiet">{EMPTY}</p>', elem_id="clip-answer")
             when = gr.HTML(elem_id="clip-timeline")
             facts = gr.HTML(elem_id="clip-facts")
-            with gr.Accordion("What each view said", open=False):
-                said = gr.HTML(elem_id="clip-views")
+            with gr.Accordion("The answer of each view", open=False):
+                of_views = gr.HTML(elem_id="clip-views")
             salience = gr.Video(
-                label="Motion salience: bright where the picture changes over time", elem_id="clip-salience",
+                label="Motion salience: bright where the frames change over time", elem_id="clip-salience",
                 interactive=False, autoplay=True, loop=True, height=320,
             )  # fmt: skip
             take = gr.Button("Result as files", size="sm", elem_id="clip-files-button")
-            taken = gr.File(label="JSON, and the clip with its labels", file_count="multiple", interactive=False,
+            downloads = gr.File(label="JSON, and the clip with its labels", file_count="multiple", interactive=False,
                             visible=False, elem_id="clip-files")  # fmt: skip
     result = gr.State(None)
     inputs = [video, weights, judged_by, taught]
-    shown = {"answer": answer, "timeline": when, "views": said, "facts": facts, "salience": salience, "result": result}
+    shown = {
+        "answer": answer, "timeline": when, "views": of_views, "facts": facts, "salience": salience, "result": result,
+    }  # fmt: skip
     classifying, outputs = as_outputs(partial(classify, services), shown)
     asked = button.click(classifying, inputs, outputs, **COMPUTE)
     asked.failure(lambda: None, None, video, **QUIET)  # what was refused is gone; it cannot be asked about again
@@ -230,7 +236,7 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
         example.click(partial(_take, path), None, video, api_visibility="private").then(
             classifying, inputs, outputs, **COMPUTE
         )
-    take.click(lambda last: gr.File(files(services, last), visible=True), result, taken, **COMPUTE)
+    take.click(lambda last: gr.File(files(services, last), visible=True), result, downloads, **COMPUTE)
     public.change(licence, public, terms, **QUIET)
     ask.click(partial(fetch, services), public, video, api_visibility="private")
 

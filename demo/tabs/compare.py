@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actrec.video import Clip
 
 ASKED = (
-    "weights", "says", "confidence", "agree", "weights, M", "multiplications, G", "time, ms",
+    "weights", "answer", "confidence", "agree", "weights, M", "multiplications, G", "time, ms",
     "accuracy (its own test clips)", "paper, other data",
 )  # fmt: skip
 COLUMNS = ("system", "size", "weights, M", "multiplications, G", "making a view, ms", "network, ms", "paper")
@@ -46,14 +46,14 @@ def ask(services: Services, path: str | None, names: list[str], progress: gr.Pro
         warn("Choose at least one of the weights.")
         return gr.skip()
 
-    def report(place: int, name: str) -> None:
+    def on_progress(place: int, name: str) -> None:
         if progress:
             progress((place, len(names)), desc=f"Asking {name}")
 
     try:
         with errors_as_toasts():
             clip = services.read(path, short_side=SIDE, stop=FIRST_SECONDS)
-            rows = compare(services, clip, names, report)
+            rows = compare(services, clip, names, on_progress)
     except gr.Error:
         discard(path)
         raise
@@ -71,13 +71,15 @@ def ask(services: Services, path: str | None, names: list[str], progress: gr.Pro
     )  # fmt: skip
 
 
-def compare(services: Services, clip: Clip, names: list[str], report: Callable[[int, str], None]) -> list[Compared]:
+def compare(
+    services: Services, clip: Clip, names: list[str], on_progress: Callable[[int, str], None]
+) -> list[Compared]:
     """One clip through several weights, one after the other."""
     from actrec.evaluation.compare import compared, with_agreement
 
     asked = []
     for place, name in enumerate(names):
-        report(place, name)
+        on_progress(place, name)
         asked.append(compared(services.recognizer(name), name, clip))
     return with_agreement(asked)
 
@@ -124,7 +126,7 @@ def machine(services: Services) -> str:
 
 
 def _agreement(row: Compared) -> str:
-    return f"{row.agreeing} of {row.others}" if row.others else "no other knows it"
+    return f"{row.agreeing} of {row.others}" if row.others else "no other has this label"
 
 
 def rows(services: Services, sizes: list[str]) -> str:
@@ -134,8 +136,8 @@ def rows(services: Services, sizes: list[str]) -> str:
         if cost.size in sizes:
             pace = services.paces.get(cost.name)
             times = (pace.views, pace.network) if pace else (None, None)
-            numbers = map(_number, (cost.weights / 1e6, cost.multiplications / 1e9, *times))
-            lines.append((cost.name, cost.size, *numbers, cost.paper))
+            columns = map(_number, (cost.weights / 1e6, cost.multiplications / 1e9, *times))
+            lines.append((cost.name, cost.size, *columns, cost.paper))
     return table(COLUMNS, lines)
 
 
@@ -162,11 +164,12 @@ def _clip(services: Services, tab: gr.Tab) -> None:
         with gr.Column():
             names = gr.CheckboxGroup(
                 weights_picker.choices(services), value=alike(services), label="Weights", elem_id="compare-weights",
-                info="Which to ask. Those that do not know a label are not counted for or against it.",
+                info="Which to ask. Weights without a label are not counted for or against it.",
             )  # fmt: skip
             button = gr.Button("Ask them all", variant="primary", elem_id="compare-ask")
     shown = gr.HTML(
-        '<p class="quiet">What each says of one clip, who agrees, and what it costs. Column headers sort.</p>',
+        '<p class="quiet">The answer of each to one clip, how many others agree, and its cost. '
+        "Click a column header to sort.</p>",
         elem_id="compare-rows",
     )
 
@@ -182,8 +185,8 @@ def _clip(services: Services, tab: gr.Tab) -> None:
         example.click(partial(str, path), None, video, api_visibility="private").then(
             asking, [video, names], shown, **COMPUTE
         )
-    seen = gr.State(list(services.cards))
-    tab.select(partial(_known, services), [names, seen], [names, seen], **QUIET)
+    listed = gr.State(list(services.cards))
+    tab.select(partial(_known, services), [names, listed], [names, listed], **QUIET)
 
 
 def alike(services: Services) -> list[str]:
@@ -192,11 +195,11 @@ def alike(services: Services) -> list[str]:
     return [name for name, card in services.cards.items() if meant in card.people]
 
 
-def _known(services: Services, chosen: list[str], seen: list[str]) -> tuple[gr.CheckboxGroup, list[str]]:
+def _known(services: Services, chosen: list[str], listed: list[str]) -> tuple[gr.CheckboxGroup, list[str]]:
     """The weights that are there now; new ones are chosen until someone takes them out."""
     now = list(services.cards)
-    kept = [name for name in now if name in chosen or name not in seen]
-    return gr.CheckboxGroup(choices=weights_picker.choices(services), value=kept), now
+    selected = [name for name in now if name in chosen or name not in listed]
+    return gr.CheckboxGroup(choices=weights_picker.choices(services), value=selected), now
 
 
 def _networks(services: Services, tab: gr.Tab) -> None:
@@ -219,7 +222,7 @@ def _networks(services: Services, tab: gr.Tab) -> None:
     def timing(sizes: list[str], progress: gr.Progress = gr.Progress()) -> tuple[str, str]:  # noqa: B008
         return measure(services, sizes, progress)
 
-    # Counting takes seconds: it waits until someone looks.
+    # Counting takes seconds: it waits until someone opens the tab.
     gr.on(
         [tab.select, sizes.change],
         partial(rows, services),
@@ -234,6 +237,6 @@ def _networks(services: Services, tab: gr.Tab) -> None:
 def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     _clip(services, tab)
-    picture = gr.HTML('<p class="quiet">Counting …</p>', elem_id="compare-picture")
-    tab.select(lambda: accuracy_against_cost(points(services)), None, picture, **QUIET)
+    chart = gr.HTML('<p class="quiet">Counting …</p>', elem_id="compare-picture")
+    tab.select(lambda: accuracy_against_cost(points(services)), None, chart, **QUIET)
     _networks(services, tab)

@@ -1,4 +1,4 @@
-"""The Embeddings tab: every clip of a gallery as a dot, near those that the network takes for the same."""
+"""The Embeddings tab: every clip of a gallery as a dot, near those with a similar embedding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from demo.shared.answer import judgement_sentence
 from demo.shared.camera import Camera, CameraControls, camera_controls, stream, watch
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
-from demo.shared.explaining import explainer, gallery, looking, reading, survey
+from demo.shared.explaining import explainer, gallery, gallery_activations, network_errors_as_toasts, read_clip
 from demo.shared.files import fresh_file
 from demo.shared.outputs import as_outputs
 from demo.shared.player import player
@@ -39,7 +39,7 @@ EVERY = 0.5  # seconds between two places of the camera's point
 
 @dataclass(frozen=True)
 class Map:
-    """What is shown now: which weights, and every space's map with its number."""
+    """The maps that are shown now: the weights, and every space's map with its separability."""
 
     weights: str
     atlases: dict[str, tuple[Atlas, Separability]]
@@ -80,13 +80,13 @@ def draw(
     from actrec.explain.embedding_map import atlases
 
     weights = weights or services.default
-    with looking(services, weights):
-        found = survey(services, weights, progress)
-        shown = gallery(services, weights)
+    with network_errors_as_toasts(services, weights):
+        activations = gallery_activations(services, weights, progress)
+        clips = gallery(services, weights)
         card = services.cards[weights]
         key = ("atlas", weights, card.sha256, method, int(seed or 0))
-        made = services.shared(key, lambda: atlases(found, shown.labels, card, method, int(seed or 0)))
-    now = Map(weights, made, shown)
+        maps = services.shared(key, lambda: atlases(activations, clips.labels, card, method, int(seed or 0)))
+    now = Map(weights, maps, clips)
     return Drawn(page_of(services, now), now, _spots([]), WHERE)
 
 
@@ -94,7 +94,7 @@ def page_of(services: Services, now: Map) -> str:
     """The maps side by side, their numbers, their legend."""
     cells = ""
     for name, (atlas, apart) in now.atlases.items():
-        title = f"{name[0].upper()}{name[1:]} features" if len(now.atlases) > 1 else "Codes"
+        title = f"{name[0].upper()}{name[1:]} features" if len(now.atlases) > 1 else "Embeddings"
         cells += (
             f'<figure class="view atlas" data-space="{name}">{atlas.svg(f"{title} of {now.weights}")}<figcaption>'
             f"<b>{title}.</b> How well they separate the actions: {escape(str(apart))}.</figcaption></figure>"
@@ -102,18 +102,18 @@ def page_of(services: Services, now: Map) -> str:
     first = list(now.atlases.values())[-1][0]
     return (
         f'<div class="atlases" data-weights="{escape(now.weights)}">{cells}</div>{first.legend()}'
-        f'<p class="quiet">{said(services, now)}</p>{_tip(services, now)}'
+        f'<p class="quiet">{legend(services, now)}</p>{_tip(services, now)}'
     )
 
 
 def features_of(services: Services, weights: str) -> str:
-    """What the maps of these weights are made of, and where the paper shows it."""
+    """The features behind the maps of these weights, and the paper's figure of them."""
     system = services.recognizer(weights).system
     return f"{system.title}, {system.features.figure}: {system.features.about}."
 
 
 def several_maps() -> str:
-    """Which weights show more than one map."""
+    """A sentence on the weights that show more than one map."""
     from actrec.systems import SYSTEMS
 
     mapped = {
@@ -125,35 +125,37 @@ def several_maps() -> str:
     )
 
 
-def said(services: Services, now: Map) -> str:
+def legend(services: Services, now: Map) -> str:
     """What the maps show, in words."""
     atlas = list(now.atlases.values())[-1][0]
     parts = [
-        f"Each dot is a clip of the gallery ({len(now.gallery)} drawn clips that no training has seen); its colour and "
-        "shape are what the clip really shows. Click one to play it."
+        f"Each dot is one of the gallery's {len(now.gallery)} drawn clips, which no training has seen. Its colour and "
+        "shape show the clip's true action. Click one to play it."
     ]
     if len(now.atlases) > 1:
         parts.append(
-            f"{features_of(services, now.weights)} The number under each "
-            "map is measured in the full space: a silhouette of 1 is perfect, 0 is a mixture. Every person and "
-            "room appears once in each action, so what sees only the look of things groups those instead."
+            f"{features_of(services, now.weights)} The number under each map is measured in the full space. "
+            "A silhouette of 1 is perfect; 0 is a mixture. Every person and room appears once in each action. "
+            "Features of appearance alone therefore group people and rooms instead of actions."
         )
     else:
         parts.append(several_maps())
     if atlas.flat.shown is not None:
-        parts.append(f"PCA keeps the two directions in which the codes differ most: {atlas.flat.shown:.0%} of it all.")
+        parts.append(
+            f"PCA keeps the two directions in which the embeddings vary most: {atlas.flat.shown:.0%} of their variance."
+        )
     if atlas.threshold is not None:
         ring = "Circles: the threshold γ around each." if atlas.flat.axes is not None else "t-SNE keeps no distances, "
         ring += "" if atlas.flat.axes is not None else "so the threshold γ has no circle here: see PCA."
         parts.append(
-            "Crosses are the weights' own class centres. Hollow dots are farther than γ from all of them: the weights "
-            f"would say “unknown”. {ring}"
+            "Crosses are the weights' own class centres. Hollow dots are farther than γ from all of them: "
+            f"the answer would be “unknown”. {ring}"
         )
     return " ".join(map(escape, parts))
 
 
 def _tip(services: Services, now: Map) -> str:
-    """All clips' small pictures in one, of which the page shows the one that is pointed at."""
+    """All clips' thumbnails in one image, of which the page shows the one that is pointed at."""
     data = services.shared(("thumbs", now.gallery.labels), lambda: jpeg_uri(now.gallery.sheet(COLUMNS), 75))
     return (
         f'<div class="atlas-tip" data-columns="{COLUMNS}" hidden>'
@@ -191,8 +193,8 @@ def place(services: Services, path: str | None, now: Map | None) -> Placed:
         raise refusal("Draw the map first.")
     from actrec.explain.over_time import parts_of
 
-    with looking(services, now.weights):
-        clip = reading(services, path, short_side=SHORT_SIDE)
+    with network_errors_as_toasts(services, now.weights):
+        clip = read_clip(services, path, short_side=SHORT_SIDE)
         return _placed(services, parts_of(clip, services.recognizer(now.weights).system.seconds), now)
 
 
@@ -200,12 +202,12 @@ def _placed(services: Services, parts: list[Clip], now: Map) -> Placed:
     """The mean of some windows on every map."""
     from actrec.explain.activations import of_clips
 
-    found = of_clips(explainer(services, now.weights), parts).mean()
-    spots = [atlas.spot_of(found.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
+    mean = of_clips(explainer(services, now.weights), parts).mean()
+    spots = [atlas.spot_of(mean.spaces[name][0]) for name, (atlas, _) in now.atlases.items()]
     flat = list(now.atlases.values())[-1][0].flat
-    near = [now.gallery.labels[number] for number in flat.nearest(found.codes[0])]
-    judged = services.recognizer(now.weights).judge(found.codes[0])
-    words = "It stands where the mean of its windows is. " if len(parts) > 1 else ""
+    near = [now.gallery.labels[number] for number in flat.nearest(mean.codes[0])]
+    judged = services.recognizer(now.weights).judge(mean.codes[0])
+    words = "Its point is the mean of its windows. " if len(parts) > 1 else ""
     words += f"Its five nearest clips: {', '.join(near)}."
     if judged is not None:
         words += f" Of the class centres: {judgement_sentence(judged)}"
@@ -223,20 +225,20 @@ def on_frame(services: Services, frame: np.ndarray | None, camera: Camera | None
     camera = camera or Camera()
     if frame is None or now is None:
         return CameraPlaced(gr.skip(), gr.skip(), camera)
-    seen = watch(services, camera, frame, now.weights)
-    if seen.wait:
-        word, sentence = seen.wait
+    last = watch(services, camera, frame, now.weights)
+    if last.wait:
+        word, sentence = last.wait
         return CameraPlaced(gr.skip(), f'<p class="quiet">{word.capitalize()}. {escape(sentence)}</p>', camera)
-    with looking(services, now.weights):
-        placed = _placed(services, [seen.clip], now)
+    with network_errors_as_toasts(services, now.weights):
+        placed = _placed(services, [last.clip], now)
     return CameraPlaced(placed.here, placed.near, camera)
 
 
 def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
-        "A network turns a clip into a **code**, a list of numbers. Clips with like codes lie near each other here; "
-        "whatever forms an island is one thing to the network."
+        "A network turns a clip into an **embedding**, a list of numbers. Clips with similar embeddings lie near each "
+        "other here. An island is one thing to the network."
     )
     with gr.Row():
         with gr.Column():
@@ -244,15 +246,15 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column():
             method = gr.Radio(
                 METHODS, value="t-SNE", label="Map", elem_id="embeddings-method",
-                info="t-SNE keeps neighbours together; PCA keeps directions and distances, as far as two can.",
+                info="t-SNE keeps neighbours together. PCA keeps directions and distances, as far as two axes can.",
             )  # fmt: skip
             seed = gr.Slider(
                 0, 20, value=0, step=1, label="Draw", elem_id="embeddings-seed",
-                info="t-SNE starts by chance: the same number gives the same map.",
+                info="t-SNE starts at random: the same number gives the same map.",
             )  # fmt: skip
             button = gr.Button("Draw the map", variant="primary", elem_id="embeddings-draw")
     maps = gr.HTML(
-        '<p class="quiet">The first map takes a few seconds: the gallery is drawn and looked at once.</p>',
+        '<p class="quiet">The first map takes a few seconds: the gallery is drawn and embedded once.</p>',
         elem_id="embeddings-map", js_on_load=script("embedding_map"),
     )  # fmt: skip
     here = gr.HTML(_spots([]), elem_id="embeddings-here", js_on_load=script("embedding_point"))
@@ -291,7 +293,7 @@ def _wire(
     examples: list[tuple[Path, gr.Button]],
     camera: CameraControls,
 ) -> None:
-    now, seen = gr.State(None), gr.State(None, time_to_live=600)
+    now, visitor = gr.State(None), gr.State(None, time_to_live=600)
 
     def drawing(weights: str | None, method: str, seed: float, progress: gr.Progress = gr.Progress()) -> Drawn:  # noqa: B008
         return draw(services, weights, method, seed, progress)
@@ -317,5 +319,14 @@ def _wire(
             placing, [own, now], outputs, **COMPUTE
         )
     stream(
-        services, tab, camera, on_frame, seen, [now], {**point, "camera": seen}, sent=EVERY / 2, every=EVERY, places=4
+        services,
+        tab,
+        camera,
+        on_frame,
+        visitor,
+        [now],
+        {**point, "camera": visitor},
+        sent=EVERY / 2,
+        every=EVERY,
+        places=4,
     )

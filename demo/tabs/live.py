@@ -13,8 +13,8 @@ import numpy as np
 from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import answer_of
-from demo.shared.camera import Camera, Seen, camera_controls, stream, watch
-from demo.shared.html import lately, picture, verdict
+from demo.shared.camera import Camera, LastSeconds, camera_controls, stream, watch
+from demo.shared.html import frame_with_caption, recent_labels, verdict
 from demo.shared.weights_picker import OWN, TAUGHT
 
 if TYPE_CHECKING:
@@ -31,29 +31,29 @@ PLACES = 8  # visitors answered at once
 
 
 class Visitor(Camera):
-    """One visitor's camera, and what was answered lately."""
+    """One visitor's camera, and the latest answers to it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: deque[tuple[float, str]] = deque()
-        self.lately: deque[tuple[float, Recognizer, Prediction]] = deque()
+        self.answers: deque[tuple[float, str]] = deque()
+        self.predictions: deque[tuple[float, Recognizer, Prediction]] = deque()
         self.overlays: Overlays | None = None
 
     def steadied(self, recognizer: Recognizer, prediction: Prediction) -> Prediction:
         """The newest prediction, steadied by those just before it from the same weights."""
         from actrec.recognition.recognizer import steadied  # torch
 
-        self.lately.append((self.arrived, recognizer, prediction))
-        while self.lately[0][0] < self.arrived - STEADY or self.lately[0][1] is not recognizer:
-            self.lately.popleft()
-        return steadied([before for _, _, before in self.lately])
+        self.predictions.append((self.arrived, recognizer, prediction))
+        while self.predictions[0][0] < self.arrived - STEADY or self.predictions[0][1] is not recognizer:
+            self.predictions.popleft()
+        return steadied([before for _, _, before in self.predictions])
 
-    def say(self, label: str) -> None:
+    def note(self, label: str) -> None:
         """Keep a label for the strip."""
         now = time.monotonic()
-        self.said.append((now, label))
-        while self.said[0][0] < now - SHOWN_SECONDS:
-            self.said.popleft()
+        self.answers.append((now, label))
+        while self.answers[0][0] < now - SHOWN_SECONDS:
+            self.answers.popleft()
 
 
 @dataclass(frozen=True)
@@ -75,28 +75,29 @@ def on_frame(
     if frame is None:
         return Shown("", "", "", visitor)
     asks = taught if judged_by == TAUGHT and getattr(taught, "labels", ()) else None
-    seen = watch(services, visitor, frame, asks.weights if asks is not None else weights)
-    if seen.recognizer is None:
-        return Shown(picture(frame, "Your camera."), _waiting(seen), "", visitor)
+    last = watch(services, visitor, frame, asks.weights if asks is not None else weights)
+    if last.recognizer is None:
+        return Shown(frame_with_caption(frame, "Your camera."), _waiting(last), "", visitor)
     prediction = None
-    if seen.wait:
-        answer = _waiting(seen)
+    if last.wait:
+        answer = _waiting(last)
     else:
-        prediction = visitor.steadied(seen.recognizer, seen.recognizer.predict(seen.clip, views="one"))
+        prediction = visitor.steadied(last.recognizer, last.recognizer.predict(last.clip, views="one"))
         answered = answer_of(prediction, asks)
         answer = answered.html()
-        visitor.say(answered.label)
-    view = _under(services, frame, overlay, int(every or 1), seen, prediction, visitor)
+        visitor.note(answered.label)
+    view = _under(services, frame, overlay, int(every or 1), last, prediction, visitor)
     if judged_by == TAUGHT and asks is None:
         answer += f'<p class="quiet">{NOTHING_TAUGHT}</p>'
     now = time.monotonic()
     visitor.meter.note(visitor.arrived, now)
-    strip = lately(list(visitor.said), now, SHOWN_SECONDS, list(asks.labels if asks else seen.recognizer.labels))
+    labels = asks.labels if asks else last.recognizer.labels
+    strip = recent_labels(list(visitor.answers), now, SHOWN_SECONDS, list(labels))
     return Shown(view, f'{answer}<p class="quiet figures pace">{visitor.pace()}</p>', strip, visitor)
 
 
-def _waiting(seen: Seen) -> str:
-    word, sentence = seen.wait
+def _waiting(last: LastSeconds) -> str:
+    word, sentence = last.wait
     return verdict(word, True, sentence)
 
 
@@ -105,34 +106,35 @@ def _under(
     frame: np.ndarray,
     overlay: str,
     every: int,
-    seen: Seen,
+    last: LastSeconds,
     prediction: Prediction | None,
     visitor: Visitor,
 ) -> str:
     """The newest frame under the chosen overlay; a first frame has nothing to be compared with."""
-    if seen.clip is None:
-        return picture(frame, "Your camera.")
+    if last.clip is None:
+        return frame_with_caption(frame, "Your camera.")
     if visitor.overlays is None:
         from actrec.explain.overlays import Overlays  # torch
 
         visitor.overlays = Overlays(services.detector)
-    return picture(*visitor.overlays.draw(overlay, seen.clip, seen.recognizer, prediction and prediction.label, every))
+    label = prediction and prediction.label
+    return frame_with_caption(*visitor.overlays.draw(overlay, last.clip, last.recognizer, label, every))
 
 
 def _controls(services: Services, tab: gr.Tab) -> list[gr.components.Component]:
     """What may be changed while the camera runs, in the order of `on_frame`."""
     overlay = gr.Radio(
-        OVERLAYS, value="motion salience", label="Over the picture", elem_id="live-overlay",
+        OVERLAYS, value="motion salience", label="Over the frame", elem_id="live-overlay",
         info="Salience: what changes. RGBF and flow: how it moves. Tailor: where the person is. Class saliency: what "
         "the answer depends on.",
     )  # fmt: skip
     every = gr.Slider(
-        1, 20, value=5, step=1, label="Refresh the slow ones at every n-th frame", elem_id="live-every",
+        1, 20, value=5, step=1, label="Refresh slow overlays at every n-th frame", elem_id="live-every",
         info="For the tailor's box and for class saliency; the last one stays in between.",
     )  # fmt: skip
     weights = weights_picker.build(services, tab, "live")
     judged_by = gr.Radio(
-        (OWN, TAUGHT), value=OWN, label="Judge by", elem_id="live-judge",
+        (OWN, TAUGHT), value=OWN, label="Answer with", elem_id="live-judge",
         info="Your own actions count once the Teach tab has some.",
     )  # fmt: skip
     return [overlay, every, weights, judged_by]

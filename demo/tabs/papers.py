@@ -16,7 +16,7 @@ from actrec.tours.step import Again, Choice, Slider, Step, Tour, Words
 from demo.server.services import Services
 from demo.shared.event_options import COMPUTE, QUICK, QUIET
 from demo.shared.examples import buttons
-from demo.shared.html import panels
+from demo.shared.html import panels, reason
 from demo.shared.player import player
 from demo.shared.toasts import errors_as_toasts, refusal
 
@@ -33,7 +33,7 @@ WELCOME = '<p class="quiet">Choose a clip above: every figure is computed on it.
 
 @dataclass
 class Visit:
-    """One visitor's clip, and what each system has found in it so far."""
+    """One visitor's clip, and every system's results on it so far."""
 
     clip: Clip
     subjects: dict[str, Subject] = field(default_factory=dict)
@@ -70,7 +70,7 @@ def subject_of(services: Services, visit: Visit, system: str) -> Subject | str:
 
 
 def drawn(services: Services, visit: Visit | None, key: str, number: int, values: dict) -> str:
-    """A step's figure as HTML, or a sentence that says why there is none."""
+    """A step's figure as HTML, or the reason why there is none."""
     step, subject = tour_of(key).steps[number], None
     try:
         if step.needs_clip:
@@ -78,19 +78,15 @@ def drawn(services: Services, visit: Visit | None, key: str, number: int, values
                 return WELCOME
             subject = subject_of(services, visit, key)
             if isinstance(subject, str):
-                return _sentence(subject)
+                return reason(subject)
         figure = step.figure(subject, **values)
-    except Refusal as reason:
-        return _sentence(str(reason))
+    except Refusal as refused:
+        return reason(refused)
     return f'<div data-step="{key}/{number + 1}">{panels(figure)}</div>'
 
 
-def _sentence(words: str) -> str:
-    return f'<p class="said nothing">{escape(words)}</p>'
-
-
 def starts(services: Services, visit: Visit | None, key: str, number: int) -> dict:
-    """The values that a step's controls begin with, on this clip."""
+    """The values that a step's controls start with, on this clip."""
     step = tour_of(key).steps[number]
     values = {control.name: 0 if isinstance(control, Again) else control.start for control in step.controls}
     if step.start and visit is not None:
@@ -151,44 +147,44 @@ def go(services: Services, visit: Visit | None, key: str | None, number: int | N
 
 def _controls(step: Step, values: dict) -> list:
     """The pool of controls as this step wants them; those it has no use for are hidden."""
-    mine = {kind: [control for control in step.controls if isinstance(control, kind)] for kind in KINDS}
+    controls = {kind: [control for control in step.controls if isinstance(control, kind)] for kind in KINDS}
     shown = []
     for place in range(SLIDERS):
-        if place < len(mine[Slider]):
-            slider = mine[Slider][place]
-            # numpy's numbers would reach the browser, and come back, as words
+        if place < len(controls[Slider]):
+            slider = controls[Slider][place]
+            # NumPy's numbers would reach the browser, and come back, as strings
             value = np.asarray(values[slider.name]).item()
             shown.append(gr.Slider(minimum=slider.low, maximum=slider.high, step=slider.step, value=value,
                                    label=slider.label, info=slider.info or None, visible=True))  # fmt: skip
         else:
             shown.append(gr.Slider(visible=False))
     for place in range(CHOICES):
-        if place < len(mine[Choice]):
-            choice = mine[Choice][place]
+        if place < len(controls[Choice]):
+            choice = controls[Choice][place]
             shown.append(gr.Radio(choices=list(choice.options), value=values[choice.name], label=choice.label,
                                   info=choice.info or None, visible=True))  # fmt: skip
         else:
             shown.append(gr.Radio(visible=False))
     for place in range(WORDS):
-        if place < len(mine[Words]):
-            words = mine[Words][place]
+        if place < len(controls[Words]):
+            words = controls[Words][place]
             shown.append(gr.Textbox(value=values[words.name], label=words.label, info=words.info or None, visible=True))
         else:
             shown.append(gr.Textbox(visible=False))
-    again = mine[Again]
+    again = controls[Again]
     shown.append(gr.Button(again[0].label if again else "Again", visible=bool(again)))
     return shown
 
 
-def redraw(services: Services, visit: Visit | None, key: str, number: int, presses: int, *pool: object) -> str:
+def redraw(services: Services, visit: Visit | None, key: str, number: int, clicks: int, *pool: object) -> str:
     """The figure with the controls as they are now."""
-    rest = {
+    values_of = {
         Slider: list(pool[:SLIDERS]),
         Choice: list(pool[SLIDERS : SLIDERS + CHOICES]),
         Words: list(pool[SLIDERS + CHOICES :]),
-        Again: [presses],
+        Again: [clicks],
     }
-    values = {control.name: rest[type(control)].pop(0) for control in tour_of(key).steps[int(number)].controls}
+    values = {control.name: values_of[type(control)].pop(0) for control in tour_of(key).steps[int(number)].controls}
     if any(value is None for value in values.values()):
         raise refusal("Fill in the control that is empty first.")
     return drawn(services, visit, key, int(number), values)
@@ -212,11 +208,11 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
             [], show_label=False, label="Step", container=False, elem_id="papers-step", filterable=False,
         )  # fmt: skip
         onward = gr.Button("Next", size="sm", min_width=70, scale=0, variant="primary", elem_id="papers-next")
-    said = gr.HTML(elem_id="papers-text")
+    words = gr.HTML(elem_id="papers-text")
     pool, again = _pool()
     shown = gr.HTML(WELCOME, elem_id="papers-figure")
-    visit, presses = gr.State(None, time_to_live=1800), gr.State(0)
-    opened = [number, back, onward, said, presses, *pool, again, shown]
+    visit, clicks = gr.State(None, time_to_live=1800), gr.State(0)
+    opened = [number, back, onward, words, clicks, *pool, again, shown]
     place = [visit, which, number]
     tab.select(partial(arrive, services), [visit, which], [which, intro, *opened], **COMPUTE)
     video.change(partial(take, services), video, visit, **COMPUTE).then(partial(go, services), place, opened, **COMPUTE)
@@ -228,11 +224,11 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     number.input(partial(go, services), place, opened, **COMPUTE)
     back.click(partial(go, services, by=-1), place, opened, **COMPUTE)
     onward.click(partial(go, services, by=1), place, opened, **COMPUTE)
-    now = [*place, presses, *pool]  # the controls by their places: their names change from step to step
+    now = [*place, clicks, *pool]  # the controls by their places: their names change from step to step
     for control in pool:
         event = control.submit if isinstance(control, gr.Textbox) else control.input
         event(partial(redraw, services), now, shown, **QUICK)
-    again.click(lambda count: count + 1, presses, presses, trigger_mode="always_last", **QUIET).then(
+    again.click(lambda count: count + 1, clicks, clicks, trigger_mode="always_last", **QUIET).then(
         partial(redraw, services), now, shown, **QUICK
     )
 

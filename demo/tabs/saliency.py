@@ -14,7 +14,7 @@ from demo.shared import weights_picker
 from demo.shared.answer import answer_of
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.examples import buttons
-from demo.shared.explaining import explainer, gallery, looking, reading, survey
+from demo.shared.explaining import explainer, gallery, gallery_activations, network_errors_as_toasts, read_clip
 from demo.shared.files import fresh_file
 from demo.shared.frame_scrubber import Panel, legend, scrubber
 from demo.shared.html import table
@@ -26,26 +26,27 @@ if TYPE_CHECKING:
     from actrec.explain.over_time import ClipMaps, Windows
 
 SHORT_SIDE, SECONDS = 180, 20.0
-# What a viewer sees, in words.
+# What each map shows, in words.
 CAPTIONS = {
     "class saliency": "How steeply the score changes with each pixel (FstCN, sec. 4: the class's neuron, propagated "
-    "back to the picture), against what random weights give the same place: borders and strides do not show.",
-    "SmoothGrad": "The same, averaged over noisy copies of the clip: what only single pixels say goes away.",
-    "Grad-CAM": "The last maps of the network, each as strong as it speaks for the class: coarse, but it shows areas.",
+    "back to the frames). Compared with random weights at the same place, so that borders and strides do not show.",
+    "SmoothGrad": "The same, averaged over noisy copies of the clip: what depends on single pixels only disappears.",
+    "Grad-CAM": "The network's last feature maps, weighted by how much each supports the class. Coarse, but it shows "
+    "areas.",
 }
 PROOF = (
-    "Cells of 8 × 8 pixels are taken out of the clip, the most important first, and the score of the class is read "
-    "(deletion); or they are put into an empty clip (insertion). Taken out, a cell shows the blurred mean of its "
-    "frames. A true map makes the score fall earlier, and rise earlier, than the same cells in random order; the area "
-    "between the two curves is the number. Below zero the map knows less than chance. (RISE, 2018; random: 3 draws.)"
+    "Cells of 8 × 8 pixels are removed from the clip, the most important first (deletion). Or they are added to an "
+    "empty clip (insertion). After every step the score of the class is read. A removed cell shows the blurred mean of "
+    "its frames. With a faithful map the score falls, or rises, earlier than with cells in random order. The number is "
+    "the area between the two curves. Below zero the map is worse than chance. (RISE, 2018; random: 3 draws.)"
 )
 LAYERS = (
-    "From the lowest layer to the highest (Asymmetric 3D-CNN, fig. 8a): at first the look of things, then coarser, and "
-    "in the end where something happens."
+    "From the lowest layer to the highest (Asymmetric 3D-CNN, fig. 8a). The first layers react to appearance; the maps "
+    "become coarser, and the last ones show where something happens."
 )
 TOP_TEN = (
     "The ten gallery clips that fire the neuron most at their strongest place (Asymmetric 3D-CNN, sec. 4.8 and "
-    "fig. 8b). Often they show one action; where they do not, look for what they share."
+    "fig. 8b). Often they show one action; where they do not, look for what they have in common."
 )
 TOP_FPS = 5.0
 
@@ -86,7 +87,7 @@ class Inside:
 
 
 def ask(services: Services, path: str | None, weights: str | None) -> Answered:
-    """A clip in; what the weights say of it, and the class that is looked at first."""
+    """A clip in; the answer of the weights, and the class that is examined first."""
     from actrec.explain.over_time import Windows
 
     if not path:
@@ -94,7 +95,7 @@ def ask(services: Services, path: str | None, weights: str | None) -> Answered:
     weights = weights or services.default
     with errors_as_toasts():
         recognizer = services.recognizer(weights)
-        clip = reading(services, path, short_side=SHORT_SIDE, stop=SECONDS)
+        clip = read_clip(services, path, short_side=SHORT_SIDE, stop=SECONDS)
         prediction = recognizer.predict(clip)
         windows = Windows.of(recognizer.system, clip)
     scores = dict(prediction.top(len(prediction.labels)))
@@ -110,55 +111,55 @@ def show(services: Services, asked: Asked | None, label: str | None, copies: flo
 
     if asked is None or not label:
         return Shown("", asked)
-    with looking(services, asked.weights):
-        films = all_clip_maps(explainer(services, asked.weights), asked.windows, label, int(copies))
-    first = films["class saliency"]
-    panels = [Panel("The clip", _clip_says(asked), first.clip.frames)]
-    panels += [Panel(name, CAPTIONS[name], film.laid_over(scales.INFLUENCE)) for name, film in films.items()]
+    with network_errors_as_toasts(services, asked.weights):
+        maps = all_clip_maps(explainer(services, asked.weights), asked.windows, label, int(copies))
+    first = maps["class saliency"]
+    panels = [Panel("The clip", _about_clip(asked), first.clip.frames)]
+    panels += [Panel(name, CAPTIONS[name], of_method.laid_over(scales.INFLUENCE)) for name, of_method in maps.items()]
     seconds = first.clip.times - first.clip.times[0]
-    says = f"How much each moment counts for '{label}'"
+    title = f"How much each moment counts for '{label}'"
     html = f'<h3 data-label="{escape(label)}">What the score of “{escape(label)}” depends on</h3>'
     html += "".join(f'<p class="notice">{escape(note)}</p>' for note in asked.windows.notes())
-    html += scrubber(panels, seconds, first.influence, says, start=int(first.influence.argmax()))
+    html += scrubber(panels, seconds, first.influence, title, start=int(first.influence.argmax()))
     html += legend(scales.stops(scales.INFLUENCE), "no influence on the score", "most of this clip")
     return Shown(html + _inputs(first), replace(asked, label=label))
 
 
-def _clip_says(asked: Asked) -> str:
+def _about_clip(asked: Asked) -> str:
     return f"As {asked.weights} sees it: {len(asked.windows.views)} windows, one after the other."
 
 
-def _inputs(film: ClipMaps) -> str:
-    """Which input of the network counts how much, where there are several."""
-    if len(film.inputs) < 2:
+def _inputs(maps: ClipMaps) -> str:
+    """How much each input of the network counts, where there are several."""
+    if len(maps.inputs) < 2:
         return ""
     return table(
-        ("input of the network", "share of the class saliency"),
-        [(name, f"{share:.0%}") for name, share in film.inputs.items()],
+        ("input of the network", "part of the class saliency"),
+        [(name, f"{part:.0%}") for name, part in maps.inputs.items()],
     )
 
 
 def video(services: Services, asked: Asked | None, method: str) -> str:
-    """One method as a video to take along."""
+    """One method's maps as a video file."""
     from actrec.explain.over_time import clip_maps
     from actrec.figures import scales
     from actrec.video.write import write_mp4
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with looking(services, asked.weights):
-        film = clip_maps(explainer(services, asked.weights), asked.windows, asked.label, method)
+    with network_errors_as_toasts(services, asked.weights):
+        maps = clip_maps(explainer(services, asked.weights), asked.windows, asked.label, method)
         name = f"{method} of {asked.label}.mp4".replace(" ", "-")
-        return str(write_mp4(fresh_file(name), film.laid_over(scales.INFLUENCE), film.rate))
+        return str(write_mp4(fresh_file(name), maps.laid_over(scales.INFLUENCE), maps.rate))
 
 
 def prove(services: Services, asked: Asked | None) -> str:
-    """Whether the maps are true: what they call important is taken out, or is all that is put in."""
+    """Whether the maps are faithful: what they call important is removed, or is all that is added."""
     from actrec.explain.faithfulness import prove as test
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with looking(services, asked.weights):
+    with network_errors_as_toasts(services, asked.weights):
         saliency = explainer(services, asked.weights)
         key = ("shuffled", asked.weights, services.cards[asked.weights].sha256)
         proof = test(saliency, services.shared(key, saliency.shuffled), asked.windows, asked.label)
@@ -167,12 +168,12 @@ def prove(services: Services, asked: Asked | None) -> str:
         (name, f"{curve.deletion_gain:+.3f}", f"{curve.insertion_gain:+.3f}", f"{curve.gain:+.3f}")
         for name, curve in proof.curves.items()
     ]
-    heads = ("method", "deletion: area under random", "insertion: area over random", "both together")
+    headers = ("method", "deletion: area under random", "insertion: area over random", "both together")
     return (
-        f'<div class="figures-grid">{charts}</div><p class="quiet">{escape(PROOF)}</p>{table(heads, rows)}'
-        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, frame by frame, the rank correlation with the '
-        f"map of a network whose weights were put in random order is <b>{proof.shuffled:.2f}</b> (1 would be the same "
-        "map, so a map of the picture and not of what was learned).</p>"
+        f'<div class="figures-grid">{charts}</div><p class="quiet">{escape(PROOF)}</p>{table(headers, rows)}'
+        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, the map is compared, frame by frame, with '
+        f"that of the same network with shuffled weights. Their rank correlation is <b>{proof.shuffled:.2f}</b>. "
+        "At 1 the map would show the frames and nothing that was learned.</p>"
     )
 
 
@@ -183,19 +184,19 @@ def inside(services: Services, asked: Asked | None) -> Inside:
 
     if asked is None:
         raise refusal("Ask about a clip first.")
-    with looking(services, asked.weights):
-        found = strongest(explainer(services, asked.weights), asked.windows)
-    if not found:
+    with network_errors_as_toasts(services, asked.weights):
+        neurons_of_layers = strongest(explainer(services, asked.weights), asked.windows)
+    if not neurons_of_layers:
         raise refusal("The layers of this network have no names here, so that its feature maps cannot be shown.")
     panels = [
-        Panel(layer, f"Neuron {neuron}, the strongest of this layer on your clip.", film.laid_over(scales.ACTIVATION))
-        for layer, (neuron, film) in found.items()
+        Panel(layer, f"Neuron {neuron}, the strongest of this layer on your clip.", maps.laid_over(scales.ACTIVATION))
+        for layer, (neuron, maps) in neurons_of_layers.items()
     ]
-    first = next(iter(found.values()))[1]
+    first = next(iter(neurons_of_layers.values()))[1]
     seconds = first.clip.times - first.clip.times[0]
     html = scrubber(panels, seconds, start=int(first.influence.argmax()))
     html += legend(scales.stops(scales.ACTIVATION), "silent", "fires most on this clip")
-    layers = list(found)
+    layers = list(neurons_of_layers)
     chosen = gr.Dropdown(choices=layers, value=layers[-1], interactive=True)
     return Inside(html + f'<p class="quiet">{LAYERS}</p>', chosen)
 
@@ -203,14 +204,14 @@ def inside(services: Services, asked: Asked | None) -> Inside:
 def neurons(
     services: Services, asked: Asked | None, layer: str | None, progress: gr.Progress | None = None
 ) -> gr.Dropdown:
-    """The neurons of a layer, those first whose strongest clips show one action."""
+    """The neurons of a layer; those whose strongest clips show one action come first."""
     if asked is None or not layer:
         raise refusal("Look inside the network first.")
-    with looking(services, asked.weights):
-        found = survey(services, asked.weights, progress)
-        telling = found.telling(layer, gallery(services, asked.weights).labels)
-    choices = [(f"{neuron}: {often} of 10 show “{label}”", neuron) for neuron, label, often in telling]
-    first = next((neuron for neuron, action, _ in telling if action == asked.label), telling[0][0])
+    with network_errors_as_toasts(services, asked.weights):
+        activations = gallery_activations(services, asked.weights, progress)
+        ranked = activations.telling(layer, gallery(services, asked.weights).labels)
+    choices = [(f"{neuron}: {often} of 10 show “{label}”", neuron) for neuron, label, often in ranked]
+    first = next((neuron for neuron, action, _ in ranked if action == asked.label), ranked[0][0])
     return gr.Dropdown(choices=choices, value=first, interactive=True)
 
 
@@ -221,29 +222,29 @@ def fires(services: Services, asked: Asked | None, layer: str | None, neuron: in
 
     if asked is None or not layer or neuron is None:
         return ""
-    with looking(services, asked.weights):
-        saliency, shown, found = (
+    with network_errors_as_toasts(services, asked.weights):
+        saliency, clips, activations = (
             explainer(services, asked.weights),
             gallery(services, asked.weights),
-            survey(services, asked.weights),
+            gallery_activations(services, asked.weights),
         )
-        film = neuron_film(saliency, asked.windows, layer, int(neuron))
+        own_maps = neuron_film(saliency, asked.windows, layer, int(neuron))
         peak = float(of_views(saliency, asked.windows.views).neurons(layer)[:, int(neuron)].max())
-        top = found.top(layer, int(neuron))
-    place = found.rank(layer, int(neuron), peak)
+        top = activations.top(layer, int(neuron))
+    place = activations.rank(layer, int(neuron), peak)
     own = Panel(
-        "Your clip", f"fires it {peak:.2f}: place {place} of {len(shown) + 1}.", film.laid_over(scales.ACTIVATION)
+        "Your clip", f"fires it {peak:.2f}: place {place} of {len(clips) + 1}.", own_maps.laid_over(scales.ACTIVATION)
     )
-    clips = [(shown.labels[number], fired, shown.clip(number).at_rate(TOP_FPS)) for number, fired in top]
+    strongest_clips = [(clips.labels[number], fired, clips.clip(number).at_rate(TOP_FPS)) for number, fired in top]
     panels = [
         Panel(f"{rank}. {label}", f"fires it {fired:.2f}", clip.frames)
-        for rank, (label, fired, clip) in enumerate(clips, 1)
+        for rank, (label, fired, clip) in enumerate(strongest_clips, 1)
     ]
-    seconds = clips[0][2].times - clips[0][2].times[0]
-    own_seconds = film.clip.times - film.clip.times[0]
+    times = strongest_clips[0][2].times
+    seconds, own_seconds = times - times[0], own_maps.clip.times - own_maps.clip.times[0]
     return (
         f'<h3 data-neuron="{neuron}">Neuron {neuron} of {escape(layer)}</h3><div class="two"><div>'
-        f"{scrubber([own], own_seconds, start=int(film.influence.argmax()))}</div><div class='many'>"
+        f"{scrubber([own], own_seconds, start=int(own_maps.influence.argmax()))}</div><div class='many'>"
         f"{scrubber(panels, seconds, start=len(seconds) // 2)}</div></div><p class='quiet'>{TOP_TEN}</p>"
     )
 
@@ -251,8 +252,8 @@ def fires(services: Services, asked: Asked | None, layer: str | None, neuron: in
 def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
-        "Why does a network say what it says? Choose a clip, then **click any class** in the answer: the pictures show "
-        "where and when the score of that class depends on what is seen."
+        "What does an answer depend on? Choose a clip, then **click any class** in the answer. "
+        "The maps show where and when the score of that class depends on the clip."
     )
     with gr.Row():
         with gr.Column():
@@ -263,14 +264,14 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column():
             answer = gr.HTML(elem_id="saliency-answer")
             scores = gr.Label(label="The answer: click a class", num_top_classes=6, elem_id="saliency-scores")
-            label = gr.Dropdown([], label="Class", info="Any class the weights know.", elem_id="saliency-class")
+            label = gr.Dropdown([], label="Class", info="Any label of the weights.", elem_id="saliency-class")
             copies = gr.Slider(
                 1, 12, value=3, step=1, label="Copies for SmoothGrad", elem_id="saliency-copies",
-                info="The clip itself and noisy copies of it: the more, the less speckle. Each costs a pass back.",
+                info="The clip itself and noisy copies of it. More copies, less speckle; each costs a backward pass.",
             )  # fmt: skip
     asked = gr.State(None, time_to_live=900)
     shown = gr.HTML(elem_id="saliency-films")
-    _taking(services, asked)
+    _video_file(services, asked)
     cleared = [*_proof(services, asked), *_inside(services, asked)]
     handler, outputs = as_outputs(partial(show, services), {"maps": shown, "asked": asked})
     showing = {"fn": handler, "inputs": [asked, label, copies], "outputs": outputs, **COMPUTE}
@@ -290,9 +291,9 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     copies.release(**showing)
 
 
-def _taking(services: Services, asked: gr.State) -> None:
+def _video_file(services: Services, asked: gr.State) -> None:
     """One method as a video."""
-    with gr.Accordion("As a video, to take along", open=False):
+    with gr.Accordion("As a video file", open=False):
         method = gr.Radio(list(CAPTIONS), value="class saliency", label="Method", elem_id="saliency-method")
         take = gr.Button("Make the video", size="sm", elem_id="saliency-take")
         overlay = gr.Video(label="Overlay", interactive=False, loop=True, elem_id="saliency-film", height=300)
@@ -300,28 +301,34 @@ def _taking(services: Services, asked: gr.State) -> None:
 
 
 def _proof(services: Services, asked: gr.State) -> list[gr.components.Component]:
-    """Is it true?"""
-    gr.Markdown("### Is it true?\nA map may look right and still be wrong. Test it on the network that answers.")
-    button = gr.Button("Take out what the map calls important", elem_id="saliency-prove")
+    """Lay out the test of whether the maps are faithful."""
+    gr.Markdown(
+        "### Is the map faithful?\nA map may look right and still be wrong. Test it on the network that answers."
+    )
+    button = gr.Button("Remove what the map calls important", elem_id="saliency-prove")
     shown = gr.HTML(elem_id="saliency-proof")
     button.click(partial(prove, services), asked, shown, **COMPUTE)
     return [shown]
 
 
 def _inside(services: Services, asked: gr.State) -> list[gr.components.Component]:
-    """Feature maps by layer, and what fires a neuron."""
+    """Lay out the feature maps by layer, and what fires a neuron."""
     gr.Markdown("### Inside the network\nWhat its layers find in your clip, and which other clips fire a neuron.")
     button = gr.Button("Look inside", elem_id="saliency-inside")
     maps = gr.HTML(elem_id="saliency-layers")
     with gr.Row():
-        layer = gr.Dropdown([], label="Layer", info="The last one says most.", elem_id="saliency-layer")
+        layer = gr.Dropdown([], label="Layer", info="The last one tells classes apart best.", elem_id="saliency-layer")
         neuron = gr.Dropdown(
             [], label="Neuron", elem_id="saliency-neuron",
-            info="Those first whose ten strongest clips show one action.",
+            info="First those whose ten strongest clips show one action.",
         )  # fmt: skip
     top = gr.HTML(elem_id="saliency-neurons")
 
-    def choosing(now: Asked | None, name: str | None, progress: gr.Progress = gr.Progress()):  # noqa: B008
+    def choosing(
+        now: Asked | None,
+        name: str | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> gr.Dropdown:
         return neurons(services, now, name, progress)
 
     fired = {"inputs": [asked, layer, neuron], "outputs": top}

@@ -1,10 +1,9 @@
-"""The Tailor tab: who is in the picture, what is brightened, what fades, and what becomes of the answer."""
+"""The Tailor tab: who is in the frame, what is brightened, what fades, and what becomes of the answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -16,7 +15,7 @@ from demo.shared import weights_picker
 from demo.shared.event_options import COMPUTE, QUICK
 from demo.shared.examples import buttons
 from demo.shared.files import fresh_file
-from demo.shared.html import QUALITY, panels
+from demo.shared.html import QUALITY, panels, reason
 from demo.shared.player import player
 from demo.shared.toasts import errors_as_toasts, refusal
 
@@ -28,20 +27,20 @@ if TYPE_CHECKING:
 
 SIDE, SECONDS = 200, 6.0
 ETA, XI = 1.2, 0.9
-WHOLE, EACH = "one for the whole clip", "one for each picture"
-WELCOME = '<p class="quiet">Choose a clip above. People are looked for once; the sliders then answer at once.</p>'
+WHOLE, EACH = "one for the whole clip", "one for each frame"
+WELCOME = '<p class="quiet">Choose a clip above. People are detected once; after that the sliders answer at once.</p>'
 
 
 @dataclass
 class Visit:
-    """One visitor's clip with its people, and what each network said of it untailored."""
+    """One visitor's clip with its people, and every network's prediction for it untailored."""
 
     fitting: Fitting
     before: dict[str, Prediction] = field(default_factory=dict)
 
 
 def take(services: Services, path: str | None) -> Visit | None:
-    """A clip in; its people found."""
+    """A clip in; the clip with the people detected in it out."""
     if not path:
         return None
     from actrec.explain.tailoring import fit
@@ -56,28 +55,29 @@ def draw(visit: Visit | None, boxed: str, eta: float, xi: float, moment: float) 
         return WELCOME, ""
     from actrec.explain import tailoring
 
-    wanted = {"eta": eta, "xi": xi, "moment": moment, "each": boxed == EACH}
+    settings = {"eta": eta, "xi": xi, "moment": moment, "each": boxed == EACH}
     try:
-        found = tailoring.boxes(visit.fitting, **wanted)
-        before, after = tailoring.before_and_after(visit.fitting, **wanted)
-    except Refusal as reason:
-        return f'<p class="said nothing">{escape(str(reason))}</p>', ""
-    return panels(found), curtain(before, after)
+        figure = tailoring.boxes(visit.fitting, **settings)
+        before, after = tailoring.before_and_after(visit.fitting, **settings)
+    except Refusal as refused:
+        return reason(refused), ""
+    return panels(figure), curtain(before, after)
 
 
 def curtain(before: np.ndarray, after: np.ndarray) -> str:
-    """Two pictures over each other, and a slider that draws the second aside."""
+    """Two frames over each other, and a slider that draws the second aside."""
     return (
         '<figure class="view curtain" style="--cut:50%"><div>'
         f'<img src="{jpeg_uri(before, QUALITY)}" alt="The window as it was">'
         f'<img src="{jpeg_uri(after, QUALITY)}" alt="The window tailored">'
-        '</div><input type="range" min="0" max="100" value="50" aria-label="Draw the curtain">'
-        "<figcaption>Left of the curtain the window as it was, right of it tailored. Draw it.</figcaption></figure>"
+        '</div><input type="range" min="0" max="100" value="50" aria-label="Drag the border">'
+        "<figcaption>Left of the border the window as it was, right of it tailored. Drag the border.</figcaption>"
+        "</figure>"
     )
 
 
 def answer(services: Services, visit: Visit | None, weights: str | None, boxed: str, eta: float, xi: float) -> str:
-    """What the network says with and without."""
+    """The network's answer with and without the tailor."""
     if visit is None:
         return ""
     from actrec.explain import tailoring
@@ -85,11 +85,11 @@ def answer(services: Services, visit: Visit | None, weights: str | None, boxed: 
     with errors_as_toasts():
         name = weights or services.default
         recognizer = services.recognizer(name)
-        found, before = tailoring.labels(
+        figure, before = tailoring.labels(
             recognizer, visit.fitting, visit.before.get(name), eta=eta, xi=xi, each=boxed == EACH
         )
     visit.before = {**visit.before, name: before}
-    return panels(found)
+    return panels(figure)
 
 
 def tailored(visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
@@ -99,15 +99,15 @@ def tailored(visit: Visit | None, boxed: str, eta: float, xi: float) -> str:
     from actrec.video.write import write_mp4
 
     with errors_as_toasts():
-        made = visit.fitting.tailored(eta, xi, boxed == EACH)
-        return str(write_mp4(fresh_file("tailored.mp4"), made.clip.frames, SHOWN_FPS))
+        result = visit.fitting.tailored(eta, xi, boxed == EACH)
+        return str(write_mp4(fresh_file("tailored.mp4"), result.clip.frames, SHOWN_FPS))
 
 
 def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     """Lay the tab out inside the caller's `gr.Tab` and wire it."""
     gr.Markdown(
-        "MS3D cuts a clip to the people in it, brightens the inside of their box (eq. 7) and lets the rest fade ring "
-        "by ring (eq. 8), so that the network looks at the person and not at the room."
+        "MS3D crops a clip to the people in it and brightens the inside of their box (eq. 7). The rest fades ring "
+        "by ring (eq. 8), so that the network attends to the person and not to the room."
     )
     with gr.Row():
         with gr.Column():
@@ -116,25 +116,25 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
         with gr.Column():
             eta = gr.Slider(0.5, 3, ETA, step=0.05, label="η", info="Factor inside the box.", elem_id="tailor-eta")
             xi = gr.Slider(0.5, 1, XI, step=0.01, label="ξ", info="Factor from ring to ring.", elem_id="tailor-xi")
-            moment = gr.Slider(0, 1, 0.5, step=0.01, label="Moment", info="From the first picture to the last.",
+            moment = gr.Slider(0, 1, 0.5, step=0.01, label="Moment", info="From the first frame to the last.",
                                elem_id="tailor-moment")  # fmt: skip
             boxed = gr.Radio([WHOLE, EACH], value=WHOLE, label="Box", elem_id="tailor-boxed")
             weights = weights_picker.build(services, tab, "tailor")
     shown = gr.HTML(WELCOME, elem_id="tailor-figure")
     drawn = gr.HTML(elem_id="tailor-curtain")
-    gr.Markdown("### What the label does")
-    said = gr.HTML(elem_id="tailor-answer")
+    gr.Markdown("### The answer before and after")
+    answers = gr.HTML(elem_id="tailor-answer")
     button = gr.Button("The tailored clip as a video", size="sm", elem_id="tailor-film-button")
-    made = gr.File(visible=False, label="The tailored clip", interactive=False, elem_id="tailor-film")
+    file = gr.File(visible=False, label="The tailored clip", interactive=False, elem_id="tailor-film")
     visit = gr.State(None, time_to_live=1800)
-    sights, asks = [visit, boxed, eta, xi, moment], [visit, weights, boxed, eta, xi]
-    video.change(partial(take, services), video, visit, **COMPUTE).then(draw, sights, [shown, drawn], **COMPUTE).then(
-        partial(answer, services), asks, said, **COMPUTE
+    drawing, asks = [visit, boxed, eta, xi, moment], [visit, weights, boxed, eta, xi]
+    video.change(partial(take, services), video, visit, **COMPUTE).then(draw, drawing, [shown, drawn], **COMPUTE).then(
+        partial(answer, services), asks, answers, **COMPUTE
     )
     for path, example in examples:
         example.click(partial(str, path), None, video, api_visibility="private")
-    moment.input(draw, sights, [shown, drawn], **QUICK)
+    moment.input(draw, drawing, [shown, drawn], **QUICK)
     for control in (eta, xi, boxed):
-        control.input(draw, sights, [shown, drawn], **QUICK).then(partial(answer, services), asks, said, **QUICK)
-    weights.input(partial(answer, services), asks, said, **COMPUTE)
-    button.click(lambda *now: gr.File(tailored(*now), visible=True), [visit, boxed, eta, xi], made, **COMPUTE)
+        control.input(draw, drawing, [shown, drawn], **QUICK).then(partial(answer, services), asks, answers, **QUICK)
+    weights.input(partial(answer, services), asks, answers, **COMPUTE)
+    button.click(lambda *now: gr.File(tailored(*now), visible=True), [visit, boxed, eta, xi], file, **COMPUTE)

@@ -35,7 +35,7 @@ OTHER = "anything else"
 
 
 def folder(services: Services) -> Path:
-    """Where saved sets are kept."""
+    """The folder of the saved sets."""
     return services.runs / "taught"
 
 
@@ -48,7 +48,7 @@ def learn(
     recorded: str | None,
     files: list[str] | None,
 ) -> Taught:
-    """Every clip that can be read becomes a lesson; what cannot is said, and nothing of it stays."""
+    """Every clip that can be read becomes a lesson; a toast names any other, and nothing of it stays."""
     paths = [*([recorded] if recorded else []), *(files or [])]
     if not paths:
         raise refusal("Show the action first: record it, or choose a few clips.")
@@ -85,7 +85,7 @@ def clip_of(services: Services, path: str | Path) -> Clip:
 
 
 def change_weights(services: Services, taught: Taught | None, weights: str) -> Taught | None:
-    """The same clips, seen by other weights."""
+    """The same clips, embedded by other weights."""
     if taught is None or taught.weights == weights:
         return taught
     with errors_as_toasts():
@@ -140,13 +140,13 @@ def delete_set(services: Services, name: str | None) -> None:
 
 
 def fitting(services: Services, taught: Taught) -> Taught:
-    """A set for weights that are here: its own, or its clips seen again by those that are."""
+    """A set for weights that are here: its own, or its clips embedded again by the default ones."""
     card = services.cards.get(taught.weights)
     if card is not None and card.sha256 == taught.sha256 and as_wide(taught, card):
         return taught
     weights = taught.weights if card is not None else services.default
     fresh = taught.recoded(weights, services.recognizer(weights), partial(clip_of, services))
-    warn(f"The set was made with other weights: its clips were looked at again with {weights}.")
+    warn(f"The set was made with other weights: its clips were embedded again with {weights}.")
     return fresh
 
 
@@ -164,7 +164,7 @@ def export(taught: Taught | None) -> str:
 
 
 def bring(services: Services, path: str | None) -> Taught:
-    """A set from a file; whatever it is, it does not stay on the disk."""
+    """A set from a file, which is removed whether it could be used or not."""
     try:
         with errors_as_toasts():
             return fitting(services, read(Path(path)))
@@ -174,16 +174,16 @@ def bring(services: Services, path: str | None) -> Taught:
 
 @dataclass(frozen=True)
 class Learned:
-    """What is taught now. The clips go as it comes: a moment later there might be others that somebody just chose."""
+    """What is taught now. The clips disappear with it: a moment later somebody may have chosen others."""
 
     taught: Taught
     recorded: None = None
     files: None = None
 
 
-def learned(services: Services, *given: object) -> Learned:
+def learned(services: Services, *inputs: object) -> Learned:
     """`learn` for the page."""
-    return Learned(learn(services, *given))
+    return Learned(learn(services, *inputs))
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Answered:
     files: None = None
 
 
-def what(services: Services, taught: Taught | None, recorded: str | None, files: list[str] | None) -> Answered:
+def which_action(services: Services, taught: Taught | None, recorded: str | None, files: list[str] | None) -> Answered:
     """Which of the taught actions a clip shows."""
     path = recorded or (files or [None])[0]
     if not path:
@@ -213,7 +213,7 @@ def what(services: Services, taught: Taught | None, recorded: str | None, files:
 
 
 def classes(taught: Taught | None) -> str:
-    """One row per action: clips, spread, and what is still missing."""
+    """One row per action: its clips, their spread, and how many more would help."""
     if taught is None or not taught.lessons:
         return '<p class="quiet" data-classes="0">Nothing taught yet. Three clips of an action are enough to start.</p>'
     rows = ""
@@ -227,9 +227,9 @@ def classes(taught: Taught | None) -> str:
         )
     if others := len(taught.of(None)):
         rows += f'<tr><td>{OTHER}</td><td class="number">{others}</td><td></td></tr>'
-    head = "<tr><th>action</th><th class='number'>clips</th><th class='number'>spread</th></tr>"
+    header = "<tr><th>action</th><th class='number'>clips</th><th class='number'>spread</th></tr>"
     return (
-        f'<div class="table" data-classes="{len(taught.labels)}"><table><thead>{head}</thead>'
+        f'<div class="table" data-classes="{len(taught.labels)}"><table><thead>{header}</thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -239,11 +239,11 @@ def state_of(taught: Taught | None) -> str:
     if taught is None or taught.threshold is None:
         return '<p class="quiet">The threshold appears with the second clip of an action.</p>'
     how = "set by hand" if taught.by_hand is not None else "where mistakes are fewest"
-    found = taught.mistakes_now()
+    mistakes = taught.mistakes_now()
     cost = (
         ""
-        if found is None
-        else f" It accepts {found[0]:.0%} of the strangers and refuses {found[1]:.0%} of what was taught."
+        if mistakes is None
+        else f" It accepts {mistakes[0]:.0%} of the unknown clips and refuses {mistakes[1]:.0%} of the taught ones."
     )
     name = f" Saved as {escape(taught.name)}." if taught.name else ""
     return f'<p class="quiet">Threshold {taught.threshold:.2f}, {how}.{cost}{name}</p>'
@@ -289,22 +289,22 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
     )
     with gr.Row():
         with gr.Column():
-            made = _showing(services, tab)
+            at = _clips(services, tab)
         with gr.Column():
-            made["answer"] = gr.HTML(elem_id="teach-answer")
-            made["classes"] = gr.HTML(classes(None), elem_id="teach-classes")
-            made["map"] = gr.HTML(elem_id="teach-map")
-            made |= _threshold()
+            at["answer"] = gr.HTML(elem_id="teach-answer")
+            at["classes"] = gr.HTML(classes(None), elem_id="teach-classes")
+            at["map"] = gr.HTML(elem_id="teach-map")
+            at |= _threshold()
             with gr.Accordion("Change, save, share", open=False):
-                made |= _keeping(services)
-    _wire(services, tab, taught, made)
+                at |= _sets(services)
+    _wire(services, tab, taught, at)
 
 
-def _showing(services: Services, tab: gr.Tab) -> dict[str, gr.components.Component]:
-    """The left column: what is taught, and by which clips."""
+def _clips(services: Services, tab: gr.Tab) -> dict[str, gr.components.Component]:
+    """Lay out the left column: the action, its clips, and the weights."""
     return {
         "weights": weights_picker.build(
-            services, tab, "teach", "What sees the clips. Changing it looks at all of them again."
+            services, tab, "teach", "The network that embeds the clips. A change embeds all of them again."
         ),
         "name": gr.Textbox(label="Action", info="What the clips show.", max_length=80, elem_id="teach-name"),
         "other": gr.Checkbox(
@@ -323,43 +323,43 @@ def _showing(services: Services, tab: gr.Tab) -> dict[str, gr.components.Compone
 
 def _threshold() -> dict[str, gr.blocks.Block]:
     """The curve of mistakes and, once there is a threshold, what tunes it."""
-    made = {"curve": gr.HTML(elem_id="teach-curve"), "state": gr.HTML(state_of(None), elem_id="teach-state")}
-    with gr.Column(visible=False) as made["tuning"]:
-        made["slider"] = gr.Slider(
+    at = {"curve": gr.HTML(elem_id="teach-curve"), "state": gr.HTML(state_of(None), elem_id="teach-state")}
+    with gr.Column(visible=False) as at["tuning"]:
+        at["slider"] = gr.Slider(
             0.02, 2.0, value=1.0, step=0.01, label="Threshold γ", elem_id="teach-threshold",
             info="A clip farther than this from every centre is unknown. Smaller is stricter.",
         )  # fmt: skip
-        made["best"] = gr.Button("Put it back where mistakes are fewest", size="sm", elem_id="teach-best")
-    return made
+        at["best"] = gr.Button("Put it back where mistakes are fewest", size="sm", elem_id="teach-best")
+    return at
 
 
-def _keeping(services: Services) -> dict[str, gr.components.Component]:
-    """Changing, saving, exporting and importing."""
-    kept = {
+def _sets(services: Services) -> dict[str, gr.components.Component]:
+    """Lay out changing, saving, exporting and importing."""
+    at = {
         "label": gr.Dropdown([], label="Action", info="The one to rename or remove.", elem_id="teach-label"),
         "new": gr.Textbox(label="New name", info="For renaming.", max_length=80, elem_id="teach-new"),
     }
     with gr.Row():
-        kept["rename"] = gr.Button("Rename", size="sm", min_width=90, elem_id="teach-rename")
-        kept["remove"] = gr.Button("Remove", size="sm", min_width=90, elem_id="teach-remove")
-        kept["forget"] = gr.Button("Forget the last clip", size="sm", min_width=90, elem_id="teach-forget")
-    kept["set"] = gr.Textbox(
+        at["rename"] = gr.Button("Rename", size="sm", min_width=90, elem_id="teach-rename")
+        at["remove"] = gr.Button("Remove", size="sm", min_width=90, elem_id="teach-remove")
+        at["forget"] = gr.Button("Forget the last clip", size="sm", min_width=90, elem_id="teach-forget")
+    at["set"] = gr.Textbox(
         label="Save as", info="Kept on this computer, seen by all who open this page.", elem_id="teach-set"
     )
-    kept["save"] = gr.Button("Save", size="sm", elem_id="teach-save")
-    kept["saved"] = gr.Dropdown(
+    at["save"] = gr.Button("Save", size="sm", elem_id="teach-save")
+    at["saved"] = gr.Dropdown(
         saved(folder(services)), value=None, label="Saved sets", info="With their clips.", elem_id="teach-saved"
     )
     with gr.Row():
-        kept["open"] = gr.Button("Open", size="sm", min_width=90, elem_id="teach-open")
-        kept["delete"] = gr.Button("Delete", size="sm", min_width=90, elem_id="teach-delete")
+        at["open"] = gr.Button("Open", size="sm", min_width=90, elem_id="teach-open")
+        at["delete"] = gr.Button("Delete", size="sm", min_width=90, elem_id="teach-delete")
     with gr.Row():
-        kept["export"] = gr.Button("Export", size="sm", min_width=90, elem_id="teach-export")
-        kept["import"] = gr.UploadButton("Import", size="sm", min_width=90, elem_id="teach-import")
-    kept["file"] = gr.File(
-        label="Exported: codes and clips in one file", interactive=False, visible=False, elem_id="teach-file"
+        at["export"] = gr.Button("Export", size="sm", min_width=90, elem_id="teach-export")
+        at["import"] = gr.UploadButton("Import", size="sm", min_width=90, elem_id="teach-import")
+    at["file"] = gr.File(
+        label="Exported: embeddings and clips in one file", interactive=False, visible=False, elem_id="teach-file"
     )
-    return kept
+    return at
 
 
 def _wire(services: Services, tab: gr.Tab, taught: gr.State, at: dict[str, gr.components.Component]) -> None:
@@ -372,7 +372,7 @@ def _wire(services: Services, tab: gr.Tab, taught: gr.State, at: dict[str, gr.co
     handler, outputs = as_outputs(partial(learned, services), {"taught": taught, **clips})
     inputs = [taught, at["weights"], at["name"], at["other"], *clips.values()]
     learning = at["learn"].click(handler, inputs, outputs, **COMPUTE)
-    handler, outputs = as_outputs(partial(what, services), {"answer": at["answer"], "map": at["map"], **clips})
+    handler, outputs = as_outputs(partial(which_action, services), {"answer": at["answer"], "map": at["map"], **clips})
     asking = at["what"].click(handler, [taught, *clips.values()], outputs, **COMPUTE)
     for event in (learning, asking):
         event.failure(lambda: (None, None), None, list(clips.values()), **QUIET)

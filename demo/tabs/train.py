@@ -47,10 +47,10 @@ def summary(trainings: Trainings, name: str | None) -> str:
     if run is None:
         if not name:
             return '<p class="quiet" data-state="none">No training has been started yet.</p>'
-        why = trainings.last_words(name)
+        why = trainings.last_line(name)
         if not why and name != trainings.name:
             return '<p class="quiet" data-state="none">There is no run of this name.</p>'
-        why = why or "It ended before it began."
+        why = why or "The training ended before it started."
         return f'<div class="verdict unsure" data-state="failed">failed</div><p>{escape(why)}</p>'
     status, events = run.status(), run.events()
     facts, changed = run_log.facts(status, events), run_log.changed_format(events)
@@ -63,12 +63,12 @@ def summary(trainings: Trainings, name: str | None) -> str:
 
 
 def _starting(trainings: Trainings, name: str | None) -> bool:
-    """Whether a training of this name has been started and has not said anything yet."""
+    """Whether a training of this name has been started and has not reported anything yet."""
     run = trainings.run(name)
     return trainings.starting(name or "") and (run is None or run.status()["state"] == "failed")
 
 
-def pictures(events: list[dict]) -> dict[str, str]:
+def charts_of(events: list[dict]) -> dict[str, str]:
     """Loss, accuracy, learning rate and the newest confusion, as SVG."""
     if not events:
         return {"loss": "", "accuracy": "", "rate": "", "confusion": ""}
@@ -77,7 +77,8 @@ def pictures(events: list[dict]) -> dict[str, str]:
     matrix = ""
     if newest:
         counts, labels, epoch = newest
-        matrix = charts.matrix(np.array(counts), labels, f"Validation clips after epoch {epoch}: rows are the truth")
+        title = f"Validation clips after epoch {epoch}: rows are the true labels"
+        matrix = charts.matrix(np.array(counts), labels, title)
     return {
         "loss": charts.lines(curves["loss"], "Loss", "epoch"),
         "accuracy": charts.lines(curves["accuracy"], "Accuracy", "epoch", high=1, percent=True),
@@ -88,7 +89,7 @@ def pictures(events: list[dict]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Shown:
-    """All that is shown of a run, and what may be clicked now; `seen` is what a tick compares with."""
+    """All that is shown of a run, and what may be clicked now; `last` is what a tick compares with."""
 
     run: gr.Dropdown
     status: str
@@ -103,17 +104,17 @@ class Shown:
     resume: gr.Button
     use: gr.Button
     slower: gr.Button
-    seen: tuple
+    last: tuple
 
 
-def show(trainings: Trainings, name: str | None, seen: tuple | None, *, again: bool = False) -> Shown | None:
-    """All that is shown of a run. Between two ticks without news nothing is sent."""
+def show(trainings: Trainings, name: str | None, last: tuple | None, *, again: bool = False) -> Shown | None:
+    """All that is shown of a run; None between two ticks without news."""
     busy = trainings.busy()
     name = name or busy or next(iter(trainings.names()), None)
     run = trainings.run(name)
     state = "starting" if _starting(trainings, name) else run.status()["state"] if run else "none"
     now = (name, state, busy, run.news() if run else None)
-    if now == seen and not again:
+    if now == last and not again:
         return None
     events = run.events() if run else []
     choices = trainings.names()
@@ -122,7 +123,7 @@ def show(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
     return Shown(
         run=gr.Dropdown(choices=choices, value=name),
         status=summary(trainings, name),
-        **pictures(events),
+        **charts_of(events),
         log=run_log.log(events),
         start=gr.Button(interactive=not busy),
         pause=gr.Button(interactive=state == "running"),
@@ -130,48 +131,48 @@ def show(trainings: Trainings, name: str | None, seen: tuple | None, *, again: b
         resume=gr.Button(interactive=state == "paused" or (not busy and state in ("stopped", "cut off", "failed"))),
         use=gr.Button(interactive=state == "finished"),
         slower=gr.Button(visible=state == "failed" and run.status().get("rate") is not None, interactive=not busy),
-        seen=now,
+        last=now,
     )
 
 
 def check(data: str | None) -> str:
-    """What the data check found, before any time is spent on it."""
-    return sentences(examined(data))
+    """The findings of the data check, before any time is spent on training."""
+    return as_html(examined(data))
 
 
-def sentences(found: list[str]) -> str:
-    return "".join(f'<p class="quiet">{escape(sentence)}</p>' for sentence in found)
+def as_html(findings: list[str]) -> str:
+    return "".join(f'<p class="quiet">{escape(sentence)}</p>' for sentence in findings)
 
 
 @dataclass(frozen=True)
-class Taken:
-    """The folder that a visitor's clips became, and what was found in it."""
+class Prepared:
+    """The folder of a visitor's clips, and the findings about it."""
 
     data: str
     findings: str
 
 
-def take_zip(trainings: Trainings, path: str | None) -> Taken:
+def take_zip(trainings: Trainings, path: str | None) -> Prepared:
     """An uploaded zip becomes the folder to learn from."""
     folder, findings = from_zip(trainings, path)
-    return Taken(folder, sentences(findings))
+    return Prepared(folder, as_html(findings))
 
 
-def take_taught(trainings: Trainings, taught: Taught | None) -> Taken:
+def take_taught(trainings: Trainings, taught: Taught | None) -> Prepared:
     """The Teach tab's clips become the folder to learn from."""
     folder = from_taught(trainings, taught)
-    return Taken(folder, check(folder))
+    return Prepared(folder, check(folder))
 
 
 def about_origin(services: Services, name: str | None) -> str:
-    """What the weights are that a training begins from; nothing where it begins at random."""
+    """The weights that a training starts from, in words; empty where it starts at random."""
     return "" if not name or name == AT_RANDOM else weights_picker.about(services, name)
 
 
 def use(services: Services, trainings: Trainings, name: str | None) -> str:
-    """One click puts finished weights where every tab finds them."""
-    taken = escape(adopt(services, trainings, name))
-    return f'<p class="quiet" data-adopted="{taken}">The weights {taken} can be chosen in every tab now.</p>'
+    """Put finished weights where every tab finds them."""
+    weights = escape(adopt(services, trainings, name))
+    return f'<p class="quiet" data-adopted="{weights}">The weights {weights} can be chosen in every tab now.</p>'
 
 
 def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
@@ -191,23 +192,23 @@ def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:
                 elem_id="train-command", buttons=["copy"],
             )  # fmt: skip
         with gr.Column(scale=3):
-            shown, adopted = _watching()
-    seen, ticks = gr.State(None), gr.Timer(1.0)
+            shown, adopted = _run_view()
+    last, ticks = gr.State(None), gr.Timer(1.0)
     run = shown["run"]
-    tick, outputs = as_outputs(partial(show, trainings), {**buttons, **shown, "seen": seen})
-    now, _ = as_outputs(partial(show, trainings, again=True), {**buttons, **shown, "seen": seen})
+    tick, outputs = as_outputs(partial(show, trainings), {**buttons, **shown, "last": last})
+    now, _ = as_outputs(partial(show, trainings, again=True), {**buttons, **shown, "last": last})
     begin, asked = as_inputs(partial(start, trainings), choices)
     write_line, _ = as_inputs(partial(line, trainings), choices)
     for choice in choices.values():
         choice.change(write_line, asked, command, **QUIET)
-    buttons["start"].click(begin, asked, run, **QUIET).then(now, [run, seen], outputs, **QUIET)
+    buttons["start"].click(begin, asked, run, **QUIET).then(now, [run, last], outputs, **QUIET)
     acts = {"pause": partial(ask, trainings, "pause"), "stop": partial(ask, trainings, "stop")}
     for name, act in {**acts, "resume": partial(resume, trainings)}.items():
-        buttons[name].click(act, run, None, **QUIET).then(now, [run, seen], outputs, **QUIET)
-    shown["slower"].click(partial(slower, trainings), run, None, **QUIET).then(now, [run, seen], outputs, **QUIET)
+        buttons[name].click(act, run, None, **QUIET).then(now, [run, last], outputs, **QUIET)
+    shown["slower"].click(partial(slower, trainings), run, None, **QUIET).then(now, [run, last], outputs, **QUIET)
     shown["use"].click(partial(use, services, trainings), run, adopted, **QUIET)
-    run.input(now, [run, seen], outputs, **QUIET)
-    ticks.tick(tick, [run, seen], outputs, **QUIET)  # also what a reloaded page finds the run with
+    run.input(now, [run, last], outputs, **QUIET)
+    ticks.tick(tick, [run, last], outputs, **QUIET)  # also what a reloaded page finds the run with
     _wire_sources(services, tab, trainings, choices, sources, taught)
 
 
@@ -219,7 +220,7 @@ def _wire_sources(
     sources: Sources,
     taught: gr.State,
 ) -> None:
-    """Where clips come from, what they are, and which systems and weights there are now."""
+    """Wire the sources of clips, and the lists of systems and weights that are there now."""
     data, begin, private = choices["data"], choices["start_from"], {"api_visibility": "private"}
     sources.check.click(lambda path: check(trainings.confined(path)), data, sources.findings, **private)
     shown = {"data": data, "findings": sources.findings}
@@ -242,8 +243,8 @@ def _buttons() -> dict[str, gr.Button]:
         }
 
 
-def _watching() -> tuple[dict[str, gr.components.Component], gr.HTML]:
-    """What is seen of a run: its state, its curves, the confusion, the log; and the buttons that use it."""
+def _run_view() -> tuple[dict[str, gr.components.Component], gr.HTML]:
+    """Lay out a run: its state, its curves, the confusion matrix, the log, and the buttons that use it."""
     shown: dict[str, gr.components.Component] = {
         "run": gr.Dropdown([], label="Run", info="Newest first.", elem_id="train-run", allow_custom_value=True),
         "status": gr.HTML(elem_id="train-status"),
@@ -279,11 +280,11 @@ class Sources:
 
 def _choices(services: Services, kind: type[Settings]) -> tuple[dict[str, gr.components.Component], Sources]:
     """A control for every option that the page shows, row by row, and where clips may come from."""
-    made: dict[str, gr.components.Component] = {}
+    components: dict[str, gr.components.Component] = {}
     for _, row in groupby(controls(kind).items(), key=lambda item: item[1].row):
         shown = dict(row)
         with gr.Row() if len(shown) > 1 else contextlib.nullcontext():
-            made |= {name: _control(name, control, services) for name, control in shown.items()}
+            components |= {name: _control(name, control, services) for name, control in shown.items()}
         if "data" in shown:
             with gr.Row():
                 archive = gr.UploadButton("A zip of such folders", size="sm", min_width=110, elem_id="train-zip")
@@ -292,7 +293,7 @@ def _choices(services: Services, kind: type[Settings]) -> tuple[dict[str, gr.com
             findings = gr.HTML(elem_id="train-found")
         if "start_from" in shown:
             origin = gr.HTML(elem_id="train-begin-about")
-    return made, Sources(archive, taught, button, findings, origin)
+    return components, Sources(archive, taught, button, findings, origin)
 
 
 def _control(name: str, control: Control, services: Services) -> gr.components.Component:

@@ -30,7 +30,7 @@ def own_page(tmp_path, monkeypatch) -> Iterator:
     """The page in this process, where its queue can be reached."""
     from demo.page import serve
     from demo.server.services import Services
-    from demo.server.visitor_files import Guests
+    from demo.server.visitor_files import VisitorFiles
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
@@ -39,7 +39,7 @@ def own_page(tmp_path, monkeypatch) -> Iterator:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     services = Services(ROOT / "weights", "cpu", runs=tmp_path / "runs")
-    blocks = serve(services, "127.0.0.1", port, Guests(tmp_path / "files"))
+    blocks = serve(services, "127.0.0.1", port, VisitorFiles(tmp_path / "files"))
     services.start()
     yield blocks
     blocks.close()

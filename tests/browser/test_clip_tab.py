@@ -18,7 +18,7 @@ def _label(page) -> str:
 def test_a_bundled_example_gets_its_own_label(page, action):
     page.click(f"#clip-{action}")
     assert _label(page) == action
-    assert page.locator("#clip-answer .share").count() == 5
+    assert page.locator("#clip-answer .score").count() == 5
     page.wait_for_selector("#clip-salience video", timeout=60_000)
     assert "ms" in page.inner_text("#clip-facts")
 
@@ -49,7 +49,7 @@ def test_the_timeline_jumps_the_views_are_weighed_and_files_can_be_taken(page):
     start = float(last.get_attribute("data-start"))
     last.click()
     page.wait_for_function("start => document.querySelector('#clip-video video').currentTime >= start", arg=start)
-    page.click("button:has-text('What each view said')")
+    page.click("button:has-text('The answer of each view')")
     page.wait_for_selector("#clip-views td", state="visible")
     weights = page.eval_on_selector_all("#clip-views tbody td:last-child", "all => all.map(td => +td.innerText)")
     assert sum(weights) == pytest.approx(1, abs=0.02)

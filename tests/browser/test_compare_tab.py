@@ -37,7 +37,7 @@ def test_one_clip_goes_through_the_chosen_weights_side_by_side(page):
     cells = page.locator("#compare-rows tbody tr").first.locator("td").all_inner_texts()
     heads = [text.strip() for text in page.locator("#compare-rows th").all_inner_texts()]
     found = dict(zip(heads, cells, strict=True))
-    assert found["says"] == "squat"
+    assert found["answer"] == "squat"
     assert 0.3 < float(found["weights, M"]) < 0.6
     assert float(found["time, ms"]) > 1
     assert "UCF-101 92.6 %" in found["paper, other data"]

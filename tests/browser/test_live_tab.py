@@ -43,7 +43,7 @@ def test_the_label_follows_the_camera(page):
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=20_000)
     page.click("#live-camera button:has-text('Record')")
-    page.wait_for_selector("#live-answer .share", timeout=60_000)
+    page.wait_for_selector("#live-answer .score", timeout=60_000)
     page.evaluate(WATCH)
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
@@ -68,7 +68,7 @@ def test_an_unplugged_camera_is_told_and_nothing_more_is_said_until_it_is_back(p
     page.click("#live-camera button:has-text('Access Webcam')")
     page.wait_for_selector("#live-camera video", timeout=20_000)
     page.click("#live-camera button:has-text('Record')")
-    page.wait_for_selector("#live-answer .share", timeout=60_000)
+    page.wait_for_selector("#live-answer .score", timeout=60_000)
     page.evaluate(
         "() => document.querySelector('#live-camera video').srcObject.getVideoTracks()[0]"
         ".dispatchEvent(new Event('ended'))"

@@ -44,11 +44,11 @@ def test_rows_salience_a_pixel_and_flows_follow_their_controls(page):
     page.fill("#motion-moment input[type=number]", "1")
     page.keyboard.press("Enter")
     page.wait_for_function(
-        "() => { const told = document.querySelector('#motion-rows .said').innerText;"
+        "() => { const told = document.querySelector('#motion-rows .message').innerText;"
         " const [, a, b] = told.match(/Picture (\\d+) of (\\d+)/); return a === b; }",
         timeout=30_000,
     )
-    page.wait_for_selector("#motion-tuned .said", timeout=30_000)
+    page.wait_for_selector("#motion-tuned .message", timeout=30_000)
     for slider, value in (("cutoff", "6"), ("smoothing", "5"), ("strength", "0.3")):
         before = page.get_attribute("#motion-tuned svg image >> nth=2", "href")
         page.fill(f"#motion-{slider} input[type=number]", value)
@@ -59,7 +59,7 @@ def test_rows_salience_a_pixel_and_flows_follow_their_controls(page):
             timeout=30_000,
         )
     page.click("#motion-picture img", position={"x": 60, "y": 50})
-    page.wait_for_selector("#motion-course .said:has-text('After the 6 lowest frequencies')", timeout=30_000)
+    page.wait_for_selector("#motion-course .message:has-text('After the 6 lowest frequencies')", timeout=30_000)
     assert page.locator("#motion-course figure.chart").count() == 3
     page.check("#motion-phase input")
     page.wait_for_selector("#motion-course figcaption:has-text('Phase only')", timeout=30_000)

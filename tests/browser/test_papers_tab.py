@@ -24,14 +24,14 @@ def step(page, key: str, number: int) -> None:
 
 
 def said(page) -> str:
-    return page.inner_text(f"{FIGURE} .said")
+    return page.inner_text(f"{FIGURE} .message")
 
 
 def changed(page, was: str, within: float = 30) -> float:
     """Seconds until the figure says something else."""
     began = time.monotonic()
     page.wait_for_function(
-        "([where, was]) => document.querySelector(where + ' .said')?.innerText !== was",
+        "([where, was]) => document.querySelector(where + ' .message')?.innerText !== was",
         arg=[FIGURE, was], timeout=within * 1000,
     )  # fmt: skip
     return time.monotonic() - began

@@ -10,18 +10,18 @@ def test_sliders_change_the_factors_the_curtain_and_the_answer(page):
     page.click("#tailor-wave")
     page.wait_for_selector("#tailor-answer figure", timeout=90_000)
     assert page.locator("#tailor-figure .panel").count() == 3
-    said = page.inner_text("#tailor-figure .said")
+    said = page.inner_text("#tailor-figure .message")
     assert "multiplied by 1.20, in the first ring by 0.90" in said
     answer, after = page.inner_text("#tailor-answer"), "#tailor-curtain img:last-of-type"
     picture = page.get_attribute(after, "src")
     page.fill("#tailor-xi input[type=number]", "0.5")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#tailor-figure .said:has-text('in the first ring by 0.50')", timeout=30_000)
+    page.wait_for_selector("#tailor-figure .message:has-text('in the first ring by 0.50')", timeout=30_000)
     page.wait_for_function("([where, was]) => document.querySelector(where).src !== was", arg=[after, picture])
     dimmed = page.get_attribute(after, "src")
     page.fill("#tailor-eta input[type=number]", "2.5")  # what ξ does to the answer may be less than a percent
     page.keyboard.press("Enter")
-    page.wait_for_selector("#tailor-figure .said:has-text('multiplied by 2.50')", timeout=30_000)
+    page.wait_for_selector("#tailor-figure .message:has-text('multiplied by 2.50')", timeout=30_000)
     page.wait_for_function("([where, was]) => document.querySelector(where).src !== was", arg=[after, dimmed])
     page.wait_for_function(
         "was => document.querySelector('#tailor-answer').innerText !== was", arg=answer, timeout=60_000

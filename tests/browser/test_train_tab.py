@@ -127,7 +127,7 @@ def test_a_zip_is_checked_learned_from_and_its_weights_are_used_in_every_tab(pag
     page.click("button[role=tab]:has-text('Clip')")
     page.click("#clip-weights input")
     page.click(f"[role=option]:has-text('{run.name}')")
-    page.wait_for_selector("#clip-about:has-text('knows 2 actions')", timeout=30_000)
+    page.wait_for_selector("#clip-about:has-text('recognises 2 actions')", timeout=30_000)
     page.click("#clip-squat")
     page.wait_for_selector("#clip-answer .verdict", timeout=60_000)
     assert page.get_attribute("#clip-answer .verdict", "data-label") in ("up", "down", "unknown")

@@ -1,4 +1,4 @@
-"""The real page behind its locks, for the tests that come as visitors and as enemies."""
+"""The real page behind its gate, for the tests that come as visitors and as enemies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from demo.page import serve
 from demo.server import access
 from demo.server.gradio_patches import LivingQueue
 from demo.server.services import Services
-from demo.server.visitor_files import Guests
+from demo.server.visitor_files import VisitorFiles
 
 ROOT = Path(__file__).resolve().parents[2]
 API = "/gradio_api"
@@ -22,8 +22,8 @@ API = "/gradio_api"
 class Page:
     """The page in this process, and every attempt to reach another machine."""
 
-    def __init__(self, address: str, files: Path, guests: Guests) -> None:
-        self.address, self.files, self.guests = address, files, guests
+    def __init__(self, address: str, files: Path, visitor_files: VisitorFiles) -> None:
+        self.address, self.files, self.visitor_files = address, files, visitor_files
         self.reached: list[object] = []
         self.sessions: dict[str, object] = {}
         self.queue: LivingQueue
@@ -58,8 +58,8 @@ def page(tmp_path_factory) -> Iterator[Page]:
     patched = pytest.MonkeyPatch()
     patched.setenv("GRADIO_TEMP_DIR", str(files))
     patched.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-    guests = Guests(files, megabytes=2, grace=0.3)
-    page = Page(f"http://127.0.0.1:{port}", files, guests)
+    visitor_files = VisitorFiles(files, megabytes=2, grace=0.3)
+    page = Page(f"http://127.0.0.1:{port}", files, visitor_files)
     connect, resolve = socket.socket.connect, socket.getaddrinfo
 
     def watched(self: socket.socket, address: object) -> None:
@@ -77,7 +77,7 @@ def page(tmp_path_factory) -> Iterator[Page]:
     patched.setattr(socket.socket, "connect", watched)
     patched.setattr(socket, "getaddrinfo", resolved)
     services = Services(ROOT / "weights", "cpu", runs=tmp_path_factory.mktemp("runs"))
-    blocks = serve(services, "127.0.0.1", port, guests)
+    blocks = serve(services, "127.0.0.1", port, visitor_files)
     page.sessions, page.queue = blocks.state_holder.session_data, blocks._queue
     services.start()
     yield page

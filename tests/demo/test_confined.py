@@ -46,10 +46,10 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
 
 def test_a_visitor_learns_from_no_other_visitors_clips(tmp_path, monkeypatch):
     shared, folders = Trainings(tmp_path / "runs", []), {}
-    for guest in ("one", "two"):
-        monkeypatch.setattr("demo.shared.trainings.current_guest", lambda guest=guest: guest)
-        folders[guest] = shared.fresh_data()
-        (folders[guest] / "class").mkdir(parents=True)
+    for visitor in ("one", "two"):
+        monkeypatch.setattr("demo.shared.trainings.current_visitor", lambda visitor=visitor: visitor)
+        folders[visitor] = shared.fresh_data()
+        (folders[visitor] / "class").mkdir(parents=True)
     mine, other = folders["two"], folders["one"]
     assert shared.confined(str(mine)) == str(mine) and shared.confined(str(mine / "class")) == str(mine / "class")
     for outside in (mine.parent, other, other / "class", mine / ".." / other.name, f"synthetic:six+{other}"):

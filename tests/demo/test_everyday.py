@@ -61,7 +61,7 @@ def test_published_weights_are_listed_first_under_their_group_and_change_no_defa
     assert first == ("everyday · kinetics-i3d: 400 actions", "kinetics-i3d") and second[1] == FIRST
     assert services.default == FIRST
     said = weights_picker.about(services, "kinetics-i3d")
-    assert "knows 400 actions" in said and "action 11 and 388 more" in said and "action 12" not in said
+    assert "recognises 400 actions" in said and "action 11 and 388 more" in said and "action 12" not in said
     assert Services(folder, "cpu").cards.keys() == {FIRST}  # a page that keeps to its own folder
 
 
@@ -83,7 +83,7 @@ def test_the_owner_fetches_by_a_button_and_asks_the_network_at_once(folder, smal
 
 def test_without_a_network_the_button_says_so(folder, small, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    with pytest.raises(gr.Error, match=r"127\.0\.0\.1 cannot be reached .* press again"):
+    with pytest.raises(gr.Error, match=r"127\.0\.0\.1 cannot be reached .* click again"):
         everyday.fetch(Services(folder, "cpu", starts=starts_folder()), FIRST)
 
 

@@ -82,7 +82,7 @@ def test_a_gpu_without_memory_is_told_in_the_status_strip(services, monkeypatch)
     monkeypatch.setitem(services._recognizers, NAME, (services._recognizers[NAME][0], recognizer))
     answer = clip.classify(services, str(WAVE), NAME, clip.OWN, None).answer
     assert "wave" in answer
-    assert "no memory left" in services.say()
+    assert "no memory left" in services.status_line()
 
 
 def _no_memory(_: list[Views]) -> Answer:
@@ -116,14 +116,14 @@ def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_senten
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
     shown = clip.classify(services, str(WAVE), NAME, clip.OWN, None)
-    assert "wave" in shown.answer and shown.salience is None and "no room left" in said[0]
-    with pytest.raises(gr.Error, match="no room left"):
+    assert "wave" in shown.answer and shown.salience is None and "no disk space left" in said[0]
+    with pytest.raises(gr.Error, match="no disk space left"):
         clip.files(services, shown.result)
     clues = motion.find(services, str(WAVE), "dis", 0).watched
-    with pytest.raises(gr.Error, match="no room left"):
+    with pytest.raises(gr.Error, match="no disk space left"):
         motion.watch("salience", clues)
     taught = teach.learn(services, None, NAME, "wave", False, None, [str(WAVE)])
-    with pytest.raises(gr.Error, match=r"no room left|No space left"):
+    with pytest.raises(gr.Error, match=r"no disk space left|No space left"):
         teach.export(taught)
     kept = {path for path in full.rglob("*") if path.is_file() and path.stat().st_size}
     assert kept == {full / "filler"}  # nothing half written
@@ -136,16 +136,16 @@ def test_a_disk_that_fills_half_way_is_a_sentence_too(services, tmp_path, monkey
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     monkeypatch.setattr("actrec.video.write.write_mp4", lambda path, *_: path)
     monkeypatch.setattr(Path, "write_text", no_room)
-    with pytest.raises(gr.Error, match="no room left"):
+    with pytest.raises(gr.Error, match="no disk space left"):
         clip.files(services, clip.Result(str(WAVE), {}, ()))
     monkeypatch.setattr("actrec.video.write.write_mp4", no_room)
     film = SimpleNamespace(frames=None, fps=None)
-    with pytest.raises(gr.Error, match="no room left"):
+    with pytest.raises(gr.Error, match="no disk space left"):
         embeddings.play(services, SimpleNamespace(gallery=SimpleNamespace(clip=lambda _: film, labels=["wave"])), 0)
     run = SimpleNamespace(ask_to=no_room, forget=no_room, status=lambda: {"state": "paused"})
     monkeypatch.setattr(trainings, "chosen", lambda *_: run)
     for act in (partial(trainings.ask, None, "stop"), partial(trainings.resume, None)):
-        with pytest.raises(gr.Error, match="no room left"):
+        with pytest.raises(gr.Error, match="no disk space left"):
             act("mine")
 
 

@@ -76,7 +76,7 @@ def test_an_upload_has_a_folder_of_its_own_and_nothing_but_files(tmp_path):
 
 
 def test_a_picture_is_looked_at_before_it_is_decoded():
-    with pytest.raises(gr.Error, match="no picture"):
+    with pytest.raises(gr.Error, match="not an image"):
         gr.Image().preprocess(gr.components.image.ImageData(url="data:image/png;base64,AAAA"))
 
 

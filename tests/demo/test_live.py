@@ -10,7 +10,7 @@ from demo.server.services import EXAMPLES, Services
 from demo.shared import demo_loop
 from demo.shared.answer import taught_answer
 from demo.shared.camera import on_tick
-from demo.shared.html import lately, pale
+from demo.shared.html import pale, recent_labels
 from demo.tabs import live
 
 
@@ -21,7 +21,7 @@ def services() -> Services:
     services.close()
 
 
-def test_before_the_weights_are_there_it_says_what_it_waits_for(services):
+def test_before_the_weights_are_there_it_reports_what_it_waits_for(services):
     shown = live.on_frame(services, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, None, live.OWN, None)
     assert "one moment" in shown.answer and "Loading" in shown.answer and "image/jpeg" in shown.view
     assert len(shown.visitor.buffer) == 0
@@ -61,7 +61,7 @@ def test_squats_of_the_demo_loop_are_squats(services, monkeypatch):
     assert "squat" in shown.strip and "Motion salience" in shown.view
 
 
-def test_what_the_weights_know_better_is_unknown_in_live_as_in_teach_and_says_why(services, monkeypatch):
+def test_what_is_nearer_to_a_label_of_the_weights_is_unknown_in_live_as_in_teach_with_the_reason(services, monkeypatch):
     """A squat is nearer to the weights' own squats than to a wave that was taught, though inside the wide threshold."""
     services.start()
     recognizer = services.recognizer()
@@ -69,11 +69,11 @@ def test_what_the_weights_know_better_is_unknown_in_live_as_in_teach_and_says_wh
     taught = Taught.on(services.default, recognizer).add(lesson(recognizer, "my greeting", wave, "one"))
     taught = taught.with_threshold(2.0)  # codes have length one: nothing lies outside
     shown = watched(services, monkeypatch, "squat", live.TAUGHT, taught)
-    code = shown.visitor.lately[-1][2].code
+    code = shown.visitor.predictions[-1][2].code
     assert taught.judge(code).distance < 2 and 'data-label="unknown"' in shown.answer
-    assert "nearer still to &#x27;squat&#x27;, which the weights know by themselves" in shown.answer
+    assert "nearer still to &#x27;squat&#x27;, a label of the weights themselves" in shown.answer
     squat = recognizer.embed(services.example(EXAMPLES / "squat.mp4"))
-    assert "nearer still to &#x27;squat&#x27;" in taught_answer(taught, squat).html(), "Teach says the same"
+    assert "nearer still to &#x27;squat&#x27;" in taught_answer(taught, squat).html(), "Teach answers the same"
     shown = watched(services, monkeypatch, "wave", live.TAUGHT, taught)
     assert 'data-label="my greeting"' in shown.answer and "within the 2.00" in shown.answer
 
@@ -92,13 +92,13 @@ def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(services, mo
     assert visitor.buffer.fps == pytest.approx(10, abs=0.1) and len(visitor.buffer) == 41
 
 
-def test_the_strip_holds_each_label_for_as_long_as_it_was_said():
-    said = [(70.0 + step / 10, "wave") for step in range(100)] + [(80.0 + step / 10, "clap") for step in range(150)]
-    shown = lately(said, 95.0, 30.0, ["wave", "clap"])
+def test_the_strip_shows_each_label_for_as_long_as_it_was_the_answer():
+    answers = [(70.0 + step / 10, "wave") for step in range(100)] + [(80.0 + step / 10, "clap") for step in range(150)]
+    shown = recent_labels(answers, 95.0, 30.0, ["wave", "clap"])
     assert "wave 10 s, clap 15 s" in shown
     widths = [float(part.split("%")[0]) for part in shown.split("width:")[1:]]
     assert widths == pytest.approx([16.7, 33.3, 49.7, 0.3], abs=0.5)  # per cent: nothing, wave, clap, nothing yet
-    assert lately([], 95.0, 30.0, []) == ""
+    assert recent_labels([], 95.0, 30.0, []) == ""
 
 
 def test_each_of_29_labels_has_a_background_of_its_own():

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from demo.server.gradio_patches import BROKE_OFF, QUEUE, WAITING
-from demo.server.sessions import BURST, EACH, FORGOTTEN, IDLE, MOST, Refused, Sessions, Visitor
+from demo.server.sessions import BURST, FORGOTTEN, IDLE, MOST, PER_VISITOR, Refused, Sessions, Visitor
 
 API = "/gradio_api"
 COOKIE = "actrec-visitor"
@@ -54,7 +54,7 @@ def held(monkeypatch) -> Iterator[Held]:
 def calm(page):
     """Each test begins with a queue that lives, is empty and has forgotten how fast sessions began."""
     _until(lambda: page.get("/healthz").json() | {"restarts": 0} == _idle_pulse())
-    page.queue.sessions._each.clear()
+    page.queue.sessions._rates.clear()
     page.queue.sessions._all.__init__(400, 40.0, time.monotonic())
 
 
@@ -395,9 +395,9 @@ def test_open_pages_of_a_visitor_and_of_all_are_counted():
             pages.enter_context(sessions.page(session))
             return sessions.admit(session, Visitor(visitor, "here"))
 
-        assert all(open_page(f"a{number}", "a") is None for number in range(EACH))
+        assert all(open_page(f"a{number}", "a") is None for number in range(PER_VISITOR))
         assert open_page("one more", "a").status == 429
-        assert all(open_page(f"b{number}", f"b{number}") is None for number in range(MOST - EACH))
+        assert all(open_page(f"b{number}", f"b{number}") is None for number in range(MOST - PER_VISITOR))
         assert open_page("c", "c") == Refused(503, "Too many pages are open here. Try again in a minute.", 60)
         assert sessions.admit("a1", Visitor("a", "here")) is None
     now[0] += 1

@@ -77,16 +77,16 @@ def test_answers_come_at_once_and_the_strip_names_the_engine_that_was_found_mean
     services = Services(folder, "cpu")
     services.start()
     recognizer = services.recognizer()
-    assert "PyTorch float32" in services.say(), "PyTorch answers until something was found"
+    assert "PyTorch float32" in services.status_line(), "PyTorch answers until something was found"
     clip = read_clip(EXAMPLES / "wave.mp4", short_side=120)
     first = recognizer.predict(clip)
     until(lambda: recognizer.settled or None)
     services.close()
-    assert recognizer.engine.name in services.say() and first.label == recognizer.predict(clip).label
+    assert recognizer.engine.name in services.status_line() and first.label == recognizer.predict(clip).label
     again = Services(folder, "cpu")
     again.start()
     again.recognizer()
-    assert recognizer.engine.name in again.say(), "it is remembered"
+    assert recognizer.engine.name in again.status_line(), "it is remembered"
     again.close()
 
 

@@ -82,10 +82,10 @@ def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
     shared = Trainings(tmp_path / "runs", [])
     bring(shared)
     there = set((tmp_path / "runs" / "data").iterdir())
-    for what, value in (("KEPT", 4096), ("SPARE", 1 << 60)):
+    for what, value in (("MOST_BYTES", 4096), ("SPARE", 1 << 60)):
         with monkeypatch.context() as patch:
             patch.setattr(f"demo.shared.trainings.{what}", value)
-            with pytest.raises(gr.Error, match="no room for more clips"):
+            with pytest.raises(gr.Error, match="no disk space for more clips"):
                 bring(shared)
             assert set((tmp_path / "runs" / "data").iterdir()) == there
             bring(Trainings(tmp_path / "alone"))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from demo.server import access
-from demo.server.visitor_files import SPARE, Guests, guest_of
+from demo.server.visitor_files import SPARE, VisitorFiles, visitor_name
 
 WAVE = Path(__file__).resolve().parents[2] / "assets/examples/wave.mp4"
 API = "/gradio_api"
@@ -62,7 +62,7 @@ def test_a_visitors_files_have_a_measure_of_their_own(page):
 def test_who_invents_cookies_stays_one_visitor(page):
     given = page.cookie()
     for cookie in ("made-up", "made.up", ".", given[:-1] + "x", "x" + given, given.split(".")[0]):
-        assert guest_of(cookie, "127.0.0.1") == guest_of(None, "127.0.0.1") != guest_of(given, "127.0.0.1")
+        assert visitor_name(cookie, "127.0.0.1") == visitor_name(None, "127.0.0.1") != visitor_name(given, "127.0.0.1")
     answers = [page.upload(bytes(1 << 20), f"made-up-{number}").status_code for number in range(2)]
     assert 413 in answers
     assert "set-cookie" in page.get("/", cookies={"actrec-visitor": "made-up"}).headers
@@ -70,26 +70,26 @@ def test_who_invents_cookies_stays_one_visitor(page):
 
 
 def test_empty_files_take_room_too(tmp_path):
-    guests = Guests(tmp_path, megabytes=1)
+    visitor_files = VisitorFiles(tmp_path, megabytes=1)
     folder = tmp_path / "one-x"
     folder.mkdir()
     for number in range(300):
         (folder / f"{number}").touch()
-    assert guests.admit("one", 1)[0] == 413 and guests.admit("two", 1) is None
+    assert visitor_files.admit("one", 1)[0] == 413 and visitor_files.admit("two", 1) is None
 
 
 def test_all_visitors_together_have_a_measure(tmp_path):
-    guests = Guests(tmp_path, megabytes=1)
-    admitted = [guests.admit(f"guest {number}", 1 << 19) is None for number in range(40)]
-    assert 28 <= sum(admitted) < 32 and guests.admit("one more", 1 << 19)[0] == 507
-    guests.release("guest 0", 1 << 19)
-    assert guests.admit("one more", 1 << 19) is None
+    visitor_files = VisitorFiles(tmp_path, megabytes=1)
+    admitted = [visitor_files.admit(f"visitor {number}", 1 << 19) is None for number in range(40)]
+    assert 28 <= sum(admitted) < 32 and visitor_files.admit("one more", 1 << 19)[0] == 507
+    visitor_files.release("visitor 0", 1 << 19)
+    assert visitor_files.admit("one more", 1 << 19) is None
 
 
 def test_what_others_are_bringing_is_not_free(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=SPARE + (150 << 20)))
-    guests = Guests(tmp_path)
-    assert guests.admit("one", 100 << 20) is None and guests.admit("two", 100 << 20)[0] == 507
+    visitor_files = VisitorFiles(tmp_path)
+    assert visitor_files.admit("one", 100 << 20) is None and visitor_files.admit("two", 100 << 20)[0] == 507
 
 
 def test_a_slow_disk_keeps_only_the_upload_waiting(tmp_path, monkeypatch):
@@ -100,7 +100,7 @@ def test_a_slow_disk_keeps_only_the_upload_waiting(tmp_path, monkeypatch):
         passed.append(1)
 
     async def upload() -> None:
-        gate = access.Gate(app, access.names_for("127.0.0.1", []), True, Guests(tmp_path))
+        gate = access.Gate(app, access.names_for("127.0.0.1", []), True, VisitorFiles(tmp_path))
         headers = [(b"host", b"127.0.0.1"), (b"content-length", b"5")]
         scope = {"type": "http", "method": "POST", "path": f"{API}/upload", "headers": headers, "client": ("x", 1)}
         waiting = asyncio.create_task(gate(scope, None, None))
@@ -152,7 +152,7 @@ def test_what_a_page_keeps_in_memory_goes_when_it_closes(page):
 
 
 def test_pages_that_were_closed_keep_no_thread(tmp_path):
-    guests, threads = Guests(tmp_path, grace=0.3), []
+    visitor_files, threads = VisitorFiles(tmp_path, grace=0.3), []
     for number in (0, 1, 199):
         (tmp_path / f"g{number}-x").mkdir()
     (tmp_path / "tmpleft").touch()  # Gradio's
@@ -160,9 +160,9 @@ def test_pages_that_were_closed_keep_no_thread(tmp_path):
 
     async def visit() -> None:
         for number in range(200):
-            with guests.here(f"g{number}"):
+            with visitor_files.here(f"g{number}"):
                 pass
-        with guests.here("g1"):  # comes back and stays
+        with visitor_files.here("g1"):  # comes back and stays
             threads.append(threading.active_count())
             while len(list(tmp_path.iterdir())) > 1:
                 await asyncio.sleep(0.01)
@@ -191,7 +191,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(page):
 def test_a_disk_without_room_is_a_sentence(page, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     answer = page.upload(b"x")
-    assert answer.status_code == 507 and answer.text.startswith("There is no room")
+    assert answer.status_code == 507 and answer.text.startswith("There is no disk space")
 
 
 def test_the_page_shows_no_secret_of_another_visitor(page):
@@ -201,7 +201,7 @@ def test_the_page_shows_no_secret_of_another_visitor(page):
     assert (
         secret not in str(path)
         and secret.split(".")[0] not in str(path)
-        and page.guests.room(path.parent.name.split("-")[0]) < 2 << 20
+        and page.visitor_files.left(path.parent.name.split("-")[0]) < 2 << 20
     )
 
 

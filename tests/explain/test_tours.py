@@ -70,7 +70,7 @@ def test_every_step_shows_a_figure_or_says_why_not(key, kind, clip, subjects):
             continue
         values = papers.starts(services, visit, key, number)
         html = papers.drawn(services, visit, key, number, values)
-        said = re.search(r'<p class="said[^"]*">(.*?)</p>', html).group(1)
+        said = re.search(r'<p class="message[^"]*">(.*?)</p>', html).group(1)
         assert said.endswith(".") and "nan" not in said.lower(), (step.title, said)
         if kind == "moving":
             assert "<svg" in html or "<table" in html, step.title

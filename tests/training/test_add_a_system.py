@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "add-a-system.md").read_text()
 VISIT = """
 import json
 from demo.server.services import Services
-from demo.shared.explaining import explainer, survey
+from demo.shared.explaining import explainer, gallery_activations
 from demo.shared.trainings import light_systems
 from demo.tabs import compare, embeddings, papers, saliency
 
@@ -37,7 +37,7 @@ print(json.dumps({
     "points": [[point.name, point.accuracy] for point in compare.points(services) if point.of_paper],
     "saliency": saliency.show(services, asked, asked.label, 1).maps,
     "layers": [layer.name for layer in explainer(services, weights).recognizer.system.layers(None)],
-    "neurons": list(survey(services, weights).peaks),
+    "neurons": list(gallery_activations(services, weights).peaks),
     "embeddings": drawn.maps,
     "papers": papers.arrive(services, None, None)[0].choices,
     "tour": tour,

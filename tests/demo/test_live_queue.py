@@ -6,30 +6,30 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demo.server.live_queue import SILENT, TERM, Seats
+from demo.server.live_queue import SILENT, TERM, LiveQueue
 from demo.server.services import Services
 from demo.tabs import embeddings, live
 
 
-def everyone(seats: Seats, visitors: str, now: float) -> dict[str, float]:
-    return {visitor: seats.wait(visitor, now) for visitor in visitors}
+def everyone(queue: LiveQueue, visitors: str, now: float) -> dict[str, float]:
+    return {visitor: queue.wait(visitor, now) for visitor in visitors}
 
 
 def test_the_next_one_is_told_when_the_first_place_is_free():
-    seats = Seats(3)
+    queue = LiveQueue(3)
     for now, visitor in enumerate("abc"):
-        assert seats.wait(visitor, float(now)) == 0
+        assert queue.wait(visitor, float(now)) == 0
     for now in range(3, 50):
-        told = everyone(seats, "abcde", float(now))
+        told = everyone(queue, "abcde", float(now))
         assert [told[each] for each in "abc"] == [0, 0, 0]
         assert told["d"] == TERM - now and told["e"] == TERM + 1 - now
 
 
 def test_nobody_who_comes_on_waits_longer_than_was_said():
-    seats, promised, answered = Seats(2), {}, dict.fromkeys("abcde", 0)
+    queue, promised, answered = LiveQueue(2), {}, dict.fromkeys("abcde", 0)
     for tenth in range(int(400 * TERM)):
         now = tenth / 10
-        for visitor, wait in everyone(seats, "abcde", now).items():
+        for visitor, wait in everyone(queue, "abcde", now).items():
             if wait:
                 promised.setdefault(visitor, now + wait)
             else:
@@ -39,13 +39,13 @@ def test_nobody_who_comes_on_waits_longer_than_was_said():
 
 
 def test_a_place_is_kept_while_nobody_waits_and_lost_by_silence():
-    seats = Seats(1)
+    queue = LiveQueue(1)
     for now in range(int(3 * TERM)):
-        assert seats.wait("a", float(now)) == 0
-    assert seats.wait("b", 3 * TERM) > 0
-    assert seats.wait("b", 3 * TERM + SILENT - 1.1) > 0
-    assert seats.wait("b", 3 * TERM + SILENT) == 0
-    assert seats.wait("a", 3 * TERM + SILENT) == TERM
+        assert queue.wait("a", float(now)) == 0
+    assert queue.wait("b", 3 * TERM) > 0
+    assert queue.wait("b", 3 * TERM + SILENT - 1.1) > 0
+    assert queue.wait("b", 3 * TERM + SILENT) == 0
+    assert queue.wait("a", 3 * TERM + SILENT) == TERM
 
 
 def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
@@ -73,13 +73,13 @@ def test_the_maps_camera_waits_for_a_place_like_every_other(monkeypatch):
     services, frame = Services(device="cpu"), np.zeros((240, 320, 3), np.uint8)
     services.start()
     services.recognizer()
-    services.seats = Seats(1)
+    services.live_queue = LiveQueue(1)
     map_of_default = SimpleNamespace(weights=services.default)
     try:
         live.on_frame(services, frame, None, "nothing", 5, None, live.OWN, None)
         shown = embeddings.on_frame(services, frame, None, map_of_default)
         assert "Please wait" in shown.near and len(shown.camera.buffer) == 0
-        services.seats = Seats(1)
+        services.live_queue = LiveQueue(1)
         shown = embeddings.on_frame(services, frame, None, map_of_default)
         assert "seconds of video" in shown.near and len(shown.camera.buffer) == 1
     finally:

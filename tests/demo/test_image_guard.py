@@ -43,9 +43,9 @@ def test_a_small_file_that_unpacks_to_hundreds_of_megabytes_is_refused_at_once(t
 
 def test_kinds_that_no_browser_sends_are_refused(tmp_path):
     for path in (None, tmp_path / "a.png"):
-        with pytest.raises(gr.Error, match="no picture"):
+        with pytest.raises(gr.Error, match="not an image"):
             sent(np.zeros((9, 9, 3), np.uint8), "TIFF", path)
-    with pytest.raises(gr.Error, match="no picture"):
+    with pytest.raises(gr.Error, match="not an image"):
         gr.Image(streaming=True).preprocess(ImageData(url="data:image/png;base64,AAAA"))
 
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from demo.server import access
-from demo.server.temp_root import PREFIX, home
-from demo.server.visitor_files import Guests
+from demo.server.temp_root import PREFIX, temporary_folder
+from demo.server.visitor_files import VisitorFiles
 
 ROOT = Path(__file__).resolve().parents[2]
 WAVE = ROOT / "assets/examples/wave.mp4"
@@ -85,7 +85,7 @@ def test_websockets_pass_the_same_gate(host, code, tmp_path):
     async def send(message: dict) -> None:
         said.append("refused" if message["type"] == "websocket.close" else "passed")
 
-    gate = access.Gate(app, access.names_for("127.0.0.1", []), True, Guests(tmp_path))
+    gate = access.Gate(app, access.names_for("127.0.0.1", []), True, VisitorFiles(tmp_path))
     scope = {"type": "websocket", "path": f"{API}/queue/join", "headers": [(b"host", host.encode())]}
     call = gate(scope, None, send)
     with pytest.raises(StopIteration):
@@ -138,7 +138,7 @@ def test_a_path_that_was_not_uploaded_is_not_read(page):
 
 def test_where_others_get_in_a_password_is_asked_and_cameras_are_explained(tmp_path):
     for word in ("", "short"):
-        with pytest.raises(access.LockError, match="at least 8 characters"):
+        with pytest.raises(access.AccessError, match="at least 8 characters"):
             access.password_for("0.0.0.0", word)
     refused = subprocess.run(
         [sys.executable, "app.py", "--host", "0.0.0.0"], cwd=ROOT, capture_output=True, text=True,
@@ -161,7 +161,7 @@ def test_where_others_get_in_a_password_is_asked_and_cameras_are_explained(tmp_p
 def test_a_proxys_name_lets_others_in_and_so_asks_for_a_password_and_confines(tmp_path):
     named = ["demo.example.org"]
     for word in (None, "short"):
-        with pytest.raises(access.LockError, match=r"As demo.example.org others .* at least 8 characters"):
+        with pytest.raises(access.AccessError, match=r"As demo.example.org others .* at least 8 characters"):
             access.password_for("127.0.0.1", word, named)
     assert (
         access.password_for("127.0.0.1", None) is None and access.password_for("127.0.0.1", None, ["localhost"]) is None
@@ -197,7 +197,7 @@ def test_a_killed_page_leaves_nothing_once_the_next_one_starts(tmp_path):
 
 def test_all_that_is_temporary_goes_with_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with home() as files:
+    with temporary_folder() as files:
         Path(tempfile.mkdtemp(prefix="actrec-taught-"), "film.mp4").touch()
         assert {path.name for path in files.parent.iterdir()} > {"files"} and len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == [] and tempfile.gettempdir() == str(tmp_path)
@@ -213,14 +213,14 @@ def test_a_pipe_of_another_user_does_not_keep_the_page_from_starting(tmp_path, m
     (tmp_path / f"{PREFIX}theirs" / "lock").touch()
     if os.getuid() == 0:
         os.chown(tmp_path / f"{PREFIX}theirs", 12345, -1)
-    with home():
+    with temporary_folder():
         assert not (tmp_path / f"{PREFIX}left").exists()
         assert (tmp_path / f"{PREFIX}theirs").exists() or os.getuid()
 
 
 def test_a_page_that_runs_keeps_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with home() as one, home() as other:
+    with temporary_folder() as one, temporary_folder() as other:
         assert one.exists() and other.exists() and one != other
     assert list(tmp_path.iterdir()) == []
 
