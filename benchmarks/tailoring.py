@@ -83,7 +83,7 @@ def tailored_rows(clip: Clip) -> list[dict]:
     examined = clip.frames[::3]
     for architecture in ("yolo26n.yaml", "yolo11n.yaml"):
         detector = PersonDetector(build(architecture, 1), Card(architecture))
-        count = find_people(clip, Certain(detector), every=3).frames_looked_at
+        count = find_people(clip, Certain(detector), every=3).frames_searched
         times = interleaved(
             {
                 "tailor": lambda d=detector: tailor(clip, detector=Certain(d), every=3),

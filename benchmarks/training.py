@@ -130,7 +130,7 @@ def right_format(name: str, batch: int) -> str:
     facts = {
         "system": name, "options": {}, "schedule": asdict(named(name).schedules["scratch"]),
         "targets": [number % CLASSES for number in range(batch)], "most": batch, "classes": CLASSES, "epochs": [0],
-        "started": False, "judged": [batch], "device": "cpu", "threads": cores(),
+        "started": False, "validation_sizes": [batch], "device": "cpu", "threads": cores(),
     }  # fmt: skip
     return str(fastest(candidates(), f"the training benchmark of {name}, {batch} clips", facts, print))
 

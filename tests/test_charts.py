@@ -48,9 +48,9 @@ def test_the_plane_is_scikit_learns_pca(rng):
 
 def test_the_plane_of_many_wide_codes_is_the_same_and_takes_no_time(rng):
     codes = rng.normal(size=(3000, 900)) * np.r_[9, 4, np.ones(898)]
-    began = time.monotonic()
+    start = time.monotonic()
     _, axes, share = plane(codes)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - start < 2
     variances, directions = np.linalg.eigh(np.cov(codes.T))
     assert np.abs(axes @ directions[:, [-1, -2]]) == pytest.approx(np.eye(2), abs=1e-4)
     assert share == pytest.approx(variances[-2:].sum() / variances.sum(), rel=1e-4)
@@ -61,7 +61,7 @@ def test_the_map_holds_every_class_and_names_are_text():
     svg = atlas(codes, dict.fromkeys(codes, 0.5), {"own": np.array([2.0, 2.0])}, np.array([1.0, 1.0]))
     assert "<b>" not in svg
     drawn = parsed(svg)
-    kinds = [each.get("class") for each in drawn.iter()]
+    kinds = [element.get("class") for element in drawn.iter()]
     assert kinds.count("centre") == kinds.count("spread") == 2 and kinds.count("seen") == 3
     assert kinds.count("here") == 1
 
@@ -69,7 +69,7 @@ def test_the_map_holds_every_class_and_names_are_text():
 def test_the_matrix_shows_every_count():
     svg = matrix(np.array([[3, 1], [0, 4]]), ["a", "<i>"], "Confusion")
     drawn = parsed(svg)
-    hints = [each.text for each in drawn.iter("title")]
+    hints = [title.text for title in drawn.iter("title")]
     assert hints == [
         "a taken for a: 3 of 4",
         "a taken for <i>: 1 of 4",

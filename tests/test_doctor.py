@@ -17,19 +17,19 @@ from actrec.cli import machine_report
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def state(found, about: str) -> machine_report.Finding:
-    return next(each for each in found if each.about == about)
+def state(findings, about: str) -> machine_report.Finding:
+    return next(finding for finding in findings if finding.about == about)
 
 
 def test_a_healthy_machine_has_nothing_to_mend_and_says_so_as_json(tmp_path):
     words = [sys.executable, "-m", "actrec", "doctor", "--json", "--runs", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    found = json.loads(done.stdout)
-    names = {each["about"] for each in found}
+    findings = json.loads(done.stdout)
+    names = {finding["about"] for finding in findings}
     assert {"Python", "torch", "gradio", "device", "codecs", "video", "camera", "folder runs", "machine"} <= names
-    assert [each for each in found if each["state"] == "problem"] == [] and done.returncode == 0
+    assert [finding for finding in findings if finding["state"] == "problem"] == [] and done.returncode == 0
     assert len([name for name in names if name.startswith("weights ")]) == len(list(ROOT.glob("weights/*/card.json")))
-    assert "12 of its 12 frames" in next(each["says"] for each in found if each["about"] == "video")
+    assert "12 of its 12 frames" in next(finding["says"] for finding in findings if finding["about"] == "video")
 
 
 def test_broken_weights_are_named(tmp_path):
@@ -41,11 +41,12 @@ def test_broken_weights_are_named(tmp_path):
         file.write(b"bent")
     (tmp_path / "cardless" / "model.safetensors").unlink()
     (tmp_path / "odd" / "card.json").write_text("{")
-    found = list(machine_report.checkpoints(tmp_path))
-    assert state(found, "weights good").state == machine_report.GOOD
+    findings = list(machine_report.checkpoints(tmp_path))
+    assert state(findings, "weights good").state == machine_report.GOOD
     for name in ("bent", "cardless", "odd"):
         assert (
-            state(found, f"weights {name}").state == machine_report.PROBLEM and state(found, f"weights {name}").remedy
+            state(findings, f"weights {name}").state == machine_report.PROBLEM
+            and state(findings, f"weights {name}").remedy
         )
     (none,) = machine_report.checkpoints(tmp_path / "nowhere")
     assert none.state == machine_report.PROBLEM and "actrec train" in none.remedy
@@ -54,11 +55,11 @@ def test_broken_weights_are_named(tmp_path):
 def test_missing_and_old_packages_are_named(tmp_path):
     asked = tmp_path / "requirements.txt"
     asked.write_text("numpy>=1.0\nno-such-package>=1\npytest>=99,<100\n# a comment\n-r other.txt\n")
-    found = list(machine_report.packages(asked))
-    assert [(each.about, each.state) for each in found] == [
+    findings = list(machine_report.packages(asked))
+    assert [(finding.about, finding.state) for finding in findings] == [
         ("numpy", machine_report.GOOD), ("no-such-package", machine_report.PROBLEM), ("pytest", machine_report.PROBLEM),
     ]  # fmt: skip
-    assert "pip install" in found[1].remedy and ">=99" in found[2].remedy
+    assert "pip install" in findings[1].remedy and ">=99" in findings[2].remedy
 
 
 @pytest.mark.parametrize(
@@ -102,5 +103,7 @@ def test_a_gpu_that_does_not_compute_and_a_check_that_breaks_are_findings(monkey
     (lost,) = machine_report.device()
     assert lost.state == machine_report.PROBLEM and "--device cpu" in lost.remedy
     monkeypatch.setattr(machine_report, "memory", gone)
-    found = machine_report.examine(ROOT / "weights", tmp_path)
-    assert state(found, "machine").state == machine_report.PROBLEM and "device lost" in state(found, "machine").says
+    findings = machine_report.examine(ROOT / "weights", tmp_path)
+    assert (
+        state(findings, "machine").state == machine_report.PROBLEM and "device lost" in state(findings, "machine").says
+    )

@@ -30,7 +30,7 @@ def test_the_pairs_are_fused_by_the_largest_score_of_each_class_and_shown_as_sha
     views = np.array([A, B, [0.1, 0.1, 0.2, 0.6], [0.1, 0.1, 0.2, 0.6]])
     fused = sci_fusion(views, crops=2)
     assert fused.scores == pytest.approx([0.5875, 0.175, 0.2, 0.6])
-    assert fused.shares == pytest.approx([0.376, 0.112, 0.128, 0.384])
+    assert fused.probabilities == pytest.approx([0.376, 0.112, 0.128, 0.384])
     assert fused.parts == pytest.approx(np.array([PAIR, [0.1, 0.1, 0.2, 0.6]]))
     assert fused.weights == pytest.approx([0.75, 0.25, 0.5, 0.5])
 

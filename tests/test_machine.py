@@ -1,4 +1,4 @@
-"""What this machine remembers, and who is told what when something is refused."""
+"""What this machine remembers, and the sentences of its refusals."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ for take in (lambda: None, give_back):
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not told to keep memory")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries cannot be set to keep memory")
 def test_memory_that_nothing_uses_is_given_back():
     made = subprocess.run([sys.executable, "-c", MOMENT], env=processes.environment(1), capture_output=True, text=True)
     kept, given = map(int, made.stdout.split())

@@ -31,7 +31,7 @@ def test_the_nearest_centre_is_scikit_learns(rng):
     theirs = NearestCentroid().fit(codes, labels)
     assert repository.centres.vectors == pytest.approx(theirs.centroids_, abs=1e-6)
     ask = rng.normal(size=(300, 16))
-    ours = [int(each.label) for each in repository.judge_many(ask)]
+    ours = [int(judgement.label) for judgement in repository.judge_many(ask)]
     assert ours == theirs.predict(ask).tolist()
     assert len(set(ours)) == 6
 
@@ -221,8 +221,8 @@ def test_many_writers_at_once_lose_nothing():
             repository.add(f"{writer}-{number}", np.full((1, 64), float(number)))
 
     writers = [threading.Thread(target=write, args=(writer,)) for writer in range(6)]
-    for each in writers:
-        each.start()
-    for each in writers:
-        each.join()
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
     assert len(repository) == 240

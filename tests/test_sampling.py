@@ -42,8 +42,8 @@ def test_the_same_seed_draws_the_same_and_another_seed_something_else(make):
 def test_sampling_needs_numpy_alone():
     root = Path(__file__).resolve().parents[1]
     code = "import actrec.sampling, sys; print([m for m in ('torch', 'av', 'cv2', 'gradio') if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
-    assert told.stdout.strip() == "[]", told.stderr
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert child.stdout.strip() == "[]", child.stderr
 
 
 # MS3D, eq. 1 ---------------------------------------------------------------------------------------------------

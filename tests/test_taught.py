@@ -106,7 +106,7 @@ def test_changes_make_new_sets_and_leave_the_old_one_alone(taught):
     with pytest.raises(RepositoryError, match="different networks"):
         taught.add(Lesson("left", np.zeros((1, 3), np.float32)))
     with pytest.raises(RepositoryError, match="too much"):
-        taught.add(replace(lesson("big", (0, 0)), film=bytes(151 << 20)))
+        taught.add(replace(lesson("big", (0, 0)), video=bytes(151 << 20)))
 
 
 def test_a_saved_set_comes_back_and_its_name_is_its_own(taught, tmp_path):
@@ -114,7 +114,7 @@ def test_a_saved_set_comes_back_and_its_name_is_its_own(taught, tmp_path):
     assert saved(tmp_path) == ["my set"]
     back = open_saved("my set", tmp_path)
     assert back.threshold == 2.0 and back.labels == taught.labels and back.name == "my set"
-    assert [lesson.film for lesson in back.lessons] == [b"film"] * 6
+    assert [lesson.video for lesson in back.lessons] == [b"film"] * 6
     assert np.array_equal(back.evidence[0], taught.evidence[0]) and list(back.own) == ["own"]
     with pytest.raises(RepositoryError, match="already"):
         save_as(taught, "my set", tmp_path)
@@ -187,8 +187,8 @@ def test_a_set_without_measure_is_refused_at_once(taught, tmp_path):
     named = replace(taught, own={str(number): np.ones(2, np.float32) for number in range(2001)})
     uneven = replace(taught, own={"own": np.ones(3, np.float32)})
     half = replace(taught, weights="\\ud800")
-    for each in (wide, many, much, named, uneven, half):
-        path = write(each, tmp_path / "x.taught")
+    for taught in (wide, many, much, named, uneven, half):
+        path = write(taught, tmp_path / "x.taught")
         path.write_bytes(path.read_bytes().replace(b"\\\\ud800", b"\\ud800 "))
         with pytest.raises(RepositoryError, match="not a set of taught actions"):
             read(path)

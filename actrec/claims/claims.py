@@ -1,9 +1,9 @@
 """Do the papers' claims hold here? Each compares two experiments that differ in one thing, with the same seeds.
 
 What is claimed, and by which experiments it is measured, stands in the recipes. A measurement is one experiment on one
-ground with one seed; it is a line of `claims.jsonl` (where the experiment is called an arm) and is never taken twice.
+data set with one seed; it is a line of `claims.jsonl` (with the keys `arm` and `ground`) and is never repeated.
 A claim holds when the mean paired difference is above two standard errors, does not when it is below minus two, and is
-unclear in between; with fewer than three pairs nothing is said.
+unclear in between; with fewer than three pairs it is not decided.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from actrec.claims.datasets import GROUNDS, REAL
+from actrec.claims.datasets import DATASETS, REAL
 from actrec.core.errors import BadValue, Refusal
 from actrec.core.files import write_json
 from actrec.metrics.intervals import mean_and_deviation
 from actrec.systems import claims as all_claims
 from actrec.systems.claim import Claim, Experiment
-from actrec.systems.workspace import Workspace
 
-FEWEST = 3  # pairs before anything is said
+FEWEST = 3  # pairs before anything is decided
 NOT_YET = "not measured yet"
 SUFFIX = f"-{REAL}"
 MEASURES = {
@@ -37,8 +37,8 @@ MEASURES = {
 
 
 def on_real_clips(claim: Claim) -> Claim | None:
-    """The same claim on UT-Interaction; None where it speaks of a kind of scene."""
-    return None if claim.against else replace(claim, id=claim.id + SUFFIX, ground=REAL)
+    """The same claim on UT-Interaction; None where it is about a kind of scene."""
+    return None if claim.against else replace(claim, id=claim.id + SUFFIX, dataset=REAL)
 
 
 def describe(claim: Claim) -> str:
@@ -50,7 +50,7 @@ def describe(claim: Claim) -> str:
 
 
 def verdict(differences: Sequence[float], margin: float = 0.0) -> tuple[str, float | None, float | None]:
-    """What pairs say: the verdict, their mean, and its standard error."""
+    """The verdict of some pairs, their mean, and its standard error."""
     if not len(differences):
         return NOT_YET, None, None
     mean, deviation = mean_and_deviation(differences)
@@ -64,7 +64,7 @@ def verdict(differences: Sequence[float], margin: float = 0.0) -> tuple[str, flo
 
 
 class Log:
-    """All measurements of a file, one a line; what stands there is not taken again."""
+    """All measurements of a file, one a line; none is made twice."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,14 +73,14 @@ class Log:
         self.lines: dict[tuple, dict] = {}
         for line in text.splitlines():
             try:
-                found = json.loads(line)
-                self.lines[_key(found)] = found
+                measurement = json.loads(line)
+                self.lines[_key(measurement)] = measurement
             except (ValueError, KeyError):  # cut off while it was written: it is measured again
                 continue
 
-    def find(self, experiment: str, ground: str, seed: int, settings: str) -> dict | None:
-        """A measurement that was taken with these settings; one that was taken with others does not count."""
-        return self.lines.get((experiment, ground, seed, settings))
+    def find(self, experiment: str, dataset: str, seed: int, settings: str) -> dict | None:
+        """A measurement that was made with these settings; one with others does not count."""
+        return self.lines.get((experiment, dataset, seed, settings))
 
     def append(self, line: dict) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _key(line: Mapping) -> tuple:
     return tuple(line[name] for name in ("arm", "ground", "seed", "settings"))
 
 
-def judged(claim: Claim, log: Log, settings: Mapping[str, str]) -> dict:
+def row_of(claim: Claim, log: Log, settings: Mapping[str, str]) -> dict:
     """A claim as a row of the summary, from all seeds that every experiment it takes was measured with."""
     needed = claim.needed()
     measured = {
@@ -111,13 +111,13 @@ def judged(claim: Claim, log: Log, settings: Mapping[str, str]) -> dict:
         sum(sign * measured[where][seed]["values"][claim.measure] for sign, where in zip(signs, needed, strict=False))
         for seed in seeds
     ]
-    said, mean, error = verdict(differences, claim.margin)
+    decision, mean, error = verdict(differences, claim.margin)
     lines = [measured[where][seed] for where in needed for seed in seeds]
     newest = max(lines, key=lambda line: line["date"], default={"commit": "", "date": ""})
     return {
-        "id": claim.id, "paper": claim.paper, "claim": claim.claim, "verdict": said,
+        "id": claim.id, "paper": claim.paper, "claim": claim.claim, "verdict": decision,
         "mean": None if mean is None else round(mean, 4), "error": None if error is None else round(error, 4),
-        "pairs": len(seeds), "measure": describe(claim), "where": GROUNDS[claim.ground].where,
+        "pairs": len(seeds), "measure": describe(claim), "where": DATASETS[claim.dataset].where,
         "commit": newest["commit"], "date": newest["date"],
     }  # fmt: skip
 
@@ -126,21 +126,21 @@ def summary(log: Log, settings: Mapping[str, str]) -> dict:
     """Every claim, and those on real clips that something was measured of."""
     rows = []
     for claim in all_claims():
-        rows.append(judged(claim, log, settings))
+        rows.append(row_of(claim, log, settings))
         real = on_real_clips(claim)
-        if real and (row := judged(real, log, settings))["pairs"]:
+        if real and (row := row_of(real, log, settings))["pairs"]:
             rows.append(row)
     return {"claims": rows}
 
 
 def chosen(only: Iterable[str], real: bool) -> list[Claim]:
-    """The claims of these names; on real clips where they can be judged there."""
+    """The claims of these names; on real clips where they can be measured there."""
     only = [name.removesuffix(SUFFIX) for name in only]
     known = [claim.id for claim in all_claims()]
     if unknown := [name for name in only if name not in known]:
         raise BadValue(f"There is no claim '{unknown[0]}'. There is: {', '.join(known)}.")
-    wanted = [claim for claim in all_claims() if not only or claim.id in only]
-    return [found for claim in wanted if (found := on_real_clips(claim))] if real else wanted
+    named = [claim for claim in all_claims() if not only or claim.id in only]
+    return [real_claim for claim in named if (real_claim := on_real_clips(claim))] if real else named
 
 
 def plan(claims: Iterable[Claim], seeds: Sequence[int]) -> list[tuple[str, str, int]]:
@@ -148,45 +148,46 @@ def plan(claims: Iterable[Claim], seeds: Sequence[int]) -> list[tuple[str, str, 
     since they share what they learned."""
     families: dict[str, dict[tuple[str, str], None]] = {}
     for claim in claims:
-        for experiment, ground in claim.needed():
-            families.setdefault(experiment.partition("/")[0], {})[experiment, ground] = None
-    return [(experiment, ground, seed) for of in families.values() for seed in seeds for experiment, ground in of]
+        for experiment, dataset in claim.needed():
+            families.setdefault(experiment.partition("/")[0], {})[experiment, dataset] = None
+    return [(experiment, dataset, seed) for of in families.values() for seed in seeds for experiment, dataset in of]
 
 
 def measure_all(
-    wanted: Sequence[tuple[str, str, int]],
+    needed: Sequence[tuple[str, str, int]],
     experiments: Mapping[str, Experiment],
     log: Log,
-    open_workspace: Callable[[str, int], Workspace],
+    open_workspace: Callable[[str, int], Any],  # a `Workspace`
     *,
     minutes: float | None,
     report: Callable[[str], None],
-    after: Callable[[], None],
+    after: Callable[[], object],
 ) -> int:
-    """Take what is missing, one measurement at a time; how many were taken. `after` is called after each."""
-    began, taken, commit = time.monotonic(), 0, code_version()
-    for name, ground, seed in wanted:
+    """Make the measurements that are missing, one at a time; how many were made. `after` is called after each."""
+    start, count, commit = time.monotonic(), 0, code_version()
+    for name, dataset, seed in needed:
         settings = experiments[name].settings
-        if log.find(name, ground, seed, settings):
+        if log.find(name, dataset, seed, settings):
             continue
-        if minutes is not None and time.monotonic() - began >= 60 * minutes:
+        if minutes is not None and time.monotonic() - start >= 60 * minutes:
             report("The minutes are over; the same command goes on from here.")
             break
         started = time.monotonic()
         try:
-            values = experiments[name].measure(open_workspace(ground, seed))
+            values = experiments[name].measure(open_workspace(dataset, seed))
         except Refusal as reason:
-            report(f"{name} on {ground}, seed {seed}: {reason}")
+            report(f"{name} on {dataset}, seed {seed}: {reason}")
             continue
-        line = {"arm": name, "ground": ground, "seed": seed, "settings": settings}
-        line |= {"values": {measure: round(float(value), 6) for measure, value in values.items()}}
-        line |= {"seconds": round(time.monotonic() - started, 1), "commit": commit, "date": date.today().isoformat()}
+        rounded = {measure: round(float(value), 6) for measure, value in values.items()}
+        seconds = round(time.monotonic() - started, 1)
+        line = {"arm": name, "ground": dataset, "seed": seed, "settings": settings, "values": rounded}
+        line |= {"seconds": seconds, "commit": commit, "date": date.today().isoformat()}
         log.append(line)
-        taken += 1
-        figures = ", ".join(f"{measure} {value:.3f}" for measure, value in line["values"].items())
-        report(f"{name} on {ground}, seed {seed}: {figures} ({line['seconds']} s)")
+        count += 1
+        figures = ", ".join(f"{measure} {value:.3f}" for measure, value in rounded.items())
+        report(f"{name} on {dataset}, seed {seed}: {figures} ({seconds} s)")
         after()
-    return taken
+    return count
 
 
 def code_version() -> str:
@@ -204,6 +205,6 @@ def code_version() -> str:
 
 def write_summary(folder: Path, log: Log, settings: Mapping[str, str]) -> dict:
     """`claims.json`, whole or not at all."""
-    found = summary(log, settings)
-    write_json(folder / "claims.json", found)
-    return found
+    content = summary(log, settings)
+    write_json(folder / "claims.json", content)
+    return content

@@ -1,6 +1,6 @@
-"""Where claims are judged: drawn clips that are hard on purpose, drawn clips on a bare wall, real interactions.
+"""Where claims are measured: drawn clips that are hard on purpose, drawn clips on a bare wall, real interactions.
 
-A seed says which clips are drawn or which fold is left out; both experiments of a claim see the same ones.
+A seed decides which clips are drawn or which fold is left out; both experiments of a claim see the same ones.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from actrec.core.errors import BadValue
 from actrec.data.sources import Source
 
 SET = "six"
-TRAIN, JUDGED = 40, 20  # drawn clips of each class and seed
+TRAIN, HELD_OUT = 40, 20  # drawn clips of each class and seed
 FOLDS = 3
-WINDOW = 2.0  # seconds; a real clip is judged at a few moments, since its action lies in the middle
+WINDOW = 2.0  # seconds; a real clip is measured at a few moments, since its action lies in the middle
 REAL = "ut"
 OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Ground:
+class ClaimData:
     """`setting` is that of the drawn scenes; without one the clips are UT-Interaction's."""
 
     name: str
@@ -31,28 +31,30 @@ class Ground:
     setting: str = ""
 
     def open(self, seed: int, on_progress: OnProgress, data: Path | None = None) -> Source:
-        """The clips to learn from, and as validation those to be judged by."""
+        """The clips to learn from, and as validation those to be measured on."""
         if self.setting:
             from actrec.data.drawn import claims_source
 
-            return claims_source(SET, TRAIN, JUDGED, seed, self.setting, on_progress)
+            return claims_source(SET, TRAIN, HELD_OUT, seed, self.setting, on_progress)
         if data is None:
             raise BadValue("Claims on real clips need --data, the folder of UT-Interaction with its set1.")
         return _interactions(data, seed, on_progress)
 
 
-_DRAWN = f"drawn figures, six actions; {6 * TRAIN} clips to train on and {6 * JUDGED} to judge by, others for each seed"
+_DRAWN = (
+    f"drawn figures, six actions; {6 * TRAIN} clips to train on and {6 * HELD_OUT} to judge by, others for each seed"
+)
 _HARD = f"hard: cluttered places, two others who walk about, a camera that shakes and pans; {_DRAWN}"
 _PLAIN = f"plain: a bare wall, nobody else, a still camera; {_DRAWN}"
 _REAL = "UT-Interaction set 1, three folds that share no sequence; a pair is a fold and a seed"
-GROUNDS = {
-    ground.name: ground
-    for ground in (Ground("hard", _HARD, "hard"), Ground("plain", _PLAIN, "plain"), Ground(REAL, _REAL))
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (ClaimData("hard", _HARD, "hard"), ClaimData("plain", _PLAIN, "plain"), ClaimData(REAL, _REAL))
 }
 
 
 def _interactions(data: Path, seed: int, on_progress: OnProgress) -> Source:
-    """Fold `seed % 3`: its sequences judge, the others train. The folds are the same for every seed."""
+    """Fold `seed % 3`: its sequences are held out, the others train. The folds are the same for every seed."""
     from actrec.data import protocols
     from actrec.data.clips import part, prepare
     from actrec.data.open import open_set
@@ -60,7 +62,7 @@ def _interactions(data: Path, seed: int, on_progress: OnProgress) -> Source:
     dataset = prepare(open_set(data / "set1" if (data / "set1").is_dir() else data), on_progress=on_progress)
     fold = protocols.folds(dataset, FOLDS, np.random.default_rng(0))[seed % FOLDS]
     if straddling := protocols.straddling(dataset, fold):
-        raise BadValue(f"{', '.join(straddling)} would train and judge: the folds of {dataset.name} are not disjoint.")
+        raise BadValue(f"{', '.join(straddling)} would be on both sides: the folds of {dataset.name} are not disjoint.")
     return Source(
         labels=list(dataset.labels),
         train=part(dataset, fold.train),

@@ -1,4 +1,4 @@
-"""What became of a paper's claims here: read from the claims report, never made up."""
+"""The verdicts on a paper's claims here, read from the claims report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUR_QUESTIONS = " These are this project's own questions about {}'s ideas: its p
 
 
 def reported(system: str, report: Path | None = None) -> list[dict] | None:
-    """What the report says of a paper's claims, those that were measured; None where no report can be read."""
+    """The rows of the report on a paper's claims, those that were measured; None where no report can be read."""
     stated = {claim.id for claim in named(system).claims}
     try:
         rows = json.loads((report or REPORT).read_text(encoding="utf-8"))["claims"]
@@ -26,7 +26,7 @@ def reported(system: str, report: Path | None = None) -> list[dict] | None:
 
 
 def verdict(system: str, report: Path | None = None) -> Figure:
-    """What is claimed, and what was found here."""
+    """A paper's claims, and the results here."""
     rows = reported(system, report)
     known = {row["id"] for row in rows or ()}
     stated = named(system).claims
@@ -35,21 +35,21 @@ def verdict(system: str, report: Path | None = None) -> Figure:
     ours = OUR_QUESTIONS.format(named(system).title) if own else ""
     if not rows:
         why = "no claims report on this machine" if rows is None else "nothing on this paper in the claims report"
-        said = f"This has not been measured yet: there is {why}."
+        sentence = f"This has not been measured yet: there is {why}."
         caption = (
             "What will be asked. The paper's own figures were taken on other data and prove nothing about the networks "
             "in this project."
         )
     else:
         held = sum(row["verdict"] == "holds" for row in rows)
-        said = f"{held} of {len(rows)} measured claims hold on this project's test clips."
+        sentence = f"{held} of {len(rows)} measured claims hold on this project's test clips."
         caption = (
             "'holds' means a mean paired difference of more than two standard errors, 'does not' one of less than "
             "minus two; everything between is unclear."
         )
     table = Table(("claim", "here", "difference", "pairs", "on"), (*map(_row, rows or ()), *waiting))
     numbers = {"measured": bool(rows)} | ({"held": held} if rows else {})
-    return Figure(said, (Panel(table, caption + ours, wide=True),), numbers)
+    return Figure(sentence, (Panel(table, caption + ours, wide=True),), numbers)
 
 
 def _row(row: dict) -> tuple[str, ...]:

@@ -1,14 +1,15 @@
 """Short trainings in this process: a recipe, so many steps, a seed; by the learner that every training uses.
 
-They compare, they do not ship: nothing is written, no epoch is chosen, the last weights are judged.
+They compare, they do not ship: nothing is written, no epoch is chosen, the last weights are measured.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.systems import System, Views
 from actrec.systems.claim import Budget
+from actrec.systems.system import Network
 from actrec.training.distributed import World
-from actrec.training.loader import Feed, tested, workers
+from actrec.training.loader import Batch, Feed, tested, workers
 from actrec.training.number_format import arrange_weights
 from actrec.training.objective import objective
 from actrec.training.publish import class_centres, gallery_of, unit
@@ -30,7 +32,7 @@ from actrec.training.start import start_from
 from actrec.training.updates import Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
 
-NOMINAL = 10  # epochs that the cosine thinks there are: its warm-up is half of one
+NOMINAL = 10  # epochs for the cosine schedule: its warm-up is half of one
 GALLERY = 20  # training clips of each class behind its centre
 
 
@@ -52,7 +54,7 @@ class Pupil:
         world, rows = World(), Rows()
         aim = objective(self.system, self.system.schedules["scratch"], self.numbers)
         if stage:
-            aim.stage = lambda epoch: stage
+            aim.stage = lambda epoch: stage  # type: ignore[method-assign]  # this objective's only
         schedule = replace(aim.schedule, epochs=NOMINAL, batch=budget.batch)
         see_whole_batch(self.network, rows, world, self.device)
         learner = Learner(
@@ -64,54 +66,55 @@ class Pupil:
         with contextlib.closing(_endless(feed, budget.batch, epoch)) as batches:
             for step in range(budget.steps):
                 views, targets, whole = next(batches)
-                began = time.perf_counter()
+                start = time.perf_counter()
                 learner.update(
                     views, targets, whole, self.seed * 1_000_003 + epoch * 10_007 + step,
                     rate(schedule, NOMINAL * step / budget.steps, (0, NOMINAL)),
                 )  # fmt: skip
-                self.milliseconds.append(1000 * (time.perf_counter() - began))
+                self.milliseconds.append(1000 * (time.perf_counter() - start))
         return self
 
     @torch.inference_mode()
-    def says(self, split: Split, of: Callable | None = None) -> np.ndarray:
-        """What the network says of the newest view of each clip: scores, or what `of(network, inputs)` gives."""
+    def outputs(self, split: Split, of: Callable | None = None) -> np.ndarray:
+        """The network's outputs for the newest view of each clip: scores, or the result of `of(network, inputs)`."""
         self.network.eval()
-        index, said = np.arange(len(split)), []
+        index, outputs = np.arange(len(split)), []
         for views in tested(self.system, split, index, workers(self.device, World())):
             inputs = {
                 name: self.numbers.lay_out(value) for name, value in self.system.tensors(views, self.device).items()
             }
-            said.append((of(self.network, inputs) if of else self.network(**inputs)).float().cpu())
-        return torch.cat(said).numpy()
+            outputs.append((of(self.network, inputs) if of else self.network(**inputs)).float().cpu())
+        return torch.cat(outputs).numpy()
 
     @torch.inference_mode()
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
         """Scores and codes of views that are made already, as a recognizer gives them."""
         self.network.eval()
         inputs = self.system.tensors(views, self.device)
-        codes = self.network.code(**{name: self.numbers.lay_out(value) for name, value in inputs.items()})
-        return self.network.scores(codes).float().cpu().numpy(), codes.float().cpu().numpy()
+        network = cast(Network, self.network)
+        codes = network.code(**{name: self.numbers.lay_out(value) for name, value in inputs.items()})
+        return network.scores(codes).float().cpu().numpy(), codes.float().cpu().numpy()
 
     def centres(self) -> np.ndarray:
         """The mean code of each class over some training clips, of length one."""
         gallery = gallery_of(self.source.train, GALLERY, self.system)
-        return class_centres(unit(torch.from_numpy(self.says(gallery))), gallery.targets).numpy()
+        return class_centres(unit(torch.from_numpy(self.outputs(gallery))), gallery.targets).numpy()
 
     def distances(self, split: Split) -> np.ndarray:
         """Euclidean distances [clips, classes] of codes of length one to the centres."""
-        codes = unit(torch.from_numpy(self.says(split)))
+        codes = unit(torch.from_numpy(self.outputs(split)))
         return torch.cdist(codes, torch.from_numpy(self.centres())).numpy()
 
     def probabilities(self, split: Split) -> np.ndarray:
         if self.system.decides == "centres":
             return softmax(-np.square(self.distances(split)))
-        return softmax(self.says(split))
+        return softmax(self.outputs(split))
 
     def figures(self) -> dict[str, float]:
-        """Top-1 on the clips held back, and training steps in a second (the middle one of all)."""
-        judged = self.source.validation
+        """Top-1 on the held-out clips, and training steps in a second (the middle one of all)."""
+        held_out = self.source.validation
         quick = 1000 / float(np.median(self.milliseconds[2:] or self.milliseconds))
-        return {"top1": top(self.probabilities(judged), judged.targets), "steps_per_second": quick}
+        return {"top1": top(self.probabilities(held_out), held_out.targets), "steps_per_second": quick}
 
 
 def enrol(system: System, source: Source, seed: int, build: Callable[[int], nn.Module] | None = None) -> Pupil:
@@ -142,7 +145,7 @@ def best_numbers(device: torch.device) -> NumberFormat:
     return CANDIDATES[1] if gpu else CANDIDATES[0]
 
 
-def _endless(feed: Feed, batch: int, epoch: int) -> Iterator:
+def _endless(feed: Feed, batch: int, epoch: int) -> Generator[Batch, None, None]:
     while True:
         yield from feed.epoch(epoch, batch)
         epoch += 1000

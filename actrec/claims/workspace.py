@@ -1,4 +1,4 @@
-"""What an experiment works with: the clips of one ground and seed, and what experiments of a family share there."""
+"""What an experiment works with: the clips of one data set and seed, and the results that several experiments need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from actrec.claims.datasets import GROUNDS, OnProgress
+from actrec.claims.datasets import DATASETS, OnProgress
 from actrec.claims.short_training import Pupil, enrol, started, taught
 from actrec.core.errors import BadValue
 from actrec.data.sources import Source, Split
@@ -24,22 +24,22 @@ from actrec.weights.folders import WEIGHTS
 
 @dataclass
 class OpenWorkspace:
-    """One ground and seed: its clips, and what experiments of a family share."""
+    """One data set and seed: its clips, and what the experiments of a family have in common."""
 
     source: Source
-    ground: str
+    dataset: str
     seed: int
-    kept: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
 
     @property
     def drawn(self) -> bool:
-        return bool(GROUNDS[self.ground].setting)
+        return bool(DATASETS[self.dataset].setting)
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gave the first time."""
-        if name not in self.kept:
-            self.kept[name] = make()
-        return self.kept[name]
+        """The result of `make`, computed the first time."""
+        if name not in self.results:
+            self.results[name] = make()
+        return self.results[name]
 
     def enrolled(self, system: System, build: Callable[[int], nn.Module] | None = None) -> Pupil:
         """A network at its random start."""
@@ -54,29 +54,31 @@ class OpenWorkspace:
         return taught(system, self.source, self.seed, budget)
 
     def shipped(self, weights: str) -> Recognizer:
-        """The recognizer of shipped weights, where it knows just these classes."""
+        """The recognizer of shipped weights, where it has just these classes."""
         return self.once(weights, lambda: open_shipped(weights, self.source))
 
     def as_shipped(self, system: System, weights: str) -> dict[str, float]:
         """Shipped weights that learn nothing more, on the newest view of each clip."""
-        judged, recognizer = self.source.validation, self.shipped(weights)
-        logits, codes = recognizer.run([system.protocols["one"].views(judged.clip(i))[0] for i in range(len(judged))])
+        held_out, recognizer = self.source.validation, self.shipped(weights)
+        logits, codes = recognizer.run(
+            [system.protocols["one"].views(held_out.clip(i))[0] for i in range(len(held_out))]
+        )
         if system.decides == "centres":
             gaps = [recognizer.distances(code) for code in unit(codes)]
             logits = -np.array([[gap[label] for label in recognizer.labels] for gap in gaps])
-        return {"top1": top(logits, judged.targets)}
+        return {"top1": top(logits, held_out.targets)}
 
     def edited(self, find: Callable[[Clip], Any], edit: Callable[[Clip, Any], Clip]) -> OpenWorkspace:
-        """The same with every clip edited by what was found in it, once."""
+        """The same with every clip edited by the result of `find`, which is computed once."""
 
         def of(split: Split) -> Split:
-            found: dict[int, Any] = {}
+            results_by_clip: dict[int, Any] = {}
 
             def clip(index: int) -> Clip:
                 whole = split.clip(index)
-                if index not in found:
-                    found[index] = find(whole)
-                return edit(whole, found[index])
+                if index not in results_by_clip:
+                    results_by_clip[index] = find(whole)
+                return edit(whole, results_by_clip[index])
 
             return Split(split.targets, clip)
 
@@ -84,44 +86,44 @@ class OpenWorkspace:
         return replace(self, source=source)
 
     def without_class(self, left_out: int) -> tuple[OpenWorkspace, Split]:
-        """The same without one class, and the clips of that class among those to be judged by."""
+        """The same without one class, and the held-out clips of that class."""
         source, strange = without_class(self.source, left_out)
-        return replace(self, source=source, kept={}), strange
+        return replace(self, source=source, results={}), strange
 
 
 class Workspaces:
-    """The workspaces in use: experiments come grouped by ground and seed, so one or two are enough."""
+    """The workspaces in use: experiments come grouped by data set and seed, so one or two are enough."""
 
     def __init__(self, data: Path | None, on_progress: OnProgress) -> None:
         self.data, self.on_progress = data, on_progress
         self.opened: dict[tuple[str, int], OpenWorkspace] = {}
 
-    def open(self, ground: str, seed: int) -> OpenWorkspace:
-        if (ground, seed) not in self.opened:
+    def open(self, dataset: str, seed: int) -> OpenWorkspace:
+        if (dataset, seed) not in self.opened:
             if len(self.opened) > 1:
                 self.opened.pop(next(iter(self.opened)))
-            source = GROUNDS[ground].open(seed, self.on_progress, self.data)
-            self.opened[ground, seed] = OpenWorkspace(source, ground, seed)
-        return self.opened[ground, seed]
+            source = DATASETS[dataset].open(seed, self.on_progress, self.data)
+            self.opened[dataset, seed] = OpenWorkspace(source, dataset, seed)
+        return self.opened[dataset, seed]
 
 
 def open_shipped(weights: str, source: Source) -> Recognizer:
     """The recognizer, where it knows just these classes."""
     recognizer = Recognizer.load(find_weights(weights, WEIGHTS))
     if list(recognizer.labels) != list(source.labels):
-        raise BadValue(f"'{weights}' does not know these classes: this experiment is judged on drawn clips only.")
+        raise BadValue(f"'{weights}' does not know these classes: this experiment is for drawn clips only.")
     return recognizer
 
 
 def without_class(source: Source, left_out: int) -> tuple[Source, Split]:
-    """The source without one class, and the judged clips of that class."""
+    """The source without one class, and the held-out clips of that class."""
 
-    def some(split: Split, wanted: np.ndarray) -> Split:
-        kept = np.flatnonzero(wanted)
-        numbers = split.targets[kept] - (split.targets[kept] > left_out)
-        return Split(numbers, lambda place: split.clip(int(kept[place])))
+    def some(split: Split, mask: np.ndarray) -> Split:
+        places = np.flatnonzero(mask)
+        numbers = split.targets[places] - (split.targets[places] > left_out)
+        return Split(numbers, lambda place: split.clip(int(places[place])))
 
     labels = [label for number, label in enumerate(source.labels) if number != left_out]
-    train, judged = (some(split, split.targets != left_out) for split in (source.train, source.validation))
+    train, held_out = (some(split, split.targets != left_out) for split in (source.train, source.validation))
     strange = some(source.validation, source.validation.targets == left_out)
-    return replace(source, labels=labels, train=train, validation=judged), strange
+    return replace(source, labels=labels, train=train, validation=held_out), strange

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from actrec.core.devices import cores
     from actrec.people.detector import PersonDetector
     from actrec.training.person_detector.frames import clips_in
-    from actrec.training.person_detector.publish import measured, pictures
+    from actrec.training.person_detector.publish import measured, write_examples
     from actrec.training.person_detector.teacher import Teacher
 
     torch.set_num_threads(args.threads or cores())
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.evaluate:
         note(args.out, report)
     if args.pictures:
-        for path in pictures(detector, teacher, test_files, args.pictures):
+        for path in write_examples(detector, teacher, test_files, args.pictures):
             aloud(str(path))
     print(json.dumps(report, indent=1, ensure_ascii=False))
     return 0

@@ -174,7 +174,7 @@ def number_formats() -> Iterator[Finding]:
 
 
 def codecs() -> Iterator[Finding]:
-    """Which videos can be read, and a film really written and read back, in the strangers' process too."""
+    """Which videos can be read, and a video really written and read back, in the strangers' process too."""
     import av
     import numpy as np
 
@@ -187,11 +187,11 @@ def codecs() -> Iterator[Finding]:
     yield Finding("codecs", NOTE if missing else GOOD, says + (f"; not {', '.join(missing)}" * bool(missing)), remedy)
     with tempfile.TemporaryDirectory() as folder, Decoder(seconds=30) as decoder:
         frames = np.random.default_rng(0).integers(0, 255, (12, 64, 64, 3), np.uint8)
-        back = decoder.read(write_mp4(Path(folder) / "film.mp4", frames, 12.0))
+        back = decoder.read(write_mp4(Path(folder) / "video.mp4", frames, 12.0))
         shown = f"; the example has {len(decoder.read(EXAMPLE))} frames" if EXAMPLE.is_file() else ""
     yield Finding(
         "video", GOOD if len(back) == 12 else PROBLEM,
-        f"a film was written and {len(back)} of its 12 frames read back{shown}",
+        f"a video was written and {len(back)} of its 12 frames read back{shown}",
         "" if len(back) == 12 else "Install PyAV's own build: pip install --force-reinstall av",
     )  # fmt: skip
 

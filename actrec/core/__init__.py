@@ -1,1 +1,1 @@
-"""What everything stands on: errors, devices, files, memory, processes. Imports nothing of the project."""
+"""The foundation: errors, devices, files, memory, processes. Imports nothing else of the project."""

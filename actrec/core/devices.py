@@ -1,4 +1,4 @@
-"""What this machine computes with: its cores and its devices."""
+"""The cores and devices of this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cores_in_words() -> str:
 
 
 def processor() -> str:
-    """The processor and how many of its cores there are: what a finding about speed or numbers holds for."""
+    """The processor and its number of cores, for which a finding about speed or number formats holds."""
     facts = processor_facts()
     kind = "-".join(facts[name] for name in ("cpu family", "model", "stepping") if name in facts)
     return f"{facts.get('model name', platform.processor())} {kind} x{cores()}"
@@ -35,7 +35,7 @@ def processor() -> str:
 
 @functools.cache
 def processor_facts() -> dict[str, str]:
-    """What Linux says of the processor; empty elsewhere."""
+    """Linux's facts about the processor; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -43,20 +43,20 @@ def processor_facts() -> dict[str, str]:
     return {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
 
 
-def choose_device(wanted: str = "auto") -> torch.device:
-    """`auto` takes a GPU when there is one; anything else is taken at its word or refused with a sentence."""
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of this name; `auto` is a GPU where there is one. An unknown name is refused with a sentence."""
     import torch
 
-    if wanted == "auto":
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(wanted)
+        device = torch.device(name)
     except RuntimeError:
-        raise BadValue(f"'{wanted}' is not a device. Use auto, cpu, cuda or cuda:1.") from None
+        raise BadValue(f"'{name}' is not a device. Use auto, cpu, cuda or cuda:1.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BadValue("No CUDA device is visible to PyTorch on this machine. Use --device cpu.")
     if device.type not in ("cpu", "cuda"):
-        raise BadValue(f"Networks run on cpu or cuda here, not on '{wanted}'.")
+        raise BadValue(f"Networks run on cpu or cuda here, not on '{name}'.")
     return device
 
 

@@ -1,4 +1,4 @@
-"""Checks that find code which reads memory that nobody has written: run in a child, with every free block made dirty.
+"""Checks that find code which reads memory that nobody has written: run in a child, with every free block answer dirty.
 
 Such a read goes unnoticed as long as the block happens to hold zeros. Here a block holds, when it is handed out or
 when it comes back, bytes that are an enormous number in float32 and in bfloat16 alike.
@@ -17,7 +17,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from actrec.core.errors import Refusal
@@ -40,7 +40,7 @@ class ChildTooSlow(ChildError):
 
 
 def in_child(function: str, facts: Mapping[str, object], *, threads: int, seconds: float) -> dict:
-    """What `module:function` answers in a process of its own. Whoever checks takes a ChildError for a failed check."""
+    """Run `module:function` in a process of its own and return its answer. A ChildError means that the check failed."""
     words = [sys.executable, "-m", "actrec.core.dirty_memory", function]
     try:
         ended = subprocess.run(
@@ -51,13 +51,13 @@ def in_child(function: str, facts: Mapping[str, object], *, threads: int, second
         raise ChildTooSlow(f"its check did not end within {seconds:.0f} s") from None
     answers = [line for line in ended.stdout.splitlines() if line.startswith(MARK)]
     if ended.returncode or not answers:
-        last = (ended.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
         raise ChildError(f"its check ended with status {ended.returncode} ({last[:200]})")
     return json.loads(answers[-1][len(MARK) :])
 
 
 def patterns(device: str = "cpu") -> Iterator[str]:
-    """Make free memory dirty, with one pattern of bytes after another; a name for each. Clean again at the end."""
+    """Fill free memory with one pattern of bytes after another and yield each pattern's name; clean up at the end."""
     perturb = _mallopt() if device == "cpu" else None
     for byte in BYTES:
         if perturb is None:
@@ -69,7 +69,7 @@ def patterns(device: str = "cpu") -> Iterator[str]:
         perturb(M_PERTURB, 0)
 
 
-def _mallopt() -> ctypes._CFuncPtr | None:
+def _mallopt() -> Callable[[int, int], int] | None:
     """The function that tells glibc to dirty memory; other C libraries have none."""
     return getattr(ctypes.CDLL(None), "mallopt", None) if platform.libc_ver()[0] == "glibc" else None
 
@@ -85,5 +85,5 @@ def _dirty_by_hand(byte: int, device: str) -> None:
 
 if __name__ == "__main__":
     module, name = sys.argv[1].split(":")
-    made = getattr(importlib.import_module(module), name)(json.load(sys.stdin))
-    print(f"\n{MARK}{json.dumps(made)}", flush=True)
+    answer = getattr(importlib.import_module(module), name)(json.load(sys.stdin))
+    print(f"\n{MARK}{json.dumps(answer)}", flush=True)

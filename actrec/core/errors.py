@@ -1,8 +1,8 @@
-"""What the person at the keyboard or the page is told: a sentence that says what is wrong and what to do."""
+"""Errors for the person at the keyboard or the page: a sentence with what is wrong and what to do."""
 
 
 class Refusal(Exception):
-    """Something that cannot be done as asked; `str(error)` is a sentence for people. Anything else is a defect."""
+    """A request that cannot be fulfilled; `str(error)` is a sentence for people. Any other error is a defect."""
 
 
 class BadValue(Refusal, ValueError):

@@ -1,4 +1,4 @@
-"""Files read with care and written whole or not at all, and the cache folder."""
+"""Files that are read with checks and written whole or not at all, and the cache folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows: two processes that remember at the same moment may lose one entry
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # the name of a module, or None
 
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """While no other process of this machine is in here with the same lock file."""
+    """Run a block while no other process of this machine runs one with the same lock file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as lock:
         if fcntl is not None:
@@ -28,13 +28,13 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def remember(memory: Path, entry: str, value: object) -> None:
-    """Add one entry to a JSON file that other processes add to as well: none of theirs is lost."""
+    """Add one entry to a JSON file to which other processes add as well, without losing theirs."""
     with alone(memory.with_suffix(".lock")):
         write_json(memory, _read_json(memory) | {entry: value})
 
 
 def cache_folder() -> Path:
-    """Where findings, clips and downloads are kept between starts: `$ACTREC_CACHE`, else actrec in the user's cache."""
+    """The folder for findings, clips and downloads: `$ACTREC_CACHE`, else `actrec` in the user's cache."""
     if chosen := os.environ.get("ACTREC_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actrec"
@@ -44,7 +44,7 @@ SMALL = 16 << 20  # bytes of a card, a status, the settings of a run
 
 
 def read_small(path: Path, most: int = SMALL, *, links: bool = True) -> bytes:
-    """A file that somebody else may have put there: no pipe that never ends, no device, nothing larger than `most`."""
+    """Read a file that others may have placed there: no endless pipe, no device, nothing larger than `most`."""
     flags = ("O_NONBLOCK", "O_BINARY", *(() if links else ("O_NOFOLLOW",)))  # a pipe without a writer does not block
     handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
     try:
@@ -60,7 +60,7 @@ def read_small(path: Path, most: int = SMALL, *, links: bool = True) -> bytes:
 
 
 def parsed(text: str | bytes) -> object:
-    """JSON that somebody else may have written. Half a character in it, which nobody could send on, is a ValueError."""
+    """Parse JSON that others may have written. Half a character in it, which could not be sent on, is a ValueError."""
     text = text if isinstance(text, str) else text.decode()
     value = json.loads(text)
     if "\\u" in text:

@@ -1,7 +1,7 @@
-"""In which number format a network runs on this machine: what there is, what was checked, timed and remembered.
+"""The number format in which a network runs on this machine: the candidates, and what was checked and timed.
 
 A format is used for a network only after its results were compared with float32 (`dirty_memory` runs such a check),
-then timed. What was found is kept in the cache and read here without PyTorch.
+then timed. The findings are stored in the cache and read here without PyTorch.
 """
 
 from __future__ import annotations
@@ -75,23 +75,23 @@ def candidates() -> tuple[NumberFormat, ...]:
     """The formats worth timing on this processor: bfloat16 without its own instructions only costs time."""
     flags = processor_facts().get("flags", "")
     if flags and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
-        return tuple(each for each in CANDIDATES if each.dtype != "bfloat16")
+        return tuple(candidate for candidate in CANDIDATES if candidate.dtype != "bfloat16")
     return CANDIDATES
 
 
 def format_named(name: str) -> NumberFormat:
-    """The format that goes by `str(format)`."""
+    """The format with this name, which is its `str`."""
     plain, _, layers = name.partition(IN_FLOAT32)
-    candidate = next(each for each in CANDIDATES if str(each) == plain)
+    candidate = next(candidate for candidate in CANDIDATES if str(candidate) == plain)
     return replace(candidate, float32_layers=tuple(layers.split(", "))) if layers else candidate
 
 
-# --- what was found on this machine ----------------------------------------------------------------
+# --- findings on this machine -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found for one topic: what was chosen, how long each choice takes, which were refused and why.
+    """The finding for one topic: the choice, the time that each candidate takes, which were refused and why.
 
     The names are those of number formats (`str(format)`), or whatever else the topic chooses from. A reason is half a
     sentence: what differs most from float32, and where.
@@ -104,17 +104,17 @@ class Finding:
     def without(self, name: str, reason: str, instead: str) -> Finding:
         """The same after a choice has failed when it was used: the fastest of the others is chosen, or `instead`."""
         refused = {**self.refused, name: reason}
-        left = {each: taken for each, taken in self.milliseconds.items() if each not in refused}
-        return Finding(min(left, key=left.get, default=instead), left, refused)
+        left = {choice: time for choice, time in self.milliseconds.items() if choice not in refused}
+        return Finding(min(left, key=left.__getitem__, default=instead), left, refused)
 
 
 def known_finding(topic: str, threads: int) -> Finding | None:
-    """What is remembered for a topic, unless the processor, PyTorch or the code has changed since."""
-    return next((each for each, where in _remembered() if where == _place(topic, threads)), None)
+    """The stored finding for a topic, unless the processor, PyTorch or the code has changed since."""
+    return next((finding for finding, place in _remembered() if place == _place(topic, threads)), None)
 
 
 def remember_finding(topic: str, threads: int, finding: Finding) -> None:
-    """Keep what was found. A cache that cannot be written is no error: it is found again the next time."""
+    """Store a finding. A cache that cannot be written is not an error: the next start measures again."""
     with contextlib.suppress(OSError):
         entry = f"{processor()}, {threads} threads: {topic}"  # of an older PyTorch or code it is replaced
         remember(_memory(), entry, {**_place(topic, threads), **asdict(finding)})
@@ -132,7 +132,7 @@ def refusals() -> list[str]:
 
 @functools.cache
 def code_version() -> str:
-    """A short word that changes with the code of the networks, their losses, engines and checks."""
+    """A fingerprint of the code of the networks, their losses, engines and checks."""
     digest = hashlib.sha256()
     for folder in ("core", "models", "systems", "training", "recognition/engines"):
         for path in sorted((PACKAGE / folder).glob("*.py")):
@@ -141,7 +141,7 @@ def code_version() -> str:
 
 
 def _place(topic: str, threads: int) -> dict[str, str | int]:
-    """What a finding holds for."""
+    """The circumstances under which a finding holds."""
     return {
         "topic": topic, "threads": threads, "processor": processor(), "torch": _torch_version(), "code": code_version()
     }  # fmt: skip
@@ -160,20 +160,22 @@ def _memory() -> Path:
 
 
 def _remembered() -> list[tuple[Finding, dict]]:
-    """Every finding in the cache with what it holds for; what is damaged is left out."""
+    """Every finding in the cache with its circumstances; damaged ones are left out."""
     try:
         entries = parsed(read_small(_memory(), MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return []
-    read = [_read(entry) for entry in entries.values()] if isinstance(entries, dict) else []
-    return [each for each in read if each is not None]
+    findings = [_read(entry) for entry in entries.values()] if isinstance(entries, dict) else []
+    return [finding for finding in findings if finding is not None]
 
 
 def _read(entry: object) -> tuple[Finding, dict] | None:
+    if not isinstance(entry, dict):
+        return None
     try:
         place = {name: entry[name] for name in ("topic", "threads", "processor", "torch", "code")}
-        taken = {str(name): float(value) for name, value in entry["milliseconds"].items()}
+        milliseconds = {str(name): float(value) for name, value in entry["milliseconds"].items()}
         refused = {str(name): str(why) for name, why in entry["refused"].items()}
-        return Finding(str(entry["chosen"]), taken, refused), place
+        return Finding(str(entry["chosen"]), milliseconds, refused), place
     except (TypeError, KeyError, ValueError, AttributeError):
         return None

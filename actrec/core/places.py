@@ -1,4 +1,4 @@
-"""Where the project's own files are: beside the package in a checkout, a few of them inside it once installed."""
+"""The places of the project's own files: beside the package in a checkout, some inside it once it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes of this machine: how a computing one starts, which of them live, what they hold open."""
+"""Processes of this machine: starting one that computes, whether it is alive, which files it has open."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     pass
 
 
-# glibc gives freed memory back to the system and asks for it again at the next step; told not to, a training
-# step of a small 3-D network takes less than half the time. What is kept is kept in one place for all threads: with
+# glibc gives freed memory back to the system and asks for it again at the next step; with these settings, a training
+# step of a small 3-D network takes less than half the time. It keeps its memory in one place for all threads: with
 # a place for each, a page that streams for hours keeps the most that any of its threads ever needed.
 ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",
@@ -29,7 +29,7 @@ BEHIND = 10  # nice: of cores that an answer wants, a training beside it gets a 
 
 
 def environment(threads: int | None = None, *, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment a computing process starts with: allocator settings and its thread budget for life."""
+    """The environment of a process that computes: allocator settings, and its number of threads for its whole life."""
     settings = dict(os.environ if base is None else base)
     if platform.system() == "Linux":
         settings |= {name: settings.get(name, value) for name, value in ALLOCATOR.items()}
@@ -39,14 +39,14 @@ def environment(threads: int | None = None, *, base: Mapping[str, str] | None = 
 
 
 def relaunch_with_allocator() -> None:
-    """Start this very program again with the allocator settings; glibc reads them only at the start."""
+    """Restart this program with the allocator settings, which glibc reads only at the start."""
     if platform.system() != "Linux" or all(name in os.environ for name in ALLOCATOR):
         return
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment())
 
 
 def stay_behind(pid: int) -> None:
-    """Let a process that has just been started, and all that it starts, leave the cores to whoever needs them."""
+    """Give a process that was just started, and its children, lower priority than other programs."""
     if not hasattr(os, "setpriority"):
         return
     with contextlib.suppress(OSError):  # it has ended already
@@ -56,7 +56,7 @@ def stay_behind(pid: int) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of this number runs on this machine; one that ended and was not yet taken note of does not."""
+    """Whether a process with this number runs on this machine; one that ended and waits to be collected does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -70,13 +70,13 @@ def alive(pid: int) -> bool:
 
 
 def facts(pid: int) -> list[str]:
-    """What Linux says of a process behind its name: the state first."""
+    """Linux's facts about a process after its name, the state first."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
 
 def mark(pid: int) -> str:
-    """What tells a process from a later one of the same number, on this machine since it started; empty where the
-    system does not say."""
+    """An identifier that differs between a process and a later one with the same number; empty where the system does
+    not report its start."""
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {facts(pid)[19]}"
     except (OSError, IndexError):

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -175,7 +176,7 @@ class ClipCache:
         arrays, facts = self.entry(name, decode)
         return Clip(arrays["frames"], arrays["times"], str(sample.path), tuple(facts["notes"]))
 
-    def flow(self, sample: Sample, settings: ClipSettings, method: str = "dis", **options: object) -> np.ndarray:
+    def flow(self, sample: Sample, settings: ClipSettings, method: str = "dis", **options: Any) -> np.ndarray:
         """Flow between neighbouring frames of the clip at these settings, so at the network's resolution.
 
         `float16 [T−1, H, W, 2]`, in pixels, x to the right; method and options as in `actrec.motion.flow`.

@@ -207,7 +207,7 @@ def answer(
             recognizer.predict_many([clip for _, clip in clips], protocol) if clips else [], clips, strict=True
         ):
             scores.append(prediction.scores)
-            scaled.append(fuse(softmax(as_logits(prediction.view_scores), temperature or 1.0)).shares)
+            scaled.append(fuse(softmax(as_logits(prediction.view_scores), temperature or 1.0)).probabilities)
             codes.append(prediction.code)
             nearness.append(np.nan if prediction.distance is None else -prediction.distance)
             places.append(int(index))

@@ -43,7 +43,7 @@ def confusion_image(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
 
 
 def reliability_image(before: Mapping, after: Mapping | None = None) -> bytes:
-    """Accuracy against confidence per bin; on the diagonal, confidence means what it says."""
+    """Accuracy against confidence per bin; on the diagonal, the confidence is right."""
     figure = Figure(figsize=(4.6, 4.2), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

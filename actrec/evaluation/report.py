@@ -144,7 +144,7 @@ def _calibration(report: Mapping) -> str:
         )
     scaled = after["reliability"] if after else None
     image = _image("Confidence and accuracy", lambda p: p.reliability_image(report["reliability"], scaled))
-    return f"<h2>Does confidence mean what it says?</h2>{text}.</p>{image}"
+    return f"<h2>Is the confidence right?</h2>{text}.</p>{image}"
 
 
 def _unknown(report: Mapping) -> str:

@@ -5,7 +5,7 @@ the score fall early, or rise early. The same is done in random order; the area 
 Ours: pixels go in cells of 8×8 over a quarter of the input's frames, in the map's order and at random alike, because
 networks answer to the noise of single pixels; a cell that is taken out shows the mean of its frames, blurred: no
 movement and no detail. Another network of the same weights in random order must give another map (Adebayo et al.
-2018): the rank correlation of the two says so.
+2018): the rank correlation of the two shows it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from actrec.systems.system import Views
 CELL, STRETCHES = 8, 4  # pixels a side, stretches of time
 STEPS, DRAWS = 10, 3
 BLOCK, STILL = 4, 6  # pixels a side; mean grey levels by which a still block may flicker
-BLUR = 1 / 8  # σ of what takes a cell's place, as a share of the side
+BLUR = 1 / 8  # σ of what takes a cell's place, as a fraction of the side
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def compared(
     steps: int = STEPS,
     draws: int = DRAWS,
 ) -> dict[str, Curves]:
-    """The curves of several methods' maps of one view, against the same random orders. What a method says nothing
-    of, an input without a map, goes last; equals go in random order."""
+    """The curves of several methods' maps of one view, against the same random orders. What a method does not
+    cover, an input without a map, goes last; equals go in random order."""
     place = recognizer.index(label)
     rng = np.random.default_rng(seed)
     cells = cells_of(view)
@@ -84,7 +84,7 @@ def compared(
             views_to_score += [
                 _mixed(without, instead, cells, order < round(fraction * count)) for fraction in fractions
             ]
-    scores = recognizer.shares(*recognizer.run(views_to_score))[:, place]
+    scores = recognizer.probabilities(*recognizer.run(views_to_score))[:, place]
     curves = scores.reshape(-1, 2, len(fractions))
     random = curves[len(orders) :].mean(0)
     return {name: Curves(fractions, *curves[row], *random) for row, name in enumerate(methods)}
@@ -115,7 +115,7 @@ class Proof:
 def prove(saliency: ClassSaliency, shuffled: ClassSaliency, windows: Windows, label: str) -> Proof:
     """Every method's curves on the window in which the class scores highest."""
     recognizer = saliency.recognizer
-    scores = recognizer.shares(*recognizer.run(windows.views))[:, recognizer.index(label)]
+    scores = recognizer.probabilities(*recognizer.run(windows.views))[:, recognizer.index(label)]
     window = int(scores.argmax())
     view = windows.views[window]
     maps = maps_of(saliency, view, label)
@@ -161,7 +161,7 @@ def taken_out(pixels: np.ndarray) -> np.ndarray:
 
 def rank_correlation(one: Maps, other: Maps, view: Views) -> float:
     """Spearman's: how much two maps `[T, S, S]` by input agree on what counts more, 1 for the same order, 0 for none;
-    the mean over the frames of which either says anything. Which frames count more, and which input, is decided by how
+    the mean over the frames of which either is not zero. Which frames count more, and which input, is decided by how
     the network is built: FstCN's spatial path has one frame, MDT-Net's appearance the key frames, whatever the weights.
 
     Only where the clip changes: in a still background neighbours are equal, and which of them a pooling layer takes

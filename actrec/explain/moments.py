@@ -72,7 +72,7 @@ def tuned(
         f"{sentence} The whole clip took {milliseconds:.0f} ms.",
         (Panel(strip([frames[t], colour_maps.heat(maps[t]), enhanced[t]], ("frame", "salience", "enhanced"), "salience",
                      each=260), "Salience: black is still, pale yellow moves most. Enhanced: the frame times its "
-               "salience, as strongly as the strength says; this is what MDT-Net's motion path is fed.", wide=True),),
+               "salience, as strongly as the strength asks; this is what MDT-Net's motion path is fed.", wide=True),),
         {"salient": float((maps > 0.5).mean()), "kept": left},
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ def flows(clip: Clip, moment: float = 0.5) -> Figure:
         (
             Panel(strip([colour_maps.flow_picture(field, reach) for field in by_method.values()],
                         [f"{TITLES[name]}, {took[name]:.0f} ms" for name in METHODS], "four flows", each=220),
-                  "The same pair four times. The colour says which way a pixel goes, its strength how far; white is "
+                  "The same pair four times. The colour shows which way a pixel goes, its strength how far; white is "
                   "still. TV-L1 and Brox are the papers', DIS runs live.", wide=True),
             Panel(wheel.svg(), "The colours, the same for all four."),
             Panel(Table(("method", "milliseconds here", "mean length, px"), rows_), "Time for this one pair."),

@@ -60,7 +60,7 @@ class SharedClip:
     @property
     def flow(self) -> np.ndarray:
         if self._flow is None:
-            self._flow = flow_of(self.clip.frames, self.method, device=self.device, told=self.on_progress)
+            self._flow = flow_of(self.clip.frames, self.method, device=self.device, on_progress=self.on_progress)
         return self._flow
 
     def second(self, frame: int) -> float:

@@ -1,1 +1,1 @@
-"""The one drawing kit: SVG charts and drawings, colour maps, pictures inside a page."""
+"""The one drawing kit: SVG charts and drawings, colour maps, images inside a page."""

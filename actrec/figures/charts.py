@@ -6,7 +6,7 @@ Lines and labels take the page's text colour; every series has one colour that s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -80,11 +80,13 @@ def lines(
 
 
 def _beyond(low: float, high: float) -> float:
-    """The upper end of an axis: `high`, unless it cannot be told from `low`."""
+    """The upper end of an axis: `high`, unless it equals `low` in floating point."""
     return high if high - low > max(abs(low) * 1e-9, 1e-300) else low + max(1.0, abs(low))
 
 
-def _grid(across: list[float], up: list[float], place, percent: bool) -> str:
+def _grid(
+    across: list[float], up: list[float], place: Callable[[float, float], tuple[float, float]], percent: bool
+) -> str:
     parts = []
     for value in up:
         b = place(0, value)[1]
@@ -114,7 +116,7 @@ def _text(a: float, b: float, text: str, anchor: str) -> str:
 
 
 def figure(title: str, inside: str, width: int, height: int) -> str:
-    """A picture with its title, for eyes and for screen readers."""
+    """A drawing with its title, for eyes and for screen readers."""
     return (
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
         f"{svg.drawing(inside, width, height, title, style=f'width:100%;height:auto;{svg.INK}')}</figure>"
@@ -123,26 +125,27 @@ def figure(title: str, inside: str, width: int, height: int) -> str:
 
 def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The two directions along which codes [n, D] differ most (PCA): their mean [D], directions [2, D] of length
-    one, and the share of all variance that the two show. Missing directions are zero."""
+    one, and the fraction of all variance that the two show. Missing directions are zero."""
     codes = np.asarray(codes, dtype=np.float64)
     mean = codes.mean(0)
     around = codes - mean
-    found = _leading(around) if around.size > MANY_NUMBERS else np.linalg.svd(around, full_matrices=False)[1:]
-    strength, directions = found
+    strength, directions = (
+        _leading(around) if around.size > MANY_NUMBERS else np.linalg.svd(around, full_matrices=False)[1:]
+    )
     axes = np.zeros((2, codes.shape[1]))
-    kept = min(2, int((strength > 1e-9).sum()))
-    axes[:kept] = directions[:kept] * np.sign(directions[:kept].sum(1, keepdims=True) + 1e-12)
+    count = min(2, int((strength > 1e-9).sum()))
+    axes[:count] = directions[:count] * np.sign(directions[:count].sum(1, keepdims=True) + 1e-12)
     total = float(np.square(around).sum())
     return mean, axes, float(np.square(strength[:2]).sum() / total) if total > 0 else 1.0
 
 
 def _leading(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The strongest directions without all the others: rounds from a fixed start (Halko et al. 2011, algorithm 4.4)."""
-    found = np.random.default_rng(0).normal(size=(codes.shape[1], 8))
+    basis = np.random.default_rng(0).normal(size=(codes.shape[1], 8))
     for _ in range(8):
-        found = np.linalg.qr(codes.T @ (codes @ found))[0]
-    _, strength, turns = np.linalg.svd(codes @ found, full_matrices=False)
-    return strength, turns @ found.T
+        basis = np.linalg.qr(codes.T @ (codes @ basis))[0]
+    _, strength, turns = np.linalg.svd(codes @ basis, full_matrices=False)
+    return strength, turns @ basis.T
 
 
 def atlas(
@@ -152,16 +155,15 @@ def atlas(
     here: np.ndarray | None,
 ) -> str:
     """A map of codes: a dot per view, a centre and a ring of root mean square distance per class, the centres of
-    `others` as crosses, and one code that is looked at now (`here`)."""
+    `others` as crosses, and the code that is selected (`here`)."""
     everything = [*groups.values(), *(code[None] for code in others.values())]
     mean, axes, share = plane(np.concatenate(everything))
     flat = {name: (codes - mean) @ axes.T for name, codes in groups.items()}
     rest = {name: (code - mean) @ axes.T for name, code in others.items()}
     point = None if here is None else (here - mean) @ axes.T
-    reach = (
-        [code for codes in flat.values() for code in codes] + list(rest.values()) + ([] if point is None else [point])
-    )
-    reach = np.abs(np.array(reach)).max(0) if reach else np.ones(2)
+    points = [code for codes in flat.values() for code in codes] + list(rest.values())
+    points += [] if point is None else [point]
+    reach = np.abs(np.array(points)).max(0) if points else np.ones(2)
     size = max(float(reach[0]) / (WIDTH / 2 - 50), float(reach[1]) / (HEIGHT / 2 - 34), 1e-6)
 
     def place(code: np.ndarray) -> tuple[float, float]:
@@ -189,7 +191,7 @@ def atlas(
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> str:
-    """A confusion matrix: rows are the true classes, columns the answers; a cell is as dark as its share of the row."""
+    """A confusion matrix: rows are the true classes, columns the answers; darker cells hold more of their row."""
     counts = np.asarray(counts)
     cell = max(16, min(44, 300 // max(1, len(labels))))
     margin = 8 + int(6.4 * max((min(len(label), 18) for label in labels), default=1))

@@ -1,4 +1,4 @@
-"""Motion clues as pictures, fast enough for live use: look-up tables, one colour scale per meaning.
+"""Motion clues as images, fast enough for live use: look-up tables, one colour scale per meaning.
 
 Salience is always the `INFERNO` scale, black (still) to pale yellow (moving). Flow is always the colour
 wheel: hue says where to, saturation how far, white is still; `wheel` is both the look-up table and the
@@ -21,14 +21,14 @@ PATHWAY_INKS = (
     (213, 94, 0),
     (0, 158, 115),
     (204, 121, 167),
-)  # Okabe–Ito, told apart by all
+)  # Okabe–Ito, distinct for colour-blind viewers
 CURVE_LEFT, CURVE_RIGHT = 64, 54  # margins of the variance-rate curve
 WHEEL = 255  # cells across the look-up table; odd, so that a still pixel has its own
 
 
-def say(picture: np.ndarray, text: str, at: tuple[int, int], size: float = 0.42, ink: tuple = INK) -> None:
-    """Write one line of text into the picture, its left end on the base line at (x, y)."""
-    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+def write_text(image: np.ndarray, text: str, at: tuple[int, int], size: float = 0.42, ink: tuple = INK) -> None:
+    """Write one line of text into the image, its left end on the base line at (x, y)."""
+    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
 
 
 # --- salience -------------------------------------------------------------------------------------
@@ -46,22 +46,22 @@ def overlay(frame: np.ndarray, salience_map: np.ndarray, strength: float = 0.65)
 
 def heat_legend(height: int = 110) -> np.ndarray:
     """The salience colours, moving at the top and still at the bottom."""
-    picture = np.full((height, 62, 3), PAPER, np.uint8)
-    picture[20 : height - 20, 22:40] = heat(np.linspace(1, 0, height - 40, dtype=np.float32)[:, None].repeat(18, 1))
-    say(picture, "moving", (10, 13), 0.36)
-    say(picture, "still", (19, height - 7), 0.36)
-    return picture
+    image = np.full((height, 62, 3), PAPER, np.uint8)
+    image[20 : height - 20, 22:40] = heat(np.linspace(1, 0, height - 40, dtype=np.float32)[:, None].repeat(18, 1))
+    write_text(image, "moving", (10, 13), 0.36)
+    write_text(image, "still", (19, height - 7), 0.36)
+    return image
 
 
 def scale_legend(scale: Scale, least: str, most: str, width: int = 320) -> np.ndarray:
-    """A scale as a strip with a word at both ends, for pictures that leave the page."""
-    picture = np.full((30, width, 3), PAPER, np.uint8)
+    """A scale as a strip with a word at both ends, for images that leave the page."""
+    image = np.full((30, width, 3), PAPER, np.uint8)
     left, right = 10 + 7 * len(least), width - 10 - 7 * len(most)
     ramp = in_colours(np.linspace(0, 1, max(2, right - left), dtype=np.float32)[None].repeat(12, 0), scale)
-    picture[9:21, left : left + ramp.shape[1]] = ramp
-    say(picture, least, (4, 19), 0.38, INK)
-    say(picture, most, (right + 6, 19), 0.38, INK)
-    return picture
+    image[9:21, left : left + ramp.shape[1]] = ramp
+    write_text(image, least, (4, 19), 0.38, INK)
+    write_text(image, most, (right + 6, 19), 0.38, INK)
+    return image
 
 
 def difference_gain(differences: np.ndarray, most: float = 8.0) -> float:
@@ -99,7 +99,9 @@ def flow_picture(flow: np.ndarray, reach: float | None = None) -> np.ndarray:
     half = WHEEL // 2
     cell = np.multiply(flow, np.float32(half / reach), dtype=np.float32)
     cell += np.float32(half)
-    return cv2.remap(wheel(), cell, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(  # type: ignore[call-overload]  # without a second map, which OpenCV's types do not know
+        wheel(), cell, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def wheel_legend(reach: float, size: int = 96) -> np.ndarray:
@@ -107,19 +109,19 @@ def wheel_legend(reach: float, size: int = 96) -> np.ndarray:
     disc = cv2.resize(wheel(), (size, size), interpolation=cv2.INTER_AREA)
     inside = np.zeros((size, size), np.uint8)
     cv2.circle(inside, (size // 2, size // 2), size // 2 - 1, 255, -1)
-    picture = np.full((size + 18, size, 3), PAPER, np.uint8)
-    picture[:size][inside > 0] = disc[inside > 0]
-    cv2.circle(picture, (size // 2, size // 2), size // 2 - 1, FAINT, 1, cv2.LINE_AA)
+    image = np.full((size + 18, size, 3), PAPER, np.uint8)
+    image[:size][inside > 0] = disc[inside > 0]
+    cv2.circle(image, (size // 2, size // 2), size // 2 - 1, FAINT, 1, cv2.LINE_AA)
     text = f"rim {reach:.1f} px"
-    say(picture, text, ((size - 6 * len(text)) // 2, size + 13), 0.36)
-    return picture
+    write_text(image, text, ((size - 6 * len(text)) // 2, size + 13), 0.36)
+    return image
 
 
-def with_legend(picture: np.ndarray, legend: np.ndarray) -> np.ndarray:
-    """The picture with a legend at its right side, where it hides nothing."""
-    rows = max(picture.shape[0], legend.shape[0])
-    out = np.full((rows, picture.shape[1] + legend.shape[1] + 8, 3), PAPER, np.uint8)
-    out[: picture.shape[0], : picture.shape[1]] = picture
+def with_legend(image: np.ndarray, legend: np.ndarray) -> np.ndarray:
+    """The image with a legend at its right side, where it hides nothing."""
+    rows = max(image.shape[0], legend.shape[0])
+    out = np.full((rows, image.shape[1] + legend.shape[1] + 8, 3), PAPER, np.uint8)
+    out[: image.shape[0], : image.shape[1]] = image
     out[rows - legend.shape[0] :, -legend.shape[1] :] = legend
     return out
 
@@ -135,7 +137,7 @@ def variance_rate_curve(
     """p(z) as a curve; below it a row of ticks per pathway at the frames it drew (`{"slow": [3, 9], …}`)."""
     drawn = drawn or {}
     width, height = size
-    picture = np.full((height, width, 3), PAPER, np.uint8)
+    image = np.full((height, width, 3), PAPER, np.uint8)
     left, right, top, bottom = CURVE_LEFT, width - CURVE_RIGHT, 30, height - 42 - 20 * len(drawn)
     last, most = len(p), float(p.max())  # frames 0 … last; pair z ends at frame z + 1
 
@@ -145,26 +147,26 @@ def variance_rate_curve(
     def y(value: float) -> int:
         return round(bottom - (bottom - top) * value / most)
 
-    say(picture, f"variance rate p(z) of {len(p)} neighbouring pairs", (left, 18))
+    write_text(image, f"variance rate p(z) of {len(p)} neighbouring pairs", (left, 18))
     for value in (0, most / 2, most):
-        cv2.line(picture, (left, y(value)), (right, y(value)), FAINT, 1)
-        say(picture, f"{value:.3f}", (14, y(value) + 4), 0.36)
+        cv2.line(image, (left, y(value)), (right, y(value)), FAINT, 1)
+        write_text(image, f"{value:.3f}", (14, y(value) + 4), 0.36)
     if most > 0 and most > 1.001 / len(p):
         for start in range(left, right, 8):
-            cv2.line(picture, (start, y(1 / len(p))), (start + 3, y(1 / len(p))), INK, 1)
-        say(picture, "uniform", (right + 6, y(1 / len(p)) + 4), 0.36)
+            cv2.line(image, (start, y(1 / len(p))), (start + 3, y(1 / len(p))), INK, 1)
+        write_text(image, "uniform", (right + 6, y(1 / len(p)) + 4), 0.36)
     points = np.array([(x(z + 1), y(value)) for z, value in enumerate(p)], np.int32)
-    cv2.polylines(picture, [points], False, INK, 1, cv2.LINE_AA)
+    cv2.polylines(image, [points], False, INK, 1, cv2.LINE_AA)
     for frame in np.unique(np.linspace(0, last, min(9, last + 1)).round().astype(int)):
-        say(picture, str(frame), (x(frame) - 4 * len(str(frame)), height - 24), 0.36)
-    say(picture, "frame", ((left + right) // 2 - 20, height - 7), 0.36)
+        write_text(image, str(frame), (x(frame) - 4 * len(str(frame)), height - 24), 0.36)
+    write_text(image, "frame", ((left + right) // 2 - 20, height - 7), 0.36)
     for row, (name, frames) in enumerate(drawn.items()):
         base, ink = bottom + 20 + 20 * row, PATHWAY_INKS[row % len(PATHWAY_INKS)]
-        say(picture, f"{name} {len(frames)}", (6, base), 0.36, ink)
+        write_text(image, f"{name} {len(frames)}", (6, base), 0.36, ink)
         for frame in frames:
-            cv2.line(picture, (x(frame), base - 11), (x(frame), base), ink, 2)
-            cv2.circle(picture, (x(frame), y(p[max(int(frame) - 1, 0)])), 3, ink, -1, cv2.LINE_AA)
-    return picture
+            cv2.line(image, (x(frame), base - 11), (x(frame), base), ink, 2)
+            cv2.circle(image, (x(frame), y(p[max(int(frame) - 1, 0)])), 3, ink, -1, cv2.LINE_AA)
+    return image
 
 
 def with_cursor(curve: np.ndarray, frame: int, pairs: int) -> np.ndarray:
@@ -175,12 +177,12 @@ def with_cursor(curve: np.ndarray, frame: int, pairs: int) -> np.ndarray:
     return out
 
 
-def below(frame: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """A frame in the middle above a wider picture."""
-    out = np.full((frame.shape[0] + picture.shape[0], max(frame.shape[1], picture.shape[1]), 3), PAPER, np.uint8)
+def below(frame: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """A frame in the middle above a wider image."""
+    out = np.full((frame.shape[0] + image.shape[0], max(frame.shape[1], image.shape[1]), 3), PAPER, np.uint8)
     left = (out.shape[1] - frame.shape[1]) // 2
     out[: frame.shape[0], left : left + frame.shape[1]] = frame
-    out[frame.shape[0] :, : picture.shape[1]] = picture
+    out[frame.shape[0] :, : image.shape[1]] = image
     return out
 
 
@@ -198,5 +200,5 @@ def rgbf_rows(frames: np.ndarray, flow: np.ndarray, rgbf: np.ndarray, columns: i
     ]
     for row, name in zip(rows, ("RGB", "Flow", "RGBF"), strict=True):
         cv2.rectangle(row, (0, 0), (12 + 9 * len(name), 20), PAPER, -1)
-        say(row, name, (5, 15), 0.45)
+        write_text(row, name, (5, 15), 0.45)
     return np.vstack(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from actrec.figures import svg
@@ -15,7 +15,7 @@ OFFSETS = (0, -14, 14, -28, 28, -42, 42, -56, 56, -70, 70)  # pixels that a name
 
 
 class Dot(Protocol):
-    """What is drawn: accuracy in [0, 1] over multiplications of one view."""
+    """A dot of the chart: accuracy in [0, 1] over multiplications of one view."""
 
     name: str
     multiplications: int
@@ -59,17 +59,18 @@ def accuracy_against_cost(dots: Iterable[Dot]) -> str:
     )
 
 
-def _dots(dots: list[Dot], x, y) -> list[str]:
+def _dots(dots: list[Dot], x: Callable[[float], float], y: Callable[[float], float]) -> list[str]:
     """Dots with their names; a name stands where it covers neither another name nor a dot."""
-    parts, taken = [], []
+    parts: list[str] = []
+    names: list[tuple[float, float, float]] = []  # height, start and end of every name so far
     places = [(x(dot.multiplications / GIGA), y(dot.accuracy)) for dot in dots]
     for dot in dots:
         across, up = x(dot.multiplications / GIGA), y(dot.accuracy)
         end = across + 9 + LETTER * len(dot.name)
         beside = next(
-            (up + 4 + off for off in OFFSETS if _free(up + off, across, end, taken, places)), up + 4 + OFFSETS[-1]
+            (up + 4 + off for off in OFFSETS if _free(up + off, across, end, names, places)), up + 4 + OFFSETS[-1]
         )
-        taken.append((beside - 4, across, end))
+        names.append((beside - 4, across, end))
         kind = "papers" if dot.of_paper else "measured"
         if abs(beside - 4 - up) > 15:  # a name that stands apart is tied to its dot
             parts.append(svg.line(across, up, across + 8, beside - 4, class_="axis"))
@@ -78,7 +79,9 @@ def _dots(dots: list[Dot], x, y) -> list[str]:
     return parts
 
 
-def _free(height: float, start: float, end: float, taken: list[tuple], places: list[tuple]) -> bool:
+def _free(
+    height: float, start: float, end: float, names: list[tuple[float, float, float]], dots: list[tuple[float, float]]
+) -> bool:
     """Whether a name at this height, from `start` to `end`, covers no name and no dot."""
-    names = any(abs(height - other) < 13 and start < stop and end > begin for other, begin, stop in taken)
-    return not names and not any(abs(height - up) < 10 and start + 4 < across < end for across, up in places)
+    hidden = any(abs(height - other) < 13 and start < stop and end > begin for other, begin, stop in names)
+    return not hidden and not any(abs(height - up) < 10 and start + 4 < across < end for across, up in dots)

@@ -1,4 +1,4 @@
-"""Figures that explain: pictures, arrows and words in one SVG, in the page's own colours, light or dark.
+"""Figures that explain: images, arrows and words in one SVG, in the page's own colours, light or dark.
 
 A value's colour comes from the scale of its meaning (`actrec.figures.scales`).
 """
@@ -15,7 +15,7 @@ from actrec.figures import svg
 from actrec.figures.data_uri import jpeg_uri, png_uri
 from actrec.figures.scales import SCALES, in_colours
 
-ACCENT, SECOND, THIRD = "#0d9488", "#d97706", "#8b5cf6"  # told apart on light and on dark ground
+ACCENT, SECOND, THIRD = "#0d9488", "#d97706", "#8b5cf6"  # distinct on light and on dark backgrounds
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One part of a figure with what it shows in words; a wide one takes the whole width."""
+    """One part of a figure with a caption; a wide one takes the whole width."""
 
     body: str | Table
     caption: str
@@ -35,7 +35,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """A sentence on what is found on this clip, the panels that show it, and the numbers behind them."""
+    """A sentence about this clip, the panels that show it, and the numbers behind them."""
 
     said: str
     panels: tuple[Panel, ...] = ()
@@ -60,13 +60,13 @@ class Canvas:
         self._parts: list[str] = []
 
     def image(
-        self, picture: np.ndarray, x: float, y: float, width: float, height: float | None = None, *, cells: bool = False
+        self, image: np.ndarray, x: float, y: float, width: float, height: float | None = None, *, cells: bool = False
     ) -> float:
-        """A picture `uint8 [H, W, 3]` at (x, y); `cells` keeps every pixel a square. Answers with its height."""
-        height = width * picture.shape[0] / picture.shape[1] if height is None else height
+        """Draw an image `uint8 [H, W, 3]` at (x, y); `cells` keeps every pixel a square. Returns its height."""
+        height = width * image.shape[0] / image.shape[1] if height is None else height
         self._parts.append(
             svg.element(
-                "image", href=png_uri(picture) if cells else jpeg_uri(picture), x=x, y=y, width=width, height=height,
+                "image", href=png_uri(image) if cells else jpeg_uri(image), x=x, y=y, width=width, height=height,
                 preserveAspectRatio="none", style="image-rendering:pixelated" if cells else None,
             )
         )  # fmt: skip
@@ -109,9 +109,9 @@ class Canvas:
             self.dot(x, y, 1.2, fill=stroke)
             return
         along = np.array([to_x - x, to_y - y]) / length
-        head = min(6.0, 0.6 * length)
-        left = np.array([to_x, to_y]) - head * along + head * 0.5 * np.array([-along[1], along[0]])
-        right = np.array([to_x, to_y]) - head * along - head * 0.5 * np.array([-along[1], along[0]])
+        size = min(6.0, 0.6 * length)
+        left = np.array([to_x, to_y]) - size * along + size * 0.5 * np.array([-along[1], along[0]])
+        right = np.array([to_x, to_y]) - size * along - size * 0.5 * np.array([-along[1], along[0]])
         head = f"M{left[0]:.1f} {left[1]:.1f}L{to_x:.1f} {to_y:.1f}L{right[0]:.1f} {right[1]:.1f}"
         self.path(f"M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}{head}", stroke=stroke, thick=thick)
 
@@ -136,17 +136,17 @@ class Canvas:
 
 
 def strip(
-    pictures: Sequence[np.ndarray], names: Sequence[str], label: str, *, cells: bool = False,
+    images: Sequence[np.ndarray], names: Sequence[str], label: str, *, cells: bool = False,
     marked: Iterable[int] = (), each: float = 100, gap: float = 6, row: int = 0,
 ) -> str:  # fmt: skip
-    """Pictures of one size, `row` side by side (0: all), each with a word below it; the marked ones are framed."""
-    marked, row = set(marked), row or len(pictures)
-    tall = each * pictures[0].shape[0] / pictures[0].shape[1]
-    rows = -(-len(pictures) // row)
-    canvas = Canvas(min(row, len(pictures)) * (each + gap) + gap, rows * (tall + 26), label)
-    for place, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+    """Images of one size, `row` side by side (0: all), each with a word below it; the marked ones are framed."""
+    marked, row = set(marked), row or len(images)
+    tall = each * images[0].shape[0] / images[0].shape[1]
+    rows = -(-len(images) // row)
+    canvas = Canvas(min(row, len(images)) * (each + gap) + gap, rows * (tall + 26), label)
+    for place, (image, name) in enumerate(zip(images, names, strict=True)):
         x, y = gap + place % row * (each + gap), 4 + place // row * (tall + 26)
-        canvas.image(picture, x, y, each, tall, cells=cells)
+        canvas.image(image, x, y, each, tall, cells=cells)
         if place in marked:
             canvas.rect(x, y, each, tall, stroke=SECOND, thick=3)
         canvas.text(x + each / 2, y + tall + 15, name, "middle", size=12, bold=place in marked)
@@ -157,17 +157,17 @@ def bars(
     rows: Sequence[tuple[str, float, str]], label: str, *, most: float | None = None, marked: Iterable[int] = (),
     left: float = 120, width: float = 420,
 ) -> str:  # fmt: skip
-    """Names, lengths and what is written behind each bar; the marked ones in the second colour."""
+    """Bars from names, lengths and the words behind each bar; the marked ones in the second colour."""
     marked, most = set(marked), (max((row[1] for row in rows), default=1) if most is None else most) or 1.0
     canvas = Canvas(width, 24 * len(rows) + 8, label)
     room = width - left - 92
-    for place, (name, value, said) in enumerate(rows):
+    for place, (name, value, words) in enumerate(rows):
         y = 6 + 24 * place
         canvas.text(left - 8, y + 13, name, "end")
         canvas.rect(left, y, room, 16, fill="currentColor", opacity=0.08)
-        share = min(max(value / most, 0), 1)
-        canvas.rect(left, y, room * share, 16, fill=SECOND if place in marked else ACCENT, hint=f"{name}: {said}")
-        canvas.text(left + room + 7, y + 13, said)
+        filled = min(max(value / most, 0), 1)
+        canvas.rect(left, y, room * filled, 16, fill=SECOND if place in marked else ACCENT, hint=f"{name}: {words}")
+        canvas.text(left + room + 7, y + 13, words)
     return canvas.svg()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-# Lengths and places are written with one decimal: a tenth of a pixel is not seen.
+# Lengths and places are written with one decimal: a tenth of a pixel is invisible.
 PLACES = frozenset({"x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "width", "height"})
 INK = "color:var(--body-text-color)"
 ALONE = (
@@ -14,7 +14,7 @@ ALONE = (
 )
 
 
-def element(name: str, inside: str = "", **attributes: object) -> str:
+def element(name: str, inside: str = "", /, **attributes: object) -> str:
     """One element. Attributes that are None are left out; `class_` is class, and other underscores are dashes."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_written(key, value)}"'
@@ -46,14 +46,14 @@ def path(d: str, **attributes: object) -> str:
 
 
 def title(words: str) -> str:
-    """What is shown where the mouse rests on an element; nothing for no words."""
+    """The text that a browser shows where the mouse rests on an element; nothing for no words."""
     return element("title", escape(words)) if words else ""
 
 
 def drawing(
     inside: str, width: float, height: float, label: str | None, role: str = "img", **attributes: object
 ) -> str:
-    """All of it, with its name for screen readers."""
+    """The whole drawing, with its name for screen readers."""
     return element(
         "svg", inside or " ", viewBox=f"0 0 {width:.0f} {height:.0f}", role=role, aria_label=label, **attributes
     )

@@ -1,1 +1,1 @@
-"""Arithmetic on scores: accuracy, calibration, telling the unknown apart, intervals."""
+"""Arithmetic on scores: accuracy, calibration, recognising the unknown, intervals."""

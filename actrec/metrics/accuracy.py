@@ -1,4 +1,4 @@
-"""How often scores are right: accuracy, confusion, per class."""
+"""Accuracy of scores: top k, confusion, per class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from actrec.core.errors import BadValue
 
 
 def checked(scores: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and targets that belong together, or a ValueError that says what is wrong."""
+    """Scores and targets that belong together, or a ValueError with what is wrong."""
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets)
     if scores.ndim != 2 or targets.shape != (len(scores),):
         raise BadValue(f"scores are [N, classes] and targets [N], not {scores.shape} and {targets.shape}")
@@ -35,7 +35,7 @@ def as_logits(probabilities: np.ndarray) -> np.ndarray:
 
 def correct(scores: np.ndarray, targets: np.ndarray, k: int = 1) -> np.ndarray:
     """Whether each target is among the k best, `bool [N]`. Of equal scores the lower class number comes first,
-    as in argmax, so that a network that scores all classes alike is not called right."""
+    as in argmax, so that a network that scores all classes alike is not counted as correct."""
     scores, targets = checked(scores, targets)
     own = scores[np.arange(len(scores)), targets][:, None]
     earlier = np.arange(scores.shape[1])[None] < targets[:, None]
@@ -44,7 +44,7 @@ def correct(scores: np.ndarray, targets: np.ndarray, k: int = 1) -> np.ndarray:
 
 
 def top(scores: np.ndarray, targets: np.ndarray, k: int = 1) -> float:
-    """Share of clips whose class is among the k best."""
+    """Fraction of clips whose class is among the k best."""
     return float(correct(scores, targets, k).mean())
 
 

@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: reliability, calibration error, temperature."""
+"""Calibration of scores: reliability, calibration error, temperature."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def negative_log_likelihood(
     scaled = logits / temperature
     peak = scaled.max(axis=1)
     total = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
-    wanted = scaled[np.arange(len(scaled)), targets]
-    others = (scaled.sum(axis=1) - wanted) / max(1, scaled.shape[1] - 1)
-    return float((total - (1 - doubt) * wanted - doubt * others).mean())
+    correct = scaled[np.arange(len(scaled)), targets]
+    others = (scaled.sum(axis=1) - correct) / max(1, scaled.shape[1] - 1)
+    return float((total - (1 - doubt) * correct - doubt * others).mean())
 
 
 def fit_temperature(

@@ -1,4 +1,4 @@
-"""How sure one can be of a mean or a difference."""
+"""The uncertainty of a mean or a difference."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from actrec.core.errors import BadValue
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation (n − 1) over seeds or splits; the deviation of one value is unknown."""
-    values = np.asarray(values, dtype=np.float64)
-    if not len(values):
+    numbers = np.asarray(values, dtype=np.float64)
+    if not len(numbers):
         raise BadValue("there is no value to average")
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    return float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else float("nan")
 
 
 def standard_error(right: np.ndarray, groups: Sequence[str] | None = None) -> float:
-    """Standard error of an accuracy; with groups, of clips that are no independent witnesses within a group.
+    """Standard error of an accuracy; with groups, of clips that are not independent within a group.
 
     The grouped form is the cluster-robust one: residuals are summed per group before they are squared.
     """
@@ -26,17 +26,17 @@ def standard_error(right: np.ndarray, groups: Sequence[str] | None = None) -> fl
     if groups is None:
         return float(right.std() / np.sqrt(len(right)))
     names = sorted(set(groups))
-    groups = np.asarray(list(groups), dtype=object)
-    sums = np.array([(right[groups == name] - right.mean()).sum() for name in names])
+    group_of = np.asarray(list(groups), dtype=object)
+    sums = np.array([(right[group_of == name] - right.mean()).sum() for name in names])
     correction = len(names) / max(1, len(names) - 1)
     return float(np.sqrt(correction * (sums**2).sum()) / len(right))
 
 
 def proportion_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's interval of a share, 95 % unless `z` says otherwise: of few clips 12 of 12 right is not certain."""
+    """Wilson's interval of a proportion, 95 % unless `z` says otherwise: of few clips 12 of 12 right is not certain."""
     if count <= 0 or not 0 <= right <= count:
-        raise BadValue(f"{right} of {count} is no share")
-    share, spread = right / count, z * z / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * np.sqrt(share * (1 - share) / count + spread / (4 * count))
+        raise BadValue(f"{right} of {count} is not a proportion")
+    rate, spread = right / count, z * z / count
+    middle = (rate + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * np.sqrt(rate * (1 - rate) / count + spread / (4 * count))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))

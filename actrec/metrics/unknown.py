@@ -1,4 +1,4 @@
-"""Telling the unknown apart: rejection at a threshold, AUROC."""
+"""Recognising the unknown: rejection at a threshold, AUROC."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Rejection:
     false_reject: tuple[float, ...]
 
     def at_false_accept(self, most: float) -> tuple[float, float]:
-        """Threshold and false rejects when at most this share of unknown clips may be accepted."""
+        """Threshold and false rejects when at most this fraction of unknown clips may be accepted."""
         allowed = [index for index, share in enumerate(self.false_accept) if share <= most]
         best = min(allowed, key=lambda index: self.false_reject[index])
         return self.thresholds[best], self.false_reject[best]
 
 
 def rejection(known: np.ndarray, unknown: np.ndarray) -> Rejection:
-    """ROC of the scores by which a clip is taken for known (confidence, or minus the distance)."""
+    """ROC of the scores by which a clip counts as known (confidence, or minus the distance)."""
     known, unknown = _finite(known, "known"), _finite(unknown, "unknown")
     thresholds = np.append(np.unique(np.concatenate([known, unknown])), np.inf)
     false_accept = 1 - np.searchsorted(np.sort(unknown), thresholds, side="left") / len(unknown)

@@ -5,7 +5,7 @@ ECCV 2004: brightness and gradient constancy under one robust function, robust s
 with warping, two nested fixed-point loops. The linear system is solved by successive over-relaxation as in
 the paper, in red-black order. Ours, not the paper's: smoothness in space only (the paper's 2-D variant);
 the red and the black pixels are kept as four planes of even and odd rows and columns, so that a sweep is a
-few tensor operations; each pixel's two unknowns are solved together; weights for pictures from 0 to 255;
+few tensor operations; each pixel's two unknowns are solved together; weights for images from 0 to 255;
 pixels that point out of view have no data term.
 """
 
@@ -41,7 +41,7 @@ def robust_slope(squared: Tensor, epsilon: float) -> Tensor:
 
 
 class Constraint:
-    """What brightness and gradient constancy say about the flow near w₀, as sums over the three residuals.
+    """Brightness and gradient constancy near the flow w₀, as sums over the three residuals.
 
     With the residuals r + g·d, d = w − w₀, weighted 1, γ, γ, the robust function's argument is
     Σ (r + g·d)² = d'J d + 2 j'd + c; the planes are J₁₁, J₁₂, J₂₂, and J w₀ − j, which is the right side.
@@ -153,7 +153,7 @@ def linear_system(constraint: Constraint, flow: Tensor, system: Tensor, settings
 
 
 def one_scale(first: Tensor, fine: Tensor, slopes: Tensor, flow: Tensor, settings: Settings) -> Tensor:
-    """The flow at one picture size, starting from `flow [B, 2, H, W]`."""
+    """The flow at one image size, starting from `flow [B, 2, H, W]`."""
     height, width = flow.shape[-2:]
     even = (0, width % 2, 0, height % 2)
     system = flow.new_zeros(9, len(flow), height + even[3], width + even[1])
@@ -171,7 +171,7 @@ def one_scale(first: Tensor, fine: Tensor, slopes: Tensor, flow: Tensor, setting
 def brox(
     first: Tensor, second: Tensor, *, scales: int = 10, step: float = 0.75, settings: Settings | None = None
 ) -> Tensor:
-    """Flow `[B, 2, H, W]` from grey pictures `float32 [B, H, W]`, 0 to 255, to their successors."""
+    """Flow `[B, 2, H, W]` from grey images `float32 [B, H, W]`, 0 to 255, to their successors."""
     settings = settings or Settings()
 
     def refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
@@ -180,6 +180,6 @@ def brox(
         (ixx, ixy), (_, iyy) = central_gradient(ix), central_gradient(iy)
         slopes = torch.cat([ix, iy, ixx, ixy, iyy], 1)
         parts = in_chunks(before, finer(after), slopes, flow)
-        return torch.cat([one_scale(*part, settings) for part in parts])
+        return torch.cat([one_scale(now, fine, slope, start, settings) for now, fine, slope, start in parts])
 
     return coarse_to_fine(first, second, scales, step, refined)

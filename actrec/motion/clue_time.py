@@ -1,4 +1,4 @@
-"""What the motion clues of one piece of work cost together, wherever they are computed."""
+"""The total time of the motion clues in one piece of work, wherever they are computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass
@@ -26,7 +27,7 @@ _spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
 
 @contextmanager
 def spent_on_clues() -> Iterator[Spent]:
-    """Adds up what every clue computed by this thread inside the `with` block takes."""
+    """Add up the time of every clue that this thread computes inside the `with` block."""
     spent = Spent()
     before = _spent.set(spent)
     try:
@@ -36,18 +37,18 @@ def spent_on_clues() -> Iterator[Spent]:
 
 
 def clue(compute: Callable[P, R]) -> Callable[P, R]:
-    """A function that computes a motion clue: its time goes to whoever asked with `spent_on_clues`."""
+    """Decorate a function that computes a motion clue, so that `spent_on_clues` counts its time."""
 
     @functools.wraps(compute)
     def counted(*args: P.args, **kwargs: P.kwargs) -> R:
         spent = _spent.get()
         if spent is None or spent.inside:
             return compute(*args, **kwargs)
-        began, spent.inside = time.perf_counter(), True
+        start, spent.inside = time.perf_counter(), True
         try:
             return compute(*args, **kwargs)
         finally:
-            spent.seconds += time.perf_counter() - began
+            spent.seconds += time.perf_counter() - start
             spent.inside = False
 
     return counted

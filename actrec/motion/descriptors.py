@@ -1,4 +1,4 @@
-"""What is seen along a trajectory: its shape, and HOG, HOF, MBHx, MBHy in a 2×2×3 grid of a 32×32×15 volume.
+"""Descriptors along a trajectory: its shape, and HOG, HOF, MBHx, MBHy in a 2×2×3 grid of a 32×32×15 volume.
 
 Wang & Schmid, "Action Recognition with Improved Trajectories", ICCV 2013: shape, HOF and MBH from the flow without
 the camera's motion, HOG from the frame; each descriptor L1-normalised, then its square root ("RootSIFT").
@@ -37,9 +37,9 @@ def by_direction(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return bins
 
 
-def gradient(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Differences of the two neighbours, horizontally and vertically."""
-    return cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=1)
+    return cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=1)
 
 
 def hof_bins(flow: np.ndarray) -> np.ndarray:
@@ -92,14 +92,14 @@ def frame_bins(grey: np.ndarray, flow: np.ndarray, ratio: float) -> dict[str, np
 def describe(tracks: Tracks, clip: Clip) -> dict[str, np.ndarray]:
     """The descriptors of every track, `float32 [N, D]`: shape 2L, HOG 96, HOF 108, MBHx 96, MBHy 96."""
     count, length = len(tracks), tracks.length
-    found = {"trajectory": shape(tracks.steps)}
+    described = {"trajectory": shape(tracks.steps)}
     volumes = {name: np.zeros((count, SLICES, size // SLICES), np.float32) for name, size in SIZES.items()}
     for rows, age, bins, ratio in frames_of(tracks, clip):
         at = (tracks.points[rows, age] + 0.5) * (tracks.ratio * ratio) - 0.5
         piece = age * SLICES // length
         for name, volume in volumes.items():
             volume[rows, piece] += cell_sums(bins[name], at)
-    return found | {name: root(volume.reshape(count, SIZES[name])) for name, volume in volumes.items()}
+    return described | {name: root(volume.reshape(count, SIZES[name])) for name, volume in volumes.items()}
 
 
 def frames_of(tracks: Tracks, clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], float]]:

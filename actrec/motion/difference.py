@@ -1,4 +1,4 @@
-"""Differences between frames and the variance rate that tells where in a clip something happens.
+"""Differences between frames and the variance rate, which shows where in a clip something happens.
 
 `variance_rate`: eq. 1 of "Multi-clue sparse 3-D ConvNet". `frame_difference`: V_diff of "FstCN", eq. 4
 (sec. 2.2). Ours, not the papers': all three colour channels are summed in eq. 1 (the paper writes F(x, y));
@@ -17,7 +17,7 @@ from actrec.motion.clue_time import clue
 
 
 def check_frames(frames: np.ndarray, least: int = 1) -> None:
-    """Refuse what is no clip of at least `least` frames `uint8 [T, H, W, 3]`."""
+    """Refuse anything but a clip of at least `least` frames `uint8 [T, H, W, 3]`."""
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
         raise BadValue(f"frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
     if len(frames) < least:

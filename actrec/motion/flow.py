@@ -1,7 +1,7 @@
 """Optical flow between the frames of a clip, by one entry: OpenCV's DIS and Farnebäck, or TV-L1 and Brox
 in torch.
 
-Also the two ways flow is kept as pictures: flow frames with horizontal part, vertical part and magnitude
+Also the two ways of storing flow as images: flow frames with horizontal part, vertical part and magnitude
 (Asymmetric 3D-CNN, sec. 3.4), and two bytes per pixel that can be turned back into flow.
 """
 
@@ -41,13 +41,13 @@ def flow(
     method: str = "dis",
     *,
     device: str = "cpu",
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
     **options: Any,
 ) -> np.ndarray:
     """Where every pixel goes from each frame to the next: `float32 [T − 1, H, W, 2]`, x to the right, y down.
 
-    `method` is one of METHODS. `device` matters to "tvl1" and "brox" only, and so does `told`, which hears the share
-    that is done. `options` go to the method: preset= for DIS, the named arguments of `tvl1` and `brox`.
+    `method` is one of METHODS. `device` matters to "tvl1" and "brox" only, and so does `on_progress`, which gets
+    the fraction that is done. `options` go to the method: preset= for DIS, the named arguments of `tvl1` and `brox`.
     """
     check_frames(frames, 2)
     if min(frames.shape[1:3]) < SMALLEST:
@@ -58,30 +58,29 @@ def flow(
     if method == "farneback":
         return farneback(frames, **options)
     if method in ("tvl1", "brox"):
-        pictures = torch.from_numpy(grey(frames)).to(device)
-        found = np.empty((len(pictures) - 1, *pictures.shape[1:], 2), np.float32)
-        for start in range(0, len(found), PAIRS):
-            some = pictures[start : start + PAIRS + 1]
+        greys = torch.from_numpy(grey(frames)).to(device)
+        out = np.empty((len(greys) - 1, *greys.shape[1:], 2), np.float32)
+        for start in range(0, len(out), PAIRS):
+            some = greys[start : start + PAIRS + 1]
             moved = (tvl1 if method == "tvl1" else brox)(some[:-1], some[1:], **options)
-            found[start : start + PAIRS] = moved.permute(0, 2, 3, 1).cpu().numpy()
-            if told is not None:
-                told(min(1.0, (start + PAIRS) / len(found)))
-        return found
+            out[start : start + PAIRS] = moved.permute(0, 2, 3, 1).cpu().numpy()
+            if on_progress is not None:
+                on_progress(min(1.0, (start + PAIRS) / len(out)))
+        return out
     raise BadValue(f"the flow methods are {', '.join(METHODS)}, not {method!r}")
 
 
 def between(clip: Clip, index: np.ndarray, method: str) -> np.ndarray:
     """The flow from each of some frames of a clip to the next one of them: `float32 [N − 1, H, W, 2]`.
 
-    What the clip carries of this method is taken, the rest is computed; both are rounded as the cache keeps them, so
+    Flow of this method that the clip carries is used, the rest is computed; both are rounded as in the cache, so
     that a clip from the cache and one from a file give the same. From a frame to itself nothing moves.
     """
     index = np.asarray(index)
     first, second = index[:-1], index[1:]
-    known = clip.flow is not None and clip.flow_method == method
     moved = np.zeros((len(first), *clip.size, 2), np.float32)
-    stored = (second == first + 1) & known
-    if stored.any():
+    stored = (second == first + 1) & (clip.flow is not None and clip.flow_method == method)
+    if clip.flow is not None and stored.any():
         moved[stored] = clip.flow[first[stored]]
     missing = np.flatnonzero(~stored & (first != second))
     for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else []:
@@ -98,10 +97,10 @@ def dis(frames: np.ndarray, preset: str = "fast") -> np.ndarray:
     """Dense Inverse Search (Kroeger et al., ECCV 2016), OpenCV's: fast enough for live use."""
     if preset not in DIS_PRESETS:
         raise BadValue(f"the presets of DIS are {', '.join(DIS_PRESETS)}, not {preset!r}")
-    search, pictures = cv2.DISOpticalFlow_create(DIS_PRESETS[preset]), grey_bytes(frames)
+    search, greys = cv2.DISOpticalFlow.create(DIS_PRESETS[preset]), grey_bytes(frames)
     out = np.empty((len(frames) - 1, *frames.shape[1:3], 2), np.float32)
     for t in range(len(out)):
-        out[t] = search.calc(pictures[t], pictures[t + 1], None)
+        out[t] = search.calc(greys[t], greys[t + 1], None)  # type: ignore[call-overload]  # without a first guess
     return out
 
 
@@ -109,11 +108,11 @@ def farneback(
     frames: np.ndarray, levels: int = 3, window: int = 15, iterations: int = 3, neighbours: int = 5, sigma: float = 1.2
 ) -> np.ndarray:
     """Two-frame motion from polynomial expansion (Farnebäck, SCIA 2003), OpenCV's."""
-    pictures = grey_bytes(frames)
+    greys = grey_bytes(frames)
     out = np.empty((len(frames) - 1, *frames.shape[1:3], 2), np.float32)
     for t in range(len(out)):
-        out[t] = cv2.calcOpticalFlowFarneback(
-            pictures[t], pictures[t + 1], None, 0.5, levels, window, iterations, neighbours, sigma, 0
+        out[t] = cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]  # without a first guess
+            greys[t], greys[t + 1], None, 0.5, levels, window, iterations, neighbours, sigma, 0
         )
     return out
 
@@ -132,7 +131,7 @@ def decode(codes: np.ndarray, reach: float = REACH) -> np.ndarray:
 
 
 def flow_frames(flow: np.ndarray, reach: float = REACH) -> np.ndarray:
-    """Flow `[…, 2]` as three-channel pictures `uint8 […, 3]`: horizontal, vertical, magnitude (0 to reach)."""
+    """Flow `[…, 2]` as three-channel images `uint8 […, 3]`: horizontal, vertical, magnitude (0 to reach)."""
     length = np.minimum(np.hypot(flow[..., 0], flow[..., 1]), reach)
     magnitude = np.rint(length * (255 / reach)).astype(np.uint8)
     return np.concatenate([encode(flow, reach), magnitude[..., None]], -1)

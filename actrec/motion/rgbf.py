@@ -19,7 +19,7 @@ FLOOR = 0.05  # pixels
 
 def movement_confidence(flow: np.ndarray, floor: float = FLOOR) -> np.ndarray:
     """The magnitude of one frame's flow `[H, W, 2]`, min-max scaled within the frame: `float32 [H, W]`, 0 to 1."""
-    length = cv2.magnitude(*cv2.split(flow))
+    length: np.ndarray = cv2.magnitude(*cv2.split(flow))
     least, most, _, _ = cv2.minMaxLoc(length)
     length -= np.float32(least)
     length *= np.float32(1 / max(most - least, floor))

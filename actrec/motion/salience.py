@@ -66,21 +66,21 @@ def phase_part(signal: torch.Tensor, cutoff: int, floor: float) -> torch.Tensor:
 def square_and_smooth(signal: np.ndarray, sigma: float) -> np.ndarray:
     """The energy of `signal [T, H, W]`, each frame through a Gaussian while it is in the cache; changed in place.
 
-    OpenCV's Gaussian takes one thread per picture, so its threads each get frames of their own.
+    OpenCV's Gaussian takes one thread per frame, so its threads each get frames of their own.
     """
 
-    def one(picture: np.ndarray) -> None:
-        cv2.multiply(picture, picture, dst=picture)
+    def one(frame: np.ndarray) -> None:
+        cv2.multiply(frame, frame, dst=frame)
         if sigma > 0:
-            cv2.GaussianBlur(picture, (0, 0), sigma, dst=picture)
+            cv2.GaussianBlur(frame, (0, 0), sigma, dst=frame)
 
     threads = min(cv2.getNumThreads(), len(signal)) if signal.size >= WORTH_THREADS else 1
     if threads > 1:
         with ThreadPoolExecutor(threads, thread_name_prefix="salience") as pool:
             list(pool.map(one, signal))
     else:
-        for picture in signal:
-            one(picture)
+        for frame in signal:
+            one(frame)
     return signal
 
 
@@ -137,7 +137,7 @@ def enhance(frames: np.ndarray, salience_map: np.ndarray, strength: float = 1.0)
     if salience_map.shape != frames.shape[:3]:
         raise BadValue(f"the map {list(salience_map.shape)} does not fit frames {list(frames.shape)}")
     out = np.empty_like(frames)
-    for frame, weight, picture in zip(frames, salience_map, out, strict=True):
+    for frame, weight, enhanced in zip(frames, salience_map, out, strict=True):
         weight = 1 - strength + strength * weight
-        cv2.multiply(frame, cv2.merge([weight] * 3), dst=picture, dtype=cv2.CV_8U)
+        cv2.multiply(frame, cv2.merge([weight] * 3), dst=enhanced, dtype=cv2.CV_8U)
     return out

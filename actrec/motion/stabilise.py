@@ -1,4 +1,4 @@
-"""What the camera did between two frames: a homography from background matches, and the flow without it.
+"""The camera's motion between two frames: a homography from background matches, and the flow without it.
 
 Wang & Schmid, "Action Recognition with Improved Trajectories", ICCV 2013, sec. 2.
 Ours, not the paper's: SIFT in place of SURF (which OpenCV no longer ships); the flow is warped by the
@@ -15,7 +15,7 @@ import numpy as np
 
 CORNERS = 600  # flow matches per pair of frames
 FEATURES = 300  # SIFT points per frame
-HALVED = 120  # pixels on the short side; from there on SIFT gets half the picture
+HALVED = 120  # pixels on the short side; from there on SIFT gets the image at half size
 LEAST_MATCHES = 20
 LEAST_AGREEING = 0.25  # share of the matches; below it there is no camera motion to be believed
 CLEARLY = 0.03  # so many more of the matches a full homography has to explain to be taken
@@ -38,8 +38,10 @@ def sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:
     channels = field.shape[2]
     if len(at) == 0:
         return np.zeros((0, channels), np.float32)
-    rows = [  # remap takes pictures of less than 32768 columns
-        cv2.remap(field, at[None, i : i + 30000], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    rows = [  # remap takes images of less than 32768 columns
+        cv2.remap(  # type: ignore[call-overload]  # without a second map, which OpenCV's types do not know
+            field, at[None, i : i + 30000], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         for i in range(0, len(at), 30000)
     ]
     return np.concatenate(rows, axis=1).reshape(-1, channels)
@@ -56,13 +58,13 @@ class FeatureMatches:
     """SIFT matches between neighbouring frames; every frame is described once."""
 
     def __init__(self) -> None:
-        self.sift = cv2.SIFT_create(FEATURES)
+        self.sift = cv2.SIFT.create(FEATURES)
         self.matcher = cv2.BFMatcher(cv2.NORM_L2, crossCheck=True)
         self.before: tuple | None = None
 
     def to(self, grey: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Matches from the frame given last time to this one, two `float32 [n, 2]`."""
-        # SIFT doubles the picture before it looks: half of it holds as much and costs a quarter
+        # SIFT doubles the image first: half of it holds as much and costs a quarter
         half = 2 if min(grey.shape) >= HALVED else 1
         if half == 2:
             size = (grey.shape[1] // 2, grey.shape[0] // 2)
@@ -89,15 +91,16 @@ def homography(here: np.ndarray, there: np.ndarray) -> np.ndarray:
         return np.eye(3)
     full, _ = cv2.findHomography(here, there, cv2.RANSAC, TOLERANCE, maxIters=1000, confidence=0.999)
     plain, _ = cv2.estimateAffinePartial2D(here, there, ransacReprojThreshold=TOLERANCE, maxIters=1000)
-    best, most = np.eye(3), LEAST_AGREEING
-    for found, gain in ((plain, 1.0), (full, 1 + CLEARLY)):
-        if found is None or not np.isfinite(found).all():
+    best: np.ndarray = np.eye(3)
+    most = LEAST_AGREEING
+    for estimate, gain in ((plain, 1.0), (full, 1 + CLEARLY)):
+        if estimate is None or not np.isfinite(estimate).all():
             continue
-        found = np.vstack([found, [0, 0, 1]]) if len(found) == 2 else found
-        zoom = np.linalg.det(found[:2, :2])
-        agreeing = np.mean(np.linalg.norm(warp(here, found) - there, axis=1) < TOLERANCE)
+        matrix = np.vstack([estimate, [0, 0, 1]]) if len(estimate) == 2 else estimate
+        zoom = np.linalg.det(matrix[:2, :2])
+        agreeing = np.mean(np.linalg.norm(warp(here, matrix) - there, axis=1) < TOLERANCE)
         if 0.5 < zoom < 2 and agreeing >= most * gain:  # no camera zooms by more between two frames
-            best, most = found, agreeing
+            best, most = matrix, float(agreeing)
     return best
 
 
@@ -119,15 +122,16 @@ def camera_motion(
 ) -> np.ndarray:
     """A homography per pair of frames, `[T-1, 3, 3]`: where the background of frame t is in frame t+1."""
     features = FeatureMatches()
-    found = np.tile(np.eye(3), (len(flows), 1, 1))
+    homographies = np.tile(np.eye(3), (len(flows), 1, 1))
     by_flow: tuple[np.ndarray, ...] = ()
     for t, grey in enumerate(greys):
-        mask = background(*grey.shape, None if boxes is None else boxes[t])
+        height, width = grey.shape
+        mask = background(height, width, None if boxes is None else boxes[t])
         by_feature = features.to(grey, mask)
         if t > 0:
             here = np.concatenate([by_flow[0], by_feature[0]])
             there = np.concatenate([by_flow[1], by_feature[1]])
-            found[t - 1] = homography(here, there)
+            homographies[t - 1] = homography(here, there)
         if t < len(flows):
             by_flow = flow_matches(grey, flows[t], mask)
-    return found
+    return homographies

@@ -66,11 +66,11 @@ def scale_ratios(height: int, width: int, scales: int = SCALES) -> list[float]:
     return [r for r in (2.0 ** (-0.5 * k) for k in range(scales)) if min(round(height * r), round(width * r)) >= PATCH]
 
 
-def resized(picture: np.ndarray, ratio: float) -> np.ndarray:
+def resized(image: np.ndarray, ratio: float) -> np.ndarray:
     if ratio == 1:
-        return picture
-    size = (round(picture.shape[1] * ratio), round(picture.shape[0] * ratio))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return image
+    size = (round(image.shape[1] * ratio), round(image.shape[0] * ratio))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def working_frames(clip: Clip, long_side: int) -> tuple[list[np.ndarray], float]:
@@ -85,13 +85,13 @@ def dis(greys: Sequence[np.ndarray]) -> np.ndarray:
     Its presets stop at half or a quarter of the resolution; along 15 frames that adds up to 2 and 15 pixels on a
     34 pixels wide mover, against 0.2 when it goes on to the full one.
     """
-    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     engine.setFinestScale(0)
     flow = np.zeros((max(0, len(greys) - 1), *greys[0].shape, 2), np.float32)
     if min(greys[0].shape) < PATCH:  # too small for DIS' own patches, and for any track
         return flow
     for t in range(len(flow)):
-        flow[t] = engine.calc(greys[t], greys[t + 1], None)
+        flow[t] = engine.calc(greys[t], greys[t + 1], None)  # type: ignore[call-overload]  # without a first guess
     return flow
 
 
@@ -122,14 +122,15 @@ def track(
     if stabilise and len(flows):
         scaled = None if boxes is None else [np.asarray(b, np.float64) * ratio for b in boxes]
         by = camera_motion(greys, flows, scaled)
-    found = []
-    for index, smaller in enumerate(scale_ratios(*greys[0].shape, scales)):
+    tracks = []
+    height, width = greys[0].shape
+    for index, smaller in enumerate(scale_ratios(height, width, scales)):
         points, steps, start = follow(greys, flows, by, smaller, length, step)
-        found.append((points, steps, start, np.full(len(start), index, np.int8)))
-    if not found:
-        found.append(no_tracks(length))
-    points, steps, start, scale = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    still, wild, camera = judge(points, steps)
+        tracks.append((points, steps, start, np.full(len(start), index, np.int8)))
+    if not tracks:
+        tracks.append(no_tracks(length))
+    points, steps, start, scale = (np.concatenate(parts) for parts in zip(*tracks, strict=True))
+    still, wild, camera = useless_tracks(points, steps)
     keep = ~(still | wild | camera)
     dropped = {"static": int(still.sum()), "erratic": int(wild.sum()), "camera": int(camera.sum())}
     points = ((points + 0.5) / ratio - 0.5).astype(np.float32)
@@ -148,7 +149,7 @@ def track(
 
 
 def no_tracks(length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What `follow` gives when there is nothing to follow, and the scales of nothing."""
+    """The empty result of `follow`, with its scales."""
     return (
         np.zeros((0, length + 1, 2), np.float32),
         np.zeros((0, length, 2), np.float32),
@@ -183,7 +184,8 @@ def follow(
         done.append((path[ready], steps[ready], start[ready]))
         going = inside & ~ready
         path, steps, start = path[going], steps[going], start[going]
-    return tuple(np.concatenate(parts) for parts in zip(*done, strict=True))
+    paths, all_steps, starts = (np.concatenate(parts) for parts in zip(*done, strict=True))
+    return paths, all_steps, starts
 
 
 def smoothed(flow: np.ndarray, ratio: float) -> np.ndarray:
@@ -206,7 +208,7 @@ def seeds(grey: np.ndarray, taken: np.ndarray, ratio: float, step: int) -> np.nd
     return ((np.stack([x[column], y[row]], axis=1) + 0.5) / ratio - 0.5).astype(np.float32)
 
 
-def judge(points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def useless_tracks(points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tracks are static, which erratic, which the camera's; three `bool [N]` that exclude each other."""
     own = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, axis=1)], axis=1)
     spread, seen = own.std(axis=1), points.std(axis=1)  # [N, 2]
@@ -225,18 +227,18 @@ def draw(tracks: Tracks, frame: np.ndarray, at: int, *, removed: bool = True, ke
 
     Tracks that were removed with the camera's motion are drawn in grey below them.
     """
-    picture = np.ascontiguousarray(frame).copy()
+    image = np.ascontiguousarray(frame).copy()
     fine = 4  # binary digits after the point of a coordinate
     if removed:
         lines = alive(tracks.camera_points, tracks.camera_start, at)
-        cv2.polylines(picture, [on_grid(p, fine) for p in lines], False, (150, 150, 150), 1, cv2.LINE_AA, fine)
+        cv2.polylines(image, [on_grid(p, fine) for p in lines], False, (150, 150, 150), 1, cv2.LINE_AA, fine)
     if kept:
         lines = alive(tracks.points, tracks.start, at)
-        cv2.polylines(picture, [on_grid(p, fine) for p in lines], False, (40, 200, 90), 1, cv2.LINE_AA, fine)
+        cv2.polylines(image, [on_grid(p, fine) for p in lines], False, (40, 200, 90), 1, cv2.LINE_AA, fine)
         for path in lines:
             head = on_grid(path[-1:], fine)[0]
-            cv2.circle(picture, tuple(map(int, head)), 1 << fine, (235, 60, 40), -1, cv2.LINE_AA, fine)
-    return picture
+            cv2.circle(image, tuple(map(int, head)), 1 << fine, (235, 60, 40), -1, cv2.LINE_AA, fine)
+    return image
 
 
 def alive(points: np.ndarray, start: np.ndarray, at: int) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 Zach, Pock, Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow", DAGM 2007; the scheme of
 Sánchez, Meinhardt-Llopis, Facciolo, "TV-L1 Optical Flow Estimation", IPOL 2013 (its equation numbers below).
 Ours, not the papers': a fixed number of iterations instead of a stopping rule, so that a batch stays one
-tensor; pictures are low-passed by the antialiased resize of the pyramid; pixels that point out of view
+tensor; images are low-passed by the antialiased resize of the pyramid; pixels that point out of view
 have no data term.
 """
 
@@ -81,7 +81,7 @@ def one_scale(
     theta: float,
     tau: float,
 ) -> Tensor:
-    """The flow at one picture size, starting from `flow`."""
+    """The flow at one image size, starting from `flow`."""
     dual = Dual(flow, theta, tau)
     for _ in range(warps):
         dual.iterate(data_term(first, fine, slopes, dual.flow()), weight * theta, iterations)
@@ -101,7 +101,7 @@ def tvl1(
     theta: float = 0.3,
     tau: float = 0.25,
 ) -> Tensor:
-    """Flow `[B, 2, H, W]` from grey pictures `float32 [B, H, W]`, 0 to 255, to their successors.
+    """Flow `[B, 2, H, W]` from grey images `float32 [B, H, W]`, 0 to 255, to their successors.
 
     `weight` is λ, `theta` θ and `tau` the time step τ of the papers, with their values.
     """
@@ -109,6 +109,11 @@ def tvl1(
     def refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
         slopes = torch.cat(central_gradient(after), 1)
         parts = in_chunks(before, finer(after), slopes, flow)
-        return torch.cat([one_scale(*part, warps, iterations, weight, theta, tau) for part in parts])
+        return torch.cat(
+            [
+                one_scale(now, fine, slope, start, warps, iterations, weight, theta, tau)
+                for now, fine, slope, start in parts
+            ]
+        )
 
     return coarse_to_fine(first, second, scales, step, refined)

@@ -1,7 +1,7 @@
-"""What every coarse-to-fine flow method shares: picture pyramids, warping by a flow, flow carried to a
+"""The parts that coarse-to-fine flow methods share: image pyramids, warping by a flow, flow carried to a
 finer picture.
 
-Pictures are `float32 [B, C, H, W]`, flows `[B, 2, H, W]` in pixels: x to the right, then y downwards.
+Images are `float32 [B, C, H, W]`, flows `[B, 2, H, W]` in pixels: x to the right, then y downwards.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch.nn import functional as F
 PIXELS_AT_ONCE = 320 * 240  # on a CPU: more than that leaves its caches, less is outweighed by an operator's fixed cost
 
 
-def pairs_at_once(pictures: Tensor) -> int:
-    """How many pairs of a batch are best worked on together: all of them except on a CPU."""
-    height, width = pictures.shape[-2:]
-    return max(1, PIXELS_AT_ONCE // (height * width)) if pictures.device.type == "cpu" else len(pictures)
+def pairs_at_once(images: Tensor) -> int:
+    """The number of pairs to compute together: all of a batch, except on a CPU."""
+    height, width = images.shape[-2:]
+    return max(1, PIXELS_AT_ONCE // (height * width)) if images.device.type == "cpu" else len(images)
 
 
-def pyramid(pictures: Tensor, scales: int, step: float, smallest: int = 10) -> list[Tensor]:
-    """The pictures at sizes 1, step, step², … (finest first), low-passed before each is made smaller.
+def pyramid(images: Tensor, scales: int, step: float, smallest: int = 10) -> list[Tensor]:
+    """The images at sizes 1, step, step², … (finest first), low-passed before each is made smaller.
 
     Fewer than `scales` come back when the next one would be smaller than `smallest` pixels on a side.
     """
-    levels = [pictures]
-    height, width = pictures.shape[-2:]
+    levels = [images]
+    height, width = images.shape[-2:]
     for level in range(1, scales):
         size = round(height * step**level), round(width * step**level)
         if min(size) < smallest:
@@ -37,7 +37,7 @@ def pyramid(pictures: Tensor, scales: int, step: float, smallest: int = 10) -> l
 
 
 def grow(flow: Tensor, size: tuple[int, int]) -> Tensor:
-    """A flow carried to another picture size, its lengths with it."""
+    """A flow carried to another image size, its lengths with it."""
     height, width = flow.shape[-2:]
     grown = F.interpolate(flow, size=size, mode="bilinear")
     grown[:, 0] *= size[1] / width
@@ -48,24 +48,24 @@ def grow(flow: Tensor, size: tuple[int, int]) -> Tensor:
 def coarse_to_fine(
     first: Tensor, second: Tensor, scales: int, step: float, refined: Callable[[Tensor, Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """The flow `[B, 2, H, W]` from grey pictures `[B, H, W]` to their successors, from the coarsest size to the finest.
+    """The flow `[B, 2, H, W]` from grey images `[B, H, W]` to their successors, from the coarsest size to the finest.
 
-    `refined` improves a flow of one size: it gets both pictures `[B, 1, H, W]` of that size, and the flow so far.
+    `refined` improves a flow of one size: it gets both images `[B, 1, H, W]` of that size, and the flow so far.
     """
     coarse_first = pyramid(first[:, None], scales, step)
     coarse_second = pyramid(second[:, None], scales, step)
     flow = first.new_zeros(len(first), 2, *coarse_first[-1].shape[-2:])
     for before, after in zip(reversed(coarse_first), reversed(coarse_second), strict=True):
         if flow.shape[-2:] != before.shape[-2:]:
-            flow = grow(flow, before.shape[-2:])
+            flow = grow(flow, (before.shape[-2], before.shape[-1]))
         flow = refined(before, after, flow)
     return flow.contiguous()
 
 
-def in_chunks(pictures: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Pictures and what belongs to them, as many pairs at once as are best worked on together."""
-    chunk = pairs_at_once(pictures)
-    return zip(*(part.split(chunk) for part in (pictures, *others)), strict=True)
+def in_chunks(images: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Images and the tensors that belong to them, in chunks of as many pairs as fit the processor best."""
+    chunk = pairs_at_once(images)
+    return zip(*(part.split(chunk) for part in (images, *others)), strict=True)
 
 
 def sampling_grid(flow: Tensor) -> Tensor:
@@ -80,35 +80,35 @@ def sampling_grid(flow: Tensor) -> Tensor:
     return grid
 
 
-def halfway(pictures: Tensor, axis: int) -> Tensor:
-    """Pictures with a pixel put between any two along an axis, by the cubic through the four nearest ones."""
-    length = pictures.shape[axis]
+def halfway(images: Tensor, axis: int) -> Tensor:
+    """Images with a pixel put between any two along an axis, by the cubic through the four nearest ones."""
+    length = images.shape[axis]
     if length < 2:
-        return pictures
-    ends = [pictures.narrow(axis, 0, 1), pictures, pictures.narrow(axis, length - 1, 1)]
+        return images
+    ends = [images.narrow(axis, 0, 1), images, images.narrow(axis, length - 1, 1)]
     wide = torch.cat(ends, axis)
     near = wide.narrow(axis, 1, length - 1) + wide.narrow(axis, 2, length - 1)
     far = wide.narrow(axis, 0, length - 1) + wide.narrow(axis, 3, length - 1)
-    shape = list(pictures.shape)
+    shape = list(images.shape)
     shape[axis] = 2 * length - 1
-    out = pictures.new_empty(shape)
-    even, odd = [slice(None)] * pictures.dim(), [slice(None)] * pictures.dim()
+    out = images.new_empty(shape)
+    even, odd = [slice(None)] * images.dim(), [slice(None)] * images.dim()
     even[axis], odd[axis] = slice(0, None, 2), slice(1, None, 2)
-    out[tuple(even)] = pictures
+    out[tuple(even)] = images
     out[tuple(odd)] = near.mul_(0.5625).sub_(far, alpha=0.0625)
     return out
 
 
-def finer(pictures: Tensor) -> Tensor:
-    """Pictures at twice the resolution, `[B, C, 2H − 1, 2W − 1]`: the old pixels stay, cubics lie between them."""
-    return halfway(halfway(pictures, 2), 3)
+def finer(images: Tensor) -> Tensor:
+    """Images at twice the resolution, `[B, C, 2H − 1, 2W − 1]`: the old pixels stay, cubics lie between them."""
+    return halfway(halfway(images, 2), 3)
 
 
 def warp(fine: Tensor, slopes: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures and slopes looked up where the flow points, and a mask `[B, 1, H, W]` of targets in view.
+    """Images and slopes looked up where the flow points, and a mask `[B, 1, H, W]` of targets in view.
 
-    `fine` are the pictures made `finer`, `slopes` are not. Both are then interpolated linearly, which on a CPU takes an
-    eighth of the time of bicubic interpolation and with the finer pictures is closer to the truth.
+    `fine` are the images made `finer`, `slopes` are not. Both are then interpolated linearly, which on a CPU takes an
+    eighth of the time of bicubic interpolation and with the finer images is closer to the truth.
     """
     grid = sampling_grid(flow)
     warped, steered = (
@@ -118,12 +118,12 @@ def warp(fine: Tensor, slopes: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Te
     return warped, steered, inside
 
 
-def central_gradient(pictures: Tensor) -> tuple[Tensor, Tensor]:
+def central_gradient(images: Tensor) -> tuple[Tensor, Tensor]:
     """(I[x+1] − I[x−1]) / 2 along x and along y; half of the one-sided difference at the border."""
-    along_x, along_y = torch.empty_like(pictures), torch.empty_like(pictures)
+    along_x, along_y = torch.empty_like(images), torch.empty_like(images)
     for out, axis in ((along_x, -1), (along_y, -2)):
-        length = pictures.shape[axis]
-        first, last = pictures.narrow(axis, 0, length - 1), pictures.narrow(axis, 1, length - 1)
+        length = images.shape[axis]
+        first, last = images.narrow(axis, 0, length - 1), images.narrow(axis, 1, length - 1)
         torch.sub(
             last.narrow(axis, 1, length - 2), first.narrow(axis, 0, length - 2), out=out.narrow(axis, 1, length - 2)
         )

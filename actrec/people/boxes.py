@@ -30,7 +30,7 @@ def unions(boxes: Sequence[np.ndarray]) -> np.ndarray:
 def smooth(boxes: np.ndarray, median: int = 5, mean: int = 5) -> np.ndarray:
     """Boxes `[T, 4]` smoothed over the clip; frames without one (NaN) are filled in between their neighbours.
 
-    A running median throws out what a single frame claims, a running mean takes the jitter out.
+    A running median removes single outliers, a running mean the jitter.
     """
     boxes = np.asarray(boxes, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(boxes).any(axis=1))
@@ -41,7 +41,7 @@ def smooth(boxes: np.ndarray, median: int = 5, mean: int = 5) -> np.ndarray:
     return running(running(filled, median, np.median), mean, np.mean)
 
 
-def running(values: np.ndarray, size: int, of: Callable) -> np.ndarray:
+def running(values: np.ndarray, size: int, of: Callable[..., np.ndarray]) -> np.ndarray:
     """A running median or mean along the first axis, the ends repeated."""
     size = min(size, 2 * len(values) - 1) | 1
     padded = np.pad(values, [(size // 2, size // 2), (0, 0)], mode="edge")

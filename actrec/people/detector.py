@@ -15,6 +15,7 @@ import json
 import threading
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -28,9 +29,14 @@ from actrec.core.files import parsed, read_small
 from actrec.people.quarantine import quarantine
 from actrec.weights.folders import MOST_BYTES, settled, write_folder
 
+if TYPE_CHECKING:
+    from ultralytics import YOLO
+    from ultralytics.nn.modules import Detect
+    from ultralytics.nn.tasks import DetectionModel
+
 WEIGHTS, CARD = "model.safetensors", "card.json"
 STRIDE = 32
-GREY = 114  # what YOLO is trained to see around a picture that does not fill its frame
+GREY = 114  # YOLO's padding around an image that does not fill the input
 OVERLAP = 0.7  # boxes of one person overlap more than this; only for networks that need suppression
 
 
@@ -40,7 +46,7 @@ class DetectorError(Refusal):
 
 @dataclass(frozen=True)
 class Card:
-    """What has to be known about detector weights to use them, and where they come from."""
+    """The facts that are needed to use detector weights, and their origin."""
 
     architecture: str
     image_size: int = 320
@@ -63,7 +69,10 @@ def read_card(folder: Path) -> Card:
     try:
         written = parsed(read_small(path))
         known = {f.name for f in fields(Card)}
-        card = Card(**{k: tuple(v) if k == "classes" else v for k, v in written.items() if k in known})
+        if not isinstance(written, dict):
+            raise ValueError("it holds no table of names and values")
+        values: dict[str, Any] = {name: value for name, value in written.items() if name in known}
+        card = Card(**{**values, "classes": tuple(values.get("classes", Card.classes))})
         fits = 0 <= card.person < len(card.classes) and card.image_size >= STRIDE and 0 < card.overlap <= 1
     except FileNotFoundError:
         raise DetectorError(f"There is no {CARD} in {folder}; a detector needs one beside {WEIGHTS}.") from None
@@ -74,7 +83,7 @@ def read_card(folder: Path) -> Card:
     return card
 
 
-def build(architecture: str, classes: int) -> torch.nn.Module:
+def build(architecture: str, classes: int) -> DetectionModel:
     """A randomly initialised YOLO from the name of ultralytics' yaml, such as `yolo26n.yaml`."""
     name = Path(architecture).name
     if name != architecture or not name.endswith(".yaml"):
@@ -87,27 +96,31 @@ def build(architecture: str, classes: int) -> torch.nn.Module:
         try:
             network = DetectionModel(name, ch=3, nc=classes, verbose=False)
         except FileNotFoundError:
-            raise DetectorError(f"The installed ultralytics knows no architecture {name!r}.") from None
+            raise DetectorError(f"The installed ultralytics has no architecture {name!r}.") from None
     return network
 
 
-def has_one_to_one(network: torch.nn.Module) -> bool:
+def has_one_to_one(network: DetectionModel) -> bool:
     """Whether the network has a head that answers once per person (YOLO26): no suppression needed."""
-    return getattr(network.model[-1], "one2one_cv2", None) is not None
+    return getattr(_head(network), "one2one_cv2", None) is not None
 
 
-def save_detector(network: torch.nn.Module, folder: Path, card: Card, half: bool = True) -> Path:
+def _head(network: DetectionModel) -> Detect:
+    return cast("Detect", cast(torch.nn.Sequential, network.model)[-1])
+
+
+def save_detector(network: DetectionModel | YOLO, folder: Path, card: Card, half: bool = True) -> Path:
     """Write an (unfused) ultralytics detection network and its card; the folder is complete or untouched.
 
     `network` is a `DetectionModel`, or a `YOLO` whose `.model` is one. `half` stores float16.
     """
-    network = network if hasattr(network, "is_fused") else network.model
-    if network.is_fused():
+    model = cast("DetectionModel", network if hasattr(network, "is_fused") else network.model)
+    if model.is_fused():
         raise DetectorError("Save the detector before it is fused: a fused network no longer fits its yaml.")
-    if len(card.classes) != network.model[-1].nc:
-        raise DetectorError(f"The card names {len(card.classes)} classes, the network has {network.model[-1].nc}.")
+    if len(card.classes) != _head(model).nc:
+        raise DetectorError(f"The card names {len(card.classes)} classes, the network has {_head(model).nc}.")
     state = {}
-    for name, tensor in network.state_dict().items():
+    for name, tensor in model.state_dict().items():
         floating = tensor.is_floating_point()
         state[name] = tensor.detach().cpu().to(torch.float16 if half and floating else tensor.dtype).contiguous()
     data, folder = save(state), Path(folder)
@@ -116,7 +129,7 @@ def save_detector(network: torch.nn.Module, folder: Path, card: Card, half: bool
     return folder
 
 
-def load_network(folder: Path, card: Card) -> torch.nn.Module:
+def load_network(folder: Path, card: Card) -> DetectionModel:
     """The network of a card with its weights in it, float32, not fused."""
     path = settled(Path(folder)) / WEIGHTS
     try:
@@ -127,22 +140,22 @@ def load_network(folder: Path, card: Card) -> torch.nn.Module:
     if card.sha256 and card.sha256 != digest:
         raise DetectorError(f"{path} is not the file its card was written for: fetch or save it again.")
     network = build(card.architecture, len(card.classes))
-    wanted = network.state_dict()
-    for name in sorted(wanted.keys() | state.keys()):
-        have = list(state[name].shape) if name in state else None
-        want = list(wanted[name].shape) if name in wanted else None
-        if have != want:
+    own = network.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        stored = list(state[name].shape) if name in state else None
+        expected = list(own[name].shape) if name in own else None
+        if stored != expected:
             raise DetectorError(
                 f"{path} does not fit {card.architecture} with {len(card.classes)} classes: "
-                f"{name} is {have or 'missing'} in the file and {want or 'not known'} in the network."
+                f"{name} is {stored or 'missing'} in the file and {expected or 'not known'} in the network."
             )
-    network.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})
+    network.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()})
     return network
 
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a frame is scaled and padded into the network's picture, and how boxes come back."""
+    """How a frame is scaled and padded into the network's input, and how boxes are mapped back."""
 
     height: int
     width: int
@@ -150,31 +163,33 @@ class Letterbox:
 
     @property
     def inner(self) -> tuple[int, int]:
-        """Height and width of the frame inside the padded picture."""
+        """Height and width of the frame inside the padded image."""
         gain = self.size / max(self.height, self.width)
         return max(1, round(self.height * gain)), max(1, round(self.width * gain))
 
     @property
     def outer(self) -> tuple[int, int]:
-        """Height and width of the picture: the next multiples of the stride, no more padding than that."""
-        return tuple(-(-side // STRIDE) * STRIDE for side in self.inner)
+        """Height and width of the padded image: the next multiples of the stride."""
+        height, width = self.inner
+        return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE
 
     @property
     def corner(self) -> tuple[int, int]:
-        """Top and left of the frame inside the picture."""
-        return tuple(round((o - i) / 2 - 0.1) for o, i in zip(self.outer, self.inner, strict=True))
+        """Top and left of the frame inside the padded image."""
+        top, left = (round((o - i) / 2 - 0.1) for o, i in zip(self.outer, self.inner, strict=True))
+        return top, left
 
     def pictures(self, frames: np.ndarray) -> np.ndarray:
         """`uint8 [N, H, W, 3]` → `uint8 [N, h, w, 3]`."""
         (h, w), (top, left) = self.inner, self.corner
         out = np.full((len(frames), *self.outer, 3), GREY, np.uint8)
-        for picture, frame in zip(out, frames, strict=True):
-            inside = picture[top : top + h, left : left + w]
+        for padded, frame in zip(out, frames, strict=True):
+            inside = padded[top : top + h, left : left + w]
             inside[:] = frame if (h, w) == frame.shape[:2] else cv2.resize(frame, (w, h))
         return out
 
     def back(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes `[n, 4+]` of the picture in pixels of the frame, cut to it."""
+        """Boxes `[n, 4+]` of the padded image in pixels of the frame, cut to it."""
         (h, w), (top, left) = self.inner, self.corner
         boxes = boxes.astype(np.float32, copy=True)
         for sides, start, gain, end in (
@@ -188,16 +203,16 @@ class Letterbox:
 class PersonDetector:
     """Finds people in frames. Safe to share between threads: one forward pass at a time."""
 
-    def __init__(self, network: torch.nn.Module, card: Card, device: str = "cpu", source: str = "") -> None:
+    def __init__(self, network: DetectionModel, card: Card, device: str = "cpu", source: str = "") -> None:
         self.card, self.device, self.source = card, torch.device(device), source
         self.end_to_end = card.end_to_end and has_one_to_one(network)
         with quarantine():
-            network.end2end = self.end_to_end
-            network = network.float().eval().requires_grad_(False).fuse(verbose=False)
+            setattr(network, "end2end", self.end_to_end)  # noqa: B010  (ultralytics' property, unknown to the types)
+            fused = network.float().eval().requires_grad_(False).fuse(verbose=False)
         # float32: on a processor these small layers are slower in bfloat16 (measured: 27 against 14 ms a
         # frame)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        self._turn = threading.Lock()  # the head caches its anchors per picture size
+        self.network = fused.to(self.device).to(memory_format=torch.channels_last)
+        self._turn = threading.Lock()  # the head caches its anchors per image size
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> PersonDetector:
@@ -210,23 +225,24 @@ class PersonDetector:
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
             raise BadValue(f"frames are uint8 [N, H, W, 3], not {frames.dtype} {list(frames.shape)}")
         least = self.card.confidence if confidence is None else confidence
-        letterbox = Letterbox(*frames.shape[1:3], self.card.image_size)
-        found = []
+        _, height, width, _ = frames.shape
+        letterbox = Letterbox(height, width, self.card.image_size)
+        boxes: list[np.ndarray] = []
         for first in range(0, len(frames), batch):
-            rows = self.forward(letterbox.pictures(frames[first : first + batch]))
-            for picture in rows:
-                people = self.people(picture, least)
-                found.append(letterbox.back(people.cpu().numpy()))
-        return found
+            answers = self.forward(letterbox.pictures(frames[first : first + batch]))
+            for answer in answers:
+                people = self.people(answer, least)
+                boxes.append(letterbox.back(people.cpu().numpy()))
+        return boxes
 
     def forward(self, pictures: np.ndarray) -> torch.Tensor:
-        """Padded pictures → answers: `[N, 300, 6]` of the NMS-free head, else `[N, 4+classes, n]`."""
+        """Padded images → answers: `[N, 300, 6]` of the NMS-free head, else `[N, 4+classes, n]`."""
         tensor = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)  # channels-last as it lies
         with self._turn, torch.inference_mode():
             return self.network(tensor.float().div_(255))[0]
 
     def people(self, answer: torch.Tensor, confidence: float) -> torch.Tensor:
-        """One picture's answer → `[n, 5]` (left, top, right, bottom, score) of its people, best first."""
+        """One image's answer → `[n, 5]` (left, top, right, bottom, score) of its people, best first."""
         if self.end_to_end:  # rows of box, score, class; every person once
             keep = (answer[:, 4] >= confidence) & (answer[:, 5].round() == self.card.person)
             people = answer[keep, :5]

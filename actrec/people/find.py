@@ -1,4 +1,4 @@
-"""Where the people of a clip are: from a YOLO detector, or, without one, from what moves."""
+"""Finding the people of a clip: by a YOLO detector, or, without one, by what moves."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class People:
     """The people of a clip.
 
     `boxes`: per frame `float32 [n, 4]` (left, top, right, bottom) in pixels; `region`: `[T, 4]`, the
-    smoothed union of each frame's boxes; `detected`: whether a detector saw them; `source`: in words where
-    they come from.
+    smoothed union of each frame's boxes; `detected`: whether a detector found them; `source`: their origin in
+    words.
     """
 
     boxes: tuple[np.ndarray, ...]
     region: np.ndarray
     detected: bool
     source: str
-    frames_looked_at: int = 0
+    frames_searched: int = 0
     milliseconds: float = 0.0
 
 
 def open_detector(
     path: str | Path | None = None, *, download: bool = False, folder: Path | None = None, device: str = "cpu"
 ) -> PersonDetector | None:
-    """The person detector to use, or None where there is no weight to load.
+    """The person detector to use, or None where there are no weights to load.
 
-    Looked for in this order: `path`; `weights/person-detector/` of the project; a public YOLO that was
+    They are searched for in this order: `path`; `weights/person-detector/` of the project; a public YOLO that was
     fetched before, or is fetched now when `download` asks for it (into `folder`, by default the user's
     cache).
     """
@@ -56,42 +56,42 @@ def open_detector(
         return PersonDetector.load(SHIPPED, device)
     from actrec.people.public import fetched, public_detector
 
-    found = fetched(folder)
-    if found is None and download:
-        found = public_detector(folder=folder)
-    return None if found is None else PersonDetector.load(found, device)
+    weights = fetched(folder)
+    if weights is None and download:
+        weights = public_detector(folder=folder)
+    return None if weights is None else PersonDetector.load(weights, device)
 
 
 def find_people(clip: Clip, detector: PersonDetector | None = None, *, every: int = EVERY) -> People:
-    """The people of a clip by a detector, which looks at every `every`-th frame and at the last one.
+    """The people of a clip by a detector, which searches every `every`-th frame and the last one.
 
-    Frames in between take the boxes of the nearest frame looked at. Without a detector, or where it sees
-    nobody, the moving region of the salience map stands in, and `source` says so.
+    Frames in between get the boxes of the nearest searched frame. Without a detector, or where it finds nobody, the
+    moving region of the salience map takes their place, and `source` says so.
     """
     start = time.perf_counter()
     if detector is None:
         return moving_region(clip, "there is no person detector", start)
-    looked = np.unique([*range(0, len(clip), max(1, every)), len(clip) - 1])
-    found = [rows[:, :4] for rows in detector.detect(clip.frames[looked])]
-    if not any(len(boxes) for boxes in found):
-        return moving_region(clip, f"{detector.card.architecture} sees nobody in {len(looked)} frames", start)
-    nearest = np.abs(looked[None] - np.arange(len(clip))[:, None]).argmin(axis=1)
-    seen = np.full((len(clip), 4), np.nan)
-    seen[looked] = unions(found)
+    searched = np.unique([*range(0, len(clip), max(1, every)), len(clip) - 1])
+    boxes_of = [rows[:, :4] for rows in detector.detect(clip.frames[searched])]
+    if not any(len(boxes) for boxes in boxes_of):
+        return moving_region(clip, f"{detector.card.architecture} finds nobody in {len(searched)} frames", start)
+    nearest = np.abs(searched[None] - np.arange(len(clip))[:, None]).argmin(axis=1)
+    region = np.full((len(clip), 4), np.nan)
+    region[searched] = unions(boxes_of)
     name = detector.card.architecture.removesuffix(".yaml")
-    hits = sum(len(boxes) > 0 for boxes in found)
+    hits = sum(len(boxes) > 0 for boxes in boxes_of)
     return People(
-        tuple(found[i] for i in nearest),
-        within(smooth(seen), *clip.size),
+        tuple(boxes_of[i] for i in nearest),
+        within(smooth(region), *clip.size),
         True,
-        f"people found by {name} in {hits} of the {len(looked)} frames it looked at",
-        len(looked),
+        f"people found by {name} in {hits} of the {len(searched)} searched frames",
+        len(searched),
         (time.perf_counter() - start) * 1e3,
     )
 
 
-def moving_region(clip: Clip, why: str, start: float | None = None, share: float = 0.98) -> People:
-    """The box that holds `share` of the salience of each frame and its neighbours, for want of a detector."""
+def moving_region(clip: Clip, why: str, start: float | None = None, fraction: float = 0.98) -> People:
+    """The box that holds `fraction` of the salience of each frame and its neighbours, where there is no detector."""
     start = time.perf_counter() if start is None else start
     height, width = clip.size
     maps = salience(clip.frames) if len(clip) > 1 else np.zeros((1, height, width), np.float32)
@@ -101,8 +101,8 @@ def moving_region(clip: Clip, why: str, start: float | None = None, share: float
         region = np.tile([0.0, 0.0, width, height], (len(clip), 1))
         source = f"the whole frame, since {why} and nothing moves"
     else:
-        left, right = spread(columns, share)
-        top, bottom = spread(rows, share)
+        left, right = spread(columns, fraction)
+        top, bottom = spread(rows, fraction)
         region = within(smooth(np.stack([left, top, right, bottom], axis=1)), height, width)
         source = f"the moving region of the salience map, since {why}"
     return People(
@@ -115,8 +115,8 @@ def moving_region(clip: Clip, why: str, start: float | None = None, share: float
     )
 
 
-def spread(mass: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and past-the-last index between which `share` of each row of `mass [T, N]` lies; NaN for empty
+def spread(mass: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """First and past-the-last index between which `fraction` of each row of `mass [T, N]` lies; NaN for empty
     rows.
 
     A row is added up over a few neighbouring rows first, so that one quiet frame keeps the box of its moment.
@@ -125,8 +125,8 @@ def spread(mass: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     padded = np.pad(mass, [(reach, reach), (0, 0)])
     total = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0).sum(axis=-1).cumsum(axis=1)
     whole = total[:, -1:]
-    first = (total > whole * (1 - share) / 2).argmax(axis=1).astype(np.float64)
-    last = (total >= whole * (1 + share) / 2).argmax(axis=1) + 1.0
+    first = (total > whole * (1 - fraction) / 2).argmax(axis=1).astype(np.float64)
+    last = (total >= whole * (1 + fraction) / 2).argmax(axis=1) + 1.0
     empty = whole[:, 0] <= 0
     first[empty] = last[empty] = np.nan
     return first, last

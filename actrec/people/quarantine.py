@@ -1,8 +1,9 @@
-"""ultralytics kept in its place: what importing and building with it changes in the process is put back.
+"""Isolation of ultralytics: what importing it and building with it changes in the process is restored afterwards.
 
-Unattended it sets OpenCV to one thread and torch too, writes a settings folder into the home directory,
-prints to standard output, replaces `torch.save` and Pillow's `open`, changes how NumPy and torch print, and asks the
-network whether it is there. Nothing here imports ultralytics; `actrec.people.detector` does, inside `quarantine()`.
+Left alone, it sets OpenCV and torch to one thread, writes a settings folder into the home directory,
+prints to standard output, replaces `torch.save` and Pillow's `open`, changes how NumPy and torch print, and tests
+whether there is a network connection. Nothing here imports ultralytics; `actrec.people.detector` does, inside
+`quarantine()`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def quarantine() -> Iterator[None]:
     with _one_at_a_time:
         before = dict(os.environ)
         threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
-        torch_save, picture_open = torch.save, PIL.Image.open
+        torch_save, image_open = torch.save, PIL.Image.open
         os.environ |= {
             "YOLO_CONFIG_DIR": settings_folder(),
             "YOLO_AUTOINSTALL": "false",
@@ -64,7 +65,7 @@ def quarantine() -> Iterator[None]:
                 del os.environ[name]
             os.environ |= before
             torch.set_printoptions(profile="default")
-            torch.save, PIL.Image.open = torch_save, picture_open
+            torch.save, PIL.Image.open = torch_save, image_open
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
             if cv2.getNumThreads() != cv_threads:

@@ -16,9 +16,9 @@ def unit(codes: np.ndarray) -> np.ndarray:
 
 def centres_of(card: Card) -> tuple[tuple[str, ...], np.ndarray]:
     """The names of a card's class centres, in the labels' order where they are the labels, and the centres."""
-    kept = card.centres or {}
-    order = tuple(card.labels) if set(kept) == set(card.labels) else tuple(kept)
-    return order, np.array([kept[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
+    centres = card.centres or {}
+    order = tuple(card.labels) if set(centres) == set(card.labels) else tuple(centres)
+    return order, np.array([centres[name] for name in order] or np.zeros((0, 1)), dtype=np.float32)
 
 
 def gaps(codes: np.ndarray, centres: np.ndarray, card: Card) -> np.ndarray:
@@ -31,7 +31,7 @@ def gaps(codes: np.ndarray, centres: np.ndarray, card: Card) -> np.ndarray:
     return np.linalg.norm(codes[:, None] - centres[None], axis=2)
 
 
-def shares(system: System, card: Card, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def probabilities(system: System, card: Card, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Calibrated scores that add up to one in each view: [views, classes]."""
     if system.decides == "centres":
         logits = -np.square(gaps(unit(codes), centres_of(card)[1], card))

@@ -20,7 +20,7 @@ from actrec.core.errors import BadValue
 from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
-from actrec.recognition.calibrated import centres_of, gaps, shares, unit
+from actrec.recognition.calibrated import centres_of, gaps, probabilities, unit
 from actrec.recognition.engines.choice import Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
@@ -37,7 +37,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a system says of a clip, what each view said, and what it cost.
+    """A system's answer for a clip, the answer of each view, and its cost.
 
     Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
     they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
@@ -63,7 +63,9 @@ class Prediction:
     @property
     def unknown(self) -> bool | None:
         """Too far from every class centre to be any of them; None where the weights carry no centres."""
-        return None if self.threshold is None else bool(self.distance > self.threshold)
+        if self.threshold is None or self.distance is None:
+            return None
+        return bool(self.distance > self.threshold)
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         order = np.argsort(-self.scores)[:count]
@@ -74,11 +76,12 @@ def steadied(lately: Sequence[Prediction]) -> Prediction:
     """The newest of a camera's predictions, with the mean of all as its scores, code and distance: what flickers in
     one of them does not show. All come from the same weights."""
     newest = lately[-1]
+    far = [prediction.distance for prediction in lately if prediction.distance is not None]
     return replace(
         newest,
-        scores=np.mean([each.scores for each in lately], axis=0),
-        code=unit(np.mean([each.code for each in lately], axis=0)),
-        distance=None if newest.distance is None else float(np.mean([each.distance for each in lately])),
+        scores=np.mean([prediction.scores for prediction in lately], axis=0),
+        code=unit(np.mean([prediction.code for prediction in lately], axis=0)),
+        distance=None if newest.distance is None else float(np.mean(far)),
     )
 
 
@@ -155,7 +158,7 @@ class Recognizer:
     def _first_engine(self) -> Engine:
         """What answers from the start, without a wait."""
         if self.device.type == "cuda":
-            return gpu_engine(self.system, self._plain, self.device, self.shares)
+            return gpu_engine(self.system, self._plain, self.device, self.probabilities)
         choice = self._choice
         finding = choice.known()
         if finding is not None and choice.opens_at_once(finding.chosen):
@@ -173,8 +176,8 @@ class Recognizer:
 
     def _blank(self) -> Views:
         return {
-            name: np.zeros((each.channels, each.frames, each.size, each.size), np.uint8)
-            for name, each in self.system.inputs.items()
+            name: np.zeros((view.channels, view.frames, view.size, view.size), np.uint8)
+            for name, view in self.system.inputs.items()
         }
 
     def _report_failure(self, engine: str, error: Exception) -> None:
@@ -214,7 +217,7 @@ class Recognizer:
             name=name,
             system=name,
             labels=list(labels(name)),
-            trained_on="Kinetics-400, real films from the web; weights published by torchvision",
+            trained_on="Kinetics-400, real videos from the web; weights published by torchvision",
             command=f"python -m actrec fetch {name}",
             seed=0,
             licence=entry(name).licence,
@@ -230,24 +233,26 @@ class Recognizer:
         """Predictions for several clips, their views batched together."""
         if not clips:
             return []
-        began = time.perf_counter()
+        start = time.perf_counter()
         with spent_on_clues() as clues:
-            made = [self.system.protocols[views].views(clip) for clip in clips]
-        seen = time.perf_counter()
-        logits, codes = self.run([view for each in made for view in each])
-        computed = time.perf_counter()
-        share = 1000 / len(clips)
-        cost = {"views": (seen - began - clues.seconds) * share, "clues": clues.seconds * share}
-        cost["network"] = (computed - seen) * share
+            views_of_clips = [self.system.protocols[views].views(clip) for clip in clips]
+        viewed_at = time.perf_counter()
+        logits, codes = self.run([view for own_views in views_of_clips for view in own_views])
+        computed_at = time.perf_counter()
+        per_clip = 1000 / len(clips)
+        cost = {"views": (viewed_at - start - clues.seconds) * per_clip, "clues": clues.seconds * per_clip}
+        cost["network"] = (computed_at - viewed_at) * per_clip
         predictions, first = [], 0
-        for each in made:
-            part = slice(first, first + len(each))
-            predictions.append(self._judge(self.shares(logits[part], codes[part]), codes[part], views, dict(cost)))
-            first += len(each)
+        for own_views in views_of_clips:
+            part = slice(first, first + len(own_views))
+            predictions.append(
+                self._judge(self.probabilities(logits[part], codes[part]), codes[part], views, dict(cost))
+            )
+            first += len(own_views)
         return predictions
 
     def by_view(self, prediction: Prediction, view: int) -> Prediction:
-        """What one view of a prediction says for itself; nothing is computed for it."""
+        """The answer of one view of a prediction; nothing is computed for it."""
         one = slice(view, view + 1)
         return self._judge(prediction.view_scores[one], prediction.view_codes[one], "one", {})
 
@@ -257,25 +262,26 @@ class Recognizer:
 
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
         """Scores before the softmax and codes of each view."""
-        scores, codes = [], []
+        score_parts: list[np.ndarray] = []
+        code_parts: list[np.ndarray] = []
         for start in range(0, len(views), BATCH):
             score, code = self._compute(views[start : start + BATCH])
-            scores.append(score)
-            codes.append(code)
-        scores, codes = np.concatenate(scores), np.concatenate(codes)
+            score_parts.append(score)
+            code_parts.append(code)
+        scores, codes = np.concatenate(score_parts), np.concatenate(code_parts)
         if not np.isfinite(scores).all() or not np.isfinite(codes).all():
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
         return scores, codes
 
     def index(self, label: str) -> int:
-        """The place of a label among the scores, or a sentence with the labels there are."""
+        """The place of a label among the scores, or an error with the labels that there are."""
         if label not in self.labels:
-            raise BadValue(f"These weights do not know '{label}'. They know: {', '.join(self.labels)}.")
+            raise BadValue(f"These weights have no class '{label}'. They have: {', '.join(self.labels)}.")
         return self.labels.index(label)
 
-    def shares(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    def probabilities(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
-        return shares(self.system, self.card, logits, codes)
+        return probabilities(self.system, self.card, logits, codes)
 
     def _compute(self, batch: list[Views]) -> Answer:
         if self._smaller is not None and not self.system.fits(batch[0]):
@@ -303,8 +309,8 @@ class Recognizer:
                 raise error
 
     def without_gpu(self, error: Exception) -> str:
-        """Go on without a GPU that failed someone who used the network himself, and what to say of it; any other error
-        is raised again."""
+        """Go on without a GPU that failed a caller of the network itself; a sentence about it. Any other error is
+        raised again."""
         with self._lock:
             if self.device.type == "cuda":
                 self._leave_gpu(error)
@@ -341,14 +347,14 @@ class Recognizer:
         return gaps(codes, self._centres, self.card)
 
     def _judge(self, scores: np.ndarray, codes: np.ndarray, views: str, cost: dict[str, float]) -> Prediction:
-        began = time.perf_counter()
+        start = time.perf_counter()
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
         far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
-        nearest = min(far, key=far.get) if far else None
-        cost["fusion"] = (time.perf_counter() - began) * 1000
+        nearest = min(far, key=far.__getitem__) if far else None
+        cost["fusion"] = (time.perf_counter() - start) * 1000
         return Prediction(
-            self.labels, fused.shares, scores, fused.weights, codes, code, nearest,
+            self.labels, fused.probabilities, scores, fused.weights, codes, code, nearest,
             far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
         )  # fmt: skip
 
@@ -404,7 +410,7 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
 
 def find_weights(name: str, folder: Path) -> Path:
     """A checkpoint by its path, or by its name in the weights folder or among the published ones that were fetched; the
-    error lists what there is, or says how to fetch it."""
+    error lists what there is, or explains how to fetch it."""
     for candidate in (Path(name), folder / name, starts_folder() / name):
         if (settled(candidate) / "card.json").is_file():
             return candidate

@@ -1,10 +1,10 @@
-"""The full repository: a centre for every class, and judgement by the nearest one, or "unknown".
+"""The full repository: a centre for every class, and a decision by the nearest one, or "unknown".
 
 Man et al., "The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks" (MS3D),
 sec. III-C and III-D: centres from w clips × p passes (eq. 6), distance to them, threshold γ.
 Ours, not the paper's: the distance is Euclidean; γ is the stated quantile of the distances between held-out
 clips and the centre of their own class; top-5 are the five nearest centres. Classes can be added, extended,
-removed and renamed while others judge: a change makes a new state and swaps it in.
+removed and renamed while others ask: a change makes a new state and swaps it in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CARD = "repository.json"
 
 
 class RepositoryError(BadValue):
-    """Codes, labels or files that cannot be used; the sentence says which and why."""
+    """Codes, labels or files that cannot be used; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Centres:
     """One state of a repository, never changed: labels, centres [classes, D], codes behind each, γ."""
 
     labels: tuple[str, ...] = ()
-    vectors: np.ndarray | None = None
+    vectors: np.ndarray | None = None  # None while there is no class
     counts: tuple[int, ...] = ()
     threshold: float | None = None
     quantile: float | None = None
@@ -77,8 +77,8 @@ class Repository:
     def of(cls, codes: Mapping[str, np.ndarray]) -> Repository:
         """From the codes of each class, eq. 6."""
         repository = cls()
-        for label, each in codes.items():
-            repository.add(label, each)
+        for label, rows in codes.items():
+            repository.add(label, rows)
         return repository
 
     @property
@@ -107,10 +107,10 @@ class Repository:
             if label not in now.labels:
                 vectors = np.concatenate([_rows(now, len(mean)), mean[None].astype(np.float32)])
                 return replace(now, labels=(*now.labels, label), vectors=vectors, counts=(*now.counts, count))
-            place, vectors, counts = now.labels.index(label), now.vectors.copy(), list(now.counts)
-            together = counts[place] + count
-            vectors[place] = (vectors[place] * np.float64(counts[place]) + mean * count) / together
-            counts[place] = together
+            place, vectors, counts = now.labels.index(label), _rows(now).copy(), list(now.counts)
+            total = counts[place] + count
+            vectors[place] = (vectors[place] * np.float64(counts[place]) + mean * count) / total
+            counts[place] = total
             return replace(now, vectors=vectors, counts=tuple(counts))
 
         self._change(change)
@@ -121,7 +121,7 @@ class Repository:
             return replace(
                 now,
                 labels=now.labels[:place] + now.labels[place + 1 :],
-                vectors=np.delete(now.vectors, place, axis=0) if len(now.labels) > 1 else None,
+                vectors=np.delete(_rows(now), place, axis=0) if len(now.labels) > 1 else None,
                 counts=now.counts[:place] + now.counts[place + 1 :],
             )
 
@@ -139,14 +139,14 @@ class Repository:
         self._change(change)
 
     def calibrate(self, codes: np.ndarray, labels: Sequence[str], quantile: float = 0.95) -> float:
-        """Set γ so that at least this share of held-out clips lies nearer than γ to their own class's centre."""
+        """Set γ so that at least this fraction of held-out clips lies nearer than γ to their own class's centre."""
         if not 0 < quantile <= 1:
             raise RepositoryError(f"The quantile is above 0 and at most 1, not {quantile}.")
         now = self._centres
         codes = _codes(now, codes)
         if len(codes) != len(labels) or not len(labels):
             raise RepositoryError(f"Calibration takes one label per code, not {len(labels)} for {len(codes)}.")
-        own = now.vectors[[_place(now, label) for label in labels]]
+        own = _rows(now)[[_place(now, label) for label in labels]]
         apart = np.linalg.norm(codes - own, axis=1)
         # The paper asks for d < γ: the smallest number above the quantile's own distance.
         threshold = float(np.nextafter(np.quantile(apart, quantile, method="inverted_cdf"), np.inf))
@@ -166,7 +166,7 @@ class Repository:
     def judge_many(self, codes: np.ndarray, *, top: int = 5) -> list[Judgement]:
         """The same for codes [n, D], all against one state."""
         now = self._centres
-        apart = distances(_codes(now, codes), now.vectors)
+        apart = distances(_codes(now, codes), _rows(now))
         judgements = []
         for row in apart:
             order = np.argsort(row, kind="stable")[:top]
@@ -208,14 +208,15 @@ class Repository:
         card, data = _pair(Path(folder))
         try:
             rows = load(data)["centres"]
-            labels, counts = tuple(card["labels"]), tuple(int(each) for each in card["counts"])
+            labels, counts = tuple(card["labels"]), tuple(int(count) for count in card["counts"])
             threshold, quantile = card["threshold"], card["quantile"]
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise RepositoryError(f"The repository in '{folder}' is broken: {error!r}. Make it again.") from None
         if not all(isinstance(label, str) for label in labels) or not all(
-            each is None or (isinstance(each, int | float) and 0 < each < np.inf) for each in (threshold, quantile)
+            number is None or (isinstance(number, int | float) and 0 < number < np.inf)
+            for number in (threshold, quantile)
         ):
-            raise RepositoryError(f"The repository in '{folder}' is broken: its card says odd things. Make it again.")
+            raise RepositoryError(f"The repository in '{folder}' is broken: its card has wrong values. Make it again.")
         if (
             rows.ndim != 2
             or rows.dtype != np.float32
@@ -248,7 +249,7 @@ def named(label: str) -> str:
 def _place(now: Centres, label: str) -> int:
     if label not in now.labels:
         known = ", ".join(now.labels) or "none yet"
-        raise RepositoryError(f"There is no class '{label}' in the repository. It knows: {known}.")
+        raise RepositoryError(f"There is no class '{label}' in the repository. It has: {known}.")
     return now.labels.index(label)
 
 

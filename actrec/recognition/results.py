@@ -1,4 +1,4 @@
-"""What is said of a clip, in forms that leave the program: JSON, a timeline, and frames with the label on them."""
+"""A clip's answer in forms that leave the program: JSON, a timeline, and frames with the label on them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # torch: only whoever predicts pays for it
+if TYPE_CHECKING:  # imports torch: only needed to predict
     from actrec.recognition.recognizer import Prediction, Recognizer
     from actrec.recognition.repository import Judgement
     from actrec.video import Clip
 
 UNKNOWN = "unknown"
 MOMENTS = 60  # of a timeline at most
-BAND = 0.14  # of the height, for the label under the picture
+BAND = 0.14  # of the height, for the label under the frame
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What is said of the seconds from `start` to `stop`; `sure` is the score, or 1 − d/γ for a taught action."""
+    """The answer for the seconds from `start` to `stop`; `sure` is the score, or 1 − d/γ for a taught action."""
 
     start: float
     stop: float
@@ -36,33 +36,33 @@ def verdict_of(prediction: Prediction) -> tuple[str, float]:
     return UNKNOWN if prediction.unknown else prediction.label, float(prediction.scores.max())
 
 
-def verdict_taught(judged: Judgement) -> tuple[str, float]:
+def verdict_taught(judgement: Judgement) -> tuple[str, float]:
     """The taught label or "unknown", and how far inside the threshold the clip lies."""
-    inside = 0.0 if not judged.threshold else max(0.0, 1 - judged.distance / judged.threshold)
-    return judged.label or UNKNOWN, inside
+    inside = 0.0 if not judgement.threshold else max(0.0, 1 - judgement.distance / judgement.threshold)
+    return judgement.label or UNKNOWN, inside
 
 
 def timeline(
     recognizer: Recognizer,
     clip: Clip,
-    say: Callable[[Prediction], tuple[str, float]] = verdict_of,
+    verdict: Callable[[Prediction], tuple[str, float]] = verdict_of,
     answer: Prediction | None = None,
 ) -> list[Moment]:
     """One view per half window or so over the whole clip; moments of one label that follow each other are one.
 
-    `answer` is what the recognizer said of the clip by the protocol `clip`: the windows that it looked at are not
-    computed again, and those between them are asked in one batch.
+    `answer` is the recognizer's answer for the clip by the protocol `clip`: its windows are not computed again, and
+    those between them are asked in one batch.
     """
     begins, known = _windows(recognizer, clip, answer)
     window = recognizer.system.seconds
     asked = [place for place in range(len(begins)) if place not in known]
-    parts = [_seen(clip, begins[place], begins[place] + window) for place in asked]
+    parts = [_part(clip, begins[place], begins[place] + window) for place in asked]
     predictions = known | dict(zip(asked, recognizer.predict_many(parts, views="one") if parts else (), strict=True))
     first, centres = float(clip.times[0]), [float(begin) + window / 2 for begin in begins]
     turns = [0.0, *((one + other) / 2 - first for one, other in pairwise(centres)), clip.duration]
     moments: list[Moment] = []
     for place, (start, stop) in enumerate(pairwise(turns)):
-        label, sure = say(predictions[place])
+        label, sure = verdict(predictions[place])
         if moments and moments[-1].label == label:
             before = moments[-1]
             moments[-1] = Moment(before.start, stop, label, max(before.sure, sure))
@@ -74,7 +74,7 @@ def timeline(
 def _windows(
     recognizer: Recognizer, clip: Clip, answer: Prediction | None
 ) -> tuple[list[float], dict[int, Prediction]]:
-    """The second at which each window of a timeline begins, and what the answer says of those that it looked at."""
+    """The second at which each window of a timeline starts, and the predictions of those that the answer covers."""
     window, looked_at = recognizer.system.seconds, recognizer.system.protocols["clip"].windows
     given = looked_at(clip) if answer is not None and looked_at is not None else []
     first, latest = float(clip.times[0]), float(clip.times[-1]) - window
@@ -87,24 +87,26 @@ def _windows(
         begins = fixed[:1]
         for before, after in pairwise(fixed):
             begins += list(np.linspace(before, after, 1 + max(1, round((after - before) / step)))[1:])
-    known = {}
+    known: dict[int, Prediction] = {}
+    if answer is None:
+        return begins, known
     for number, begin in enumerate(given):
         view = number * len(answer.view_codes) // len(given)
         known[int(np.abs(np.array(begins) - begin).argmin())] = recognizer.by_view(answer, view)
     return begins, known
 
 
-def _seen(clip: Clip, start: float, stop: float) -> Clip:
-    """What is seen from `start` to `stop`: the picture that stands at the start, and those that follow."""
+def _part(clip: Clip, start: float, stop: float) -> Clip:
+    """The clip from `start` to `stop`: the frame that is shown at the start, and those that follow."""
     standing = max(0, int(np.searchsorted(clip.times, start + 1e-6, side="right")) - 1)
     return clip.between(float(clip.times[standing]), stop + 1e-6)
 
 
-def stretches(said: Sequence[tuple[float, str]], lasts: float = 1.0) -> list[tuple[str, float, float]]:
-    """What was said at which second as (label, first second, last second): a label holds until the next one, for
-    `lasts` seconds at most after it was last said; after a silence of that length it begins anew."""
+def stretches(verdicts: Sequence[tuple[float, str]], lasts: float = 1.0) -> list[tuple[str, float, float]]:
+    """Labels at their seconds as (label, first second, last second): a label holds until the next one, for `lasts`
+    seconds at most after it was last given; after a gap of that length it starts anew."""
     runs: list[list] = []
-    for at, label in said:
+    for at, label in verdicts:
         if runs and runs[-1][0] == label and at - runs[-1][2] < lasts:
             runs[-1][2] = at
         else:
@@ -122,7 +124,7 @@ def as_dict(
     moments: Sequence[Moment] = (),
     taught: Judgement | None = None,
 ) -> dict:
-    """Everything said of a clip as strict JSON knows it."""
+    """The whole answer for a clip, as strict JSON knows it."""
     answer = {
         "weights": weights,
         "label": prediction.label,
@@ -135,7 +137,7 @@ def as_dict(
             {"label": label, "score": _rounded(score), "weight": _rounded(weight)}
             for label, score, weight in views(prediction)
         ],
-        "timeline": [{name: _rounded(each) for name, each in asdict(moment).items()} for moment in moments],
+        "timeline": [{name: _rounded(value) for name, value in asdict(moment).items()} for moment in moments],
         "clip": {"frames": len(clip), "seconds": _rounded(clip.duration), "notes": list(clip.notes)},
         "milliseconds": {step: round(value, 1) for step, value in milliseconds.items()},
     }
@@ -151,7 +153,7 @@ def as_dict(
 
 
 def views(prediction: Prediction) -> list[tuple[str, float, float]]:
-    """What each view said for itself: its label and score, and the weight that fusion gave it."""
+    """The answer of each view alone: its label and score, and the weight that fusion gave it."""
     scores = np.asarray(prediction.view_scores).reshape(-1, len(prediction.labels))
     weights = np.asarray(prediction.view_weights).reshape(-1)
     return [
@@ -177,9 +179,9 @@ def _label(text: str, width: int, height: int) -> np.ndarray:
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", int(height * 0.6))
-    picture = Image.new("RGB", (width, height))
-    ImageDraw.Draw(picture).text((8, height / 2), text, font=font, fill="white", anchor="lm")
-    return np.asarray(picture)
+    image = Image.new("RGB", (width, height))
+    ImageDraw.Draw(image).text((8, height / 2), text, font=font, fill="white", anchor="lm")
+    return np.asarray(image)
 
 
 def _rounded(value: object) -> object:

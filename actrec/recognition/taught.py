@@ -11,7 +11,7 @@ nearer to one of them than to anything taught is unknown. A `Taught` is never ch
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 ENOUGH = 3  # clips of one action to start with
 MOST_LESSONS, MOST_BYTES = 300, 150 << 20
-FILM_FPS, FILM_SECONDS = 15.0, 20.0
+VIDEO_FPS, VIDEO_SECONDS = 15.0, 20.0
 CURVE = 121  # points of the curve
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One clip: its class (None is "anything else"), the codes of its views [p, D] of length one, and its film."""
+    """One clip: its class (None is "anything else"), the codes of its views [p, D] of length one, and its video."""
 
     label: str | None
     codes: np.ndarray
     source: str = ""
-    film: bytes = b""
+    video: bytes = b""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """Shares of strangers accepted and of taught clips refused at each γ."""
+    """Fractions of strangers accepted and of taught clips refused at each γ."""
 
     thresholds: np.ndarray
     false_accept: np.ndarray
@@ -55,7 +55,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Taught:
-    """What one person taught on top of some weights. `own` holds the centres that the weights came with."""
+    """The actions that one person taught on top of some weights. `own` holds the centres that the weights came with."""
 
     weights: str
     sha256: str = ""
@@ -84,7 +84,7 @@ class Taught:
         """One more clip of a class, old or new."""
         if lesson.label is not None:
             lesson = replace(lesson, label=named(lesson.label))
-        if len(self.lessons) >= MOST_LESSONS or self._bytes() + len(lesson.film) > MOST_BYTES:
+        if len(self.lessons) >= MOST_LESSONS or self._bytes() + len(lesson.video) > MOST_BYTES:
             raise RepositoryError(
                 f"That is too much: at most {MOST_LESSONS} clips of {MOST_BYTES >> 20} MB together can be taught."
             )
@@ -124,12 +124,12 @@ class Taught:
         """The nearest taught class, or unknown."""
         if not self.labels:
             raise RepositoryError("Nothing has been taught yet: give an action a name and a few clips first.")
-        judged = self._judges.judge(code)
+        judgement = self._judges.judge(code)
         if self._foreign:
             apart = distances(np.asarray(code)[None], np.stack(list(self._foreign.values())))[0]
-            if apart.min() < judged.distance:
-                return replace(judged, label=None, neighbour=list(self._foreign)[int(apart.argmin())])
-        return judged
+            if apart.min() < judgement.distance:
+                return replace(judgement, label=None, neighbour=list(self._foreign)[int(apart.argmin())])
+        return judgement
 
     @property
     def threshold(self) -> float | None:
@@ -152,10 +152,10 @@ class Taught:
         known, strangers = [], []
         for label in self.labels:
             lessons = self.of(label)
-            others = _centres(each for name, each in codes.items() if name != label)
+            others = _centres(rows for name, rows in codes.items() if name != label)
             for lesson in lessons:
                 if len(lessons) > 1:
-                    rest = _centres([np.concatenate([each.codes for each in lessons if each is not lesson])])
+                    rest = _centres([np.concatenate([other.codes for other in lessons if other is not lesson])])
                     known.append(distances(lesson.codes, rest)[:, 0])
                 if len(others):
                     strangers.append(distances(lesson.codes, others).min(1))
@@ -176,7 +176,7 @@ class Taught:
         return Tuning(thresholds, accepted, refused, len(known), len(strangers))
 
     def mistakes_now(self) -> tuple[float, float] | None:
-        """The shares of strangers accepted and of taught clips refused at the present γ."""
+        """The fractions of strangers accepted and of taught clips refused at the present γ."""
         if self.tuning is None or self.threshold is None:
             return None
         accepted, refused = mistakes(*self.evidence, np.array([self.threshold]))
@@ -190,38 +190,38 @@ class Taught:
         """The centre and spread of each class beside those the weights came with, as SVG."""
         codes = self._codes()
         if self.of(None):
-            codes["anything else"] = np.concatenate([each.codes for each in self.of(None)])
+            codes["anything else"] = np.concatenate([lesson.codes for lesson in self.of(None)])
         if not codes:
             return ""
         size = next(iter(codes.values())).shape[1]
         own = {label: code for label, code in self.own.items() if len(code) == size and label not in codes}
-        spreads = {label: rms(each) for label, each in codes.items()}
+        spreads = {label: rms(rows) for label, rows in codes.items()}
         return atlas(codes, spreads, own, here)
 
     def curve(self) -> str:
         """False accepts and false rejects over γ, as SVG."""
         if self.tuning is None:
             return ""
-        found, over = self.tuning, self.tuning.thresholds
+        tuning, over = self.tuning, self.tuning.thresholds
         series = {
-            "strangers accepted": list(zip(over, found.false_accept, strict=True)),
-            "taught clips refused": list(zip(over, found.false_reject, strict=True)),
+            "strangers accepted": list(zip(over, tuning.false_accept, strict=True)),
+            "taught clips refused": list(zip(over, tuning.false_reject, strict=True)),
         }
-        title = f"Mistakes over the threshold, from {found.known} taught views and {found.strangers} of strangers"
-        mark = (self.threshold, f"γ = {self.threshold:.2f}")
+        title = f"Mistakes over the threshold, from {tuning.known} taught views and {tuning.strangers} of strangers"
+        mark = None if self.threshold is None else (self.threshold, f"γ = {self.threshold:.2f}")
         return lines(series, title, "threshold γ: distance at which a clip is unknown", high=1, percent=True, mark=mark)
 
     def recoded(self, weights: str, recognizer: Recognizer, read: Callable[[Path], Clip]) -> Taught:
-        """The same clips, seen by other weights."""
+        """The same clips with the codes of other weights."""
         fresh = replace(Taught.on(weights, recognizer), name=self.name)
         with tempfile.TemporaryDirectory(prefix="actrec-taught-") as folder:
             for lesson in self.lessons:
-                if not lesson.film:
+                if not lesson.video:
                     raise RepositoryError(
-                        f"The set was saved without its films, so that only the weights '{self.weights}' can use it."
+                        f"The set was saved without its videos, so that only the weights '{self.weights}' can use it."
                     )
-                path = Path(folder) / "film.mp4"
-                path.write_bytes(lesson.film)
+                path = Path(folder) / "video.mp4"
+                path.write_bytes(lesson.video)
                 fresh = fresh.add(replace(lesson, codes=codes_of(recognizer, read(path))))
         return fresh
 
@@ -245,12 +245,12 @@ class Taught:
         for lessons in map(self.of, self.labels):
             for lesson in lessons if len(lessons) > 1 else ():
                 clip = lesson.codes.mean(0, keepdims=True)
-                rest = _centres([np.concatenate([each.codes for each in lessons if each is not lesson])])
+                rest = _centres([np.concatenate([other.codes for other in lessons if other is not lesson])])
                 alike |= set(np.flatnonzero(distances(clip, vectors)[0] < distances(clip, rest)[0, 0]).tolist())
         return {name: vectors[place] for place, name in enumerate(names) if place not in alike}
 
     def _bytes(self) -> int:
-        return sum(len(lesson.film) for lesson in self.lessons)
+        return sum(len(lesson.video) for lesson in self.lessons)
 
 
 def codes_of(recognizer: Recognizer, clip: Clip) -> np.ndarray:
@@ -260,25 +260,25 @@ def codes_of(recognizer: Recognizer, clip: Clip) -> np.ndarray:
 
 
 def lesson(recognizer: Recognizer, label: str | None, clip: Clip, source: str) -> Lesson:
-    """A clip as something to learn from; its film is kept so that other weights can learn from it, too."""
+    """A clip as something to learn from; its video is kept so that other weights can learn from it, too."""
     from actrec.video.write import write_mp4
 
-    clip = clip.between(clip.times[0], clip.times[0] + FILM_SECONDS)
+    clip = clip.between(clip.times[0], clip.times[0] + VIDEO_SECONDS)
     with tempfile.TemporaryDirectory(prefix="actrec-taught-") as folder:
-        shown = clip.at_rate(min(clip.fps or FILM_FPS, FILM_FPS))
-        film = write_mp4(Path(folder) / "film.mp4", shown.frames, shown.fps or FILM_FPS, crf=24).read_bytes()
-    return Lesson(label, codes_of(recognizer, clip), source, film)
+        shown = clip.at_rate(min(clip.fps or VIDEO_FPS, VIDEO_FPS))
+        video = write_mp4(Path(folder) / "video.mp4", shown.frames, shown.fps or VIDEO_FPS, crf=24).read_bytes()
+    return Lesson(label, codes_of(recognizer, clip), source, video)
 
 
 def mistakes(known: np.ndarray, strangers: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False accepts (d < γ though a stranger) and false rejects (d ≥ γ though taught), as shares."""
+    """False accepts (d < γ though a stranger) and false rejects (d ≥ γ though taught), as fractions."""
     accepted = np.searchsorted(np.sort(strangers), thresholds, side="left") / len(strangers)
     refused = 1 - np.searchsorted(np.sort(known), thresholds, side="left") / len(known)
     return accepted, refused
 
 
 def fewest_mistakes(known: np.ndarray, strangers: np.ndarray) -> float:
-    """The γ at which both shares together are smallest: the middle of the widest stretch where they are."""
+    """The γ at which the sum of both fractions is smallest: the middle of the widest stretch where they are."""
     edges = np.unique(np.concatenate([[0.0], known, strangers]))
     edges = np.append(edges, edges[-1] * 1.1 + 1e-6)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -294,7 +294,7 @@ def rms(codes: np.ndarray) -> float:
     return float(np.sqrt(np.square(distances(codes, codes.mean(0, keepdims=True))).mean()))
 
 
-def _centres(groups) -> np.ndarray:
+def _centres(groups: Iterable[np.ndarray]) -> np.ndarray:
     """The mean of each group of codes, [groups, D]."""
     means = [codes.mean(0) for codes in groups]
     return np.stack(means) if means else np.empty((0, 0))

@@ -1,6 +1,6 @@
-"""Taught actions as one file: safetensors with the codes and the films, and what they are in its header.
+"""Taught actions as one file: safetensors with the codes and the videos, and a header that describes them.
 
-A file that comes from elsewhere is checked entirely before anything in it is used; its films are decoded
+A file that comes from elsewhere is checked entirely before anything in it is used; its videos are decoded
 like any stranger's video. Written whole or not at all.
 """
 
@@ -68,9 +68,9 @@ def delete(name: str, folder: Path) -> None:
     (Path(folder) / file_name(name)).unlink(missing_ok=True)
 
 
-def write(taught: Taught, path: Path, *, films: bool = True) -> Path:
+def write(taught: Taught, path: Path, *, videos: bool = True) -> Path:
     """A set as a file, with or without the clips themselves."""
-    lessons = [lesson if films else replace(lesson, film=b"") for lesson in taught.lessons]
+    lessons = [lesson if videos else replace(lesson, video=b"") for lesson in taught.lessons]
     header = {
         "format": FORMAT,
         "name": taught.name,
@@ -80,13 +80,13 @@ def write(taught: Taught, path: Path, *, films: bool = True) -> Path:
         "own_threshold": taught.own_threshold,
         "by_hand": taught.by_hand,
         "lessons": [
-            {"label": lesson.label, "source": lesson.source, "views": len(lesson.codes), "bytes": len(lesson.film)}
+            {"label": lesson.label, "source": lesson.source, "views": len(lesson.codes), "bytes": len(lesson.video)}
             for lesson in lessons
         ],
     }
-    tensors = {
+    tensors: dict[str, np.ndarray] = {
         "codes": np.concatenate([lesson.codes for lesson in lessons]).astype(np.float32),
-        "films": np.frombuffer(b"".join(lesson.film for lesson in lessons), np.uint8),
+        "films": np.frombuffer(b"".join(lesson.video for lesson in lessons), np.uint8),
     }
     if taught.own:
         tensors["own"] = np.array(list(taught.own.values()), np.float32)
@@ -106,22 +106,22 @@ def write(taught: Taught, path: Path, *, films: bool = True) -> Path:
     return path
 
 
-def write_films(taught: Taught, folder: Path) -> Path:
+def write_videos(taught: Taught, folder: Path) -> Path:
     """The clips as `folder/class/number.mp4`, to train on; whole or not at all."""
     if not taught.labels:
         raise RepositoryError("Nothing has been taught yet: give an action a name and a few clips first.")
-    if not all(lesson.film for lesson in taught.lessons):
-        raise RepositoryError("The set was saved without its films, so that nothing can be trained on it.")
+    if not all(lesson.video for lesson in taught.lessons):
+        raise RepositoryError("The set was saved without its videos, so that nothing can be trained on it.")
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
     try:
         for label in taught.labels:
-            home = fresh / (re.sub(r"[/\\:]", "-", label).lstrip(".") or "-")
-            home.mkdir(exist_ok=True)
-            before = len(list(home.iterdir()))  # two names may become one folder
+            class_folder = fresh / (re.sub(r"[/\\:]", "-", label).lstrip(".") or "-")
+            class_folder.mkdir(exist_ok=True)
+            before = len(list(class_folder.iterdir()))  # two names may become one folder
             for number, lesson in enumerate(taught.of(label), before):
-                (home / f"{number:03d}.mp4").write_bytes(lesson.film)
+                (class_folder / f"{number:03d}.mp4").write_bytes(lesson.video)
         fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -129,7 +129,7 @@ def write_films(taught: Taught, folder: Path) -> Path:
 
 
 def read(path: Path) -> Taught:
-    """A set from a file, or a sentence that says what is wrong with it."""
+    """A set from a file, or a message that says what is wrong with it."""
     path = Path(path)
     try:
         if path.stat().st_size > 2 * MOST_BYTES:
@@ -137,7 +137,9 @@ def read(path: Path) -> Taught:
         with safe_open(path, framework="np") as file:
             header = parsed((file.metadata() or {}).get("taught", "null"))
             tensors = {key: file.get_tensor(key) for key in ("codes", "films", "own") if key in file.keys()}  # noqa: SIM118
-        if isinstance(header, dict) and header.get("format") != FORMAT:
+        if not isinstance(header, dict):
+            raise BadValue("the header is no object")
+        if header.get("format") != FORMAT:
             raise RepositoryError(f"'{path.name}' has format {header.get('format')}; this version reads {FORMAT}.")
         return _built(header, tensors)
     except RepositoryError:
@@ -151,22 +153,22 @@ def read(path: Path) -> Taught:
 
 
 def _built(header: dict, tensors: dict[str, np.ndarray]) -> Taught:
-    codes, films, own = tensors["codes"], tensors["films"], tensors.get("own", np.empty((0, 0), np.float32))
+    codes, videos, own = tensors["codes"], tensors["films"], tensors.get("own", np.empty((0, 0), np.float32))
     rows = header["lessons"]
     _require(codes.dtype == np.float32 and codes.ndim == 2 and np.isfinite(codes).all() and codes.size > 0)
-    _require(films.dtype == np.uint8 and films.ndim == 1)
+    _require(videos.dtype == np.uint8 and videos.ndim == 1)
     _require(own.dtype == np.float32 and own.ndim == 2 and np.isfinite(own).all() and len(own) == len(header["own"]))
     _require(codes.shape[1] <= WIDEST and codes.size <= MOST_NUMBERS and len(own) <= MOST_OWN)
     _require(len(own) == 0 or own.shape[1] == codes.shape[1])
     _require(isinstance(rows, list) and 0 < len(rows) <= MOST_LESSONS)
     _require(all(isinstance(row["views"], int) and 0 < row["views"] <= MOST_VIEWS for row in rows))
     _require(all(isinstance(row["bytes"], int) and row["bytes"] >= 0 for row in rows))
-    _require(sum(row["views"] for row in rows) == len(codes) and sum(row["bytes"] for row in rows) == len(films))
+    _require(sum(row["views"] for row in rows) == len(codes) and sum(row["bytes"] for row in rows) == len(videos))
     lessons, view, byte = [], 0, 0
     for row in rows:
         label = None if row["label"] is None else named(row["label"])
-        film = films[byte : byte + row["bytes"]].tobytes()
-        lessons.append(Lesson(label, codes[view : view + row["views"]], _text(row["source"]), film))
+        video = videos[byte : byte + row["bytes"]].tobytes()
+        lessons.append(Lesson(label, codes[view : view + row["views"]], _text(row["source"]), video))
         view, byte = view + row["views"], byte + row["bytes"]
     return Taught(
         weights=_text(header["weights"]),
@@ -180,14 +182,15 @@ def _built(header: dict, tensors: dict[str, np.ndarray]) -> Taught:
 
 def _require(holds: bool) -> None:
     if not holds:
-        raise BadValue("the file does not hold what its header says")
+        raise BadValue("the file does not fit its header")
 
 
 def _text(value: object) -> str:
-    _require(isinstance(value, str) and len(value) <= 300)
-    return value
+    text = str(value)
+    _require(isinstance(value, str) and len(text) <= 300)
+    return text
 
 
 def _distance(value: object) -> float | None:
     _require(value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9))
-    return None if value is None else float(value)
+    return None if value is None else float(str(value))

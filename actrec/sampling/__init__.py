@@ -1,4 +1,4 @@
-"""Which frames and which pixels of a video a network gets to see. Every draw comes from a passed-in generator."""
+"""The frames and pixels of a video that a network gets. Every random draw uses the generator that is passed in."""
 
 from actrec.sampling.crops import (
     Crop,

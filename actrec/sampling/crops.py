@@ -11,13 +11,13 @@ import numpy as np
 
 from actrec.core.errors import BadValue
 
-# Shares of the short side that a crop's sides are drawn from (Wang et al., "Temporal Segment Networks", sec. 3.2).
+# Fractions of the short side that a crop's sides are drawn from (Wang et al., "Temporal Segment Networks", sec. 3.2).
 SCALES = (1.0, 0.875, 0.75, 0.66)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of a frame, mirrored left to right when `flip` says so."""
+    """A rectangle of a frame, mirrored left to right with `flip`."""
 
     top: int
     left: int
@@ -62,8 +62,8 @@ def jittered_crop(
     distortion: int = 1,
     flip: bool = True,
 ) -> Crop:
-    """Scale jitter: both sides are shares of the short side, at most `distortion` steps apart, in a corner or the
-    centre. The caller resizes what comes out to the network's input."""
+    """Scale jitter: both sides are fractions of the short side, at most `distortion` steps apart, in a corner or the
+    centre. The caller resizes the crop to the network's input."""
     pairs = [(h, w) for h in range(len(scales)) for w in range(len(scales)) if abs(h - w) <= distortion]
     across, along = pairs[rng.integers(len(pairs))]
     short = min(height, width)
@@ -96,7 +96,7 @@ def test_crops(height: int, width: int, size: int, count: int) -> list[Crop]:
     return crops + [replace(crop, flip=True) for crop in crops]
 
 
-test_crops.__test__ = False  # a name from the papers, not one of pytest's
+test_crops.__test__ = False  # type: ignore[attr-defined]  # a name from the papers, not one of pytest's
 
 
 def _five(height: int, width: int, size: int) -> list[Crop]:

@@ -1,4 +1,4 @@
-"""Which frames: every function answers with frame numbers, so `clip.frames[...]` is all that is left to do.
+"""Choosing frames: every function returns frame numbers, for `clip.frames[...]`.
 
 With a generator the draw is the training's; without one (None) it is the test's: the same for every call, spread
 evenly. A video shorter than a window is extended by `extend`: it starts again from its first frame, as Carreira
@@ -61,7 +61,7 @@ def segments(
     _positive(count=count, t=t, frames=frames)
     first = np.arange(t) * count // t
     last = np.maximum(np.append(first[1:], count), first + 1)
-    return np.stack([_within(a, b, frames, rng, adjacent) for a, b in zip(first, last, strict=True)])
+    return np.stack([_within(int(a), int(b), frames, rng, adjacent) for a, b in zip(first, last, strict=True)])
 
 
 def _within(first: int, last: int, frames: int, rng: np.random.Generator | None, adjacent: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def render(
         raise BadValue(f"There is no setting “{setting}”; there are: {', '.join(SETTINGS)}.")
     scene = SETTINGS[setting]
     times = np.arange(max(frames, 2)) / fps  # speeds need two moments
-    shape = (size, size) if isinstance(size, int) else tuple(size)
+    shape = (size, size) if isinstance(size, int) else (size[0], size[1])
     if capture is not None:
         pictures = film_single(capture, seed, action, times, shape, framing, scene)
     elif action in ACTIONS:
@@ -103,7 +104,7 @@ def render(
 
 
 def make(
-    actions: Iterable[str] | Mapping[str, str | Sequence[str]], clips_per_class: int, seed: int, **options: object
+    actions: Iterable[str] | Mapping[str, str | Sequence[str]], clips_per_class: int, seed: int, **options: Any
 ) -> Iterator[tuple[Clip, str]]:
     """Clips and labels, class after class in turn; each round shows one scene in every action.
 

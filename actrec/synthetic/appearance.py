@@ -56,7 +56,7 @@ def vivid(rng: np.random.Generator) -> np.ndarray:
     """Any colour a cloth may have: often sober, sometimes saturated."""
     if rng.random() < 0.5:
         return np.clip(SOBER[rng.integers(len(SOBER))] * rng.uniform(0.8, 1.15) + rng.normal(0, 6, 3), 8, 248)
-    hsv = np.uint8([[[rng.integers(180), rng.integers(60, 240), rng.integers(50, 245)]]])
+    hsv = np.array([[[rng.integers(180), rng.integers(60, 240), rng.integers(50, 245)]]], np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64)
 
 

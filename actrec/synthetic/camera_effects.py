@@ -73,11 +73,11 @@ def develop(film: Film, rng: np.random.Generator, frames: np.ndarray) -> np.ndar
     if film.grey:
         tall = cv2.cvtColor(cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         noise[...] = noise[..., :1]
-    frames = cv2.add(tall, noise, dtype=cv2.CV_8U).reshape(frames.shape)
+    frames = np.reshape(cv2.add(tall, noise, dtype=cv2.CV_8U), (t, *frames.shape[1:]))
     if film.flicker:
-        gains = 1 + rng.normal(0, film.flicker, t)
+        gains = np.ones(t) + rng.normal(0, film.flicker, t)
         frames = np.stack([cv2.convertScaleAbs(f, alpha=g) for f, g in zip(frames, gains, strict=True)])
     if film.jpeg:
         how = [cv2.IMWRITE_JPEG_QUALITY, film.jpeg]
-        frames = np.stack([cv2.imdecode(cv2.imencode(".jpg", f, how)[1], cv2.IMREAD_COLOR) for f in frames])
+        frames = np.stack([np.asarray(cv2.imdecode(cv2.imencode(".jpg", f, how)[1], cv2.IMREAD_COLOR)) for f in frames])
     return np.ascontiguousarray(frames)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from actrec.synthetic.appearance import Look
@@ -22,7 +24,7 @@ class Wardrobe:
         self.front = unit(np.cross(across, self.up))
         self.across = np.cross(self.up, self.front)
 
-    def add(self, points: list[np.ndarray], radii: list[float], colour: np.ndarray, **options: object) -> None:
+    def add(self, points: list[np.ndarray], radii: list[float], colour: np.ndarray, **options: Any) -> None:
         self.parts.append(Part(np.stack(points, axis=1), np.asarray(radii, dtype=np.float64), colour, **options))
 
     def build(self) -> list[Part]:

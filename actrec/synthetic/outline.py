@@ -97,10 +97,10 @@ def outlines(
         r = np.maximum(shrink[:, None] * r[:, :, None], 0.05)  # [T, P, L, n]
         polygons = (np.clip(support(c, r, corners), -2000, 4000) * (1 << SHIFT)).astype(np.int32)
         near, ahead = z.mean(-1), z.min(-1) > NEAREST
-        for k, i in enumerate(members):
-            colours = tones[i][:layers] if layers > 1 else tones[i][1:2]
-            shown = ahead[:, k] if parts[i].shown is None else ahead[:, k] & parts[i].shown
-            found.append(Outline(list(polygons[:, k]), colours, near[:, k] - parts[i].bias, shown))
+        for k, member in enumerate(members):
+            colours = tones[member][:layers] if layers > 1 else tones[member][1:2]
+            shown = ahead[:, k] if parts[member].shown is None else ahead[:, k] & parts[member].shown
+            found.append(Outline(list(polygons[:, k]), colours, near[:, k] - parts[member].bias, shown))
     return found
 
 

@@ -23,7 +23,8 @@ PairProgram = Callable[[np.random.Generator, Bodies, np.ndarray], Motions]
 
 def meet(rng: np.random.Generator, bodies: Bodies, times: np.ndarray, apart: float, stray: float = 0.08) -> Motions:
     """Two bodies that face each other, their roots `apart` metres from each other, `stray` radians off."""
-    motions = tuple(base(rng, body, times, False, plain=0.92) for body in bodies)
+    one, other = (base(rng, body, times, False, plain=0.92) for body in bodies)
+    motions = one, other
     for k, motion in enumerate(motions):
         sign = 1 - 2 * k
         motion.heading[:] = sign * (np.pi / 2 + rng.normal(0, stray))

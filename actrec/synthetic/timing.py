@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def ease(u: np.ndarray) -> np.ndarray:
@@ -11,7 +12,7 @@ def ease(u: np.ndarray) -> np.ndarray:
     return u * u * u * (10 + u * (6 * u - 15))
 
 
-def keys(times: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+def keys(times: np.ndarray, at: ArrayLike, values: ArrayLike) -> np.ndarray:
     """Values [K, ...] held at the seconds `at`, eased from each to the next, constant outside."""
     at, values = np.asarray(at, dtype=np.float64), np.asarray(values, dtype=np.float64)
     i = np.clip(np.searchsorted(at, times, side="right") - 1, 0, len(at) - 2)

@@ -2,7 +2,7 @@
 
 Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action Recognition", sec. 4.
 Ours, not the paper's, in the light size: 16 signed differences of neighbouring frames over two seconds, letterboxed,
-in place of 16 consecutive RGB frames, because the wall behind a visitor says nothing about what the visitor does.
+in place of 16 consecutive RGB frames, because the wall behind a visitor does not depend on what the visitor does.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def view(frames: np.ndarray, moved: np.ndarray | None = None, *, modality: str) 
     """17 frames of the network's size → 16 of the modality: difference, rgb, rgbf (eq. 7) or flow frames. `moved` is
     their flow; where it is not given, DIS finds it."""
     if modality == "difference":
-        made = signed_difference(frames)
+        frames_out = signed_difference(frames)
     elif modality == "rgb":
-        made = frames[:-1]
+        frames_out = frames[:-1]
     else:
         from actrec.motion.flow import flow, flow_frames
 
         moved = flow(frames, "dis") if moved is None else moved
-        made = rgbf(frames[:-1], moved) if modality == "rgbf" else flow_frames(moved)
-    return {"clip": channels_first(made)}
+        frames_out = rgbf(frames[:-1], moved) if modality == "rgbf" else flow_frames(moved)
+    return {"clip": channels_first(frames_out)}
 
 
 def windows(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
@@ -161,7 +161,7 @@ def groups(other: Callable[[int, int], nn.Module] | None = None, at: tuple[int, 
     def network(classes: int) -> c3d.C3D:
         built: list[nn.Module] = [ConvReLU3d(3, WIDTHS[0], (3, 3, 3), stride=(1, 2, 2), norm=True)]
         for number, (c_in, c_out) in enumerate(pairwise(WIDTHS), start=2):
-            built.append(other(c_in, c_out) if number in at else c3d.dense_group(c_in, c_out, 1, norm=True))
+            built.append(other(c_in, c_out) if other and number in at else c3d.dense_group(c_in, c_out, 1, norm=True))
         return c3d.C3D(built, WIDTHS[-1], classes, fc=(128,), dropout=0.3, mean=True)
 
     return trained(replace(light(), network=network), BUDGET)
@@ -188,14 +188,14 @@ def modality(name: str) -> Experiment:
 
 def _rgb_and_rgbf(workspace: Workspace) -> Figures:
     """The mean of the two networks' probabilities (sec. 4.7)."""
-    judged = workspace.source.validation
-    both = [seeing(workspace, name).probabilities(judged) for name in ("rgb", "rgbf")]
-    return {"top1": top(sum(both) / 2, judged.targets)}
+    held_out = workspace.source.validation
+    both = [seeing(workspace, name).probabilities(held_out) for name in ("rgb", "rgbf")]
+    return {"top1": top((both[0] + both[1]) / 2, held_out.targets)}
 
 
 def _embeddings(workspace: Workspace, split: Clips, part: str) -> dict[str, np.ndarray]:
     def embedded(name: str) -> np.ndarray:
-        return seeing(workspace, name).says(split, lambda network, inputs: network.code(**inputs))
+        return seeing(workspace, name).outputs(split, lambda network, inputs: network.code(**inputs))
 
     return {name: workspace.once(f"codes {name} {part}", partial(embedded, name)) for name in ("rgb", "rgbf")}
 
@@ -204,15 +204,15 @@ def support_vectors(trajectories: bool) -> Experiment:
     """A linear SVM on the embeddings of both networks, with or without improved dense trajectories (sec. 4.7)."""
 
     def measure(workspace: Workspace) -> Figures:
-        learned, judged = workspace.source.train, workspace.source.validation
+        learned, held_out = workspace.source.train, workspace.source.validation
         lessons, trial = (
-            _embeddings(workspace, split, part) for split, part in ((learned, "learned"), (judged, "judged"))
+            _embeddings(workspace, split, part) for split, part in ((learned, "learned"), (held_out, "judged"))
         )
         if trajectories:
             code = workspace.once("trajectories", lambda: _fisher(workspace))
             lessons, trial = lessons | {"trajectories": code[0]}, trial | {"trajectories": code[1]}
         machine = FeatureSVM().fit(lessons, learned.targets)
-        return {"top1": float((machine.predict(trial) == judged.targets).mean())}
+        return {"top1": float((machine.predict(trial) == held_out.targets).mean())}
 
     return Experiment(measure, str(BUDGET) + (f"; {WORDS} words" if trajectories else ""))
 
@@ -225,9 +225,9 @@ def _fisher(workspace: Workspace) -> tuple[np.ndarray, np.ndarray]:
     def described(split: Clips) -> list[dict[str, np.ndarray]]:
         return [describe(track(clip), clip) for clip in map(split.clip, range(len(split)))]
 
-    learned, judged = described(workspace.source.train), described(workspace.source.validation)
+    learned, held_out = described(workspace.source.train), described(workspace.source.validation)
     code = TrajectoryCode.fit(learned, np.random.default_rng(workspace.seed), WORDS)
-    return np.stack([code.encode(clip) for clip in learned]), np.stack([code.encode(clip) for clip in judged])
+    return np.stack([code.encode(clip) for clip in learned]), np.stack([code.encode(clip) for clip in held_out])
 
 
 def experiments() -> Mapping[str, Experiment]:

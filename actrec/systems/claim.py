@@ -1,4 +1,4 @@
-"""What a paper claims, as data: a claim compares two experiments; an experiment says how its figures are measured."""
+"""A paper's claims as data: a claim compares two experiments; an experiment defines how its figures are measured."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Claim:
     better: str
     worse: str
     measure: str = "top1"
-    ground: str = "hard"
+    dataset: str = "hard"
     against: str = ""
     margin: float = 0.0
 
     def needed(self) -> list[tuple[str, str]]:
         """The experiments it takes and where, without seeds."""
-        grounds = [self.ground, *([self.against] if self.against else [])]
-        return [(experiment, ground) for ground in grounds for experiment in (self.better, self.worse)]
+        datasets = [self.dataset, *([self.against] if self.against else [])]
+        return [(experiment, dataset) for dataset in datasets for experiment in (self.better, self.worse)]
 
 
 @dataclass(frozen=True)

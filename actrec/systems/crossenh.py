@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 from torch import Tensor, nn
@@ -41,15 +42,15 @@ IN_PAPER = Schedule("sgd", rate=1e-3, epochs=40, batch=6, at=(20, 30))
 
 def view(frames: np.ndarray, moved: np.ndarray | None = None, *, inputs: tuple[str, ...], reach: float) -> Views:
     """T + 1 frames of the network's size → T RGB frames and the flow from each to the next (`moved`, or DIS's)."""
-    made = {}
+    inputs_out = {}
     if "flow" in inputs:
         from actrec.motion.flow import encode, flow
 
         moved = flow(frames, "dis") if moved is None else moved
-        made["flow"] = channels_first(encode(moved, reach))
+        inputs_out["flow"] = channels_first(encode(moved, reach))
     if "rgb" in inputs:
-        made["rgb"] = channels_first(frames[:-1])
-    return made
+        inputs_out["rgb"] = channels_first(frames[:-1])
+    return inputs_out
 
 
 def alone(frames: np.ndarray, moved: np.ndarray | None = None, *, kind: str, reach: float) -> Views:
@@ -68,9 +69,9 @@ def bridged(name: str) -> dict[str, Option]:
         "second": Option("code", "what the second bridge joins", ("code", "scores")),
         "fusion": Option("scores", "what the fusion layer sees", ("scores", "codes")),
         "last": Option("fusion", "what learns when the bridges are gone", ("fusion", "complete")),
-        "alpha": Option(1.0, "share of the first bridge in the loss"),
-        "beta": Option(1.0, "share of the second bridge in the loss"),
-        "gamma": Option(1.0, "share of cross-entropy in the loss"),
+        "alpha": Option(1.0, "weight of the first bridge in the loss"),
+        "beta": Option(1.0, "weight of the second bridge in the loss"),
+        "gamma": Option(1.0, "weight of cross-entropy in the loss"),
     }
 
 
@@ -100,19 +101,19 @@ def layers(network: crossenh.TwoStream) -> list[Layer]:
 
 
 def load_stream(network: i3d.I3D, tensors: Mapping[str, Tensor]) -> str:
-    found = load_i3d(network, tensors, classifier=False)
-    return f"{found.loaded} tensors of I3D, layout {found.layout}"
+    report = load_i3d(network, tensors, classifier=False)
+    return f"{report.loaded} tensors of I3D, layout {report.layout}"
 
 
 def load_one_of_two(network: crossenh.TwoStream, tensors: Mapping[str, Tensor]) -> str:
     """Published I3D weights into the stream with as many input channels."""
     name = {3: "rgb", 2: "flow"}.get(i3d_channels(tensors), "rgb")
-    return f"{name} stream, {load_stream(network.streams[name], tensors)}"
+    return f"{name} stream, {load_stream(cast(i3d.I3D, network.streams[name]), tensors)}"
 
 
 def light(name: str, base: Callable[..., nn.Module], title: str = "Cross-enhancement", **options: object) -> System:
-    made = partial(view, inputs=("rgb", "flow"), reach=REACH["light"])
-    recipe = Light(17, 8.0, 96, made)
+    make_view = partial(view, inputs=("rgb", "flow"), reach=REACH["light"])
+    recipe = Light(17, 8.0, 96, make_view)
     return System(
         name=name,
         title=title,
@@ -146,9 +147,9 @@ def paper(
 ) -> System:
     """64 frames of 224×224; a stream alone is I3D."""
     single = len(kinds) == 1
-    made = partial(alone, kind=kinds[0]) if single else partial(view, inputs=kinds)
+    make_view = partial(alone, kind=kinds[0]) if single else partial(view, inputs=kinds)
     flow = flow if "flow" in kinds else ""
-    recipe = Paper(224, 256, partial(made, reach=REACH["paper"]), windows, flow=flow)
+    recipe = Paper(224, 256, partial(make_view, reach=REACH["paper"]), windows, flow=flow)
     inputs = _inputs(kinds, 64, 224)
     return System(
         name=name,
@@ -205,8 +206,11 @@ def taught_by(stronger: bool = True, alpha: float = 1.0, beta: float = 1.0) -> E
         pupil = workspace.enrolled(system, partial(system.network, bridge=system.option("bridge")))
         pupil.network.load_state_dict(state, strict=False)  # the bridge is new
         pupil.learn(TEACHING, stage="student", epoch=1)
-        judged = workspace.source.validation
-        return {"top1": _right(pupil, judged, OTHER[teacher]), "fused": top(pupil.says(judged), judged.targets)}
+        held_out = workspace.source.validation
+        return {
+            "top1": _right(pupil, held_out, OTHER[teacher]),
+            "fused": top(pupil.outputs(held_out), held_out.targets),
+        }
 
     return Experiment(measure, f"{ALONE}, then {TEACHING}")
 
@@ -215,11 +219,11 @@ def _streams(workspace: Workspace) -> tuple[dict[str, Tensor], str]:
     """Both streams trained alone, and the name of the one that is better on training clips."""
     pupil = workspace.taught(_plain().with_options({"bridge": "none"}), ALONE)
     right = {name: _right(pupil, workspace.source.train, name) for name in OTHER}
-    return copy.deepcopy(pupil.network.state_dict()), max(right, key=right.get)
+    return copy.deepcopy(pupil.network.state_dict()), max(right, key=right.__getitem__)
 
 
 def _right(pupil: Pupil, split: Clips, stream: str) -> float:
-    scores = pupil.says(split, lambda network, inputs: network.streams[stream](inputs[stream]))
+    scores = pupil.outputs(split, lambda network, inputs: network.streams[stream](inputs[stream]))
     return top(scores, split.targets)
 
 
@@ -251,7 +255,7 @@ def published_rgb(view: str = "full") -> System:
         name: Centre(frames, KINETICS_FPS, side, (size, size), KINETICS_VIEWS)
         for name, (frames, side, size) in SEEN.items()
     }
-    # A timeline looks at windows of the smaller view: the larger ones last twice as long.
+    # A timeline takes windows of the smaller view: the larger ones last twice as long.
     over = Protocol(asked[view].over, average, windows=asked[view].begins if view == "live" else None)
     frames, _, size = SEEN[view]
     return replace(

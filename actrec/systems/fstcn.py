@@ -3,7 +3,7 @@
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015, sec. 2.2,
 3 and 4. Ours, not the paper's, in the light size: frames are drawn at 12.5 per second, which a webcam
 reaches, with d_t = 4 and s_t = 3 (the paper's 9 and 5 at 25, nearly); the crops of a pair are two zooms and their
-mirror images of the letterboxed picture; Adam.
+mirror images of the letterboxed frame; Adam.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def pairs(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.nd
 
 
 def options(name: str, size: str) -> dict[str, Option]:
-    """What the paper ablates; a network whose name says which path it has keeps it."""
+    """What the paper ablates; a network that is named after its only path keeps it."""
     fixed = "-scl" in name or "-tcl" in name
     stages = Option(
         "pairs" if size == "light" or "-tcl" in name else "auxiliary",
-        "pairs at once, or single pictures first by the auxiliary classifier",
+        "pairs at once, or single frames first by the auxiliary classifier",
         ("pairs",) if "-tcl" in name else ("pairs", "auxiliary"),
     )
     paths = {
@@ -85,7 +85,7 @@ def chosen_network(base: Callable[..., nn.Module], chosen: Mapping[str, str]) ->
     return partial(base, **built) if built else base
 
 
-def chosen_loss(stages: str, path: str = "both", **_: object) -> str:
+def chosen_loss(stages: str | float, path: str | float = "both", **_: object) -> str:
     if stages == "auxiliary" and path == "tcl":
         raise BadValue(
             "The auxiliary classifier is the rest of the spatial path: with --option path=tcl there is none."
@@ -94,7 +94,10 @@ def chosen_loss(stages: str, path: str = "both", **_: object) -> str:
 
 
 def fused(name: str, crops: int) -> Callable[[np.ndarray], Fused]:
-    return {"sci": partial(sci_fusion, crops=crops), "average": average, "maximum": maximum}[name]
+    ways: dict[str, Callable[[np.ndarray], Fused]] = {
+        "sci": partial(sci_fusion, crops=crops), "average": average, "maximum": maximum,
+    }  # fmt: skip
+    return ways[name]
 
 
 def layers(network: fstcn.FstCN) -> list[Layer]:
@@ -104,12 +107,12 @@ def layers(network: fstcn.FstCN) -> list[Layer]:
     def of_both(maps: Tensor, clips: int) -> dict[str, Tensor]:
         """The middle frame of the spatial path, then the frames of the temporal one, as far as there are both."""
         maps = maps.unflatten(0, (clips, -1)).transpose(1, 2)
-        found = {}
+        by_input: dict[str, Tensor] = {}
         if network.spatial is not None:
-            found["frames"] = _alone_in_time(maps[:, :, 0], frames)
+            by_input["frames"] = _alone_in_time(maps[:, :, 0], frames)
         if network.temporal is not None:
-            found["difference"] = maps[:, :, -frames:]
-        return found
+            by_input["difference"] = maps[:, :, -frames:]
+        return by_input
 
     relus = [place for place, module in enumerate(network.lower) if isinstance(module, nn.ReLU)]
     listed = [Layer(f"SCL {n}", {f"lower.{place}": of_both}) for n, place in enumerate(relus, 1)]
@@ -223,14 +226,14 @@ def views(fuse: Callable[[np.ndarray], np.ndarray]) -> Experiment:
 
 def _all_views(workspace: Workspace) -> list[np.ndarray]:
     """Probabilities [views, classes] of every clip, a pair's crops standing together."""
-    system, judged = light(), workspace.source.validation
+    system, held_out = light(), workspace.source.validation
     if workspace.drawn:
         run = workspace.shipped(SHIPPED).run
     else:
         pupil = workspace.started(system, SHIPPED)
         pupil.learn(TUNING)
         run = pupil.run
-    clips = (judged.clip(number) for number in range(len(judged)))
+    clips = (held_out.clip(number) for number in range(len(held_out)))
     return [softmax(run(system.protocols["clip"].views(clip))[0]) for clip in clips]
 
 

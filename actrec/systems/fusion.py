@@ -29,7 +29,7 @@ class Fused:
     parts: np.ndarray
 
     @property
-    def shares(self) -> np.ndarray:
+    def probabilities(self) -> np.ndarray:
         """Scores that sum to one, to be shown: after a maximum (eq. 7) the scores themselves no longer do."""
         total = self.scores.sum()
         return self.scores / total if total > 0 else np.full_like(self.scores, 1 / len(self.scores))
@@ -73,7 +73,7 @@ def sci_fusion(scores: np.ndarray, *, crops: int | None = None) -> Fused:
     """Crops of a pair weighted by their SCI (eq. 6), then the largest score over the pairs (eq. 7).
 
     `scores` is [pairs, crops, classes], or [views, classes] with `crops` views in a row from each pair (all
-    from one pair unless said). Where every crop of a pair is uniform eq. 6 divides by zero: plain mean.
+    from one pair unless given). Where every crop of a pair is uniform eq. 6 divides by zero: plain mean.
     """
     scores = _checked(scores)
     shape = scores.shape[:-1]
@@ -91,13 +91,13 @@ def sci_fusion(scores: np.ndarray, *, crops: int | None = None) -> Fused:
 
 
 def softmax_fusion(networks: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> Fused:
-    """The weighted mean of what several networks say, [networks, classes]: RGB + RGBF; equal by default."""
+    """The weighted mean of several networks' probabilities, [networks, classes]: RGB + RGBF; equal by default."""
     scores = _checked(np.stack([np.asarray(network, dtype=np.float64) for network in networks]))
-    share = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if share.shape != (len(scores),) or (share < 0).any() or share.sum() <= 0:
+    weight = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if weight.shape != (len(scores),) or (weight < 0).any() or weight.sum() <= 0:
         raise BadValue(f"Fusing {len(scores)} networks takes as many weights, none negative, not all zero.")
-    share = share / share.sum()
-    return Fused(np.tensordot(share, scores, 1), share, scores)
+    weight = weight / weight.sum()
+    return Fused(np.tensordot(weight, scores, 1), weight, scores)
 
 
 class FeatureSVM:
@@ -134,7 +134,7 @@ class FeatureSVM:
         return self.classes[self.decide(features).argmax(1)]
 
     def explain(self, features: Mapping[str, np.ndarray]) -> Fused:
-        """One video `{source: [D]}`: its distances, and the share each source has in the winner's."""
+        """One video `{source: [D]}`: its distances, and each source's part in the winner's."""
         joined = self._joined({name: np.asarray(values)[None] for name, values in features.items()})
         distances = (joined @ self.coefficients.T + self.offsets)[0]
         pulls = joined[0] * self.coefficients

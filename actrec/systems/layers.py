@@ -1,6 +1,6 @@
 """The layers of a network whose maps can be shown: named as in the paper, each with the way its maps go back to inputs.
 
-A map says where in a frame and when something is found. Networks keep their maps in different orders: a `Split` brings
+A map shows where in a frame and when something is found. Networks keep their maps in different orders: a `Split` brings
 what left a module to `[B, C, T′, Y, X]` for the inputs that it was computed from. Where a path sees one frame only, the
 maps of the other frames are zero.
 """

@@ -63,12 +63,13 @@ def pair_batches(labels: np.ndarray, classes: int, generator: np.random.Generato
         raise BadValue("The N-pair loss needs clips of at least two classes.")
     classes = min(classes, len(names))
     decks = {name: _deck(np.flatnonzero(labels == name), generator) for name in names}
-    turns, waiting = _deck(names, generator), deque()
+    turns: Iterator[object] = _deck(names, generator)
+    waiting: deque[object] = deque()
     for _ in range(max(1, len(labels) // (2 * classes))):
         chosen = [waiting.popleft() for _ in range(len(waiting))]
         while len(chosen) < classes:
             name = next(turns)
-            (waiting if name in chosen else chosen).append(name)  # who waits is first in the next batch
+            (waiting if name in chosen else chosen).append(name)  # a class that waits is first in the next batch
         pairs = [(next(decks[name]), next(decks[name])) for name in chosen]
         yield np.array(pairs).T.reshape(-1)
 
@@ -112,13 +113,13 @@ def bridge_distillation(
     entropy = functional.cross_entropy(scores.float(), labels)
     loss = gamma * entropy
     parts: list[Tensor | None] = [None, None]
-    for place, share in enumerate((alpha, beta)):
-        if share:
+    for place, weight in enumerate((alpha, beta)):
+        if weight:
             if student[place].shape != teacher[place].shape:
                 raise BadValue(
                     f"A bridge joins features of one shape, not {list(student[place].shape)} and "
                     f"{list(teacher[place].shape)}: the student needs an adapter."
                 )
-            parts[place] = functional.mse_loss(student[place].float(), teacher[place].detach().float())
-            loss = loss + share * parts[place]
-    return Distillation(loss, *parts, entropy)
+            part = functional.mse_loss(student[place].float(), teacher[place].detach().float())
+            parts[place], loss = part, loss + weight * part
+    return Distillation(loss, parts[0], parts[1], entropy)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -91,8 +92,8 @@ def options(mode: str, enhanced: str = "motion") -> dict[str, Option]:
 def view(frames: np.ndarray, enhanced: str = "motion", salience: str = "amplitude", strength: float = 1.0) -> Views:
     """The drawn frames raw and multiplied by their motion salience; with `none` raw twice (the ablation)."""
     motion = frames if enhanced == "none" else enhance(frames, salience_of(frames, variant=salience), strength)
-    seen = channels_first(motion if enhanced == "both" else frames)
-    return {"frames": seen, "motion": seen if motion is frames else channels_first(motion)}
+    motion_frames = channels_first(motion if enhanced == "both" else frames)
+    return {"frames": motion_frames, "motion": motion_frames if motion is frames else channels_first(motion)}
 
 
 def chosen_frames(segments: int, adjacent: bool, frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
@@ -127,11 +128,11 @@ def from_imagenet(network: mdtnet.MDTNet, tensors: Mapping[str, Tensor]) -> str:
     The two embeddings of differences start from its first layer too: its kernel's mean over R, G, B, for each input
     channel, scaled to the number of channels (ours; so does TSN for its flow network).
     """
-    found = load_imagenet(network.backbone, tensors)
+    report = load_imagenet(network.backbone, tensors)
     if network.differences is not None:
         for embedding in (network.differences.fine[0], network.differences.coarse[0]):
-            _start_from_rgb(embedding, network.backbone.conv1.weight)
-    return f"{found.loaded} tensors of ImageNet's ResNet"
+            _start_from_rgb(cast(nn.Conv2d, embedding), network.backbone.conv1.weight)
+    return f"{report.loaded} tensors of ImageNet's ResNet"
 
 
 @torch.no_grad()
@@ -143,9 +144,10 @@ def _start_from_rgb(conv: nn.Conv2d, kernel: Tensor) -> None:
 IMAGENET_START = Published(from_imagenet, BACKBONES)
 
 
-def light(name: str, mode: str = "mdtnet", *, drawn: str = "random", title: str = "", **looks: object) -> System:
+def light(name: str, mode: str = "mdtnet", *, drawn: str = "random", title: str = "", **salience: Any) -> System:
+    """`salience` are the options of `seen_by`."""
     meant, citation, _, network = MODES[mode]
-    recipe = Light(40, 12.5, 96, seen_by(**looks), partial(chosen_frames, 8, drawn == "adjacent"))
+    recipe = Light(40, 12.5, 96, seen_by(**salience), partial(chosen_frames, 8, drawn == "adjacent"))
     return System(
         name=name,
         title=title or meant,
@@ -160,17 +162,17 @@ def light(name: str, mode: str = "mdtnet", *, drawn: str = "random", title: str 
             "clip": recipe.spread(average, most=5),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
-        options=options(mode, looks.get("enhanced", "motion")),
+        options=options(mode, salience.get("enhanced", "motion")),
         remade=partial(light, name, title=title),
         layers=layers,
         published=IMAGENET_START,
     )
 
 
-def paper(name: str, mode: str = "mdtnet", *, segments: str = "16", drawn: str = "random", **looks: object) -> System:
+def paper(name: str, mode: str = "mdtnet", *, segments: str = "16", drawn: str = "random", **salience: Any) -> System:
     """224×224 of a short side of 256; one centre crop, or ten draws of three crops."""
     count = int(segments)
-    recipe = Paper(224, 256, seen_by(**looks), partial(draws, count, drawn == "adjacent"), crop="random")
+    recipe = Paper(224, 256, seen_by(**salience), partial(draws, count, drawn == "adjacent"), crop="random")
     _, citation, network, _ = MODES[mode]
     return System(
         name=name,

@@ -1,4 +1,4 @@
-"""The recipe of MS3D: three pathways drawn where something happens, codes judged by class centres.
+"""The recipe of MS3D: three pathways drawn where something happens, decisions by class centres.
 
 Man et al., "The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks" (MS3D). Ours, not the
 paper's, in the light size: the frames are drawn from 37 frames over three seconds, letterboxed to 96×96; a test view
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ def draws(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.nd
 
 OPTIONS = {
     "cameras": Option("1", "cameras: one for all pathways, or one for each", ("1", "3")),
-    "alpha": Option(0.7, "share of the earlier layers that each layer hears, eq. 2", most=1.0),
+    "alpha": Option(0.7, "fraction of the earlier layers that each layer receives, eq. 2", most=1.0),
     "redraw": Option("no", "connections drawn anew in each training step", ("no", "yes")),
     "stack": Option("time", "how the pathways are piled up", ("time", "channels")),
     "slice": Option("first", "the slice of time that eq. 4 favours", ("first", "middle")),
@@ -75,15 +76,15 @@ def chosen_network(base: Callable[..., nn.Module], alpha: float, redraw: str, st
 def of_cameras(views: Callable[..., list[Views]], clip: Clip, **options: object) -> list[Views]:
     """Every pathway from its own camera: slow from the clip, mid and fast from those beside it.
 
-    Each pathway's frames are drawn by the variance rate that its own camera saw.
+    Each pathway's frames are drawn by the variance rate of its own camera.
     """
     if len(clip.beside) < len(ms3d.PATHWAYS) - 1:
         raise BadValue(
             f"MS3D with a camera for each pathway needs {len(ms3d.PATHWAYS)} clips of the same seconds; there "
             f"{'is' if not clip.beside else 'are'} {1 + len(clip.beside)}."
         )
-    seen = [views(camera, **options) for camera in (clip, *clip.beside)[: len(ms3d.PATHWAYS)]]
-    paired = zip(*seen, strict=True)
+    by_camera = [views(camera, **options) for camera in (clip, *clip.beside)[: len(ms3d.PATHWAYS)]]
+    paired = zip(*by_camera, strict=True)
     return [{name: view[name] for name, view in zip(ms3d.PATHWAYS, views, strict=True)} for views in paired]
 
 
@@ -109,13 +110,16 @@ def layers(network: ms3d.MS3D) -> list[Layer]:
 
 
 def _system(
-    name: str, size: str, base, side: int, recipe, protocols: dict[str, Protocol], seconds: float, schedules: dict,
-    cameras: str, **network: object,
+    name: str, size: str, base: Callable[..., ms3d.MS3D], side: int, recipe: Light | Paper,
+    protocols: dict[str, Protocol], seconds: float, schedules: dict,
+    cameras: str, **network: Any,
 ) -> System:  # fmt: skip
     training = recipe.training_view
     if cameras == "3":
         training = partial(of_cameras_training, training)
-        protocols = {key: replace(each, views=partial(of_cameras, each.views)) for key, each in protocols.items()}
+        protocols = {
+            key: replace(protocol, views=partial(of_cameras, protocol.views)) for key, protocol in protocols.items()
+        }
     return System(
         name=name,
         title="MS3D" if size == "light" else name,
@@ -231,10 +235,10 @@ def unknown(centres: bool) -> Experiment:
         def nearness(split: Clips) -> np.ndarray:
             return -pupil.distances(split).min(1) if centres else pupil.probabilities(split).max(1)
 
-        judged = known.source.validation
+        held_out = known.source.validation
         return {
-            "auroc": auroc(nearness(judged), nearness(strange)),
-            "top1": top(pupil.probabilities(judged), judged.targets),
+            "auroc": auroc(nearness(held_out), nearness(strange)),
+            "top1": top(pupil.probabilities(held_out), held_out.targets),
         }
 
     return Experiment(measure, f"{UNKNOWN_BUDGET}; one class left out")

@@ -117,11 +117,10 @@ class Features:
 class Published:
     """Weights that others have published, from which a training may start.
 
-    `load` puts a file's tensors into the network and gives a sentence on which were loaded; `files` are those that can
-    be fetched.
+    `load` puts a file's tensors into the network and returns a sentence on them; `files` can be fetched.
     """
 
-    load: Callable[[nn.Module, Mapping[str, torch.Tensor]], str]
+    load: Callable[..., str]  # the recipe's own kind of network, and the file's tensors by name
     files: tuple[Entry, ...] = ()
 
 
@@ -157,7 +156,7 @@ class System:
     chosen: Mapping[str, str | float] = field(default_factory=dict)
     remade: Callable[..., System] | None = None
     smaller: Mapping[str, object] = field(default_factory=dict)
-    layers: Callable[[nn.Module], list[Layer]] | None = None
+    layers: Callable[..., list[Layer]] | None = None  # takes this system's own kind of network
     features: Features | None = None
     published: Published | None = None
     headline: Mapping[str, float] = field(default_factory=dict)

@@ -35,7 +35,7 @@ def newest(clip: Clip, frames: int, fps: float) -> np.ndarray:
 
 
 def starts(clip: Clip, seconds: float, most: int) -> list[float]:
-    """Where windows of `seconds` begin so that `most` of them, evenly spread, cover the clip; a short clip has one."""
+    """Where windows of `seconds` start so that `most` of them, evenly spread, cover the clip; a short clip has one."""
     first, last = float(clip.times[0]), float(clip.times[-1]) - seconds
     if last <= first:
         return [(first + last) / 2]
@@ -76,7 +76,7 @@ def place(frames: np.ndarray, size: int, placing: Placing = PLAIN) -> np.ndarray
     shrink = int(1 / scale)
     if shrink >= 2:  # average first: a linear warp would skip pixels
         small = (max(1, width // shrink), max(1, height // shrink))
-        frames = [cv2.resize(frame, small, interpolation=cv2.INTER_AREA) for frame in frames]
+        frames = np.stack([cv2.resize(frame, small, interpolation=cv2.INTER_AREA) for frame in frames])
     else:
         small = (width, height)
     across, down = scale * width / small[0] * (-1 if placing.flip else 1), scale * height / small[1]
@@ -90,20 +90,20 @@ def place(frames: np.ndarray, size: int, placing: Placing = PLAIN) -> np.ndarray
     levels = np.clip(np.arange(256)[:, None, None] * np.array(placing.gain) + placing.bias, 0, 255).astype(np.uint8)
     relit = placing.gain != PLAIN.gain or placing.bias != 0.0
     out = np.empty((len(frames), size, size, 3), np.uint8)
-    for frame, picture in zip(frames, out, strict=True):
-        cv2.warpAffine(frame, matrix, (size, size), dst=picture, flags=cv2.INTER_LINEAR)
+    for frame, image in zip(frames, out, strict=True):
+        cv2.warpAffine(frame, matrix, (size, size), dst=image, flags=cv2.INTER_LINEAR)
         if relit:
-            cv2.LUT(picture, levels, dst=picture)
+            cv2.LUT(image, levels, dst=image)
         if placing.grey:
-            cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=picture)
+            cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=image)
     return out
 
 
 def signed_difference(frames: np.ndarray) -> np.ndarray:
     """128 + (V(t+1) − V(t)) / 2 as bytes `[T−1, H, W, 3]`: 128 is no change."""
     out = np.empty_like(frames[1:])
-    for t, picture in enumerate(out):
-        cv2.addWeighted(frames[t + 1], 0.5, frames[t], -0.5, 128, dst=picture)
+    for t, image in enumerate(out):
+        cv2.addWeighted(frames[t + 1], 0.5, frames[t], -0.5, 128, dst=image)
     return out
 
 
@@ -136,11 +136,11 @@ class Light:
         if rng.random() < 0.5:
             camera = rng.uniform(7, 15)
             times = np.floor(times * camera) / camera
-        return self._made(clip.at(times).frames, Placing.draw(rng), rng)
+        return self._view(clip.at(times).frames, Placing.draw(rng), rng)
 
     def one(self, clip: Clip) -> list[Views]:
         """The window that ends with the newest frame."""
-        return [self._made(newest(clip, self.frames, self.fps))]
+        return [self._view(newest(clip, self.frames, self.fps))]
 
     def moments(self, clip: Clip) -> np.ndarray:
         """The seconds of the frames that the view of `one` is made of, in its order."""
@@ -157,19 +157,19 @@ class Light:
         one window stand together."""
         draws = [None] if passes == 1 else [np.random.default_rng(index) for index in range(passes)]
         return [
-            self._made(window(clip, self.frames, self.fps, start), placing, rng)
+            self._view(window(clip, self.frames, self.fps, start), placing, rng)
             for start in starts(clip, self.seconds, most)
             for placing in placings
             for rng in draws
         ]
 
-    def spread(self, fuse: Callable[[np.ndarray], Fused], most: int = LONGEST, **options: object) -> Protocol:
+    def spread(self, fuse: Callable[[np.ndarray], Fused], most: int = LONGEST, placings: tuple[Placing, ...] = (PLAIN,),
+               passes: int = 1) -> Protocol:  # fmt: skip
         """The protocol of `over` with these options."""
-        return Protocol(
-            partial(self.over, most=most, **options), fuse, windows=partial(starts, seconds=self.seconds, most=most)
-        )
+        views = partial(self.over, most=most, placings=placings, passes=passes)
+        return Protocol(views, fuse, windows=partial(starts, seconds=self.seconds, most=most))
 
-    def _made(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
+    def _view(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
         if self.choose is not None:
             frames = frames[self.choose(frames, rng)]
         return self.view(place(frames, self.size, placing))
@@ -196,19 +196,20 @@ class Paper:
         frames = self._small(clip.frames[index])
         height, width = frames.shape[1:3]
         draw = {"corner": sampling.corner_crop, "random": sampling.random_crop}[self.crop]
-        return self._made(draw(height, width, self.size, rng), frames, self._moved(clip, index, (height, width)))
+        return self._view(draw(height, width, self.size, rng), frames, self._moved(clip, index, (height, width)))
 
     def tested(self, clip: Clip, windows: int, crops: int) -> list[Views]:
         """The paper's test: so many draws over the clip, so many crops of each; the crops of one stand together."""
         views = []
         for index in self.draw(clip, windows, None):
             frames = self._small(clip.frames[index])
-            size = frames.shape[1:3]
-            moved = self._moved(clip, index, size)
-            views += [self._made(crop, frames, moved) for crop in sampling.test_crops(*size, self.size, crops)]
+            height, width = frames.shape[1:3]
+            moved = self._moved(clip, index, (height, width))
+            places = sampling.test_crops(height, width, self.size, crops)
+            views += [self._view(crop, frames, moved) for crop in places]
         return views
 
-    def _made(self, crop: sampling.Crop, frames: np.ndarray, moved: np.ndarray | None) -> Views:
+    def _view(self, crop: sampling.Crop, frames: np.ndarray, moved: np.ndarray | None) -> Views:
         return self.view(crop.of(frames)) if moved is None else self.view(crop.of(frames), crop.of_flow(moved))
 
     def _small(self, frames: np.ndarray) -> np.ndarray:
@@ -227,7 +228,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Centre:
-    """A recipe that asks and does not train: windows by the clock, made small to `resize`, of which the centre is seen.
+    """A recipe for answers, without training: windows by the clock, made small to `resize`, of which the centre counts.
 
     `resize` is a short side, or (height, width); `crop` is (height, width); `windows` is how many cover a clip.
     """
@@ -244,11 +245,11 @@ class Centre:
 
     def one(self, clip: Clip) -> list[Views]:
         """The window that ends with the newest frame."""
-        return [self._made(newest(clip, self.frames, self.fps))]
+        return [self._view(newest(clip, self.frames, self.fps))]
 
     def over(self, clip: Clip) -> list[Views]:
         """Windows spread over the clip."""
-        return [self._made(window(clip, self.frames, self.fps, begin)) for begin in self.begins(clip)]
+        return [self._view(window(clip, self.frames, self.fps, begin)) for begin in self.begins(clip)]
 
     def begins(self, clip: Clip) -> list[float]:
         """The second at which each window of `over` begins."""
@@ -259,7 +260,7 @@ class Centre:
         seconds = float(clip.times[-1]) + (np.arange(self.frames) - self.frames + 1) / self.fps
         return np.maximum(seconds, float(clip.times[0]))
 
-    def _made(self, frames: np.ndarray) -> Views:
+    def _view(self, frames: np.ndarray) -> Views:
         if isinstance(self.resize, int):
             frames = sampling.short_side(frames, self.resize)
         else:
@@ -276,4 +277,4 @@ def resized_flow(moved: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if (height, width) == size:
         return np.asarray(moved, np.float32)
     longer = np.array([size[1] / width, size[0] / height], np.float32)
-    return np.stack([cv2.resize(np.asarray(each, np.float32), size[::-1]) * longer for each in moved])
+    return np.stack([cv2.resize(np.asarray(field, np.float32), size[::-1]) * longer for field in moved])

@@ -28,7 +28,7 @@ class Clips(Protocol):
 
 
 class Source(Protocol):
-    """Clips to learn from, and as `validation` those to be judged by."""
+    """Clips to learn from, and as `validation` those to be measured on."""
 
     labels: list[str]
     train: Clips
@@ -43,7 +43,7 @@ class Pupil(Protocol):
     def learn(self, budget: Budget, *, stage: str = "", epoch: int = 0) -> Any:
         """So many steps more; with `stage` only that stage of the recipe's objective."""
 
-    def says(self, split: Clips, of: Callable | None = None) -> np.ndarray:
+    def outputs(self, split: Clips, of: Callable | None = None) -> np.ndarray:
         """Scores of the newest view of each clip, or what `of(network, inputs)` gives."""
 
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
@@ -55,18 +55,18 @@ class Pupil(Protocol):
     def probabilities(self, split: Clips) -> np.ndarray: ...
 
     def figures(self) -> dict[str, float]:
-        """Top-1 on the clips held back, and training steps per second."""
+        """Top-1 on the held-out clips, and training steps per second."""
 
 
 class Workspace(Protocol):
-    """The clips of one place and seed, and what an experiment may do with them."""
+    """The clips of one data set and seed, and what an experiment may do with them."""
 
     source: Source
     seed: int
     drawn: bool  # drawn clips, not real ones
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What experiments of a family share: made by the first that asks."""
+        """A result that experiments of a family have in common: computed by the first that asks."""
 
     def enrolled(self, system: System, build: Callable[[int], nn.Module] | None = None) -> Pupil:
         """A network at its random start."""
@@ -84,14 +84,14 @@ class Workspace(Protocol):
         """Shipped weights that learn nothing more, on the newest view of each clip."""
 
     def edited(self, find: Callable[[Clip], Any], edit: Callable[[Clip, Any], Clip]) -> Workspace:
-        """The same with every clip edited by what was found in it, once."""
+        """The same with every clip edited by the result of `find`, which is computed once."""
 
     def without_class(self, left_out: int) -> tuple[Workspace, Clips]:
-        """The same without one class, and the clips of that class among those to be judged by."""
+        """The same without one class, and the clips of that class among the held-out ones."""
 
 
 def trained(system: System, budget: Budget) -> Experiment:
-    """A recipe taught from a random start, judged on the newest view of each clip."""
+    """A recipe taught from a random start, measured on the newest view of each clip."""
     return Experiment(lambda workspace: workspace.taught(system, budget).figures(), str(budget))
 
 

@@ -386,8 +386,8 @@ def fused(subject: Subject, *, pairs: float = 5) -> Figure:
     panels = [Panel(Table(("pair", "answer", "score", "weights of its crops"), tuple(rows)), f"Each pair with its "
                     f"{len(CROPS)} crops weighted by their SCI.", wide=True)]  # fmt: skip
     for name, way in ways.items():
-        order = np.argsort(-way.shares)
-        lengths = [(subject.labels[i], float(way.shares[i]), f"{way.shares[i]:.0%}") for i in order]
+        order = np.argsort(-way.probabilities)
+        lengths = [(subject.labels[i], float(way.probabilities[i]), f"{way.probabilities[i]:.0%}") for i in order]
         panels.append(Panel(bars(lengths, name, most=1.0, marked=(0,)), f"{name.capitalize()}, made to sum to one."))
     best = {name: subject.labels[int(way.scores.argmax())] for name, way in ways.items()}
     missing = "" if len(every) >= int(pairs) else f" The clip holds {len(every)} of the {int(pairs)} pairs asked for."

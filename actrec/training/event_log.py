@@ -39,7 +39,7 @@ def _labels_fit(event: dict) -> bool:
     if not isinstance(counts, list) or len(counts) > MOST_CLASSES:
         return False
     square = all(isinstance(row, list) and len(row) == len(counts) for row in counts)
-    return square and all(is_number(each) for row in counts for each in row)
+    return square and all(is_number(count) for row in counts for count in row)
 
 
 def status_of(text: str) -> dict | None:

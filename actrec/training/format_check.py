@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -51,8 +52,8 @@ Shapes = frozenset[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a training will compute: the shapes, the losses of its stages, the formats that it may choose from."""
+class TrainingFacts:
+    """A training's facts: the shapes, the losses of its stages, the formats that it may choose from."""
 
     system: str
     options: Mapping[str, str | float]
@@ -62,14 +63,14 @@ class Wanted:
     classes: int
     epochs: list[int]  # one of each stage
     started: bool
-    judged: list[int]  # clips at once when validation clips are judged
+    validation_sizes: list[int]  # clips at once in validation
     formats: list[str]
     device: str
     threads: int
 
 
 class WrongError(Exception):
-    """Something that a format computes wrongly: half a sentence says what and where.
+    """Something that a format computes wrongly: the message says what and where.
 
     `shapes` are those of the tensors that each wrong convolution was given; empty where something else is wrong.
     """
@@ -79,19 +80,21 @@ class WrongError(Exception):
         self.shapes = list(shapes)
 
 
-def checked(facts: dict) -> dict[str, dict]:
+def checked(values: dict) -> dict[str, dict]:
     """The milliseconds of a step in each format that is right (all stages together), and why others are refused."""
-    wanted = Wanted(**facts)
-    torch.set_num_threads(wanted.threads)
-    steps, runs, refused = Steps(wanted), {}, {}
-    reference = [steps.results(FLOAT32, epoch)() for epoch in wanted.epochs]
-    for name in wanted.formats:
+    facts = TrainingFacts(**values)
+    torch.set_num_threads(facts.threads)
+    steps = Steps(facts)
+    runs: dict[str, list[Callable[..., Results]]] = {}
+    refused: dict[str, str] = {}
+    reference = [steps.results(FLOAT32, epoch)() for epoch in facts.epochs]
+    for name in facts.formats:
         numbers = format_named(name)
         for _ in range(ATTEMPTS):
-            stages = [steps.results(numbers, epoch) for epoch in wanted.epochs]
+            stages = [steps.results(numbers, epoch) for epoch in facts.epochs]
             try:
                 for run, of_float32 in zip(stages, reference, strict=True):
-                    check_stage(run, numbers, of_float32, wanted.device)
+                    check_stage(run, numbers, of_float32, facts.device)
                 runs[str(numbers)] = stages
                 if numbers.float32_layers:
                     refused[name] += f"; with float32 in {', '.join(numbers.float32_layers)} it is right"
@@ -102,7 +105,7 @@ def checked(facts: dict) -> dict[str, dict]:
                 if layers == set(numbers.float32_layers):
                     break
                 numbers = replace(numbers, float32_layers=tuple(sorted(layers)))
-    return {"milliseconds": timed(runs, wanted.device), "refused": refused}
+    return {"milliseconds": timed(runs, facts.device), "refused": refused}
 
 
 def check_stage(run: Callable[..., Results], numbers: NumberFormat, reference: Results, device: str) -> None:
@@ -117,7 +120,7 @@ def check_stage(run: Callable[..., Results], numbers: NumberFormat, reference: R
         with EveryOperator() as every:
             first = run()
         if every.wrong:
-            raise WrongError(str(every.wrong[0]), [shapes for each in every.wrong for shapes in each.shapes])
+            raise WrongError(str(every.wrong[0]), [shapes for error in every.wrong for shapes in error.shapes])
         compare_whole(first, reference)
 
 
@@ -130,94 +133,96 @@ def timed(runs: Mapping[str, list[Callable[..., Results]]], device: str) -> dict
     if torch.device(device).type == "cpu":
         clock = time.thread_time
         torch.set_num_threads(1)
-    taken: dict[str, list[float]] = {name: [math.inf] * len(stages) for name, stages in runs.items()}
+    seconds: dict[str, list[float]] = {name: [math.inf] * len(stages) for name, stages in runs.items()}
     for _ in range(ROUNDS):
         for name, stages in runs.items():
             for place, run in enumerate(stages):
-                began = clock()
-                run(judge=False)
-                taken[name][place] = min(taken[name][place], clock() - began)
-        if max(map(max, taken.values()), default=0.0) > LONG:
+                start = clock()
+                run(validate=False)
+                seconds[name][place] = min(seconds[name][place], clock() - start)
+        if max(map(max, seconds.values()), default=0.0) > LONG:
             break
-    return {name: round(1000 * sum(stages), 1) for name, stages in taken.items()}
+    return {name: round(1000 * sum(stages), 1) for name, stages in seconds.items()}
 
 
 class Steps:
     """Training steps on clips of noise from one random start, in any format and stage."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted, self.device = wanted, torch.device(wanted.device)
-        self.system, self.schedule = named(wanted.system, wanted.options), Schedule(**_tuples(wanted.schedule))
-        self.targets, rng = np.array(wanted.targets), np.random.default_rng(0)
+    def __init__(self, facts: TrainingFacts) -> None:
+        self.facts, self.device = facts, torch.device(facts.device)
+        self.system, self.schedule = named(facts.system, facts.options), Schedule(**_tuples(facts.schedule))
+        self.targets, rng = np.array(facts.targets), np.random.default_rng(0)
         shapes = {name: (e.channels, e.frames, e.size, e.size) for name, e in self.system.inputs.items()}
         self.views = [
             {name: rng.integers(0, 256, shape, np.uint8) for name, shape in shapes.items()}
-            for _ in range(max(len(self.targets), *wanted.judged, 1))
+            for _ in range(max(len(self.targets), *facts.validation_sizes, 1))
         ]
         torch.manual_seed(0)
-        self.network = objective(self.system, self.schedule, FLOAT32, None, wanted.started).build(wanted.classes)
+        self.network = objective(self.system, self.schedule, FLOAT32, None, facts.started).build(facts.classes)
 
     def layers_of(self, wrong: Sequence[Shapes]) -> set[str]:
         """The convolutions with weights of a shape that a wrong one had: perhaps some more, never fewer."""
         shapes = frozenset().union(*wrong)
-        layers = [(name, each) for name, each in self.network.named_modules() if isinstance(each, _ConvNd)]
-        return {name for name, each in layers if tuple(each.weight.shape) in shapes}
+        layers = [(name, layer) for name, layer in self.network.named_modules() if isinstance(layer, _ConvNd)]
+        return {name for name, layer in layers if tuple(layer.weight.shape) in shapes}
 
     def results(self, numbers: NumberFormat, epoch: int) -> Callable[..., Results]:
         """A function that computes one step of an epoch's stage, always from the same start."""
         rows, world = Rows(), World()
-        goal = objective(self.system, self.schedule, numbers, world, self.wanted.started)
+        goal = objective(self.system, self.schedule, numbers, world, self.facts.started)
         network = see_whole_batch(copy.deepcopy(self.network), rows, world, self.device).to(self.device)
         arrange_weights(network, numbers)
         learner = Learner(
             self.system, network, goal, make_optimiser(network, self.schedule), numbers, world, self.device, rows,
-            Pieces(self.wanted.most, lambda before, now: None),
+            Pieces(self.facts.most, lambda before, now: None),
         )  # fmt: skip
         learner.begin(epoch)
-        start = [each.clone() for each in network.buffers()]
+        start = [buffer.clone() for buffer in network.buffers()]
 
-        def run(judge: bool = True) -> Results:
+        def run(validate: bool = True) -> Results:
             for buffer, before in zip(network.buffers(), start, strict=True):
                 buffer.copy_(before)
             learner.begin(epoch)
             views = self.views[: len(self.targets)]
             loss, _ = learner.gradients(views, self.targets, len(self.targets), seed=1)
-            found = {"the loss": torch.tensor(loss)}
-            for name, each in network.named_parameters():
-                if each.grad is not None:
-                    found[f"the gradient of {name}"] = each.grad.detach().clone()
-            for name, each in network.named_buffers():
-                if each.is_floating_point():
-                    found[f"the statistics {name}"] = each.clone()
+            results = {"the loss": torch.tensor(loss)}
+            for name, parameter in network.named_parameters():
+                if parameter.grad is not None:
+                    results[f"the gradient of {name}"] = parameter.grad.detach().clone()
+            for name, buffer in network.named_buffers():
+                if buffer.is_floating_point():
+                    results[f"the statistics {name}"] = buffer.clone()
             network.eval()
-            for clips in self.wanted.judged if judge else ():
+            for clips in self.facts.validation_sizes if validate else ():
                 with torch.inference_mode():
-                    found[f"the answers for {clips} clips"] = learner.outputs(self.views[:clips]).clone()
-            return found
+                    results[f"the answers for {clips} clips"] = learner.outputs(self.views[:clips]).clone()
+            return results
 
         return run
 
 
-def compare_whole(found: Results, reference: Results) -> None:
+def compare_whole(results: Results, reference: Results) -> None:
     """Loss, gradients, statistics and answers of a step: finite and of float32's size."""
-    gradients = [each.double().norm() for name, each in reference.items() if name.startswith("the gradient")]
+    gradients = [tensor.double().norm() for name, tensor in reference.items() if name.startswith("the gradient")]
     total = float(torch.stack(gradients).norm()) if gradients else 0.0
-    for name, value in found.items():
+    for name, value in results.items():
         if not value.isfinite().all():
             raise WrongError(f"{name} is not finite")
-        wanted = reference[name].double()
-        away = float((value.double() - wanted).norm())
+        reference_value = reference[name].double()
+        away = float((value.double() - reference_value).norm())
         if name == "the loss":
-            bound = LOSS * (1 + abs(float(wanted)))
+            bound = LOSS * (1 + abs(float(reference_value)))
         else:  # of a gradient that is next to nothing rounding is all there is
-            bound = LARGEST * (float(wanted.norm()) + 2.0**-8 * (total if name.startswith("the gradient") else 1.0))
+            bound = LARGEST * (
+                float(reference_value.norm()) + 2.0**-8 * (total if name.startswith("the gradient") else 1.0)
+            )
         if away > bound:
-            raise WrongError(f"{name} is {away:.2g} away from float32's {float(wanted.norm()):.2g}")
+            raise WrongError(f"{name} is {away:.2g} away from float32's {float(reference_value.norm()):.2g}")
 
 
-def compare_again(found: Results, first: Results, allowed: float) -> None:
+def compare_again(results: Results, first: Results, allowed: float) -> None:
     """A step with other bytes in the free memory gives what it gave before."""
-    for name, value in found.items():
+    for name, value in results.items():
         away, size = float((value.double() - first[name].double()).norm()), float(first[name].double().norm())
         if not away <= allowed * size:  # also where it is not a number
             raise WrongError(f"{name} changes with what was in the memory before (by {away:.2g}, of {size:.2g})")
@@ -231,60 +236,60 @@ class EveryOperator(TorchDispatchMode):
         self.wrong: list[WrongError] = []
 
     def __torch_dispatch__(
-        self, function: object, types: tuple, args: tuple = (), kwargs: dict | None = None
+        self, function: torch._ops.OpOverload, types: tuple, args: tuple = (), kwargs: dict | None = None
     ) -> object:
         kwargs = kwargs or {}
-        made = function(*args, **kwargs)
-        inputs = [each for each in tree_leaves((args, kwargs)) if _floats(each)]
+        result = function(*args, **kwargs)
+        inputs = [value for value in tree_leaves((args, kwargs)) if _floats(value)]
         if not inputs or not _is_repeatable(function):
-            return made
+            return result
         plain, by_name = tree_map(_plain, (args, {name: value for name, value in kwargs.items() if name != "dtype"}))
         try:
             again = function(*plain, **by_name)
         except RuntimeError:  # it wants the very types that it was given
-            return made
-        for value, wanted in zip(tree_leaves(made), tree_leaves(again), strict=True):
+            return result
+        for value, expected in zip(tree_leaves(result), tree_leaves(again), strict=True):
             if _floats(value) and value.numel():
                 try:
-                    compare_operator(function, inputs, value, wanted)
+                    compare_operator(function, inputs, value, expected)
                 except WrongError as error:
-                    if all(each.isfinite().all() for each in inputs):  # else it only hands garbage on
+                    if all(value.isfinite().all() for value in inputs):  # else it only passes on what was wrong before
                         self.wrong.append(error)
-        return made
+        return result
 
 
-def compare_operator(function: object, inputs: list[Tensor], value: Tensor, wanted: Tensor) -> None:
+def compare_operator(function: torch._ops.OpOverload, inputs: list[Tensor], value: Tensor, expected: Tensor) -> None:
     """One result of an operator against float32's."""
-    gap = (value.float() - wanted).where(value != wanted, 0)  # the same infinity is no difference
-    away, size = float(gap.norm()), float(wanted.norm())
-    coarse = torch.bfloat16 if any(each.dtype == torch.bfloat16 for each in (value, *inputs)) else torch.float32
+    gap = (value.float() - expected).where(value != expected, 0)  # the same infinity is no difference
+    away, size = float(gap.norm()), float(expected.norm())
+    coarse = torch.bfloat16 if any(tensor.dtype == torch.bfloat16 for tensor in (value, *inputs)) else torch.float32
     if away <= OPERATOR[coarse] * size:
         return
-    smallest = min((float(each.float().norm()) for each in inputs if each.dim() > 1), default=0.0)
+    smallest = min((float(tensor.float().norm()) for tensor in inputs if tensor.dim() > 1), default=0.0)
     if not away <= OPERATOR[coarse] * size + CANCELLED * smallest:
-        shapes = " and ".join(str(list(each.shape)) for each in inputs if each.dim() > 1)
-        given = [frozenset(tuple(each.shape) for each in inputs)] if "convolution" in _name(function) else []
+        shapes = " and ".join(str(list(tensor.shape)) for tensor in inputs if tensor.dim() > 1)
+        given = [frozenset(tuple(tensor.shape) for tensor in inputs)] if "convolution" in _name(function) else []
         raise WrongError(f"{_name(function)} of {shapes} is {away:.2g} away from float32's {size:.2g}", given)
 
 
-def _is_repeatable(function: object) -> bool:
+def _is_repeatable(function: torch._ops.OpOverload) -> bool:
     """Whether an operator computes something of its own that it would compute again: it draws and changes nothing, and
     does not go through its input number by number, which no kernel gets wrong."""
     schema = function._schema
     if (
         schema.is_mutable
         or torch.Tag.pointwise in function.tags
-        or any(each.alias_info is not None for each in schema.returns)
+        or any(output.alias_info is not None for output in schema.returns)
     ):
         return False
     return torch.Tag.nondeterministic_seeded not in function.tags and _name(function) not in COPIES
 
 
-def _name(function: object) -> str:
+def _name(function: torch._ops.OpOverload) -> str:
     return function._schema.name.split("::")[1]
 
 
-def _floats(value: object) -> bool:
+def _floats(value: object) -> TypeGuard[Tensor]:
     return torch.is_tensor(value) and value.is_floating_point()
 
 
@@ -296,6 +301,6 @@ def _plain(value: object) -> object:
     return torch.empty(value.shape, dtype=dtype, device=value.device).copy_(value.detach())
 
 
-def _tuples(schedule: Mapping[str, object]) -> dict[str, object]:
-    """JSON knows no tuples."""
+def _tuples(schedule: Mapping[str, object]) -> dict[str, Any]:
+    """The schedule with tuples in place of JSON's lists."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in schedule.items()}

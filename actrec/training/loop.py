@@ -147,7 +147,7 @@ class Training:
         facts = {
             "system": self.system.name, "options": dict(self.system.chosen), "schedule": asdict(schedule),
             "targets": targets.tolist(), "most": most, "classes": classes, "epochs": sorted(stages.values()),
-            "started": goal.started, "judged": validation_sizes, "device": str(self.device),
+            "started": goal.started, "validation_sizes": validation_sizes, "device": str(self.device),
             "threads": self.settings.threads,
         }  # fmt: skip
         options = "".join(f" {name}={value}" for name, value in self.system.chosen.items())

@@ -37,7 +37,7 @@ Report = Callable[[str], None]
 def planned(run: Run, topic: str, facts: Mapping[str, object], report: Report) -> NumberFormat:
     """The run's number format: the one in its folder, the one in its settings, or the fastest that is right.
 
-    `facts` are what `format_check.Wanted` holds besides the formats. In bfloat16 the weights stay float32 and the
+    `facts` are those of `format_check.TrainingFacts` besides the formats. In bfloat16 the weights stay float32 and the
     network runs under autocast. `--numbers float32` needs no check: it is what others are compared with.
     """
     recorded, asked = recorded_format(run), run.settings().numbers

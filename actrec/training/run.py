@@ -246,7 +246,7 @@ def _changed(run: Run) -> float:
 
 
 def _fits(values: dict, setting: Field) -> bool:
-    """Whether a setting is there, unless it may be missing, and holds what its annotation says."""
+    """Whether a setting is there, unless it may be missing, and has the type of its annotation."""
     if setting.name not in values:
         return setting.default is not MISSING or setting.default_factory is not MISSING
     kinds: dict[str, type | tuple[type, ...]] = {

@@ -225,7 +225,7 @@ def words(values: Mapping[str, Any], kind: type[Settings] = Settings) -> list[st
             continue
         flag, kind_of_value = _flag(name, chosen), type_of(setting)
         if kind_of_value is dict:
-            written += [word for key, wanted in value.items() for word in (flag, f"{key}={wanted}")]
+            written += [word for key, choice in value.items() for word in (flag, f"{key}={choice}")]
             continue
         value = str(int(value)) if kind_of_value is int else value
         parts = value.split(os.pathsep) if chosen.several and kind_of_value is str else value

@@ -79,7 +79,7 @@ class Learner:
         """Learn from one batch; mean loss and number of right answers of this process's clips.
 
         Where the number format gives what is not finite, the step is computed anew in float32, and so are all later
-        ones; `numbers` says so.
+        ones; `numbers` is float32 then.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group.get("times", 1.0)
@@ -182,5 +182,5 @@ class Learner:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, on a GPU or on the processor."""
+    """Whether an error means that there is no memory left, on a GPU or on the processor."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

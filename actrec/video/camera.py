@@ -1,4 +1,4 @@
-"""A camera's last seconds: stamped frames in, a Clip out whenever one is asked for."""
+"""A camera's last seconds: frames with their times in, a Clip out on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from actrec.video.clip import Clip
 
 
 class CameraBuffer:
-    """Holds the frames of the last `seconds`, by their stamps and never more than `frames` of them.
+    """Hold the frames of the last `seconds`, by their stamps and never more than `frames` of them.
 
     A camera keeps no fixed rate: every frame carries the second at which it arrived. Stamps that run
     backwards (the camera was started again) or frames of another size restart the buffer.
@@ -70,14 +70,14 @@ class CameraBuffer:
 
 
 class CameraMeter:
-    """How a camera that offers `offered` frames a second is answered: medians, which do not jump."""
+    """The rate and delay of the answers to a camera that offers `offered` frames a second, as medians."""
 
     def __init__(self, offered: float = 10.0, answers: int = 60) -> None:
         self.offered = offered
         self._answers: deque[tuple[float, float]] = deque(maxlen=answers)
 
     def note(self, arrived: float, answered: float) -> None:
-        """One frame that arrived and was answered at these seconds; a pause begins anew."""
+        """Count one frame that arrived and was answered at these seconds; after a pause the count starts again."""
         if self._answers and arrived - self._answers[-1][0] > 5.0:
             self._answers.clear()
         self._answers.append((arrived, answered))
@@ -98,7 +98,7 @@ class CameraMeter:
 
     @property
     def dropped(self) -> float:
-        """The share of the offered frames that nobody looked at, because the one before was still being answered."""
+        """The fraction of the offered frames that were skipped because the one before was still being answered."""
         if len(self) < 2:
             return 0.0
         offered = (self._answers[-1][0] - self._answers[0][0]) * self.offered

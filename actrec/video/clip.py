@@ -69,11 +69,11 @@ class Clip:
         """The frames shown at the given seconds: for each the last one not later than it."""
         index = np.searchsorted(self.times, np.asarray(seconds) + 1e-6, side="right") - 1
         index = np.clip(index, 0, len(self) - 1)
-        beside = tuple(each.at(seconds) for each in self.beside)
+        beside = tuple(clip.at(seconds) for clip in self.beside)
         return self._of(self.frames[index], np.asarray(seconds, dtype=np.float64), beside)
 
     def at_rate(self, fps: float) -> Clip:
-        """The same seconds at a wanted rate; frames are repeated or left out by their times."""
+        """The same seconds at another rate; frames are repeated or left out by their times."""
         count = max(1, round(self.duration * fps))
         return self.at(self.times[0] + np.arange(count) / fps)
 
@@ -82,7 +82,7 @@ class Clip:
         inside = (self.times >= start) & (self.times < stop)
         if not inside.any():
             raise VideoError("empty", f"The clip has no frame between {start:.1f} s and {stop:.1f} s.")
-        beside = tuple(each.between(start, stop) for each in self.beside)
+        beside = tuple(clip.between(start, stop) for clip in self.beside)
         part = self._of(self.frames[inside], self.times[inside], beside)
         if self.flow is None:
             return part

@@ -1,4 +1,4 @@
-"""What is in a file, told from its first bytes and its header: nothing is decoded here.
+"""The contents of a file, from its first bytes and its header: nothing is decoded here.
 
 The demuxer is forced by the sniffed type. Left to guess, FFmpeg follows playlists into other files.
 """
@@ -71,7 +71,7 @@ def _kind(head: bytes) -> str | None:
 
 @contextmanager
 def open_video(path: str | Path, limits: Limits = LIMITS) -> Iterator[tuple]:
-    """The container and its video stream, ready to decode, or a VideoError that says what is wrong."""
+    """The container and its video stream, ready to decode, or a VideoError with what is wrong."""
     kind = sniff(path)
     logging.getLogger("libav").setLevel(logging.CRITICAL)
     address = f"file:{Path(path).absolute()}"  # whatever its name, a file and nothing else

@@ -1,4 +1,4 @@
-"""One decoded frame as RGB pixels, written where it is wanted: scaled, turned upright, opaque.
+"""One decoded frame as RGB pixels, written into given memory: scaled, turned upright, opaque.
 
 Pixels are taken as square: a video stored squeezed stays squeezed, as in the data sets that are learned from.
 """
@@ -43,15 +43,17 @@ class Converter:
 
     def _pixels(self, frame: av.VideoFrame, layout: str) -> np.ndarray:
         try:
-            picture = self._reformat(
+            scaled = self._reformat(
                 frame, width=self._width, height=self._height, format=layout, interpolation=self._how
             )
         except BlockingIOError as error:  # no memory for the scaler's threads
             raise MemoryError from error
         except av.FFmpegError as error:
             raise refusal("unknown-codec") from error
-        plane, depth = picture.planes[0], len(layout.removesuffix("24"))
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: self._height, : self._width * depth]
+        plane, depth = scaled.planes[0], len(layout.removesuffix("24"))
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+            : self._height, : self._width * depth
+        ]
         return rows.reshape(self._height, self._width, depth)
 
 

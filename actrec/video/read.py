@@ -1,6 +1,6 @@
 """A video file as a Clip: true times, upright, broken packets left out, never more than was asked for.
 
-`read_clip` decodes in this process; for files from strangers use `actrec.video.sandbox.decoder.Decoder`.
+`read_clip` decodes in this process; for untrusted files use `actrec.video.sandbox.decoder.Decoder`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from actrec.video.clip import Clip
 from actrec.video.container import check_size, header_of, open_video, probe, scan
 from actrec.video.frame import Converter
 from actrec.video.refusals import refusal
-from actrec.video.request import LIMITS, Header, Limits, Wanted
+from actrec.video.request import LIMITS, Header, Limits, Selection
 from actrec.video.source import Source
 
 __all__ = ["LIMITS", "Header", "Limits", "decode", "probe", "read_clip"]
 
 Allocate = Callable[[tuple[int, ...]], np.ndarray]
 _EPS = 1e-6  # seconds: two clocks that differ by less show the same frame (as in Clip.at)
-_SKIP = 1.0  # seconds between wanted frames above which it pays to jump from key frame to key frame
+_SKIP = 1.0  # seconds between selected frames above which it pays to jump from key frame to key frame
 
 
 def read_clip(
@@ -42,40 +42,40 @@ def read_clip(
     either every frame is kept at its true time. `short_side` decodes at a reduced size (never enlarged).
     `start` and `stop` are seconds from the first frame; the clip keeps that clock.
     """
-    wanted = Wanted(fps, short_side, frames, start, stop)
-    pictures, times, notes = decode(path, wanted, limits, lambda shape: np.empty(shape, np.uint8))
-    return Clip(pictures, times, source=str(path), notes=notes)
+    selection = Selection(fps, short_side, frames, start, stop)
+    decoded, times, notes = decode(path, selection, limits, lambda shape: np.empty(shape, np.uint8))
+    return Clip(decoded, times, source=str(path), notes=notes)
 
 
 def decode(
-    path: str | Path, wanted: Wanted, limits: Limits, allocate: Allocate
+    path: str | Path, selection: Selection, limits: Limits, allocate: Allocate
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Decode into memory that `allocate` gives: frames, times, notes."""
     try:
-        return _decode(path, wanted, limits, allocate)
+        return _decode(path, selection, limits, allocate)
     except MemoryError as error:
         raise refusal("memory") from error
 
 
 def _decode(
-    path: str | Path, wanted: Wanted, limits: Limits, allocate: Allocate, length: float | None = None
+    path: str | Path, selection: Selection, limits: Limits, allocate: Allocate, length: float | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     with open_video(path, limits) as (container, stream):
         header = header_of(container, stream, path)
-        plan = _plan(path, header, wanted, limits, length)
+        plan = _plan(path, header, selection, limits, length)
         source = Source(container, stream, header)
         if plan.start > 1.0 or plan.gap > _SKIP:  # matroska reads its index at the first jump
             source.seek(plan.start)
-        keeper = _Keeper(plan, wanted.short_side, limits, allocate)
+        keeper = _Keeper(plan, selection.short_side, limits, allocate)
         if plan.fps is None and plan.count is None:
             _keep_all(source, keeper, plan)
         else:
             end = _keep_grid(source, keeper, plan)
             if end is not None and length is None:  # shorter than its header says: spread over what is there
-                return _decode(path, wanted, limits, allocate, length=end)
+                return _decode(path, selection, limits, allocate, length=end)
     if source.shown == 0:
         raise refusal("truncated", part="no frame")
-    if source.shown == 1 and source.complete and wanted.start is None and wanted.stop is None:
+    if source.shown == 1 and source.complete and selection.start is None and selection.stop is None:
         raise refusal("one-frame")
     if not keeper.times:
         raise refusal("empty-window", start=plan.start)
@@ -97,17 +97,17 @@ class _Plan:
 
     @property
     def gap(self) -> float:
-        """Seconds between wanted frames; 0 where every frame is wanted."""
+        """Seconds between selected frames; 0 where every frame is selected."""
         if self.fps is not None:
             return 1.0 / self.fps
         return self.seconds / self.count if self.count is not None else 0.0
 
 
-def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, length: float | None) -> _Plan:
+def _plan(path: str | Path, header: Header, selection: Selection, limits: Limits, length: float | None) -> _Plan:
     check_size(header, limits)
     count = header.frames
     # An mpeg header leaves out how long the last frame is shown.
-    vague = length is None and wanted.frames and header.kind.startswith("mpeg")
+    vague = length is None and selection.frames and header.kind.startswith("mpeg")
     length = length or header.duration
     rate = header.fps
     if length is None or rate is None or vague or (count is None and length * rate > limits.frames):
@@ -117,23 +117,23 @@ def _plan(path: str | Path, header: Header, wanted: Wanted, limits: Limits, leng
     notes: list[str] = []
     if header.duration is not None and length < header.duration - 0.5:
         notes.append(f"ends after {length:.1f} s, not {header.duration:.1f} s")
-    start = wanted.start or 0.0
-    stop = wanted.stop
+    start = selection.start or 0.0
+    stop = selection.stop
     seconds = max(0.0, (min(stop, length) if stop is not None else length) - start)
     if seconds > limits.seconds + 0.5:
         if not limits.fit:
             raise refusal("too-long", seconds=seconds, most=limits.seconds)
         seconds, stop = limits.seconds, start + limits.seconds
         notes.append(f"shortened to {limits.seconds:.0f} s")
-    fps = wanted.fps
-    expected = wanted.frames or max(1, round(seconds * (fps or rate)))
+    fps = selection.fps
+    expected = selection.frames or max(1, round(seconds * (fps or rate)))
     if expected > limits.frames:
-        if not limits.fit or wanted.frames:
+        if not limits.fit or selection.frames:
             raise refusal("too-many-frames", frames=expected, most=limits.frames)
         fps = int(limits.frames / seconds * 100) / 100
         expected = limits.frames
         notes.append(f"thinned to {fps:g} frames per second")
-    return _Plan(start, stop, seconds, fps, wanted.frames, expected, notes)
+    return _Plan(start, stop, seconds, fps, selection.frames, expected, notes)
 
 
 class _Keeper:
@@ -142,20 +142,19 @@ class _Keeper:
     def __init__(self, plan: _Plan, short_side: int | None, limits: Limits, allocate: Allocate) -> None:
         self._plan, self._short_side, self._limits, self._allocate = plan, short_side, limits, allocate
         self._converter: Converter | None = None
-        self._found: list[str] = []
+        self._notes: list[str] = []
         self.times: list[float] = []
 
     def keep(self, frame: av.VideoFrame, seconds: list[float]) -> bool:
         """Take a frame at one or more seconds; False once the memory for a clip is full."""
-        if self._converter is None:
-            self._prepare(frame)
+        converter = self._converter or self._prepare(frame)
         for repeat, second in enumerate(seconds):
             place = len(self.times)
             if place >= len(self._frames):
-                self._found.append(f"shortened to {place} frames")
+                self._notes.append(f"shortened to {place} frames")
                 return False
             if repeat == 0:
-                self._converter.write(frame, self._frames[place])
+                converter.write(frame, self._frames[place])
             else:
                 self._frames[place] = self._frames[place - 1]
             self.times.append(second)
@@ -165,15 +164,15 @@ class _Keeper:
         del self.times[count:]
 
     def notes(self) -> list[str]:
-        return self._found
+        return self._notes
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         return self._frames[: len(self.times)], np.array(self.times, dtype=np.float64)
 
-    def _prepare(self, first: av.VideoFrame) -> None:
+    def _prepare(self, first: av.VideoFrame) -> Converter:
         converter = self._converter = Converter(first, self._short_side)
         if converter.quarters:
-            self._found.append(f"rotated by {360 - 90 * converter.quarters}°")
+            self._notes.append(f"rotated by {360 - 90 * converter.quarters}°")
         height, width = converter.size
         needed, allowed = self._plan.expected * height * width * 3, self._limits.bytes
         if needed > allowed:
@@ -181,11 +180,12 @@ class _Keeper:
                 raise refusal("too-many-bytes", size=needed / 1e6, most=allowed / 1e6)
             converter.reduce(max(1, int(min(height, width) * (allowed / needed) ** 0.5)))
             height, width = converter.size
-            self._found.append(f"reduced to {width}×{height} pixels")
+            self._notes.append(f"reduced to {width}×{height} pixels")
         room = min(self._limits.frames, max(1, allowed // (height * width * 3)))
         if self._plan.count is not None or self._plan.fps is not None:
             room = min(room, self._plan.expected + 8)
         self._frames = self._allocate((room, height, width, 3))
+        return converter
 
 
 def _keep_all(source: Source, keeper: _Keeper, plan: _Plan) -> None:
@@ -199,7 +199,8 @@ def _keep_all(source: Source, keeper: _Keeper, plan: _Plan) -> None:
 def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
     """Keep what is shown at evenly spaced seconds. The video's true end is returned where it turned out to be
     too short for the number of frames that was asked for."""
-    first, held, last, seen, done = plan.start, None, 0.0, 0, 0
+    first, last, inside, done = plan.start, 0.0, 0, 0  # `inside` counts frames of the part, `done` those written
+    held: av.VideoFrame | None = None
     gap = plan.gap
     offset = 0.0 if plan.fps else gap / 2
     most = plan.count if plan.count is not None else plan.expected + 8
@@ -210,7 +211,7 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
         while done < most and first + offset + done * gap + _EPS < until:
             seconds.append(first + offset + done * gap)
             done += 1
-        return not seconds or keeper.keep(held, seconds)
+        return not seconds or held is None or keeper.keep(held, seconds)
 
     ended = True
     for second, frame in source:
@@ -219,19 +220,20 @@ def _keep_grid(source: Source, keeper: _Keeper, plan: _Plan) -> float | None:
         if done >= most or (plan.stop is not None and second >= plan.stop - _EPS):
             ended = False
             break
-        seen += second >= plan.start - _EPS
+        inside += second >= plan.start - _EPS
         held, last = frame, second
-        if gap > _SKIP and seen > 1:
+        if gap > _SKIP and inside > 1:
             source.skip_to(first + offset + done * gap)
     if held is None:
         return None
     end = last
     if ended:
-        end += source.step if gap > _SKIP else (last - first) / (seen - 1) if seen > 1 else gap
+        end += source.step if gap > _SKIP else (last - first) / (inside - 1) if inside > 1 else gap
     elif plan.stop is not None:
         end = plan.stop
     if plan.count is None:
-        most = max(1, round((end - first) * plan.fps)) if ended or plan.stop is not None else done
+        rate = plan.fps or 1 / gap
+        most = max(1, round((end - first) * rate)) if ended or plan.stop is not None else done
         show(float("inf"))
         keeper.drop_after(most)
         return None

@@ -1,4 +1,4 @@
-"""Why a video is refused: what is wrong and what to do, said to the person who chose the file."""
+"""Why a video is refused: what is wrong and what to do, for the person who chose the file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SENTENCES = {
     "empty": "The file is empty. Record or export the video again.",
     "not-video": f"This file is not a video that can be read. Choose an {KINDS} file.",
     "playlist": f"This is a playlist, not a video. Choose the {KINDS} file it points to.",
-    "picture": "This is a still picture, and an action takes at least two. Choose a video.",
-    "audio-only": "The file holds sound but no picture. Choose a video.",
+    "picture": "This is a still image, and an action takes at least two. Choose a video.",
+    "audio-only": "The file holds sound but no video. Choose a video.",
     "no-video": "The file holds no video. Choose another file or export it again.",
     "unknown-codec": "The video is compressed in a way that is not known here. Export it as H.264 mp4.",
     "truncated": "The file is damaged or cut off: {part} can be read. Copy or export it again.",

@@ -40,7 +40,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Selection:
     """Which part of a video, at which rate or how many frames of it, and how large."""
 
     fps: float | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 
 from actrec.video.container import Header, demuxed
 from actrec.video.refusals import refusal
 
-_LEAD = 0.5  # seconds before a wanted frame at which decoding begins at the latest: reordering is over by then
+_LEAD = 0.5  # seconds before a requested frame at which decoding starts at the latest: reordering is over by then
 _GIVE_UP = 64  # broken reads in a row after which a file is taken to have ended
 
 
@@ -20,8 +21,9 @@ class Source:
         self._container, self._stream = container, stream
         # An avi numbers its packets but holds no times; those guessed for B-frames are out of order.
         self._by_order = header.kind == "avi"
-        self._bare = header.kind == "mpegvideo"  # pictures without a container: no times at all
+        self._bare = header.kind == "mpegvideo"  # frames without a container: no times at all
         self._origin = None if self._by_order else header.start
+        self._unit = stream.time_base or Fraction(1)
         self._indexed = header.kind.startswith(("mov", "matroska"))
         self._step = 1.0 / header.fps if header.fps and header.fps <= 1000 else 1.0 / 25.0
         self._last: float | None = None
@@ -43,22 +45,21 @@ class Source:
         if not self._indexed:
             return
         self._seeked = self._jumped = True
-        position = int((second - _LEAD + (self._origin or 0.0)) / self._stream.time_base)
+        position = int((second - _LEAD + (self._origin or 0.0)) / self._unit)
         try:
             self._container.seek(position, stream=self._stream, backward=True)
         except av.FFmpegError:
             self._container.seek(0)
 
     def skip_to(self, second: float) -> None:
-        """Leave out what nobody will look at, where a key frame lies between here and shortly before `second`."""
+        """Skip frames that are not needed, where a key frame lies between here and shortly before `second`."""
         if not self._indexed or self._origin is None or self._last is None or self._shift:
             return
-        base = self._stream.time_base
         entries = self._stream.index_entries
-        place = entries.search_timestamp(int((second - _LEAD + self._origin) / base))
+        place = entries.search_timestamp(int((second - _LEAD + self._origin) / self._unit))
         if place < 0:
             return
-        key = float(entries[place].timestamp * base) - self._origin
+        key = float(entries[place].timestamp * self._unit) - self._origin
         if key > max(self._last + _LEAD, self._aimed):  # a jump may fall short of its key frame: aim but once
             self._aimed = key
             self.seek(second)
@@ -81,23 +82,23 @@ class Source:
         self.complete = True
 
     def notes(self) -> list[str]:
-        """What had to be repaired, one sentence fragment each."""
-        found = []
+        """The repairs, one sentence fragment for each."""
+        notes = []
         dropped = self.failed
         if self.failed and self.complete:  # one broken packet can take frames with it that need it
             dropped = max(self.failed, self.sent - self.shown)
         promised = self._promised or 0
         if self.complete and not self._seeked and self.read < 0.98 * promised - 2:
-            found.append(f"cut off: {self.shown} of {promised} frames")
+            notes.append(f"cut off: {self.shown} of {promised} frames")
         if dropped:
-            found.append(f"{dropped} frame{'s' * (dropped > 1)} dropped")
+            notes.append(f"{dropped} frame{'s' * (dropped > 1)} dropped")
         if self.damaged:
-            found.append(f"{self.damaged} frame{'s' * (self.damaged > 1)} damaged")
+            notes.append(f"{self.damaged} frame{'s' * (self.damaged > 1)} damaged")
         if self.untimed:
-            found.append("times missing, taken from the frame rate")
+            notes.append("times missing, taken from the frame rate")
         if self.backwards:
-            found.append("times ran backwards, continued")
-        return found
+            notes.append("times ran backwards, continued")
+        return notes
 
     def _packets(self) -> Iterator[av.Packet | None]:
         """Every packet of the stream, then None for what the decoder still holds."""
@@ -150,7 +151,7 @@ class Source:
             self.untimed = self.untimed or not self._by_order
             second = 0.0 if self._last is None else self._last + self._step
         else:
-            clock = float(stamp * self._stream.time_base)
+            clock = float(stamp * self._unit)
             if self._origin is None:
                 self._origin = clock
             second = clock - self._origin + self._shift

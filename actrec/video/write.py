@@ -40,27 +40,27 @@ def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: 
 def _encode(path: str, frames: Iterable[np.ndarray], rate: Fraction, crf: int) -> None:
     with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = None
-        for picture in frames:
-            picture = _even(picture)
+        for frame in frames:
+            frame = _even(frame)
             if stream is None:
                 stream = container.add_stream("libx264", rate=rate)
-                stream.height, stream.width = picture.shape[:2]
+                stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                # Say which matrix made the colours; players guess another one for large pictures.
+                # Say which matrix made the colours; players guess another one for large frames.
                 stream.codec_context.colorspace = _SMPTE170M
                 stream.options = {"crf": str(crf), "preset": "veryfast"}
-            elif (stream.height, stream.width) != picture.shape[:2]:
+            elif (stream.height, stream.width) != frame.shape[:2]:
                 raise BadValue("all frames of a video have one size")
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         if stream is None:
             raise VideoError("empty", "There is no frame to write.")
         container.mux(stream.encode())
 
 
-def _even(picture: np.ndarray) -> np.ndarray:
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
-        raise BadValue(f"frames are uint8 [H, W, 3], not {picture.dtype} {list(picture.shape)}")
-    height, width = picture.shape[:2]
+def _even(frame: np.ndarray) -> np.ndarray:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3:
+        raise BadValue(f"frames are uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}")
+    height, width = frame.shape[:2]
     if height % 2 or width % 2:
-        picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.ascontiguousarray(picture)
+        frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(frame)

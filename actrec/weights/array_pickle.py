@@ -94,4 +94,4 @@ def _paths(value: object, path: tuple[str, ...], depth: int) -> list[tuple[str, 
         return [("/".join(path), value.values)]
     if not isinstance(value, dict) or depth > DEEPEST or not all(isinstance(key, str) for key in value):
         raise pickle.UnpicklingError(f"'{'/'.join(path)}' is no array and no table")
-    return [found for key, inner in value.items() for found in _paths(inner, (*path, key), depth + 1)]
+    return [deeper for key, inner in value.items() for deeper in _paths(inner, (*path, key), depth + 1)]

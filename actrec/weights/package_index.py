@@ -24,7 +24,9 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from http.client import HTTPMessage
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from actrec.weights.download import DownloadError
@@ -124,14 +126,16 @@ def _pip(*words: str) -> str:
     return asked.stdout
 
 
-# --- The network, as pip is told to use it ---------------------------------------------------------
+# --- The network, with pip's settings ----------------------------------------------------------------
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """An index may keep its files elsewhere: what comes from there is checked like any file, a password does not go
     along, and a protected connection stays one."""
 
-    def redirect_request(self, req: urllib.request.Request, fp, code: int, msg: str, headers, newurl: str):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         if after.scheme not in ("http", "https") or (before.scheme == "https" and after.scheme != "https"):
             raise DownloadError(
@@ -143,7 +147,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    """Certificates are checked, but for the hosts that the user told pip to trust."""
+    """Certificates are checked, except for the hosts that pip's settings trust."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(context=network.context)
@@ -168,7 +172,7 @@ class Network:
         return self._opener.open(request, timeout=self.settings.timeout)
 
     def without_secret(self, url: str) -> str:
-        """The address without user and password, which are kept for their host."""
+        """The address without user and password, which are stored for their host."""
         parts = urlsplit(url)
         user, at, place = parts.netloc.rpartition("@")
         if not at:
@@ -178,7 +182,7 @@ class Network:
         return urlunsplit(parts._replace(netloc=place))
 
     def trusts(self, url: str) -> bool:
-        """Whether the user told pip to trust this host without a certificate."""
+        """Whether pip's settings trust this host without a certificate."""
         parts = urlsplit(url)
         return any(host in (parts.hostname, parts.netloc) for host in self.settings.trusted)
 
@@ -197,8 +201,10 @@ class Network:
         cert, client = self.settings.cert, self.settings.client_cert
         try:
             if cert:
-                place = {"capath" if Path(cert).is_dir() else "cafile": cert}
-                context = ssl.create_default_context(**place)
+                is_folder = Path(cert).is_dir()
+                context = ssl.create_default_context(
+                    capath=cert if is_folder else None, cafile=None if is_folder else cert
+                )
             else:
                 context = ssl.create_default_context()
                 _add_certifi(context)
@@ -347,30 +353,31 @@ def _of_json(text: bytes, base: str, url: str) -> Iterator[Link]:
 class _Anchors(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.base, self.found = "", []
+        self.base = ""
+        self.targets: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         target = dict(attrs).get("href")
         if target and tag == "base":
             self.base = self.base or target
         elif target and tag == "a":
-            self.found.append(target)
+            self.targets.append(target)
 
 
 def of_page(text: str, base: str) -> Iterator[Link]:
     """PEP 503: anchors whose address ends in #sha256=…"""
     page = _Anchors()
     page.feed(text)
-    for target in page.found:
+    for target in page.targets:
         try:
             url, fragment = urldefrag(urljoin(urljoin(base, page.base), target))
-        except ValueError:  # no address at all
+        except ValueError:  # not an address
             continue
         name, _, digest = fragment.partition("=")
         yield Link(url, digest.lower() if name == "sha256" else "")
 
 
 def _host(url: str) -> str:
-    """Whom a sentence names: never with a user or a password."""
+    """The host's name for a sentence, never with a user or a password."""
     parts = urlsplit(url)
     return parts.hostname or parts.path or url

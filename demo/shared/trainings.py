@@ -20,7 +20,7 @@ from actrec.core.processes import environment, stay_behind
 from actrec.data.archive import unpack
 from actrec.data.drawn import drawn, recorded
 from actrec.recognition.taught import Taught
-from actrec.recognition.taught_file import write_films
+from actrec.recognition.taught_file import write_videos
 from actrec.training import settings
 from actrec.training.run import LASTING, Run, RunError, runs
 from actrec.training.settings import AT_RANDOM, Settings
@@ -241,7 +241,7 @@ def from_taught(trainings: Trainings, taught: Taught | None) -> str:
         raise refusal("Nothing has been taught yet: open Teach and show a few actions first.")
     with errors_as_toasts():
         trainings.require_disk_space()
-        return str(write_films(taught, trainings.fresh_data()))
+        return str(write_videos(taught, trainings.fresh_data()))
 
 
 def examined(data: str | None) -> list[str]:

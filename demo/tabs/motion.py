@@ -130,7 +130,7 @@ def watch(name: str | None, watched: Watched | None) -> str | None:
     from actrec.video.write import write_mp4
 
     with errors_as_toasts():
-        return str(write_mp4(fresh_file(f"{name}.mp4"), watched.clues[name].film(), SHOWN_FPS))
+        return str(write_mp4(fresh_file(f"{name}.mp4"), watched.clues[name].frames(), SHOWN_FPS))
 
 
 def _shown(watched: Watched | None, figure: str, *args: object, **settings: object) -> str:

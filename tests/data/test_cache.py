@@ -30,12 +30,12 @@ SMALL = ClipSettings(size=32, frames=6)
 def moving_square(seed=0, frames=12, height=48, width=64):
     """A bright square walking to the right over a gradient."""
     rng = np.random.default_rng(seed)
-    film = np.empty((frames, height, width, 3), np.uint8)
-    film[:] = np.linspace(20, 90, width, dtype=np.uint8)[None, None, :, None]
+    clip = np.empty((frames, height, width, 3), np.uint8)
+    clip[:] = np.linspace(20, 90, width, dtype=np.uint8)[None, None, :, None]
     top = int(rng.integers(4, height - 20))
     for index in range(frames):
-        film[index, top : top + 14, 3 + 2 * index : 17 + 2 * index] = rng.integers(180, 255, 3)
-    return film
+        clip[index, top : top + 14, 3 + 2 * index : 17 + 2 * index] = rng.integers(180, 255, 3)
+    return clip
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_new_process_finds_what_an_old_one_kept_and_needs_no_decoder(cache, vi
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "pixel", "header", "shape", "length"])
 def test_a_damaged_entry_is_made_again(cache, video, damage):
-    wanted = np.array(cache.read(video, SMALL).frames)
+    expected = np.array(cache.read(video, SMALL).frames)
     path = entries(cache)[0]
     body = bytearray(path.read_bytes())
     if damage == "cut":
@@ -119,9 +119,9 @@ def test_a_damaged_entry_is_made_again(cache, video, damage):
         body[7] = 255
     path.write_bytes(body)
     again = ClipCache(cache.folder)
-    assert np.array_equal(again.read(video, SMALL).frames, wanted)
+    assert np.array_equal(again.read(video, SMALL).frames, expected)
     assert again.rebuilt == 1
-    assert np.array_equal(read_entry(path)[0]["frames"], wanted)
+    assert np.array_equal(read_entry(path)[0]["frames"], expected)
 
 
 def test_entries_are_safetensors_files(tmp_path):
@@ -176,11 +176,11 @@ def test_an_orphan_of_a_killed_writer_is_cleared_away_and_a_fresh_one_is_not(cac
 
 def test_a_map_outlives_the_eviction_of_its_entry(cache, video):
     clip = cache.read(video, SMALL)
-    wanted = np.array(clip.frames)
+    expected = np.array(clip.frames)
     cache.sweep(limit=0)
     assert entries(cache) == []
-    assert np.array_equal(clip.frames, wanted)
-    assert np.array_equal(cache.read(video, SMALL).frames, wanted)
+    assert np.array_equal(clip.frames, expected)
+    assert np.array_equal(cache.read(video, SMALL).frames, expected)
 
 
 def test_a_full_disk_costs_time_and_no_training(cache, video, monkeypatch):
@@ -201,11 +201,11 @@ def fill(arguments):
 
 def test_writers_that_race_under_a_tight_limit_read_only_whole_clips(tmp_path):
     paths = [write_mp4(tmp_path / f"{seed}.mp4", moving_square(seed), 12) for seed in range(8)]
-    wanted = {int(FILES.read(Sample(path, 0), SMALL).frames.sum()) for path in paths}
+    expected = {int(FILES.read(Sample(path, 0), SMALL).frames.sum()) for path in paths}
     jobs = [(tmp_path / "cache", paths, seed) for seed in range(3)]
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         found = pool.map(fill, jobs)
-    assert {value for each in found for value in each} == wanted
+    assert {value for values in found for value in values} == expected
     assert sum(path.stat().st_size for path in (tmp_path / "cache").glob("*/*.safetensors")) <= 200_000
 
 

@@ -21,7 +21,7 @@ from actrec.data.samples import Broken, DataError, Sample
 from actrec.video.write import write_mp4
 
 
-def film(seed, frames=16, height=48, width=64, reach=8):
+def moving_patch(seed, frames=16, height=48, width=64, reach=8):
     """A soft landscape in which a bright patch takes its own path."""
     rng = np.random.default_rng(seed)
     ground = np.kron(rng.integers(30, 150, (6, 8)), np.ones((height // 6, width // 8)))
@@ -41,9 +41,9 @@ def clips(tmp_path_factory):
     for label in ("run", "wave"):
         (root / label).mkdir()
         for number in range(4):
-            write_mp4(root / label / f"{number}.mp4", film(10 * len(label) + number), 12)
+            write_mp4(root / label / f"{number}.mp4", moving_patch(10 * len(label) + number), 12)
     shutil.copy(root / "run" / "0.mp4", root / "wave" / "copy.mp4")
-    write_mp4(root / "run" / "pressed.mp4", film(31)[:, ::2, ::2], 12, crf=32)
+    write_mp4(root / "run" / "pressed.mp4", moving_patch(31)[:, ::2, ::2], 12, crf=32)
     (root / "wave" / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(400))
     (root / "run" / "empty.mp4").touch()
     return root
@@ -76,17 +76,17 @@ def test_what_cannot_be_learned_from_is_refused_before_any_time_is_spent(dataset
 
 def test_warnings_name_what_a_training_should_look_at_first():
     assert ready_to_train(counted(10, 12)) == []
-    told = " ".join(ready_to_train(counted(100, 1, 0, 10)))
+    warnings = " ".join(ready_to_train(counted(100, 1, 0, 10)))
     for words in ("never used for testing: c1", "No clip at all: c2", "largest class has 100 clips, the smallest 1"):
-        assert words in told
+        assert words in warnings
     assert any("folder per clip" in sentence for sentence in ready_to_train(counted(2, *[1] * 1200)))
 
 
 def test_broken_clips_are_listed_once_with_the_reason_and_left_out(clips):
     kept, found = examine(open_set(clips))
     assert len(kept) == 10
-    assert {Path(each["path"]).name for each in found.broken} == {"broken.mp4", "empty.mp4"}
-    reasons = " ".join(each["reason"] for each in found.broken)
+    assert {Path(clip["path"]).name for clip in found.broken} == {"broken.mp4", "empty.mp4"}
+    reasons = " ".join(clip["reason"] for clip in found.broken)
     assert "The file is empty" in reasons
     assert len(found.sentences()) == len(set(found.sentences()))
     assert found.classes == {"run": 5, "wave": 5}
@@ -114,7 +114,7 @@ def test_copies_are_found_by_bytes_and_by_looks_and_nothing_else_is(clips):
 
 
 def test_two_takes_in_one_place_are_no_copies_and_a_mirrored_one_is():
-    one, other = film(1, reach=3), film(2, reach=3)
+    one, other = moving_patch(1, reach=3), moving_patch(2, reach=3)
     ground = np.median(one, axis=0)
     second_take = np.where(other == 240, 240, ground[None])
     tiny = np.stack([small(x) for x in (one, second_take, one[:, :, ::-1])])
@@ -172,17 +172,17 @@ def test_the_shortcut_of_ut_interaction_is_the_known_one(shared_data):
 def test_length_alone_tells_the_negatives_of_ut_interaction(shared_data):
     known = open_set(shared_data / "ut_interaction" / "set1")
     unknown = open_set(shared_data / "ut_interaction" / "set1_negatives")
-    facts = [np.array([header_facts(each, sample) for sample in each.samples]) for each in (known, unknown)]
+    facts = [np.array([header_facts(dataset, sample) for sample in dataset.samples]) for dataset in (known, unknown)]
     assert shortcut_auroc(*facts)["frames"] == pytest.approx(0.97, abs=0.01)  # the data's own note
 
 
 def test_headers_agree_with_the_list_of_the_clips(shared_data):
     rows = [line.split("\t") for line in (shared_data / "clips.tsv").read_text().splitlines()[1:]]
-    wanted = {row[0]: row for row in rows if row[0].startswith("ut_interaction/set1/")}
+    listed = {row[0]: row for row in rows if row[0].startswith("ut_interaction/set1/")}
     dataset = open_set(shared_data / "ut_interaction" / "set1")
-    assert len(wanted) == len(dataset) == 60
+    assert len(listed) == len(dataset) == 60
     for sample in dataset.samples:
-        row = wanted[str(sample.path.relative_to(shared_data))]
+        row = listed[str(sample.path.relative_to(shared_data))]
         width, height, _, frames, fps = header_facts(dataset, sample)
         assert (f"{width}x{height}", round(fps, 2)) == (row[5], float(row[4]))
         assert 0 <= frames - int(row[3]) <= 2  # these headers count two packets that hold no picture

@@ -45,15 +45,15 @@ def names(folder):
 
 
 def test_a_set_is_drawn_once_and_counts_as_used_when_it_is_read(kept, monkeypatch):
-    told = []
-    first = gallery_clips(("wave", "idle"), 1, told.append).clip(1).frames
-    assert told and len(names(kept)) == 4
+    messages = []
+    first = gallery_clips(("wave", "idle"), 1, messages.append).clip(1).frames
+    assert messages and len(names(kept)) == 4
     (made,) = set(names(kept)) - {"new.npy", "older.npy", "oldest.npy"}
     os.utime(kept / made, (5e8, 5e8))
     monkeypatch.setattr(drawn, "_render", None)  # nobody draws again
-    told.clear()
-    assert np.array_equal(gallery_clips(("wave", "idle"), 1, told.append).clip(1).frames, first)
-    assert not told and (kept / made).stat().st_mtime > 1e9
+    messages.clear()
+    assert np.array_equal(gallery_clips(("wave", "idle"), 1, messages.append).clip(1).frames, first)
+    assert not messages and (kept / made).stat().st_mtime > 1e9
 
 
 def test_what_was_used_longest_ago_makes_room(kept, monkeypatch):
@@ -110,21 +110,21 @@ def recordings(tmp_path, monkeypatch):
     folder.mkdir()
     for kind, action, count in (("walk", "walk", 5), ("dash", "run", 2), ("kick", "kick", 1), ("dance", "jump", 1)):
         moved = [ACTIONS[action](np.random.default_rng(n), Body(), np.arange(90) / 30, False) for n in range(count)]
-        np.savez(folder / kind, **{f"take {n}": pose(Body(), each).joints for n, each in enumerate(moved)})
+        np.savez(folder / kind, **{f"take {n}": pose(Body(), motion).joints for n, motion in enumerate(moved)})
     return folder
 
 
 def test_recordings_move_drawn_figures_and_no_recording_is_learned_and_judged(recordings, monkeypatch):
     jobs = []
     draw = drawn._drawn
-    monkeypatch.setattr(drawn, "_drawn", lambda of, told: jobs.append(of) or draw(of, told))
+    monkeypatch.setattr(drawn, "_drawn", lambda of, on_progress: jobs.append(of) or draw(of, on_progress))
     source = drawn_source(recordings, 4, 0, lambda sentence: None)
     assert source.labels == ["kick", "walk", "run"] == list(actions_of(recordings))
     assert source.train.targets.tolist() == [0] * 4 + [1] * 4 + [2] * 4 and source.validation.targets.tolist() == [1]
     learned, held = ({(job[0], job[3].kind, job[3].name) for job in of} for of in jobs)
     assert len(held) == 1 and not held & learned
     walks = {("walk", "walk", f"take {n}") for n in range(5)}
-    assert held < walks and {each for each in learned if each[0] == "walk"} == walks - held
+    assert held < walks and {clip for clip in learned if clip[0] == "walk"} == walks - held
     assert learned - walks == {("run", "dash", "take 0"), ("run", "dash", "take 1"), ("kick", "kick", "take 0")}
     assert source.description == "4 clips of each of 3 actions recorded in recorded, drawn anew"
     assert "recordings" in source.licence

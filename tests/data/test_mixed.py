@@ -21,10 +21,10 @@ def test_classes_meet_by_name_and_few_real_clips_are_repeated():
     both = mixed([drawn, real], {"walking": "walk"}, least_part=0.5)
     assert both.labels == ["clap", "walk", "reading"]
     assert both.licence == "ours; theirs"
-    seen = [
+    clips = [
         (int(target), int(both.train.clip(place).frames[0, 0, 0, 0])) for place, target in enumerate(both.train.targets)
     ]
-    assert [each for each in seen if each[1] < 100] == [(0, n) for n in range(12)] + [(1, n) for n in range(12, 24)]
+    assert [clip for clip in clips if clip[1] < 100] == [(0, n) for n in range(12)] + [(1, n) for n in range(12, 24)]
     # two real walks of twelve drawn ones are to be six: each three times; the only reading stays alone
-    assert sorted(each for each in seen if each[1] >= 100) == [(1, 100)] * 3 + [(1, 101)] * 3 + [(2, 102)]
+    assert sorted(clip for clip in clips if clip[1] >= 100) == [(1, 100)] * 3 + [(1, 101)] * 3 + [(2, 102)]
     assert sorted(both.validation.targets) == [0] * 12 + [1] * 14 + [2], "what validates is not repeated"

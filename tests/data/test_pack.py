@@ -24,15 +24,15 @@ from actrec.data.samples import DataError, Sample
 from actrec.video.write import write_mp4
 
 
-def soft_film(seed, frames=24, height=60, width=80):
+def soft_frames(seed, frames=24, height=60, width=80):
     """Smooth, so that JPEG at high quality changes little."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     waves = rng.uniform(0.02, 0.08, (3, 3))
-    film = [
+    pixels = [
         np.stack([127 + 100 * np.sin(a * x + b * y + 6 * c * t) for a, b, c in waves], axis=-1) for t in range(frames)
     ]
-    return np.stack(film).astype(np.uint8)
+    return np.stack(pixels).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
             (root / label / person).mkdir(parents=True)
             for number in range(2):
                 seed = zlib.crc32(f"{label}{person}{number}".encode())
-                write_mp4(root / label / person / f"{number}.mp4", soft_film(seed), 10)
+                write_mp4(root / label / person / f"{number}.mp4", soft_frames(seed), 10)
     (root / "wave" / "ann" / "bad.mp4").write_bytes(b"none")
     return root
 
@@ -61,7 +61,7 @@ def test_a_pack_is_the_same_data_set(folder, pack):
     good = [sample for sample in dataset.samples if sample.path.name != "bad.mp4"]
     for sample, original in zip(again.samples, good, strict=True):
         assert (sample.label, sample.group, sample.path.name) == (original.label, original.group, original.path.name)
-    assert [each.path for each in again.broken] == [str(folder / "wave" / "ann" / "bad.mp4")]
+    assert [clip.path for clip in again.broken] == [str(folder / "wave" / "ann" / "bad.mp4")]
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_clips_of_a_pack_are_those_of_the_files(folder, pack, settings):
         packed, sample = pack.read(index, settings), pack[index]
         original = of[sample.group, (pack.labels[sample.label], sample.group, sample.path.name)]
         kept = FILES.read(original, ClipSettings(size=48, fit="short_side", frames=12))
-        wanted = fitted(thinned(kept, settings), settings)
-        assert packed.frames.shape == wanted.frames.shape
-        assert packed.times == pytest.approx(wanted.times)
-        assert np.abs(packed.frames.astype(int) - wanted.frames).mean() < 3
+        expected = fitted(thinned(kept, settings), settings)
+        assert packed.frames.shape == expected.frames.shape
+        assert packed.times == pytest.approx(expected.times)
+        assert np.abs(packed.frames.astype(int) - expected.frames).mean() < 3
 
 
 def test_a_pack_keeps_the_facts_of_the_original_files(folder, pack):
     _, found = examine(pack)
-    _, wanted = examine(open_set(folder))
-    assert found.shortcut == wanted.shortcut
+    _, expected = examine(open_set(folder))
+    assert found.shortcut == expected.shortcut
     assert pack.reader.header(pack[0]) == (80, 60, 24, 10)
 
 
@@ -111,10 +111,10 @@ def test_quality_gives_way_to_the_limit_and_a_limit_too_tight_is_a_sentence(fold
     lower = write_pack(dataset, tmp_path / "lower.pack", settings, limit=int(size * 0.7))
     assert (tmp_path / "lower.pack").stat().st_size < size * 0.7
     assert lower.reader.facts["quality"] < best.reader.facts["quality"] == 95
-    told = []
+    messages = []
     with pytest.raises(DataError, match=r"\(about 0 MB\)\. Take fewer frames or a smaller size"):
-        write_pack(dataset, tmp_path / "none.pack", settings, limit=3000, on_progress=told.append)
-    assert told == []  # refused on the estimate, before the whole set is encoded
+        write_pack(dataset, tmp_path / "none.pack", settings, limit=3000, on_progress=messages.append)
+    assert messages == []  # refused on the estimate, before the whole set is encoded
     assert not (tmp_path / "none.pack").exists()
 
 
@@ -184,13 +184,13 @@ def test_the_real_working_clips_fit_into_thirty_megabytes(shared_data, tmp_path)
 
 
 def test_a_folder_becomes_a_source_whose_people_do_not_cross_over(folder, tmp_path):
-    told = []
-    source = clips_source(folder, seed=0, on_progress=told.append, cache=tmp_path / "cache")
+    messages = []
+    source = clips_source(folder, seed=0, on_progress=messages.append, cache=tmp_path / "cache")
     assert source.labels == ["clap", "wave"]
     assert (len(source.train), len(source.validation)) == (8, 4)
     clip = source.validation.clip(0)
     assert clip.frames.shape[1:] == (60, 80, 3) or min(clip.frames.shape[1:3]) == 128
-    assert any("bad.mp4" in sentence for sentence in told)
+    assert any("bad.mp4" in sentence for sentence in messages)
     people = [{s.group for s in part.clip.args[0].samples} for part in (source.train, source.validation)]
     assert people[0] & people[1] == set()
     assert set(source.train.targets) == set(source.validation.targets) == {0, 1}
@@ -227,9 +227,9 @@ def call(*words) -> tuple[int, argparse.Namespace]:
 
 def test_the_command_checks_a_folder(folder, capsys):
     assert call("check", folder, "--json")[0] == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["classes"] == {"clap": 6, "wave": 6}
-    assert told["broken"][0]["path"].endswith("bad.mp4")
+    report = json.loads(capsys.readouterr().out)
+    assert report["classes"] == {"clap": 6, "wave": 6}
+    assert report["broken"][0]["path"].endswith("bad.mp4")
     assert call("check", folder, "--protocol", "ann")[0] == 0
     assert "5 nearest neighbours" in capsys.readouterr().out
 
@@ -253,8 +253,8 @@ def test_the_command_ends_with_a_sentence_when_the_data_is_bad(tmp_path, capsys)
 def test_the_command_tells_what_it_found_even_when_it_is_not_enough(tmp_path, capsys):
     (tmp_path / "wave").mkdir()
     for number in range(2):
-        write_mp4(tmp_path / "wave" / f"{number}.mp4", soft_film(number), 10)
+        write_mp4(tmp_path / "wave" / f"{number}.mp4", soft_frames(number), 10)
     assert call("check", tmp_path)[0] == 2
-    told = capsys.readouterr().out
-    assert "2 clips in 1 classes" in told
-    assert "one class only (wave)" in told
+    output = capsys.readouterr().out
+    assert "2 clips in 1 classes" in output
+    assert "one class only (wave)" in output

@@ -31,8 +31,8 @@ def test_others_walk_about_in_hard_scenes_and_nobody_in_plain_ones():
         np.random.default_rng(0), draw_view(np.random.default_rng(0), "whole"), Body(), np.zeros(3), TIMES, (64, 64)
     )
     counts = {
-        name: {len(bystanders(seed, camera, each, TIMES)) for seed in range(8)}
-        for name, each in {"hard": HARD, "plain": PLAIN}.items()
+        name: {len(bystanders(seed, camera, setting, TIMES)) for seed in range(8)}
+        for name, setting in {"hard": HARD, "plain": PLAIN}.items()
     }
     assert counts == {"hard": {2}, "plain": {0}}
     walked = [
@@ -43,7 +43,7 @@ def test_others_walk_about_in_hard_scenes_and_nobody_in_plain_ones():
 
 def test_the_camera_moves_in_hard_scenes_and_stands_still_in_plain_ones():
     for seed in range(6):
-        hard, plain = (draw_stage(seed, "whole", each).view for each in (HARD, PLAIN))
+        hard, plain = (draw_stage(seed, "whole", setting).view for setting in (HARD, PLAIN))
         assert hard.shake >= 0.006 and 0.02 <= abs(hard.pan) <= 0.06
         assert plain.shake == plain.pan == 0
         assert hard.yaw == plain.yaw == draw_stage(seed, "whole", ANY).view.yaw  # the rest is the seed's

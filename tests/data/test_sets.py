@@ -184,7 +184,7 @@ def test_ucf101_finds_converted_clips_and_lists_missing_ones_once(tmp_path):
     (tmp_path / "UCF-101/Archery/v_Archery_g08_c01.avi").unlink()
     dataset = open_set(tmp_path)
     assert len(dataset) == 5
-    assert [(Path(each.path).name, each.reason) for each in dataset.broken] == [
+    assert [(Path(clip.path).name, clip.reason) for clip in dataset.broken] == [
         ("v_Archery_g08_c01.avi", "in the official lists, but not in the folder")
     ]
 
@@ -283,7 +283,7 @@ def test_kinetics(tmp_path, nested):
         ("ccccccccc_3_000020_000030.mp4", "abseiling", "ccccccccc_3"),
     }
     assert parts(dataset)["ccccccccc_3_000020_000030"] == {"official": "validation"}
-    assert [each.path for each in dataset.broken] == ["abseiling/gone0000000_000001_000011.mp4"]
+    assert [clip.path for clip in dataset.broken] == ["abseiling/gone0000000_000001_000011.mp4"]
     assert dataset.notes == ("1 clips have no published label and were left out.",)
 
 

@@ -1,4 +1,4 @@
-"""A film looked at at several moments: by hand, on a clip whose frames carry their number."""
+"""A video read at several moments: by hand, on a clip whose frames carry their number."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def last_frames(split: Split) -> list[int]:
 
 
 def test_a_long_film_is_seen_at_moments_that_overlap_by_half_and_a_short_one_at_its_end():
-    films = [numbered(41), numbered(15), numbered(31)]  # 4 s, 1.4 s and 3 s of windows of 2 s
-    split = Split(np.array([0, 1, 2]), films.__getitem__).moments(2.0)
+    videos = [numbered(41), numbered(15), numbered(31)]  # 4 s, 1.4 s and 3 s of windows of 2 s
+    split = Split(np.array([0, 1, 2]), videos.__getitem__).moments(2.0)
     assert split.targets.tolist() == [0, 0, 0, 1, 2, 2]
     assert last_frames(split) == [20, 30, 40, 14, 20, 30]
     assert all(split.clip(place).times[0] == 0 for place in range(len(split)))

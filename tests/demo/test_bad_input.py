@@ -107,7 +107,7 @@ def test_a_set_goes_out_and_comes_back(services, upload):
     taught = teach.learn(services, None, None, "knees", False, None, [upload(good), upload(good, "b.mp4")])
     out = Path(teach.export(taught))
     back = teach.bring(services, str(out))
-    assert back.labels == ("knees",) and len(back.lessons[0].film) > 1000
+    assert back.labels == ("knees",) and len(back.lessons[0].video) > 1000
     assert upload.left() == []
 
 

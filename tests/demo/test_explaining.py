@@ -44,7 +44,7 @@ def test_a_file_that_is_no_video_is_refused_in_words(services, tmp_path):
     assert "<b>" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("count", "said"), [(24, "Nothing moves"), (2, "two pictures")])
+@pytest.mark.parametrize(("count", "said"), [(24, "Nothing moves"), (2, "two frames")])
 def test_a_still_or_very_short_clip_is_explained_with_a_warning(services, tmp_path: Path, count, said):
     few = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
     frames = np.repeat(cv2.resize(few, (128, 96), interpolation=cv2.INTER_CUBIC)[None], count, 0)
@@ -56,7 +56,7 @@ def test_a_still_or_very_short_clip_is_explained_with_a_warning(services, tmp_pa
 
 def test_a_class_that_the_weights_do_not_know_is_refused_in_words(services):
     asked = saliency.ask(services, str(EXAMPLES / "wave.mp4"), None).asked
-    with pytest.raises(gr.Error, match="do not know"):
+    with pytest.raises(gr.Error, match="have no class"):
         saliency.show(services, asked, "fly", 1)
 
 

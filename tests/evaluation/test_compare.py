@@ -59,11 +59,11 @@ def test_a_papers_point_stands_at_the_cost_of_its_full_network():
 def test_a_row_says_what_the_recognizer_says_and_costs_all_its_views():
     clip = synthetic.render("squat", 2_000_000_777, frames=48, size=(120, 160), fps=12)
     recognizer = Recognizer.load(WEIGHTS, "cpu")
-    found, said = compared(recognizer, "mine", clip), recognizer.predict(clip)
-    assert (found.label, found.unknown) == (said.label, bool(said.unknown))
-    assert found.confidence == pytest.approx(said.scores.max(), abs=1e-3)
-    assert found.views == len(said.view_scores) > 1
+    row, prediction = compared(recognizer, "mine", clip), recognizer.predict(clip)
+    assert (row.label, row.unknown) == (prediction.label, bool(prediction.unknown))
+    assert row.confidence == pytest.approx(prediction.scores.max(), abs=1e-3)
+    assert row.views == len(prediction.view_scores) > 1
     one = 0.36e9  # of `python -m actrec list`, for 101 classes
-    assert found.multiplications == pytest.approx(found.views * one, rel=0.03)
-    assert found.weights < 0.49e6 and found.milliseconds > 0
-    assert found.accuracy == recognizer.card.measured["top1"]
+    assert row.multiplications == pytest.approx(row.views * one, rel=0.03)
+    assert row.weights < 0.49e6 and row.milliseconds > 0
+    assert row.accuracy == recognizer.card.measured["top1"]

@@ -62,12 +62,12 @@ def write_clips(folder: Path, labels: list[str], clips: int, first: int = 0) -> 
         for number in range(clips):
             home = folder / label / f"clip{number}"
             home.mkdir(parents=True)
-            for t, frame in enumerate(film(place, number, first)):
+            for t, frame in enumerate(noise(place, number, first)):
                 cv2.imwrite(str(home / f"{t:02d}.png"), frame)
     return folder
 
 
-def film(place: int, number: int, first: int = 0) -> np.ndarray:
+def noise(place: int, number: int, first: int = 0) -> np.ndarray:
     """Noise that goes down or to the right, the faster the later the class."""
     ground = np.random.default_rng([first, place, number]).integers(0, 255, (40, 52, 3), np.uint8)
     return np.stack([np.roll(ground, t * (1 + place), axis=number % 2) for t in range(12)])
@@ -144,7 +144,7 @@ def test_asked_for_the_datas_classes_weights_that_know_others_tell_the_unknown_b
         unknown = dataset.labels[sample.label] == "yoga"
         (outside if unknown else inside).append(1 - said[LABELS.index("idle")])  # the one class that is not there
     pairs = [(a > b) + (a == b) / 2 for a in inside for b in outside]
-    assert result["by"] == "what the data's classes have together"
+    assert result["by"] == "the probability of the data's classes together"
     assert result["auroc"] == pytest.approx(np.mean(pairs)) and 0 < np.mean(pairs) < 1
 
 
@@ -173,18 +173,18 @@ def test_several_weights_are_averaged_as_the_papers_average_their_splits(weights
 
 
 def test_a_report_is_written_and_broken_clips_are_named(weights, folder, tmp_path, capsys):
-    films = tmp_path / "films"
-    write_clips(films, ["squat", "idle"], 2)
-    (films / "squat" / "bad.mp4").write_bytes(b"no film" * 99)
-    assert main(["evaluate", "--weights", str(weights), "--data", str(films), "--out", str(tmp_path / "report")]) == 0
+    videos = tmp_path / "films"
+    write_clips(videos, ["squat", "idle"], 2)
+    (videos / "squat" / "bad.mp4").write_bytes(b"no film" * 99)
+    assert main(["evaluate", "--weights", str(weights), "--data", str(videos), "--out", str(tmp_path / "report")]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("4 clips: top-1 ") and "1 clips could not be read" in said.out
     assert "Left out: squat/bad.mp4" in said.err
-    told = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert told["clips"] == 4 and told["broken"][0]["clip"] == "squat/bad.mp4"
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["clips"] == 4 and report["broken"][0]["clip"] == "squat/bad.mp4"
     assert "<h1>" in (tmp_path / "report" / "report.html").read_text()
-    picture = cv2.imread(str(tmp_path / "report" / "confusion.png"))
-    assert picture is not None and picture.shape[0] > 200
+    image = cv2.imread(str(tmp_path / "report" / "confusion.png"))
+    assert image is not None and image.shape[0] > 200
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ def test_among_the_datas_classes_no_other_is_named():
     of_those = evaluate.among(answers, np.array([1, 2, 1]))
     assert of_those.in_data == pytest.approx([0.4, 0.8, 0.0])
     assert evaluate.among(answers, np.array([1, 2, 0])).in_data is None, "there are no others to give anything to"
-    told = of_those.probabilities
-    assert told == pytest.approx(np.array([[0, 0.75, 0.25], [0, 0, 1], [0, 0.5, 0.5]]), abs=1e-9)
+    probabilities = of_those.probabilities
+    assert probabilities == pytest.approx(np.array([[0, 0.75, 0.25], [0, 0, 1], [0, 0.5, 0.5]]), abs=1e-9)
 
 
 def test_networks_fused_say_the_mean_of_what_each_says_and_an_svm_learns_from_their_codes(
@@ -240,7 +240,7 @@ def test_networks_fused_say_the_mean_of_what_each_says_and_an_svm_learns_from_th
     fused = answered(capsys, *both, "--fuse")
     said, dataset = [], open_set(folder)
     known = [sample for sample in dataset.samples if dataset.labels[sample.label] != "yoga"]
-    machines = [evaluate.load(each, "cpu") for each in (weights, tmp_path / "other")]
+    machines = [evaluate.load(folder_of_weights, "cpu") for folder_of_weights in (weights, tmp_path / "other")]
     for sample in known:
         clip = FILES.read(sample, stored(named("asym3d")))
         said.append(np.mean([machine.predict(clip, "one").scores for machine in machines], axis=0))
@@ -254,10 +254,10 @@ def test_networks_fused_say_the_mean_of_what_each_says_and_an_svm_learns_from_th
 
 
 def test_of_a_fold_the_training_part_teaches_the_svm_and_the_other_is_judged(weights, tmp_path, capsys):
-    films = tmp_path / "films"
-    write_clips(films / "train", ["squat", "idle"], 1)
-    write_clips(films / "test", ["squat", "idle", "raise arms"], 3)
-    asked = ["--weights", weights, "--data", films, "--svm", films, "--protocol", "one"]
+    videos = tmp_path / "films"
+    write_clips(videos / "train", ["squat", "idle"], 1)
+    write_clips(videos / "test", ["squat", "idle", "raise arms"], 3)
+    asked = ["--weights", weights, "--data", videos, "--svm", videos, "--protocol", "one"]
     learned = answered(capsys, *asked, "--fold", "folders")
     assert learned["clips"] == 9 and learned["per_class"]["raise arms"]["recall"] == 0, (
         "nobody raised arms where it learned"

@@ -32,8 +32,8 @@ def scored(rng):
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_top_k_is_scikit_learns(scored, k):
     logits, targets = scored
-    wanted = sk.top_k_accuracy_score(targets, logits, k=k, labels=range(7))
-    assert top(logits, targets, k) == pytest.approx(wanted, abs=1e-12)
+    expected = sk.top_k_accuracy_score(targets, logits, k=k, labels=range(7))
+    assert top(logits, targets, k) == pytest.approx(expected, abs=1e-12)
 
 
 def test_top_k_by_hand():
@@ -82,13 +82,13 @@ def test_calibration_error_agrees_with_a_count_bin_by_bin(scored):
     logits, targets = scored
     probabilities = special.softmax(logits, axis=1)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    wanted = 0.0
+    expected = 0.0
     for index in range(15):
         inside = (confidence > index / 15) & (confidence <= (index + 1) / 15)
         if inside.any():
-            wanted += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+            expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     found = reliability(probabilities, targets)
-    assert found.error == pytest.approx(wanted, abs=1e-12)
+    assert found.error == pytest.approx(expected, abs=1e-12)
     assert sum(found.count) == 300
 
 
@@ -110,8 +110,8 @@ def test_calibration_refuses_scores_that_are_no_probabilities(scored):
 
 def test_likelihood_is_scikit_learns(scored):
     logits, targets = scored
-    wanted = sk.log_loss(targets, special.softmax(logits / 1.7, axis=1), labels=range(7))
-    assert negative_log_likelihood(logits, targets, 1.7) == pytest.approx(wanted)
+    expected = sk.log_loss(targets, special.softmax(logits / 1.7, axis=1), labels=range(7))
+    assert negative_log_likelihood(logits, targets, 1.7) == pytest.approx(expected)
 
 
 def test_temperature_is_scipys_optimum(scored):
@@ -121,8 +121,8 @@ def test_temperature_is_scipys_optimum(scored):
         scaled = special.log_softmax(logits / np.exp(log_temperature), axis=1)
         return -scaled[np.arange(300), targets].mean()
 
-    wanted = np.exp(optimize.minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-10}).x)
-    assert fit_temperature(logits, targets) == pytest.approx(wanted, rel=1e-4)
+    expected = np.exp(optimize.minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-10}).x)
+    assert fit_temperature(logits, targets) == pytest.approx(expected, rel=1e-4)
 
 
 def test_temperature_undoes_a_known_overconfidence(rng):
@@ -167,9 +167,9 @@ def test_auroc_and_roc_are_scikit_learns(rng):
     found = rejection(known, unknown)
     assert found.auroc == pytest.approx(sk.roc_auc_score(truth, values), abs=1e-12)
     false_positive, true_positive, thresholds = sk.roc_curve(truth, values, drop_intermediate=False)
-    wanted = {t: (f, 1 - p) for f, p, t in zip(false_positive, true_positive, thresholds, strict=True)}
+    expected = {t: (f, 1 - p) for f, p, t in zip(false_positive, true_positive, thresholds, strict=True)}
     for threshold, accept, reject in zip(found.thresholds, found.false_accept, found.false_reject, strict=True):
-        assert (accept, reject) == pytest.approx(wanted[threshold])
+        assert (accept, reject) == pytest.approx(expected[threshold])
 
 
 def test_rejection_by_hand():

@@ -101,19 +101,19 @@ def test_most_confused_pairs_by_hand():
 def test_the_report_is_strict_json_and_html_that_needs_nothing_else(tmp_path, rng):
     result = some_result(temperature=1.2, fitted_on="validation", seconds=2.0)
     unknown = measure_unknown(rng.normal(1, 1, 60), rng.normal(0, 1, 98), by="confidence", shortcut={"frames": 0.97})
-    told, page = write_report(
+    report, page = write_report(
         tmp_path / "new", result, title="asym3d on set 1", about={"data": "set 1"}, beside=["57 %"], unknown=unknown
     )
-    read = json.loads(told.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    read = json.loads(report.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert read["top1"] == result["top1"]
     assert read["unknown"]["shortcut_auroc"] == {"frames": 0.97}
-    seen = Tags(page.read_text())
-    assert seen.tags.count("img") == 3
-    assert all(link.startswith("data:image/png;base64,") for link in seen.links)
+    tags_of_page = Tags(page.read_text())
+    assert tags_of_page.tags.count("img") == 3
+    assert all(link.startswith("data:image/png;base64,") for link in tags_of_page.links)
     assert "url(" not in page.read_text()
     for words in ("asym3d on set 1", "57 %", "AUROC", "frames 0.97", "handshake", "temperature 1.20"):
-        assert words in seen.text
-    assert sorted(path.name for path in told.parent.iterdir()) == ["report.html", "report.json"]
+        assert words in tags_of_page.text
+    assert sorted(path.name for path in report.parent.iterdir()) == ["report.html", "report.json"]
 
 
 def test_everything_in_the_report_is_escaped(tmp_path):
@@ -133,19 +133,19 @@ def test_a_machine_without_matplotlib_still_gets_the_numbers(tmp_path, monkeypat
     monkeypatch.delitem(sys.modules, "actrec.evaluation.plots")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     _, page = write_report(tmp_path, some_result(), title="t")
-    seen = Tags(page.read_text())
-    assert "matplotlib is not installed" in seen.text
-    assert "img" not in seen.tags
+    tags_of_page = Tags(page.read_text())
+    assert "matplotlib is not installed" in tags_of_page.text
+    assert "img" not in tags_of_page.tags
 
 
-def picture(png: bytes) -> np.ndarray:
+def pixels(png: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
 
 
 def test_confusion_is_dark_where_the_clips_are():
     matrix = np.zeros((6, 6), int)
     matrix[np.arange(6), np.arange(6)[::-1]] = 10  # everything taken for its mirror class
-    shown = picture(confusion_image(matrix, LABELS)).astype(int)
+    shown = pixels(confusion_image(matrix, LABELS)).astype(int)
     dark = (shown[..., 0] - shown[..., 2] > 50) & (shown.sum(axis=-1) < 330)
     rows, columns = np.nonzero(dark[:, : int(dark.shape[1] * 0.85)])  # without the colour bar
     assert np.corrcoef(rows, columns)[0, 1] < -0.8
@@ -154,7 +154,7 @@ def test_confusion_is_dark_where_the_clips_are():
 @pytest.mark.parametrize("classes", [2, 6, 101, 400])
 def test_confusion_is_drawn_for_few_and_for_many_classes(classes):
     names = [f"a rather long name of class $ number {index}" for index in range(classes)]
-    shown = picture(confusion_image(np.eye(classes, dtype=int) * 30, names))
+    shown = pixels(confusion_image(np.eye(classes, dtype=int) * 30, names))
     assert 300 < shown.shape[0] < 3500
     if classes == 101:  # each row is high enough for a name of 7 points
         assert shown.shape[0] / 101 > 12
@@ -165,4 +165,4 @@ def test_other_pictures_are_drawn():
     unknown = measure_unknown([0.5, 0.9, 0.7], [0.1, 0.6], by="confidence")
     for png in (reliability_image(result["reliability"]), rejection_image(unknown)):
         assert re.match(rb"\x89PNG", io.BytesIO(png).getvalue())
-        assert picture(png).std() > 5
+        assert pixels(png).std() > 5

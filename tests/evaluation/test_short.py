@@ -14,6 +14,6 @@ def test_a_short_training_learns_and_is_the_same_for_the_same_seed():
     pupil = short_training.taught(system, source, 0, budget)
     assert pupil.figures()["top1"] >= 0.85
     few = short_training.Budget(3, 8)
-    said = [short_training.taught(system, source, seed, few).says(source.validation) for seed in (0, 0, 1)]
+    said = [short_training.taught(system, source, seed, few).outputs(source.validation) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(said[0], said[1])
     assert not np.array_equal(said[0], said[2])

@@ -84,9 +84,9 @@ def vectors(code: TrajectoryCode, folder: Path) -> tuple[np.ndarray, np.ndarray]
 
 
 def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learns(place, capsys):
-    told = ["--weights", place / "blind", "--data", place / "judged"]
-    blind = answered(capsys, *told, "--svm", place / "lessons")
-    seeing = answered(capsys, *told, "--svm", place / "lessons", "--trajectories")
+    options = ["--weights", place / "blind", "--data", place / "judged"]
+    blind = answered(capsys, *options, "--svm", place / "lessons")
+    seeing = answered(capsys, *options, "--svm", place / "lessons", "--trajectories")
     assert blind["top1"] == 0.5, "equal codes can name one class only"
     assert seeing["top1"] >= 0.75, "four lessons of each class are few, but they are seen"
     assert "improved dense trajectories" in seeing["about"]["fusion"]
@@ -95,7 +95,7 @@ def test_trajectories_tell_what_the_codes_cannot_and_the_machine_is_scikit_learn
     dataset = open_set(place / "lessons")
     described = [FILES.read(sample, trajectory_features.SETTINGS) for sample in dataset.samples]
     described = [describe(track(clip), clip) for clip in described]
-    count = sum(len(each["trajectory"]) for each in described)
+    count = sum(len(sample["trajectory"]) for sample in described)
     assert count >= 100
     code = TrajectoryCode.fit(described, np.random.default_rng(0), min(WORDS, count // 100))
     (learned, right), (judged, asked) = vectors(code, place / "lessons"), vectors(code, place / "judged")
@@ -121,15 +121,15 @@ def test_vectors_are_the_same_whether_descriptors_are_kept_or_computed_again(pla
 
 def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sentence(monkeypatch):
     films = [film("across", 1), film("down", 1), np.zeros((0, 8, 8, 3), np.uint8)]
-    told: list[str] = []
+    messages: list[str] = []
     monkeypatch.setattr(trajectory_features, "WORDS", 256)
-    _, found = trajectory_features.learn_code(a_trial(films), 0, World(), told.append)
+    _, found = trajectory_features.learn_code(a_trial(films), 0, World(), messages.append)
     assert found.places.tolist() == [0, 1] and "cannot be opened" in found.broken[2]
-    assert any(sentence.startswith("Left out: clip 2") for sentence in told)
-    assert any("Gaussians instead of 256" in sentence for sentence in told)
+    assert any(sentence.startswith("Left out: clip 2") for sentence in messages)
+    assert any("Gaussians instead of 256" in sentence for sentence in messages)
     still = a_trial([np.zeros((20, 64, 64, 3), np.uint8)])
     with pytest.raises(BadValue, match="0 trajectories, too few to learn from"):
-        trajectory_features.learn_code(still, 0, World(), told.append)
+        trajectory_features.learn_code(still, 0, World(), messages.append)
 
 
 def a_trial(films: list[np.ndarray]) -> Trial:
@@ -156,8 +156,8 @@ def test_an_svm_on_drawn_clips_learns_from_others_than_it_is_judged_on(monkeypat
         evaluate, "drawn_source", lambda *_: Source(["wave", "clap"], split["train"], split["held out"], "drawn")
     )
     card = Card("w", "asym3d", ["wave", "clap"], "", "", 0)
-    told = {"clips_per_class": 4, "seed": 0}
+    options = {"clips_per_class": 4, "seed": 0}
     for lessons in (True, False):
-        trial, _ = evaluate.open_trial("synthetic:six", card, stored(named("asym3d")), lessons=lessons, **told)
+        trial, _ = evaluate.open_trial("synthetic:six", card, stored(named("asym3d")), lessons=lessons, **options)
         trial.clip(0)
     assert asked == ["train", "held out"]

@@ -58,7 +58,7 @@ def test_explain_writes_what_the_page_shows(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--label", "fly"], "do not know 'fly'"),
+        (["--label", "fly"], "have no class 'fly'"),
         (["--weights", "none"], "There are no weights 'none'"),
     ],
 )

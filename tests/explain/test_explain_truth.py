@@ -49,7 +49,7 @@ def test_curves_run_from_the_whole_clip_to_none_of_it(trained):
     frames, label, right, _ = movers.scenes(99, 1)[0]
     found = compared(trained, movers.view(frames), label, {"true": {"clip": right.astype(np.float32)}})["true"]
     empty = {"clip": np.ascontiguousarray(taken_out(movers.view(frames)["clip"]))}
-    whole, none = trained.shares(*trained.run([movers.view(frames), empty]))[:, trained.labels.index(label)]
+    whole, none = trained.probabilities(*trained.run([movers.view(frames), empty]))[:, trained.labels.index(label)]
     ends = [found.deletion[0], found.insertion[-1], found.random_deletion[0]]
     assert ends == pytest.approx([whole] * 3, abs=1e-3)
     assert [found.deletion[-1], found.insertion[0]] == pytest.approx([none] * 2, abs=1e-3)

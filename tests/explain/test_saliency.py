@@ -52,11 +52,11 @@ def test_the_gradient_is_the_slope_of_the_score(name, noise):
     saliency.network.double()
 
     def score(times: float) -> float:
-        moved = {each: inputs[each].double() + times * step * found[each].sign() for each in found}
+        moved = {name: inputs[name].double() + times * step * found[name].sign() for name in found}
         with torch.no_grad():
             return float(saliency.score(moved, "b"))
 
-    whole = sum(float(each.abs().sum()) for each in found.values())
+    whole = sum(float(slope.abs().sum()) for slope in found.values())
     assert whole > 0
     assert (score(1) - score(-1)) / (2 * step) == pytest.approx(whole, rel=0.05)
 
@@ -68,8 +68,8 @@ def test_the_score_of_centres_is_minus_the_squared_distance(noise):
     code /= np.linalg.norm(code)
     saliency = ClassSaliency(recognizer)
     with torch.no_grad():
-        found = {each: float(saliency.score(recognizer.system.tensors(views), each)) for each in "abc"}
-    assert found == pytest.approx({each: -(gap**2) for each, gap in recognizer.distances(code).items()}, abs=0.02)
+        found = {label: float(saliency.score(recognizer.system.tensors(views), label)) for label in "abc"}
+    assert found == pytest.approx({label: -(gap**2) for label, gap in recognizer.distances(code).items()}, abs=0.02)
 
 
 @pytest.mark.parametrize("name", engine_names())

@@ -38,15 +38,15 @@ def subjects(clip) -> dict[str, Subject]:
 
 
 def frozen(clip: Clip, frames: int) -> Clip:
-    """The clip's first picture, again and again."""
+    """The clip's first frame, again and again."""
     return Clip(np.repeat(clip.frames[:1], frames, 0), np.arange(frames) / 12.0)
 
 
 CLIPS = {
     "moving": lambda clip: clip,
     "still": lambda clip: frozen(clip, 40),
-    "two pictures": lambda clip: Clip(clip.frames[:2], clip.times[:2]),
-    "one picture": lambda clip: frozen(clip, 1),
+    "two frames": lambda clip: Clip(clip.frames[:2], clip.times[:2]),
+    "one frame": lambda clip: frozen(clip, 1),
 }
 
 
@@ -55,7 +55,7 @@ class OneRoom:
 
     def __init__(self, subjects: dict[str, Subject]) -> None:
         self.subjects = subjects
-        self.cards = {f"{name}-synthetic": each.recognizer.card for name, each in subjects.items()}
+        self.cards = {f"{name}-synthetic": subject.recognizer.card for name, subject in subjects.items()}
 
     def recognizer(self, name: str) -> Recognizer:
         return self.subjects[name.removesuffix("-synthetic")].recognizer
@@ -121,7 +121,7 @@ def test_three_kinds_have_the_papers_counts():
     for k in (3, 5, 7):
         found = asym3d.three_kinds(None, k=str(k), channels="16").numbers
         counts = [costs[0] for costs in found.values()]
-        assert counts == [16 * 16 * each for each in (k**3, k * k + k, 3 * k)]
+        assert counts == [16 * 16 * count for count in (k**3, k * k + k, 3 * k)]
         assert [costs[1] for costs in found.values()] == [count * 8 * 28 * 28 for count in counts]
         assert all(costs[2] > 0 for costs in found.values())
 
@@ -293,7 +293,7 @@ def test_claims_are_not_made_up(tmp_path):
     assert "0 of 1 measured" in found.said
     first, *rest = found.panels[0].body.rows
     assert first == ("SCI is better than averaging", "does not", "-0.021 ± 0.004", "9", "hard")
-    assert len(rest) == 6 and all(each[1] == "not measured yet" for each in rest)
+    assert len(rest) == 6 and all(row[1] == "not measured yet" for row in rest)
     assert not figure.verdict("ms3d", report).numbers["measured"]
     report.write_text("{")
     assert not figure.verdict("fstcn", report).numbers["measured"]

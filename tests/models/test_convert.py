@@ -63,7 +63,7 @@ def kinetics_i3d_pytorch(state: dict[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
     for name, value in state.items():
         first, *rest = name.split(".")
-        renamed[".".join([parts.get(first, first.lower()), *(parts.get(each, each) for each in rest)])] = value
+        renamed[".".join([parts.get(first, first.lower()), *(parts.get(part, part) for part in rest)])] = value
     return renamed
 
 
@@ -77,7 +77,7 @@ def kinetics_i3d(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
     variables = {}
     for name, value in state.items():
         *place, module, kind = name.split(".")
-        path = "/".join(branches.get(each, each) for each in place).replace("logits", "Logits/Conv3d_0c_1x1")
+        path = "/".join(branches.get(part, part) for part in place).replace("logits", "Logits/Conv3d_0c_1x1")
         if place == ["Mixed_5b", "b2b"]:
             path = "Mixed_5b/Branch_2/Conv3d_0a_3x3"
         if module == "conv3d":
@@ -101,7 +101,7 @@ def published_forward(state: dict[str, Tensor], x: Tensor) -> Tensor:
     def unit(name: str, x: Tensor, stride: int = 1) -> Tensor:
         kernel = state[f"{name}.conv3d.weight"]
         x = F.conv3d(pad(x, kernel.shape[2:], (stride,) * 3), kernel, stride=stride)
-        norm = [state[f"{name}.bn.{each}"] for each in ("running_mean", "running_var", "weight", "bias")]
+        norm = [state[f"{name}.bn.{statistic}"] for statistic in ("running_mean", "running_var", "weight", "bias")]
         return F.relu(F.batch_norm(x, *norm, eps=1e-3))
 
     def pool(x: Tensor, kernel: tuple, stride: tuple) -> Tensor:

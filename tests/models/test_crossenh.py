@@ -99,8 +99,8 @@ def test_nine_bridges_join_each_position_with_each():
         net = light(bridge=bridge)
         net.eval()
         seen = net.distil(**few)
-        assert not any(each.requires_grad for each in seen.teacher) and seen.student[1].requires_grad
-        assert [each.shape for each in seen.student] == [each.shape for each in seen.teacher]
+        assert not any(value.requires_grad for value in seen.teacher) and seen.student[1].requires_grad
+        assert [value.shape for value in seen.student] == [value.shape for value in seen.teacher]
         assert seen.student[0].shape[1] == net.streams["flow"].channels[of_teacher]
         assert (net.bridge.weight is None) == (len(set(BRIDGES[bridge])) == 1)
 

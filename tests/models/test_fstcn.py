@@ -38,13 +38,13 @@ def test_the_tp_operator_by_hand():
     with torch.no_grad():
         operator.p.copy_(torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
     # For each of the four positions a picture [time, feature]: (2·feature 1, feature 0).
-    wanted = [
+    expected = [
         [[10, 1], [100, 10]],
         [[12, 2], [120, 20]],
         [[14, 3], [140, 30]],
         [[16, 4], [160, 40]],
     ]
-    assert operator(maps)[0].tolist() == wanted
+    assert operator(maps)[0].tolist() == expected
 
 
 def test_the_paper_size_has_252_7_million_weights():
@@ -128,8 +128,8 @@ def test_the_auxiliary_classifier_trains_the_networks_own_layers_in_three_stages
     torch.manual_seed(5)
     picture = network.train()._one_frame(clip)[:, :, 0]
     torch.manual_seed(5)
-    said = network.picture_scores(clip)
-    assert torch.equal(said, network.auxiliary(network.spatial(network.lower(picture))))
+    scores = network.picture_scores(clip)
+    assert torch.equal(scores, network.auxiliary(network.spatial(network.lower(picture))))
 
     network.begin("pictures")
     learning = {n.split(".")[0] for n, p in network.named_parameters() if p.requires_grad}

@@ -34,7 +34,7 @@ def test_code_is_1024_long_and_bridges_find_their_maps():
         net = VARIANTS["i3d-flow"](101).eval()
         code, maps = net.features(torch.empty(1, 2, 64, 224, 224), ("Mixed_3c", "Mixed_4f", "Mixed_5c"))
     assert code.shape == (1, 1024)
-    shapes = {name: tuple(each.shape[1:]) for name, each in maps.items()}
+    shapes = {name: tuple(features.shape[1:]) for name, features in maps.items()}
     assert shapes == {
         "Mixed_3c": (480, 32, 28, 28), "Mixed_4f": (832, 16, 14, 14), "Mixed_5c": (1024, 8, 7, 7),
     }  # fmt: skip

@@ -49,7 +49,7 @@ def test_a_still_clip_gets_exactly_the_two_dimensional_response(size):
     random = torch.Generator().manual_seed(0)
     flat = torch.randn(4, 2, *size[1:], generator=random)
     picture = torch.randn(2, 2, 9, 9, generator=random)
-    wanted = functional.conv2d(picture, flat, padding=(size[1] // 2, size[2] // 2))
+    expected = functional.conv2d(picture, flat, padding=(size[1] // 2, size[2] // 2))
     still = picture.unsqueeze(2).expand(-1, -1, 6, -1, -1)
     for padding in ("replicate", "zeros"):
         conv = TimeConv3d(2, 4, size, padding=padding)
@@ -58,9 +58,9 @@ def test_a_still_clip_gets_exactly_the_two_dimensional_response(size):
             answer = conv(still)
         assert answer.shape[2] == 6
         inside = answer if padding == "replicate" else answer[:, :, size[0] // 2 : -(size[0] // 2)]
-        assert torch.allclose(inside, wanted.unsqueeze(2).expand_as(inside), atol=1e-5), padding
+        assert torch.allclose(inside, expected.unsqueeze(2).expand_as(inside), atol=1e-5), padding
         if padding == "zeros":  # as the paper leaves it: the border frames do not
-            assert not torch.allclose(answer[:, :, 0], wanted, atol=0.1)
+            assert not torch.allclose(answer[:, :, 0], expected, atol=0.1)
 
 
 def test_time_is_extended_by_the_border_frames():
@@ -100,7 +100,7 @@ def test_each_layer_hears_its_predecessor_and_the_share_of_equation_2():
     for layer, heard in enumerate(made.heard, start=2):
         assert heard[-1] == layer - 1
         assert len(heard) == len(set(heard)) == 1 + kept(layer, 0.7)
-        assert all(1 <= each < layer for each in heard)
+        assert all(1 <= source < layer for source in heard)
         assert made.layers[layer - 2][0].in_channels == 4 * len(heard)
     assert [len(heard) for heard in block(alpha=1.0).heard] == list(range(1, 9))  # DenseNet
     assert block(alpha=0.0).heard == [[index] for index in range(1, 9)]  # a chain
@@ -112,11 +112,11 @@ def test_which_ones_is_random_but_part_of_the_model():
     assert one.heard == block(seed=0).heard
     maps = torch.randn(2, 4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        wanted = one.eval()(maps)
-        assert not torch.allclose(other.eval()(maps), wanted)
+        expected = one.eval()(maps)
+        assert not torch.allclose(other.eval()(maps), expected)
         other.load_state_dict(one.state_dict())
         assert other.heard == one.heard
-        assert torch.equal(other(maps), wanted)
+        assert torch.equal(other(maps), expected)
 
 
 def test_the_topology_survives_a_safetensors_file(tmp_path):
@@ -137,7 +137,7 @@ def test_weights_made_with_another_share_are_refused_with_a_sentence():
 
 def test_the_topology_can_be_drawn_anew_at_each_training_step():
     made = block(redraw=True)
-    before = [list(each) for each in made.heard]
+    before = [list(sources) for sources in made.heard]
     maps = torch.randn(1, 4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     with torch.no_grad():
@@ -234,8 +234,8 @@ def test_bfloat16_channels_last_and_the_folded_copy_give_the_same_judgement(trai
     repository = Repository()
     for name in range(4):
         repository.add(str(name), codes[labels == name].numpy())
-    fine = [each.label for each in repository.judge_many(codes.numpy())]
-    assert [each.label for each in repository.judge_many(rough.numpy())] == fine
+    fine = [judged.label for judged in repository.judge_many(codes.numpy())]
+    assert [judged.label for judged in repository.judge_many(rough.numpy())] == fine
     assert network.densenet.block1.topology.dtype == torch.uint8
 
 

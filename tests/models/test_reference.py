@@ -58,10 +58,10 @@ def expected_width(name: str) -> int:
 def test_every_model_has_400_labels_and_runs_as_prepared(name):
     assert len(labels(name)) == len(set(labels(name))) == 400
     assert labels(name)[0] == "abseiling" and labels(name)[-1] == "zumba"
-    wanted = PREPARATIONS[name]
+    preparation = PREPARATIONS[name]
     with torch.device("meta"):
         net = VARIANTS[name]().eval()
-        clip = torch.empty(1, 3, wanted.frames, *wanted.crop)
+        clip = torch.empty(1, 3, preparation.frames, *preparation.crop)
         assert net(clip).shape == (1, 400)
     assert isinstance(net, Reference)
 
@@ -70,9 +70,9 @@ def test_every_model_has_400_labels_and_runs_as_prepared(name):
 def test_cost_is_what_torchvision_prints(name):
     with torch.device("meta"):
         net = VARIANTS[name]()
-    wanted, printed = PREPARATIONS[name], get_model_weights(name).DEFAULT.meta["_ops"]
-    frames = {"s3d": 16}.get(name, wanted.frames)  # torchvision counts every model on its smallest clip
-    shape = (1, 3, frames, *wanted.crop)
+    preparation, printed = PREPARATIONS[name], get_model_weights(name).DEFAULT.meta["_ops"]
+    frames = {"s3d": 16}.get(name, preparation.frames)  # torchvision counts every model on its smallest clip
+    shape = (1, 3, frames, *preparation.crop)
     assert multiplications(net, {"clip": shape}) / 1e9 == pytest.approx(printed, rel=0.01)
 
 

@@ -38,11 +38,11 @@ def test_options_reach_the_method(rng, method):
 
 @pytest.mark.parametrize("method", ["tvl1", "brox"])
 def test_slow_methods_tell_how_far_they_are_and_find_the_same_in_pieces(rng, method, monkeypatch):
-    frames, heard = moving_texture(rng, 6, (1.5, 0.5), 40, 48), []
+    frames, fractions = moving_texture(rng, 6, (1.5, 0.5), 40, 48), []
     whole = flow(frames, method)
     monkeypatch.setattr("actrec.motion.flow.PAIRS", 2)
-    pieces = flow(frames, method, told=heard.append)
-    assert heard == [0.4, 0.8, 1.0]
+    pieces = flow(frames, method, on_progress=fractions.append)
+    assert fractions == [0.4, 0.8, 1.0]
     np.testing.assert_allclose(pieces, whole, atol=1e-3)
 
 

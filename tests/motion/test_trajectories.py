@@ -10,7 +10,7 @@ import pytest
 
 from actrec.motion import descriptors, stabilise
 from actrec.motion.descriptors import describe
-from actrec.motion.trajectories import Tracks, draw, judge, track
+from actrec.motion.trajectories import Tracks, draw, track, useless_tracks
 from actrec.video import Clip
 
 HEIGHT, WIDTH, FRAMES = 180, 240, 20
@@ -182,7 +182,7 @@ def test_static_erratic_and_camera_tracks_by_hand():
     wild = np.where(np.arange(15)[:, None] < 8, [20.0, 0.0], [18.0, 0.0])  # deviation 82 pixels
     steps = np.stack([still, walk, jump, creep, wild, still]).astype(np.float32)
     panned = np.stack([np.zeros((16, 2))] * 5 + [np.tile([[3.0, 0]], (16, 1)).cumsum(axis=0)])
-    static, erratic, camera = judge(panned, steps)
+    static, erratic, camera = useless_tracks(panned, steps)
     assert static.tolist() == [True, False, False, False, False, False]
     assert erratic.tolist() == [False, False, True, False, True, False]
     assert camera.tolist() == [False, False, False, True, False, True]

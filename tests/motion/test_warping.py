@@ -10,9 +10,9 @@ from actrec.motion.warping import central_gradient, finer, grow, pyramid, warp
 def test_pixels_put_between_lie_on_the_cubic():
     x = torch.arange(7.0)
     found = finer((x**3)[None, None, None].repeat(1, 1, 5, 1))[0, 0, 4]
-    wanted = torch.arange(0, 6.5, 0.5) ** 3
-    assert found[::2].tolist() == wanted[::2].tolist()
-    torch.testing.assert_close(found[3:-3], wanted[3:-3])  # four neighbours are needed on either side
+    expected = torch.arange(0, 6.5, 0.5) ** 3
+    assert found[::2].tolist() == expected[::2].tolist()
+    torch.testing.assert_close(found[3:-3], expected[3:-3])  # four neighbours are needed on either side
 
 
 def test_finer_pictures_double_both_sides_and_keep_a_constant():

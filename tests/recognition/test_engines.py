@@ -77,7 +77,7 @@ def test_every_network_that_ships_answers_in_openvino_as_in_plain_pytorch(name, 
         inputs = system.tensors(views)
         embedding = network.code(**inputs)
         scores = network.scores(embedding) if system.decides == "scores" else embedding[:, :0]
-    shares = Recognizer.load(ROOT / "weights" / name, "cpu", only_torch=True).shares
+    shares = Recognizer.load(ROOT / "weights" / name, "cpu", only_torch=True).probabilities
     wanted = shares(scores.numpy(), embedding.numpy())
     for engine in (
         open_engine(engine_name, system, network, CPU)
@@ -85,7 +85,7 @@ def test_every_network_that_ships_answers_in_openvino_as_in_plain_pytorch(name, 
         if engine_name.startswith("OpenVINO")
     ):
         answer = engine.answer(views)
-        assert all(each.dtype == np.float32 and len(each) == len(views) for each in answer)
+        assert all(part.dtype == np.float32 and len(part) == len(views) for part in answer)
         got, exact = shares(*answer), engine.dtype == "float32"
         assert np.abs(got - wanted).max() <= (1e-3 if exact else 0.02) and (got.argmax(1) == wanted.argmax(1)).all()
         np.testing.assert_allclose(answer[1], embedding.numpy(), atol=1e-3 if exact else 0.1 * np.abs(answer[1]).max())
@@ -96,7 +96,9 @@ def test_the_first_answer_waits_for_nothing_and_later_ones_say_the_same(found_on
     assert settled.settled and settled.engine.name in known_finding(settled._choice.topic, thread_budget()).milliseconds
     first = Recognizer.load(ROOT / "weights" / NAME, "cpu", only_torch=True)
     views = views_of("asym3d", 7)
-    np.testing.assert_allclose(settled.shares(*settled.run(views)), first.shares(*first.run(views)), atol=0.02)
+    np.testing.assert_allclose(
+        settled.probabilities(*settled.run(views)), first.probabilities(*first.run(views)), atol=0.02
+    )
 
 
 def test_what_is_remembered_is_neither_checked_nor_timed_again(found_once, cache, monkeypatch):
@@ -123,7 +125,7 @@ def test_who_asks_at_the_same_moment_waits_for_one_answer(empty_cache, monkeypat
     asking = [Recognizer.load(ROOT / "weights" / NAME, "cpu") for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(Recognizer.settle, asking))
-    assert len(calls) == 1 and {each.engine.name for each in asking} == {"PyTorch float32 channels-last"}
+    assert len(calls) == 1 and {recognizer.engine.name for recognizer in asking} == {"PyTorch float32 channels-last"}
 
 
 def test_a_check_that_was_given_up_is_tried_again_and_refuses_nothing(empty_cache, monkeypatch):
@@ -239,12 +241,12 @@ def test_threads_get_what_one_caller_gets(name):
 def test_an_engine_that_fails_hands_over_to_pytorch_and_says_so(found_once, cache, monkeypatch):
     recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
     views = views_of("asym3d", 3)
-    wanted = recognizer.shares(*recognizer.run(views))
+    wanted = recognizer.probabilities(*recognizer.run(views))
     name = next(engine_name for engine_name in engine_names() if engine_name.startswith("OpenVINO"))
     failing = open_engine(name, recognizer.system, recognizer._plain, CPU)
     monkeypatch.setattr(failing, "answer", _fail)
     recognizer._engine = failing
-    np.testing.assert_allclose(recognizer.shares(*recognizer.run(views)), wanted, atol=0.02)
+    np.testing.assert_allclose(recognizer.probabilities(*recognizer.run(views)), wanted, atol=0.02)
     assert recognizer.engine.name == f"PyTorch {FLOAT32}"
     assert NAME in recognizer.notice and "out of primitives" in recognizer.notice
 
@@ -373,3 +375,10 @@ def test_a_batch_is_cut_into_sizes_that_are_compiled_and_only_those_that_pay_are
     whole = engine.answer(views)[0]
     np.testing.assert_allclose(whole, np.concatenate([engine.answer([view])[0] for view in views]), atol=1e-4)
     assert 1 in check.worthwhile(engine, views[0]) <= {1, 3}
+
+
+@pytest.mark.parametrize(("weights", "rounded"), [("ms3d-synthetic", False), ("asym3d-synthetic", True)])
+def test_where_class_centres_decide_no_engine_rounds_to_bfloat16(weights, rounded, monkeypatch):
+    monkeypatch.setattr(choice, "engine_names", lambda: ["OpenVINO float32", "OpenVINO bfloat16", "PyTorch bfloat16"])
+    names = Recognizer.load(ROOT / "weights" / weights, "cpu")._choice.names
+    assert any("bfloat16" in name for name in names) == rounded

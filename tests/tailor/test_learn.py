@@ -23,7 +23,7 @@ from actrec.training.person_detector.measure import Tally, best_confidence, over
 def frames() -> list[Frame]:
     """Drawn pictures in which somebody is large enough to be seen at 96 pixels."""
     made = (Frame(*crowd(seed, (96, 96))) for seed in range(60))
-    return [each for each in made if len(each.boxes) == 1 and np.diff(each.boxes[:, 1::2]).max() > 40][:6]
+    return [frame for frame in made if len(frame.boxes) == 1 and np.diff(frame.boxes[:, 1::2]).max() > 40][:6]
 
 
 def test_a_training_that_was_cut_off_goes_on_where_it_was(frames, tmp_path):
@@ -35,14 +35,14 @@ def test_a_training_that_was_cut_off_goes_on_where_it_was(frames, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         learn(frames, plan, tmp_path / "cut", cut_off)
-    said: list[str] = []
-    again = learn(frames, plan, tmp_path / "cut", said.append)
-    assert said[0] == "going on after epoch 1" and len(said) == 2
+    messages: list[str] = []
+    again = learn(frames, plan, tmp_path / "cut", messages.append)
+    assert messages[0] == "going on after epoch 1" and len(messages) == 2
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True))
     with pytest.raises(LearnError, match="batch 3, not 2"):
         learn(frames, Plan(epochs=2, batch=2, size=64, small=64), tmp_path / "cut")
-    learn(frames, Plan(epochs=3, batch=3, size=64, small=64), tmp_path / "cut", said.append)
-    assert said[2] == "going on after epoch 2" and said[3].startswith("epoch 3 of 3")
+    learn(frames, Plan(epochs=3, batch=3, size=64, small=64), tmp_path / "cut", messages.append)
+    assert messages[2] == "going on after epoch 2" and messages[3].startswith("epoch 3 of 3")
 
 
 def test_a_training_goes_on_from_another_detector(frames, tmp_path):

@@ -52,8 +52,8 @@ def square(count: int = 30, step: int = 2) -> Clip:
 def test_the_detector_looks_at_every_third_frame_and_the_boxes_follow():
     seeing = Seeing()
     found = find_people(square(), seeing, every=3)
-    assert found.detected and found.frames_looked_at == seeing.looked_at == 11
-    assert found.source == "people found by square in 11 of the 11 frames it looked at"
+    assert found.detected and found.frames_searched == seeing.looked_at == 11
+    assert found.source == "people found by square in 11 of the 11 searched frames"
     true = np.array([[10 + 2 * t, 20, 20 + 2 * t, 30] for t in range(30)])
     assert np.abs(found.region - true)[6:-6].max() < 0.5
     assert len(found.boxes) == 30 and np.array_equal(found.boxes[7], found.boxes[6])
@@ -79,7 +79,7 @@ def test_a_detector_that_sees_nobody_gives_way_to_salience():
     clip = square()
     dark = Clip(clip.frames // 2, clip.times)  # no white left
     found = find_people(dark, Seeing())
-    assert not found.detected and "square.yaml sees nobody in 11 frames" in found.source
+    assert not found.detected and "square.yaml finds nobody in 11 frames" in found.source
 
 
 def test_a_still_clip_is_the_whole_frame():
@@ -110,4 +110,4 @@ def test_detector_weights_are_looked_for_in_their_order(blank_detector, tmp_path
 def test_a_real_network_tailors_a_clip(blank_detector):
     clip = square(6)
     detector = PersonDetector.load(blank_detector)
-    assert tailor(clip, detector=detector).people.source.endswith("sees nobody in 3 frames")
+    assert tailor(clip, detector=detector).people.source.endswith("finds nobody in 3 frames")

@@ -25,7 +25,7 @@ def square(action: str, number: int) -> np.ndarray:
     across, down = rng.integers(4, 24, 2)
     for t, frame in enumerate(frames):
         moved = {"right": (across + t, down), "left": (SIDE - 12 - across - t, down), "down": (across, down + t)}
-        x, y = (max(0, int(each)) for each in moved[action])
+        x, y = (max(0, int(place)) for place in moved[action])
         frame[y : y + 12, x : x + 12] = rng.integers(180, 255)
     return frames
 
@@ -34,17 +34,17 @@ def write_films(folder: Path, clips: int, actions: tuple[str, ...] = ("right", "
     """`folder/action/00/0001.png`: folders of frames, which need no video decoder."""
     for action in actions:
         for number in range(clips):
-            home = folder / action / f"{number:02d}"
-            home.mkdir(parents=True)
+            clip_folder = folder / action / f"{number:02d}"
+            clip_folder.mkdir(parents=True)
             for t, frame in enumerate(square(action, number)):
-                cv2.imwrite(str(home / f"{t:04d}.png"), frame)
+                cv2.imwrite(str(clip_folder / f"{t:04d}.png"), frame)
     return folder
 
 
-def small(films: Path, **wanted: object) -> Settings:
+def small(films: Path, **changes: object) -> Settings:
     """A training of seconds: 12 clips, 2 steps an epoch."""
-    told = {"system": "asym3d", "data": str(films), "name": "tiny", "epochs": 3, "batch": 6, "threads": 1}
-    return Settings(**{**told, "numbers": "float32", "device": "cpu", **wanted})
+    values = {"system": "asym3d", "data": str(films), "name": "tiny", "epochs": 3, "batch": 6, "threads": 1}
+    return Settings(**{**values, "numbers": "float32", "device": "cpu", **changes})
 
 
 def train_here(folder: Path, settings: Settings) -> Run:
@@ -74,6 +74,6 @@ def command(*words: object, before: str = "", torchrun: tuple[str, ...] = ()) ->
 def some_views(system: System, count: int) -> tuple[list[Views], np.ndarray]:
     """Views of noise, and targets in which each of the first classes comes twice, as N-pair groups want them."""
     rng = np.random.default_rng(0)
-    shapes = {name: (each.channels, each.frames, each.size, each.size) for name, each in system.inputs.items()}
+    shapes = {name: (view.channels, view.frames, view.size, view.size) for name, view in system.inputs.items()}
     views = [{name: rng.integers(0, 255, shape, np.uint8) for name, shape in shapes.items()} for _ in range(count)]
     return views, np.tile(np.arange(count // 2), 2)

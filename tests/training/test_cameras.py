@@ -76,10 +76,10 @@ def takes(tmp_path_factory) -> Path:
     for action in ("right", "down"):
         for number in range(4):
             for camera in (1, 2, 3):
-                home = folder / action / f"take{number}.cam{camera}"
-                home.mkdir(parents=True)
+                clip_folder = folder / action / f"take{number}.cam{camera}"
+                clip_folder.mkdir(parents=True)
                 for t, frame in enumerate(square(action, 10 * number + camera)):
-                    cv2.imwrite(str(home / f"{t:04d}.png"), frame)
+                    cv2.imwrite(str(clip_folder / f"{t:04d}.png"), frame)
     return folder
 
 
@@ -93,9 +93,9 @@ def test_a_folder_of_takes_is_learned_and_judged_by_command(takes, tmp_path, cap
     assert main(["train", *map(str, words)]) == 0
     recognizer = Recognizer.load(tmp_path / "run" / "weights", "cpu")
     assert recognizer.card.options == {"cameras": "3"}
-    told = ["--weights", str(tmp_path / "run" / "weights"), "--data", str(takes), "--device", "cpu", "--json"]
+    options = ["--weights", str(tmp_path / "run" / "weights"), "--data", str(takes), "--device", "cpu", "--json"]
     capsys.readouterr()
-    assert main(["evaluate", *told]) == 0
+    assert main(["evaluate", *options]) == 0
     assert '"clips": 8' in capsys.readouterr().out
 
 
@@ -104,12 +104,12 @@ def test_a_camera_that_is_missing_is_a_sentence(takes, tmp_path, capsys):
         SYSTEM.protocols["one"].views(flat(50).seen_from(flat(60)))
     words = ["train", "--system", "ms3d", "--option", "cameras=3", "--out", str(tmp_path / "run"), "--data"]
     assert main([*words, "synthetic:six"]) == 2
-    assert "filmed by one camera" in capsys.readouterr().err
+    assert "have one camera" in capsys.readouterr().err
     for action in ("right", "down"):
         for number in range(2):
-            home = tmp_path / "films" / action / f"take{number}.cam1"
-            home.mkdir(parents=True)
-            cv2.imwrite(str(home / "0.png"), np.zeros((8, 8, 3), np.uint8))
+            clip_folder = tmp_path / "films" / action / f"take{number}.cam1"
+            clip_folder.mkdir(parents=True)
+            cv2.imwrite(str(clip_folder / "0.png"), np.zeros((8, 8, 3), np.uint8))
     assert main([*words, str(tmp_path / "films")]) == 2
     assert "4 clips lack the other cameras" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -109,7 +109,7 @@ def one_of_two_that_meet_garbage(rank: int, port: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     system, rows, world, cpu = named("fstcn"), Rows(), World(rank, 2, rank, 2), torch.device("cpu")
     world.group = dist.new_group()
-    bfloat16 = next(each for each in CANDIDATES if each.dtype == "bfloat16")
+    bfloat16 = next(candidate for candidate in CANDIDATES if candidate.dtype == "bfloat16")
     goal = objective(system, system.schedules["scratch"], bfloat16, world)
     torch.manual_seed(0)
     network = see_whole_batch(goal.build(3), rows, world, cpu)
@@ -117,7 +117,7 @@ def one_of_two_that_meet_garbage(rank: int, port: int, folder: str) -> None:
     optimiser = make_optimiser(network, system.schedules["scratch"])
     learner = Learner(system, network, goal, optimiser, bfloat16, world, cpu, rows, Pieces(6, lambda *_: None))
     learner.begin(0)
-    weight = next(each for name, each in network.named_parameters() if each.requires_grad and each.dim() > 1)
+    weight = next(parameter for parameter in network.parameters() if parameter.requires_grad and parameter.dim() > 1)
     spoilt = rank == 1
     weight.register_hook(
         lambda gradient: gradient * float("inf") if spoilt and learner.numbers == bfloat16 else gradient
@@ -153,12 +153,12 @@ def test_a_killed_worker_restarts_from_the_last_checkpoint(films, tmp_path):
     _, errors = process.communicate(timeout=250)
     assert process.returncode == 0, errors[-4000:]
     assert run.status()["state"] == "finished"
-    told = run.events()
-    assert [event["processes"] for event in told if event["event"] == "started"] == [2, 2], errors[-4000:]
-    resumed = [event for event in told if event["event"] == "resumed"]
+    logged = run.events()
+    assert [event["processes"] for event in logged if event["event"] == "started"] == [2, 2], errors[-4000:]
+    resumed = [event for event in logged if event["event"] == "resumed"]
     assert len(resumed) == 1 and resumed[0]["epoch"] >= 1
-    assert not [event for event in told if event["event"] == "inexact"]
-    assert [event["epoch"] for event in told if event["event"] == "epoch"][-1] == 2
+    assert not [event for event in logged if event["event"] == "inexact"]
+    assert [event["epoch"] for event in logged if event["event"] == "epoch"][-1] == 2
     evaluated_in_two(run, films, tmp_path)
 
 
@@ -183,12 +183,12 @@ def evaluated_in_two(run: Run, films: Path, tmp_path: Path) -> None:
     words = ["evaluate", "--weights", str(run.weights), "--data", str(films), "--device", "cpu"]
     words += ["--protocol", "one", "--json"]
     start = [sys.executable, "-m", "torch.distributed.run", *torchrun(), "-m", "actrec", *words]
-    made = subprocess.run(
+    done = subprocess.run(
         start, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=250,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert made.returncode == 0, made.stderr[-4000:]
-    two = json.loads(made.stdout.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr[-4000:]
+    two = json.loads(done.stdout.strip().splitlines()[-1])
     from actrec.evaluation import evaluate
     from actrec.training.distributed import World
     from actrec.training.load_data import stored

@@ -69,10 +69,10 @@ def few(tmp_path_factory) -> Path:
 
 
 def test_a_kill_in_the_flow_caches_write_and_one_in_the_checkpoints_change_no_bit(few, tmp_path, monkeypatch):
-    told = {"system": "kept-flow", "epochs": 2, "batch": 3}
-    through = train_here(tmp_path / "through", small(few, **told))
+    options = {"system": "kept-flow", "epochs": 2, "batch": 3}
+    through = train_here(tmp_path / "through", small(few, **options))
     monkeypatch.setenv("ACTREC_CACHE", str(tmp_path / "cache"))  # nothing of the first run's cache is found again
-    run = Run.create(tmp_path / "cut", small(few, **told))
+    run = Run.create(tmp_path / "cut", small(few, **options))
     process = command("--resume", run.folder, before=ADD + KILLED)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == -signal.SIGKILL, errors
@@ -137,12 +137,12 @@ def test_flow_between_drawn_frames_is_looked_up_where_they_are_neighbours():
     frames = np.random.default_rng(0).integers(0, 255, (6, 32, 40, 3), np.uint8)
     known = np.arange(5)[:, None, None, None] * np.ones((5, 32, 40, 2), np.float16)
     clip = Clip(frames, np.arange(6) / 25, flow=known, flow_method="dis")
-    found = between(clip, np.array([3, 4, 5, 0, 1, 1, 2]), "dis")
-    assert found[:2, 0, 0, 0].tolist() == [3, 4]  # from the clip
-    assert np.array_equal(found[2], flow(frames[[5, 0]], "dis")[0].astype(np.float16))  # the video begins again
-    assert found[3, 0, 0, 0] == 0 and np.array_equal(found[3], known[0])
-    assert not found[4].any()  # a frame held stands still
-    assert found[5, 0, 0, 0] == 1
+    moved = between(clip, np.array([3, 4, 5, 0, 1, 1, 2]), "dis")
+    assert moved[:2, 0, 0, 0].tolist() == [3, 4]  # from the clip
+    assert np.array_equal(moved[2], flow(frames[[5, 0]], "dis")[0].astype(np.float16))  # the video begins again
+    assert moved[3, 0, 0, 0] == 0 and np.array_equal(moved[3], known[0])
+    assert not moved[4].any()  # a frame held stands still
+    assert moved[5, 0, 0, 0] == 1
     other = between(clip, np.array([0, 1, 2]), "farneback")
     assert np.array_equal(other, flow(frames[:3], "farneback").astype(np.float16)), "another method's flow is not taken"
 
@@ -154,8 +154,8 @@ def test_flow_grows_with_the_picture_and_turns_round_in_the_mirror():
     clip = Clip(still, np.arange(66) / 25, flow=to_the_right, flow_method="tvl1")
     assert resized_flow(to_the_right, (128, 96))[0, 0, 0].tolist() == [1.5, 0]
     recipe = crossenh.systems()[2]  # crossenh-paper: short side 256, four times as large
-    seen = {int(recipe.training_view(clip, np.random.default_rng(seed))["flow"][0, 0, 0, 0]) for seed in range(8)}
-    assert seen == {128 + 25, 128 - 25}  # ± 4 pixels of 20, as bytes: 4 · 127 / 20 = 25.4
+    values = {int(recipe.training_view(clip, np.random.default_rng(seed))["flow"][0, 0, 0, 0]) for seed in range(8)}
+    assert values == {128 + 25, 128 - 25}  # ± 4 pixels of 20, as bytes: 4 · 127 / 20 = 25.4
 
 
 def test_a_clip_that_is_cut_keeps_its_part_of_the_flow_and_a_resampled_one_forgets_it():
@@ -170,13 +170,13 @@ def test_a_clip_that_is_cut_keeps_its_part_of_the_flow_and_a_resampled_one_forge
 
 
 def test_a_cache_too_small_for_the_flow_is_told_before_and_its_size_can_be_set(few, tmp_path, monkeypatch):
-    told: list[str] = []
+    messages: list[str] = []
     monkeypatch.setenv("ACTREC_CACHE_GB", str(15e6 / (1 << 30)))
     settings = ClipSettings(size=128, fit="short_side")
-    clips_source(few, seed=0, on_progress=told.append, settings=settings, cache=tmp_path / "cache")
-    assert not [sentence for sentence in told if "ACTREC_CACHE_GB" in sentence]  # 9 clips of 20 × 128² × 3: 8.8 MB
-    clips_source(few, seed=0, on_progress=told.append, settings=settings, cache=tmp_path / "cache", flow="dis")
-    assert any(sentence.startswith("With their flow") and "ACTREC_CACHE_GB" in sentence for sentence in told)
+    clips_source(few, seed=0, on_progress=messages.append, settings=settings, cache=tmp_path / "cache")
+    assert not [sentence for sentence in messages if "ACTREC_CACHE_GB" in sentence]  # 9 clips of 20 × 128² × 3: 8.8 MB
+    clips_source(few, seed=0, on_progress=messages.append, settings=settings, cache=tmp_path / "cache", flow="dis")
+    assert any(sentence.startswith("With their flow") and "ACTREC_CACHE_GB" in sentence for sentence in messages)
     monkeypatch.setenv("ACTREC_CACHE_GB", "plenty")
     with pytest.raises(ValueError, match="a number of gigabytes above 0, not 'plenty'"):
         ClipCache(tmp_path / "cache")

@@ -29,12 +29,12 @@ def test_training_and_evaluation_run_from_a_pack_without_av_ultralytics_and_grad
     from actrec.data.pack import write_pack
 
     write_pack(open_set(films), tmp_path / "films.pack")
-    made = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", BLOCKED + BOTH, str(tmp_path), str(tmp_path / "run")],
         cwd=ROOT, capture_output=True, text=True, timeout=250, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout.strip().splitlines()[-1])["clips"] == 15
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.strip().splitlines()[-1])["clips"] == 15
     assert (tmp_path / "report" / "report.html").exists()
 
 
@@ -46,13 +46,13 @@ def test_the_working_pack_has_at_most_30_megabytes_and_all_working_clips(shared_
 
     assert pack.stat().st_size <= 30_000_000
     clips = open_set(pack)
-    wanted = [shared_data / "ut_interaction" / "set1", shared_data / "ut_interaction" / "set2"]
-    wanted += [shared_data / "pushup_form", shared_data / "generated_people"]
-    assert len(clips) == sum(len(open_set(folder)) for folder in wanted)
+    folders = [shared_data / "ut_interaction" / "set1", shared_data / "ut_interaction" / "set2"]
+    folders += [shared_data / "pushup_form", shared_data / "generated_people"]
+    assert len(clips) == sum(len(open_set(folder)) for folder in folders)
 
 
 def test_make_names_one_command(tmp_path):
     if shutil.which("make") is None:
         pytest.skip("needs make")
-    told = subprocess.run(["make", "-n", "gpu-pack"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "-m actrec data pack" in told and "--out build/working.pack --megabytes 30 " in told
+    commands = subprocess.run(["make", "-n", "gpu-pack"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-m actrec data pack" in commands and "--out build/working.pack --megabytes 30 " in commands

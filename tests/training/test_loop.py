@@ -53,8 +53,8 @@ def test_a_run_ends_with_weights_that_load_and_a_card_that_says_how(through):
     assert card.command.startswith(f"python -m actrec train --system {SYSTEM} --data ")
     assert through.status()["state"] == "finished"
     assert [event["epoch"] for event in events(through, "epoch")] == [1, 2, 3]
-    told = events(through, "started")[0]
-    assert {"threads": 1, "dtype": "float32", "batch": 6, "micro_batch": 6, "processes": 1}.items() <= told.items()
+    event = events(through, "started")[0]
+    assert {"threads": 1, "dtype": "float32", "batch": 6, "micro_batch": 6, "processes": 1}.items() <= event.items()
 
 
 def test_dropout_augmentation_and_flow_are_at_work_in_what_is_compared(films, through, tmp_path):
@@ -91,9 +91,9 @@ state.os.fsync = killed
 
 def test_kill_9_in_the_middle_of_an_epoch_and_inside_the_checkpoint_write_change_no_bit(films, through, tmp_path):
     run = Run(tmp_path / "cut")
-    told = ["--system", SYSTEM, "--data", films, "--epochs", 3, "--batch", 6, "--name", "tiny", "--threads", 1]
-    told += ["--numbers", "float32", "--device", "cpu", "--out", run.folder]
-    process = command(*told)
+    options = ["--system", SYSTEM, "--data", films, "--epochs", 3, "--batch", 6, "--name", "tiny", "--threads", 1]
+    options += ["--numbers", "float32", "--device", "cpu", "--out", run.folder]
+    process = command(*options)
     wait_for(lambda: len(events(run, "step")) > 0, process)  # no checkpoint has been written yet, or just the first
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -131,13 +131,13 @@ def test_a_pause_waits_in_memory_and_goes_on(films, tmp_path):
     import threading
 
     run = Run.create(tmp_path / "run", small(films, epochs=2))
-    seen = []
+    statuses = []
 
     def visitor() -> None:
         while run.status()["state"] != "paused":
             time.sleep(0.01)
         time.sleep(0.5)
-        seen.append((run.status()["state"], len(events(run, "step")), run.checkpoint.exists()))
+        statuses.append((run.status()["state"], len(events(run, "step")), run.checkpoint.exists()))
         run.forget("pause")
 
     watching = threading.Thread(target=visitor)
@@ -151,7 +151,7 @@ def test_a_pause_waits_in_memory_and_goes_on(films, tmp_path):
     finally:
         Run.forget = forget
         watching.join()
-    assert seen == [("paused", 1, True)]
+    assert statuses == [("paused", 1, True)]
     assert run.status()["state"] == "finished"
 
 
@@ -200,11 +200,11 @@ def test_a_second_run_in_the_same_folder_is_refused(films, tmp_path):
 def test_a_run_from_another_version_is_refused_before_any_time_is_spent(films, tmp_path):
     run = Run.create(tmp_path / "run", small(films))
     path = run.folder / "settings.json"
-    told = json.loads(path.read_text())
-    path.write_text(json.dumps(told | {"format": 99}))
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps(settings | {"format": 99}))
     with pytest.raises(RunError, match="another version"):
         run.settings()
-    path.write_text(json.dumps(told | {"spin": 1}))
+    path.write_text(json.dumps(settings | {"spin": 1}))
     with pytest.raises(RunError, match=r"another version.*spin"):
         run.settings()
 

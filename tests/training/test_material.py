@@ -25,20 +25,20 @@ def source(train, validation):
 
 
 def test_a_class_without_a_clip_to_learn_from_is_not_learned():
-    told = []
-    made = learnable(source([3, 1, 1, 3], [0, 3, 2, 1]), told.append)
-    assert made.labels == ["clap", "wave"] and made.train.targets.tolist() == [1, 0, 0, 1]
-    assert made.validation.targets.tolist() == [1, 0]
-    assert [made.validation.clip(place) for place in range(2)] == [1, 3]  # the second and the fourth
-    assert told == ["Not learned, since no clip is left to learn it from: box, kick."]
+    messages = []
+    source_learned = learnable(source([3, 1, 1, 3], [0, 3, 2, 1]), messages.append)
+    assert source_learned.labels == ["clap", "wave"] and source_learned.train.targets.tolist() == [1, 0, 0, 1]
+    assert source_learned.validation.targets.tolist() == [1, 0]
+    assert [source_learned.validation.clip(place) for place in range(2)] == [1, 3]  # the second and the fourth
+    assert messages == ["Not learned, since no clip is left to learn it from: box, kick."]
 
 
 def test_a_class_that_is_left_out_is_not_learned_and_nobody_is_told_that_its_clips_are_missing():
-    made = learnable(source([3, 0, 1, 3, 1], [0, 3, 1]), pytest.fail, ["box", "kick"])
-    assert made.labels == ["clap", "wave"] and made.train.targets.tolist() == [1, 0, 1, 0]
-    assert made.description == "four classes; left out: box, kick"
-    assert [made.train.clip(place) for place in range(4)] == [0, 2, 3, 4]
-    assert [made.validation.clip(place) for place in range(2)] == [1, 2]
+    source_learned = learnable(source([3, 0, 1, 3, 1], [0, 3, 1]), pytest.fail, ["box", "kick"])
+    assert source_learned.labels == ["clap", "wave"] and source_learned.train.targets.tolist() == [1, 0, 1, 0]
+    assert source_learned.description == "four classes; left out: box, kick"
+    assert [source_learned.train.clip(place) for place in range(4)] == [0, 2, 3, 4]
+    assert [source_learned.validation.clip(place) for place in range(2)] == [1, 2]
     with pytest.raises(RunError, match="Leave fewer of them out"):
         learnable(source([0, 1], [0, 1]), print, ["box"])
 
@@ -76,7 +76,7 @@ def test_a_fold_whose_judged_clips_alone_show_a_class_is_trained_without_it(tmp_
         with (tmp_path / "films" / label / person / f"{person}.mp4").open("ab") as film:
             film.write(person.encode())  # no two files are the same
     settings = Settings(name="few", system="asym3d", data=str(tmp_path / "films"), fold="cid")
-    told = []
-    made = load_source(settings, named("asym3d"), told.append)
-    assert made.labels == ["clap", "wave"] and {*made.train.targets} == {0, 1}
-    assert "Not learned, since no clip is left to learn it from: squat." in told
+    messages = []
+    source_learned = load_source(settings, named("asym3d"), messages.append)
+    assert source_learned.labels == ["clap", "wave"] and {*source_learned.train.targets} == {0, 1}
+    assert "Not learned, since no clip is left to learn it from: squat." in messages

@@ -33,7 +33,7 @@ from actrec.training.format_check import WrongError, compare_again, compare_oper
 from actrec.training.loop import train
 from actrec.training.run import Run, RunError
 
-BFLOAT16 = next(each for each in CANDIDATES if each.dtype == "bfloat16")
+BFLOAT16 = next(number_format for number_format in CANDIDATES if number_format.dtype == "bfloat16")
 SYSTEM = "fstcn"  # batch norm, three stages of which each learns other parts
 
 # Runs at the start of the child that checks: a matrix product that is wrong in bfloat16 alone.
@@ -47,14 +47,14 @@ library.impl("mm", mm, "CPU")
 """
 
 
-def facts(**wanted: object) -> dict:
+def facts(**changes: object) -> dict:
     schedule = named(SYSTEM).schedules["scratch"]
-    told = {
+    values = {
         "system": SYSTEM, "options": {}, "schedule": asdict(schedule), "targets": [0, 1, 2, 0, 1, 2], "most": 6,
-        "classes": 3, "epochs": [schedule.epochs - 1], "started": False, "judged": [3], "device": "cpu", "threads": 1,
-        "formats": [str(BFLOAT16)],
+        "classes": 3, "epochs": [schedule.epochs - 1], "started": False, "validation_sizes": [3],
+        "device": "cpu", "threads": 1, "formats": [str(BFLOAT16)],
     }  # fmt: skip
-    return {**told, **wanted}
+    return {**values, **changes}
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_a_format_whose_operator_computes_garbage_is_refused(wrong, reason, tmp_
 
 def test_every_stage_of_a_right_format_passes_and_is_timed():
     """float32 in another memory order is right everywhere."""
-    wanted = facts(formats=[str(CANDIDATES[0]), str(FLOAT32)], epochs=[0, 4, 14])
-    answer = in_child("actrec.training.format_check:checked", wanted, threads=1, seconds=250)
+    values = facts(formats=[str(CANDIDATES[0]), str(FLOAT32)], epochs=[0, 4, 14])
+    answer = in_child("actrec.training.format_check:checked", values, threads=1, seconds=250)
     assert answer["refused"] == {}
     assert set(answer["milliseconds"]) == {str(CANDIDATES[0]), str(FLOAT32)}
-    assert all(taken > 1 for taken in answer["milliseconds"].values())
+    assert all(milliseconds > 1 for milliseconds in answer["milliseconds"].values())
 
 
 def test_an_operator_may_round_and_no_more():
@@ -127,9 +127,9 @@ def test_where_only_some_convolutions_are_wrong_only_those_compute_in_float32(mo
         if numbers != FLOAT32 and set(numbers.float32_layers) != wrong:
             raise WrongError("convolution_backward is wrong", [frozenset([(6, 24, 9, 9), shape])])
 
-    steps = format_check.Steps(format_check.Wanted(**facts()))
+    steps = format_check.Steps(format_check.TrainingFacts(**facts()))
     shape = (64, 24, 5, 5)
-    wrong = {name for name, each in steps.network.named_parameters() if tuple(each.shape) == shape}
+    wrong = {name for name, parameter in steps.network.named_parameters() if tuple(parameter.shape) == shape}
     wrong = {name.removesuffix(".weight") for name in wrong}
     assert wrong and wrong == steps.layers_of([frozenset([(6, 24, 9, 9), shape])])
     monkeypatch.setattr(format_check, "check_stage", check)

@@ -72,8 +72,8 @@ def test_a_class_that_is_left_out_is_not_on_the_card_and_stays_out_when_a_run_go
 
 
 def test_fstcn_learns_pictures_then_last_layers_then_pairs_and_resumes_between_them(films, tmp_path):
-    told = ["--system", "fstcn", "--option", "stages=auxiliary", "--option", "fusion=average"]
-    run = trained(films, tmp_path / "run", *told, "--epochs", "4")
+    options = ["--system", "fstcn", "--option", "stages=auxiliary", "--option", "fusion=average"]
+    run = trained(films, tmp_path / "run", *options, "--epochs", "4")
     assert [event["stage"] for event in events(run, "epoch")] == ["pictures", "last layers", "pairs", "pairs"]
     assert [event["best"] for event in events(run, "epoch")][:2] == [False, False]
     card = json.loads((run.weights / "card.json").read_text())
@@ -87,7 +87,7 @@ def test_fstcn_learns_pictures_then_last_layers_then_pairs_and_resumes_between_t
 
     # the same, cut off after the second epoch, whose checkpoint still holds the auxiliary classifier
     whole = load_file(run.checkpoint)
-    cut = cut_after(films, tmp_path / "cut", 2, *told, "--epochs", "4")
+    cut = cut_after(films, tmp_path / "cut", 2, *options, "--epochs", "4")
     assert any("auxiliary" in name for name in load_state(cut.checkpoint)[1])
     assert main(["train", "--resume", str(cut.folder)]) == 0
     assert all(load_file(cut.checkpoint)[name].equal(value) for name, value in whole.items())
@@ -108,9 +108,9 @@ def cut_after(films, folder, epochs: int, *words: str) -> Run:
 
 
 def test_a_bridge_of_other_widths_is_trained_over_resumed_past_and_gone_in_the_end(films, tmp_path):
-    told = ["--system", "crossenh", "--option", "bridge=c", "--option", "teacher=rgb", "--option", "last=complete"]
-    told += ["--epochs", "3"]
-    run = cut_after(films, tmp_path / "run", 2, *told)
+    options = ["--system", "crossenh", "--option", "bridge=c", "--option", "teacher=rgb", "--option", "last=complete"]
+    options += ["--epochs", "3"]
+    run = cut_after(films, tmp_path / "run", 2, *options)
     kept = load_state(run.checkpoint)[1]
     assert kept["network/bridge.weight"].shape[:2] == (
         112,

@@ -62,7 +62,7 @@ def test_clips_that_are_all_broken(tmp_path, out, capsys):
 def test_folders_that_may_not_be_read_or_written(films, tmp_path, out, capsys, monkeypatch):
     a_file = tmp_path / "file"
     a_file.write_text("")
-    assert "cannot be made" in refused(capsys, "--data", films, "--out", a_file / "run")
+    assert "cannot be created" in refused(capsys, "--data", films, "--out", a_file / "run")
     assert "is a file, not a folder" in refused(capsys, "--data", a_file, "--out", out)
     locked = tmp_path / "locked"
     locked.mkdir()
@@ -73,15 +73,15 @@ def test_folders_that_may_not_be_read_or_written(films, tmp_path, out, capsys, m
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return scan(path)
 
-    def no_room(path, *rest, **told):
+    def no_room(path, *rest, **options):
         if locked in path.parents:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return make(path, *rest, **told)
+        return make(path, *rest, **options)
 
     monkeypatch.setattr(os, "scandir", no_entry)
     monkeypatch.setattr(Path, "mkdir", no_room)
     assert "You may not read" in refused(capsys, "--data", locked, "--out", out)
-    assert "cannot be made: Permission denied" in refused(capsys, "--data", films, "--out", locked / "run")
+    assert "cannot be created: Permission denied" in refused(capsys, "--data", films, "--out", locked / "run")
 
 
 def test_thousands_of_classes_are_asked_about(tmp_path, out, capsys):
@@ -109,17 +109,17 @@ def test_thousands_of_classes_are_asked_about(tmp_path, out, capsys):
     ],
 )
 def test_settings_that_cannot_be_meant(films, out, capsys, words, sentence):
-    told = ["--data", films, "--out", out] if "--data" not in words else ["--out", out]
-    assert sentence in refused(capsys, *told, *words)
+    options = ["--data", films, "--out", out] if "--data" not in words else ["--out", out]
+    assert sentence in refused(capsys, *options, *words)
 
 
 def test_clips_of_many_sizes_train(films, tmp_path, out):
     import cv2
 
     folder = write_films(tmp_path / "films", 3)
-    for number, home in enumerate(sorted(folder.glob("*/*"))):
-        for path in home.iterdir():
-            picture = cv2.imread(str(path))
-            cv2.imwrite(str(path), cv2.resize(picture, (40 + 8 * number, 90 - 6 * number)))
+    for number, folder_of_clip in enumerate(sorted(folder.glob("*/*"))):
+        for path in folder_of_clip.iterdir():
+            image = cv2.imread(str(path))
+            cv2.imwrite(str(path), cv2.resize(image, (40 + 8 * number, 90 - 6 * number)))
     words = ["--data", folder, "--out", out, "--epochs", 1, "--batch", 3, "--threads", 1, "--numbers", "float32"]
     assert main(["train", *map(str, words), "--device", "cpu"]) == 0

@@ -39,21 +39,21 @@ def started(name: str, system: str) -> tuple[torch.nn.Module, str]:
 
 
 def test_imagenet_weights_go_into_the_two_dimensional_backbone(files):
-    network, told = started(str(files / "resnet50.pth"), "tsn")
+    network, sentence = started(str(files / "resnet50.pth"), "tsn")
     theirs = torch.load(files / "resnet50.pth", weights_only=True)
     assert torch.equal(network.backbone.layer4[2].conv3.weight, theirs["layer4.2.conv3.weight"])
-    assert told.startswith("Started from 'resnet50.pth': 318 tensors of ImageNet's ResNet")
+    assert sentence.startswith("Started from 'resnet50.pth': 318 tensors of ImageNet's ResNet")
 
 
 def test_i3d_weights_go_into_the_stream_with_their_channels(files):
     both = os.pathsep.join([str(files / "flow.safetensors"), str(files / "rgb_imagenet.pt")])
-    network, told = started(both, "crossenh-paper")
+    network, sentence = started(both, "crossenh-paper")
     rgb, flow = pytorch_i3d(1), pytorch_i3d(2)
     name = "Mixed_4c.b1b.conv3d.weight"
     assert torch.equal(network.streams["rgb"].layers["Mixed_4c"].conv3.conv.weight, rgb[name])
     assert torch.equal(network.streams["flow"].layers["Mixed_4c"].conv3.conv.weight, flow[name])
-    assert "rgb stream, 285 tensors of I3D, layout pytorch-i3d" in told
-    assert "flow stream, 285 tensors of I3D, layout kinetics_i3d_pytorch" in told
+    assert "rgb stream, 285 tensors of I3D, layout pytorch-i3d" in sentence
+    assert "flow stream, 285 tensors of I3D, layout kinetics_i3d_pytorch" in sentence
     alone, _ = started(str(files / "rgb_imagenet.pt"), "i3d-rgb")
     assert torch.equal(alone.layers["Mixed_4c"].conv3.conv.weight, rgb[name])
 

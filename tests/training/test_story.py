@@ -32,8 +32,8 @@ def test_long_curves_keep_their_newest_point():
 def test_the_newest_confusion_and_the_facts():
     assert run_log.confusion(EVENTS) == ([[3, 0], [1, 1]], ["a", "b"], 2)
     assert run_log.confusion(EVENTS[:2]) is None
-    told = run_log.facts({"state": "running", "done": 0.5, "left": 600}, EVENTS)
-    assert told == [
+    sentences = run_log.facts({"state": "running", "done": 0.5, "left": 600}, EVENTS)
+    assert sentences == [
         "50% done", "3.0 clips per second, 25% of the time waiting", "learning rate 0.1", "about 10 min left",
         "best validation accuracy 80% in epoch 2",
     ]  # fmt: skip

@@ -93,8 +93,8 @@ def test_out_of_memory_is_told_and_the_training_ends_well(films, tmp_path, monke
 
     monkeypatch.setattr(updates.Learner, "_accumulated", tight)
     run = train_here(tmp_path / "run", small(films, epochs=1))
-    told = events(run, "out_of_memory")
-    assert len(told) == 1 and (told[0]["before"], told[0]["micro_batch"]) == (6, 3)
+    logged = events(run, "out_of_memory")
+    assert len(logged) == 1 and (logged[0]["before"], logged[0]["micro_batch"]) == (6, 3)
     assert events(run, "inexact")[0]["changed"] == {"micro_batch": [6, 3]}
     assert run.status()["state"] == "finished"
     run.change(epochs=2)
@@ -115,8 +115,20 @@ def test_when_not_even_one_clip_fits_a_sentence_says_so(monkeypatch):
 
 def test_a_full_disk_and_a_loss_that_is_no_number_keep_the_last_good_checkpoint(films, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    told = ["train", "--data", str(films), "--batch", "6", "--threads", "1", "--numbers", "float32", "--device", "cpu"]
-    assert main([*told, "--epochs", "1", "--out", str(folder)]) == 0
+    options = [
+        "train",
+        "--data",
+        str(films),
+        "--batch",
+        "6",
+        "--threads",
+        "1",
+        "--numbers",
+        "float32",
+        "--device",
+        "cpu",
+    ]
+    assert main([*options, "--epochs", "1", "--out", str(folder)]) == 0
     run = Run(folder)
     good = load_file(run.checkpoint)
 
@@ -234,8 +246,8 @@ def test_tensorboard_files_hold_the_epochs_figures(films, tmp_path):
     run = train_here(tmp_path / "run", small(films, epochs=2))
     board = EventAccumulator(str(run.folder / "tensorboard"))
     board.Reload()
-    told = [round(Scalar.value, 4) for Scalar in board.Scalars("validation/accuracy")]
-    assert told == [event["accuracy"] for event in events(run, "epoch")]
+    figures = [round(Scalar.value, 4) for Scalar in board.Scalars("validation/accuracy")]
+    assert figures == [event["accuracy"] for event in events(run, "epoch")]
     assert [Scalar.step for Scalar in board.Scalars("training/loss")] == [2, 4]
 
 
@@ -246,7 +258,7 @@ def test_every_loss_trains_and_ships_weights_that_load(films, tmp_path):
     run = train_here(tmp_path / "ms3d", small(films, system="ms3d", epochs=1))
     assert Recognizer.load(run.weights, "cpu").labels == ("down", "left", "right")
     run = train_here(tmp_path / "crossenh", small(films, system="crossenh", epochs=3))
-    told = events(run, "epoch")
-    assert [event["stage"] for event in told] == ["streams", "student", "fusion"]
-    assert [event["best"] for event in told] == [False, False, True]
+    figures = events(run, "epoch")
+    assert [event["stage"] for event in figures] == ["streams", "student", "fusion"]
+    assert [event["best"] for event in figures] == [False, False, True]
     assert Recognizer.load(run.weights, "cpu").labels == ("down", "left", "right")

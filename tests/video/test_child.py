@@ -70,8 +70,8 @@ def test_the_asking_process_needs_no_pyav(short):
         with Decoder() as decoder:
             print(len(decoder.read({str(short)!r})), "av" in sys.modules, "torch" in sys.modules)
     """
-    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
-    assert told.stdout.split() == ["24", "False", "False"], told.stderr
+    child = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert child.stdout.split() == ["24", "False", "False"], child.stderr
 
 
 def test_one_child_serves_every_request(decoder, short):
@@ -302,8 +302,8 @@ def test_a_forked_process_gets_a_child_of_its_own(short):
             os._exit(0 if good else 1)
         print(good)
     """
-    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
-    assert told.stdout.strip() == "True", told.stderr
+    child = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert child.stdout.strip() == "True", child.stderr
 
 
 def test_damaged_files_of_every_kind_end_in_a_clip_or_a_sentence(tmp_path, decoder):

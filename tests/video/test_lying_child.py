@@ -54,9 +54,9 @@ def asked(monkeypatch, child: TakenOver, do: str):
 def test_a_child_that_lies_is_not_believed(monkeypatch, lie):
     """A size that is not there would be a bus error in the process that asks."""
     child = TakenOver(HONEST | lie) if isinstance(lie, dict) else TakenOver(HONEST, lie)
-    with pytest.raises(VideoError, match="broke the decoder") as told:
+    with pytest.raises(VideoError, match="broke the decoder") as caught:
         asked(monkeypatch, child, "read")
-    assert told.value.code == "crashed" and child.ended
+    assert caught.value.code == "crashed" and child.ended
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,9 @@ def test_every_kind_of_file_gives_its_frames_in_order(containers, decoder, name)
     clip = read_clip(containers[name])
     assert len(clip) == 24 and clip.times[0] == 0
     np.testing.assert_allclose(np.diff(clip.times), 0.04, atol=0.0011)
-    wanted = corpus.pictures(24)[:, 4::8, 4::8].astype(int)  # middles of the blocks: away from ringing
+    expected = corpus.pictures(24)[:, 4::8, 4::8].astype(int)  # middles of the blocks: away from ringing
     got = clip.frames[:, 4::8, 4::8].astype(int)
-    apart = np.abs(got[:, None] - wanted[None]).mean((2, 3, 4))
+    apart = np.abs(got[:, None] - expected[None]).mean((2, 3, 4))
     np.testing.assert_array_equal(apart.argmin(1), np.arange(24))  # each is nearest to its own original
     again = decoder.read(containers[name])
     np.testing.assert_array_equal(again.frames, clip.frames)
@@ -380,8 +380,8 @@ def independent_count(path: Path) -> int:
         return FFPROBE[path.name]
     command = "ffprobe -v error -select_streams v:0 -count_frames -show_entries stream=nb_read_frames -of csv=p=0"
     try:
-        told = subprocess.run([*command.split(), str(path)], capture_output=True, text=True, check=True)
-        return int(told.stdout.split()[0].strip(","))
+        printed = subprocess.run([*command.split(), str(path)], capture_output=True, text=True, check=True)
+        return int(printed.stdout.split()[0].strip(","))
     except FileNotFoundError:
         video, count = cv2.VideoCapture(str(path)), 0
         while video.grab():

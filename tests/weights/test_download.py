@@ -28,20 +28,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
-        wanted = self.headers.get("Range")
-        server.ranges.append(wanted)
+        range_header = self.headers.get("Range")
+        server.ranges.append(range_header)
         body, first = CONTENT, 0
         if server.mood == "gone":
             self.send_error(404)
             return
         if server.mood == "other":
             body = body[::-1]
-        if wanted and server.mood == "unsatisfiable":
+        if range_header and server.mood == "unsatisfiable":
             self.send_error(416)
             server.mood = "good"
             return
-        if wanted and server.mood != "no ranges":
-            first = int(wanted.removeprefix("bytes=").rstrip("-"))
+        if range_header and server.mood != "no ranges":
+            first = int(range_header.removeprefix("bytes=").rstrip("-"))
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
         else:

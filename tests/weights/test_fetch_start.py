@@ -376,11 +376,11 @@ def test_a_fetch_that_was_killed_goes_on_where_it_stopped(index, start, tmp_path
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
 def test_a_disk_without_room_is_a_sentence_and_leaves_nothing_half_written(index, start, tmp_path):
-    said, _ = alone(index, limit=100_000).communicate(timeout=60)
-    assert "\nDownloadError disk" in said and "cannot be written: File too large" in said
+    output, _ = alone(index, limit=100_000).communicate(timeout=60)
+    assert "\nDownloadError disk" in output and "cannot be written: File too large" in output
     assert fetched_start(start.key) is None
-    said, _ = alone(index, limit=2_500_000).communicate(timeout=60)  # the archive fits, the tensors do not
-    assert "\nDownloadError disk" in said and fetched_start(start.key) is None
+    output, _ = alone(index, limit=2_500_000).communicate(timeout=60)  # the archive fits, the tensors do not
+    assert "\nDownloadError disk" in output and fetched_start(start.key) is None
     assert not list((tmp_path / "cache" / "starts").glob("*/*"))
     assert fetch_start(start, None, at(index)).is_dir()
 
@@ -407,11 +407,11 @@ def test_a_second_process_waits_for_the_first_and_takes_what_it_fetched(index, s
         assert len(index.asked) == asked  # it waits
         index.mood = ""
         index.released.set()
-        said = {process.communicate(timeout=60)[0].strip() for process in (first, second)}
+        outputs = {process.communicate(timeout=60)[0].strip() for process in (first, second)}
     finally:
         for process in filter(None, (first, second)):
             process.kill()
-    assert len(said) == 1 and said.pop().endswith("tiny-net")
+    assert len(outputs) == 1 and outputs.pop().endswith("tiny-net")
     assert len(files_asked(index)) == 2  # half of it, and the first one's other half
 
 

@@ -61,8 +61,8 @@ def test_a_training_comes_after_the_one_that_it_continues_from():
 
 
 def test_some_weights_bring_the_trainings_before_them():
-    wanted = [training.name for training in SCRIPT.with_those_before(["ms3d-ut"])]
-    assert wanted == ["ms3d-synthetic", "ms3d-pairs", "ms3d-pairs2", "ms3d-ut"]
+    names = [training.name for training in SCRIPT.with_those_before(["ms3d-ut"])]
+    assert names == ["ms3d-synthetic", "ms3d-pairs", "ms3d-pairs2", "ms3d-ut"]
 
 
 def test_a_dry_run_prints_every_command_and_makes_no_run(tmp_path):

@@ -23,7 +23,7 @@ from actrec.core.dirty_memory import ChildError, ChildTooSlow, in_child
 from actrec.core.files import alone, cache_folder
 from actrec.core.number_formats import CANDIDATES, FLOAT32, Finding, code_version, known_finding, remember_finding
 from actrec.recognition.engines import openvino_engine, stored
-from actrec.recognition.engines.engine import Engine, Shares, thread_budget
+from actrec.recognition.engines.engine import Calibrate, Engine, thread_budget
 from actrec.recognition.engines.opening import engine_names, open_engine
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine
 from actrec.recognition.engines.torch_engine import TorchEngine
@@ -35,21 +35,27 @@ REFERENCE = f"PyTorch {FLOAT32}"
 
 
 class Choice:
-    """What is known of the engines for one network on this machine's processor, and how to find it."""
+    """The findings on the engines for one network on this machine's processor, and the check that makes them."""
 
     def __init__(self, system: System, network: nn.Module, card: Card, *, only_torch: bool = False) -> None:
         self.system, self.network, self.card = system, network, card
-        self.names = [name for name in engine_names() if not (only_torch and name.startswith("OpenVINO"))]
+        self.names = [
+            name
+            for name in engine_names()
+            if not (only_torch and name.startswith("OpenVINO"))
+            # Distances to class centres lie so close that bfloat16 names another class for one clip in fifty.
+            and not (system.decides == "centres" and "bfloat16" in name)
+        ]
         options = "".join(f" {name}={value}" for name, value in system.chosen.items())
         version = "" if only_torch else f", OpenVINO {openvino_engine.version() or 'missing'}"
         self.topic = f"answers of {system.name}{options}, weights {fingerprint(network)}{version}"
 
     def known(self) -> Finding | None:
-        """What was found earlier, here and for these very weights."""
+        """The finding from earlier, here and for these very weights."""
         return known_finding(self.topic, thread_budget())
 
     def find(self) -> Finding:
-        """Check and time the engines in a child, and remember what was found: seconds, at low priority.
+        """Check and time the engines in a child, and remember the finding: seconds, at low priority.
 
         One check at a time on a machine: two would spoil each other's timings, and take the cores from the answers.
         """
@@ -61,7 +67,9 @@ class Choice:
             return self.known() or self._find()
 
     def _find(self) -> Finding:
-        names, refused, finding = self.names, {}, None
+        names = self.names
+        refused: dict[str, str] = {}
+        finding: Finding | None = None
         while finding is None and names:
             try:
                 finding = self._ask(names)
@@ -80,8 +88,8 @@ class Choice:
         """An engine by its name; OpenVINO's as it was stored, where it was."""
         if name.startswith("OpenVINO"):
             with contextlib.suppress(OSError, ValueError, RuntimeError):
-                found = stored.read(self._place())
-                return OpenVINOEngine.load(self.system, name.split(" ", 1)[1], found)
+                compiled = stored.read(self._place())
+                return OpenVINOEngine.load(self.system, name.split(" ", 1)[1], compiled)
         return open_engine(name, self.system, self.network, torch.device("cpu"))
 
     def opens_at_once(self, name: str) -> bool:
@@ -95,7 +103,7 @@ class Choice:
                 "system": self.system.name, "options": dict(self.system.chosen), "card": asdict(self.card),
                 "weights": str(weights), "names": [*names], "place": str(self._place()), "parent": os.getpid(),
             }  # fmt: skip
-            check = "actrec.recognition.engines.check:found"
+            check = "actrec.recognition.engines.check:checked_choice"
             answer = in_child(check, facts, threads=thread_budget(), seconds=SECONDS)
         return Finding(answer["chosen"], answer["milliseconds"], answer["refused"])
 
@@ -113,8 +121,8 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
-def gpu_engine(system: System, network: nn.Module, device: torch.device, shares: Shares) -> Engine:
-    """PyTorch on a GPU: in bfloat16 where the GPU has it and it says there what float32 says."""
+def gpu_engine(system: System, network: nn.Module, device: torch.device, calibrate: Calibrate) -> Engine:
+    """PyTorch on a GPU: in bfloat16 where the GPU has it and its answers are those of float32."""
     from actrec.recognition.engines.check import checking_views, difference
 
     exact, small = CANDIDATES[0], CANDIDATES[1]
@@ -122,4 +130,4 @@ def gpu_engine(system: System, network: nn.Module, device: torch.device, shares:
     if not torch.cuda.is_bf16_supported():
         return engine
     smaller, views = TorchEngine(system, network, device, small), checking_views(system)
-    return engine if difference(engine.answer(views), smaller.answer(views), shares) else smaller
+    return engine if difference(engine.answer(views), smaller.answer(views), calibrate) else smaller

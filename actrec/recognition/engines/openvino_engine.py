@@ -39,7 +39,7 @@ def version() -> str | None:
 
 @functools.cache
 def _openvino() -> openvino:
-    sys.modules["openvino_telemetry"] = None
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # None is how a module is made to look missing
     import openvino
 
     return openvino
@@ -51,13 +51,13 @@ def _core() -> openvino.Core:
 
 
 def tried(_: Mapping) -> dict[str, str]:
-    """Compute something, for the doctor: what did."""
+    """Compute something, for the doctor; the version that did."""
     openvino = _openvino()
     value = openvino.opset13.parameter([2], np.float32)
     model = openvino.Model([openvino.opset13.exp(value)], [value])
-    found = _core().compile_model(model, "CPU", _settings("float32"))(np.zeros(2, np.float32))[0]
-    if found.tolist() != [1.0, 1.0]:
-        raise RuntimeError(f"OpenVINO says that e to the power of 0 is {found.tolist()}")
+    result = _core().compile_model(model, "CPU", _settings("float32"))(np.zeros(2, np.float32))[0]
+    if result.tolist() != [1.0, 1.0]:
+        raise RuntimeError(f"OpenVINO computes e to the power of 0 as {result.tolist()}")
     return {"says": f"OpenVINO {version()}"}
 
 
@@ -79,7 +79,7 @@ class OpenVINOEngine:
     def of(
         cls, system: System, model: openvino.Model, dtype: str, sizes: Sequence[int] | None = None
     ) -> OpenVINOEngine:
-        """An engine from what `converted` made; the sizes are those worth it for the system."""
+        """An engine from a `converted` network; the sizes are those worth it for the system."""
         compiled = {}
         for size in sizes or batch_sizes(system):
             fixed = model.clone()
@@ -111,9 +111,11 @@ class OpenVINOEngine:
                 size = next(size for size in self._requests if size <= len(views) - first)
                 part = views[first : first + size]
                 inputs = [np.stack([view[name] for view in part]) for name in self.system.inputs]
-                found = self._requests[size].infer(inputs, share_inputs=True)
-                *judged, embedding = (np.array(found[place], dtype=np.float32) for place in range(len(found)))
-                scores.append(judged[0] if judged else embedding[:, :0])
+                results = self._requests[size].infer(inputs, share_inputs=True)
+                *scores_of_part, embedding = (
+                    np.array(results[place], dtype=np.float32) for place in range(len(results))
+                )
+                scores.append(scores_of_part[0] if scores_of_part else embedding[:, :0])
                 embeddings.append(embedding)
                 first += size
         return np.concatenate(scores), np.concatenate(embeddings)
@@ -129,7 +131,7 @@ def batch_sizes(system: System) -> tuple[int, ...]:
 
 
 class _Answering(nn.Module):
-    """What is converted: bytes in, so that nothing is left for PyTorch to compute; scores, if any, and embedding."""
+    """The network to convert: bytes in, so that PyTorch has nothing left to compute; scores, if any, and embedding."""
 
     def __init__(self, system: System, network: nn.Module) -> None:
         super().__init__()
@@ -137,8 +139,8 @@ class _Answering(nn.Module):
 
     def forward(self, *views: torch.Tensor) -> tuple[torch.Tensor, ...]:
         inputs = {
-            name: (value.float() / 255 - each.mean) / each.std
-            for (name, each), value in zip(self.system.inputs.items(), views, strict=True)
+            name: (value.float() / 255 - view.mean) / view.std
+            for (name, view), value in zip(self.system.inputs.items(), views, strict=True)
         }
         scores, embedding = outputs(self.system, self.network, inputs)
         return (scores, embedding) if self.system.decides == "scores" else (embedding,)

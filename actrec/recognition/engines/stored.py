@@ -38,27 +38,27 @@ def write(place: Path, compiled: Mapping[int, bytes]) -> None:
 
 def read(place: Path) -> dict[int, bytes]:
     """What was written there; a ValueError or OSError where it is damaged or gone."""
-    found = {}
+    compiled = {}
     for file in sorted(place.glob("*.blob")):
         data = read_small(file, MOST)
         if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
             raise ValueError(f"'{file}' is damaged")
-        found[int(file.stem)] = data[DIGEST:]
-    if 1 not in found:
+        compiled[int(file.stem)] = data[DIGEST:]
+    if 1 not in compiled:
         raise FileNotFoundError(f"'{place}' holds no compiled network for one view")
     with contextlib.suppress(OSError):
         os.utime(place)  # used today: not the oldest
-    return found
+    return compiled
 
 
-def _remove_oldest(folder: Path, kept: Path) -> None:
+def _remove_oldest(folder: Path, newest: Path) -> None:
     """Remove whole folders until the rest is small enough."""
-    folders = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda each: each.stat().st_mtime)
+    folders = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     bytes_of = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
     for oldest in folders:
         if sum(bytes_of.values()) <= ALL:
             return
-        if oldest != kept:
+        if oldest != newest:
             for file in oldest.iterdir():
                 file.unlink()
             oldest.rmdir()

@@ -25,11 +25,11 @@ from actrec.video import VideoError
 
 SEQUENCE = re.compile(r"s(?:eq_?)?(?P<own>\d+)_\d+|\d+_(?P<published>\d+)_\d")
 TEST_SEQUENCES, CHECK_SEQUENCES = (9, 10, 13), (8, 12)
-TESTED, CHECKED = 0.2, 0.1  # shares of the clips that have no sequence
+TESTED, CHECKED = 0.2, 0.1  # fractions of the clips that have no sequence
 LONG_SIDE = 320  # pixels of a kept frame; never enlarged
 PER_SECOND, MOST = 3.0, 24  # frames taken of a clip
 OFTENEST = 5  # times that a frame of a small source is repeated
-DRAWN_AT_ONCE = 40  # drawn pictures in one file of the cache
+DRAWN_AT_ONCE = 40  # drawn images in one file of the cache
 SIZES = ((256, 320), (192, 320), (320, 320), (320, 256))
 
 Report = Callable[[str], None]
@@ -69,7 +69,7 @@ def side_of(stem: str) -> str | None:
 def parted(clips: Sequence[tuple[Path, str]], home: str) -> list[File]:
     """The clips of one folder, path and hash, each with its side."""
     others = sorted(digest for path, digest in clips if side_of(path.stem) is None)
-    tested, checked = (round(share * len(others)) for share in (TESTED, TESTED + CHECKED))
+    tested, checked = (round(fraction * len(others)) for fraction in (TESTED, TESTED + CHECKED))
     sides = ["test"] * tested + ["check"] * (checked - tested) + ["train"] * (len(others) - checked)
     side = dict(zip(others, sides, strict=True))
     return [File(path, home, digest, side_of(path.stem) or side[digest]) for path, digest in clips]
@@ -77,7 +77,7 @@ def parted(clips: Sequence[tuple[Path, str]], home: str) -> list[File]:
 
 def clips_in(folders: Sequence[Path]) -> list[File]:
     """Every video under the folders, in the order of their paths, each content once."""
-    found: list[File] = []
+    files: list[File] = []
     known: set[str] = set()
     for folder in map(Path, folders):
         if not folder.is_dir():
@@ -87,10 +87,10 @@ def clips_in(folders: Sequence[Path]) -> list[File]:
             clips.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
         fresh = [(path, digest) for digest, path in clips.items() if digest not in known]
         known |= clips.keys()
-        found += parted(fresh, folder.resolve().name)
-    if not found:
+        files += parted(fresh, folder.resolve().name)
+    if not files:
         raise FramesError(f"There is no clip in {', '.join(map(str, folders))}: name folders with videos of people.")
-    return found
+    return files
 
 
 def frames_of(path: Path) -> np.ndarray:
@@ -106,27 +106,27 @@ def smaller(frame: np.ndarray, boxes: np.ndarray) -> Frame:
     height, width = frame.shape[:2]
     gain = min(1.0, LONG_SIDE / max(height, width))
     inner = max(1, round(width * gain)), max(1, round(height * gain))
-    picture = frame if gain == 1.0 else cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
-    return Frame(picture, (boxes[:, :4] * np.tile([inner[0] / width, inner[1] / height], 2)).astype(np.float32))
+    image = frame if gain == 1.0 else cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
+    return Frame(image, (boxes[:, :4] * np.tile([inner[0] / width, inner[1] / height], 2)).astype(np.float32))
 
 
 def labelled(files: Sequence[File], teacher: Teacher, cache: ClipCache, report: Report = print) -> list[Frame]:
     """The frames of clips with the teacher's boxes; a clip that cannot be read is named and left out."""
-    found: list[Frame] = []
+    frames_found: list[Frame] = []
     for number, file in enumerate(files, start=1):
         key = f"people {file.digest} {teacher.digest} {PER_SECOND} {MOST} {LONG_SIDE}"
 
-        def look(file: File = file) -> tuple[dict[str, np.ndarray], dict]:
+        def labels_of_file(file: File = file) -> tuple[dict[str, np.ndarray], dict]:
             frames = frames_of(file.path)
             return packed([smaller(frame, teacher.detect(frame)) for frame in frames])
 
         try:
-            found += unpacked(cache.entry(_name(key), look)[0])
+            frames_found += unpacked(cache.entry(_name(key), labels_of_file)[0])
         except VideoError as error:
             report(f"{file.path.name} is left out: {error}")
         if number % 50 == 0:
             report(f"{number} of {len(files)} clips have their labels")
-    return found
+    return frames_found
 
 
 def with_people(
@@ -148,7 +148,7 @@ def evened(sources: Sequence[Sequence[Frame]]) -> list[Frame]:
 def drawn(count: int, seed: int, cache: ClipCache, report: Report = print) -> list[Frame]:
     """Pictures of drawn people, of several shapes."""
     version = _drawing()
-    found: list[Frame] = []
+    frames_found: list[Frame] = []
     for first in range(0, count, DRAWN_AT_ONCE):
         numbers = range(first, first + DRAWN_AT_ONCE)
 
@@ -156,25 +156,25 @@ def drawn(count: int, seed: int, cache: ClipCache, report: Report = print) -> li
             size = SIZES[(numbers.start // DRAWN_AT_ONCE) % len(SIZES)]
             return packed([Frame(*crowd.crowd(seed * 1_000_003 + number, size)) for number in numbers])
 
-        found += unpacked(cache.entry(_name(f"drawn {seed} {first} {DRAWN_AT_ONCE} {version}"), draw)[0])
+        frames_found += unpacked(cache.entry(_name(f"drawn {seed} {first} {DRAWN_AT_ONCE} {version}"), draw)[0])
         if (first // DRAWN_AT_ONCE) % 10 == 9:
-            report(f"{first + DRAWN_AT_ONCE} pictures drawn")
-    return found[:count]
+            report(f"{first + DRAWN_AT_ONCE} images drawn")
+    return frames_found[:count]
 
 
 def packed(frames: Sequence[Frame]) -> tuple[dict[str, np.ndarray], dict]:
     """Frames of one size as arrays to keep."""
     counts = np.array([len(frame.boxes) for frame in frames], dtype=np.int64)
-    pictures = np.stack([frame.image for frame in frames])
+    images = np.stack([frame.image for frame in frames])
     boxes = np.concatenate([frame.boxes for frame in frames]).astype(np.float32)
-    return {"pictures": pictures, "boxes": boxes, "counts": counts}, {}
+    return {"pictures": images, "boxes": boxes, "counts": counts}, {}
 
 
 def unpacked(arrays: dict[str, np.ndarray]) -> Iterator[Frame]:
     """The frames again."""
     stops = np.cumsum(arrays["counts"])
-    for picture, start, stop in zip(arrays["pictures"], stops - arrays["counts"], stops, strict=True):
-        yield Frame(picture, arrays["boxes"][start:stop])
+    for image, start, stop in zip(arrays["pictures"], stops - arrays["counts"], stops, strict=True):
+        yield Frame(image, arrays["boxes"][start:stop])
 
 
 def default_cache() -> ClipCache:
@@ -187,7 +187,7 @@ def _drawing() -> str:
     from actrec import synthetic
 
     files = [Path(crowd.__file__), *sorted(Path(synthetic.__file__).parent.glob("*.py"))]
-    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _name(key: str) -> str:

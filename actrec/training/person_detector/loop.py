@@ -1,6 +1,6 @@
 """Training a person detector from scratch: ultralytics' network and loss, the project's frames and its own loop.
 
-Small pictures first, large ones later: most of what has to be learnt can be seen at 60 % of the size for a third of the
+Small images first, large ones later: most of what has to be learnt can be seen at 60 % of the size for a third of the
 work. The weights that are kept are a moving average. A training that was cut off goes on after its last whole epoch.
 """
 
@@ -27,12 +27,12 @@ from actrec.training.state import load_state, put_state, tensors_of, write_whole
 
 STATE = "state.safetensors"
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the loss's parts, as ultralytics weighs them
-SHAPES = ((0.8, 1.0), (0.6, 1.0), (1.0, 1.0), (1.0, 0.8))  # height and width of a batch's pictures, × the image size
+SHAPES = ((0.8, 1.0), (0.6, 1.0), (1.0, 1.0), (1.0, 0.8))  # height and width of a batch's images, × the image size
 OFTEN = (0.5, 0.2, 0.15, 0.15)
 LONGEST_GRADIENT = 10.0
 CHANGEABLE = ("epochs", "pictures")  # of a plan, when a run goes on
-OFTEN_RIGHT, ONCE_RIGHT = 0.01, 0.002  # share of places that answer for a person, by head: where the scores begin
-AVERAGED, AVERAGE_WARMS = 0.998, 300  # share of the old average kept by an update, after so many updates
+OFTEN_RIGHT, ONCE_RIGHT = 0.01, 0.002  # fraction of places that answer for a person, by head: where the scores begin
+AVERAGED, AVERAGE_WARMS = 0.998, 300  # fraction of the old average kept by an update, after so many updates
 
 Report = Callable[[str], None]
 
@@ -114,7 +114,7 @@ def average(averaged: nn.Module, network: nn.Module, updates: int) -> None:
 
 
 def begin_unsure(network: nn.Module) -> None:
-    """Scores begin at the share of places that are right, for pictures of 320 pixels instead of ultralytics' 640."""
+    """Scores begin at the fraction of places that are right, for images of 320 pixels instead of ultralytics' 640."""
     head: Any = cast(nn.Sequential, network.model)[-1]  # ultralytics' own class, which has no types
     for layers, fraction in ((head.cv3, OFTEN_RIGHT), (getattr(head, "one2one_cv3", None), ONCE_RIGHT)):
         for layer in layers if layers is not None else ():
@@ -198,7 +198,7 @@ class Learning:
         return np.array([float(part) for part in parts.values()])
 
     def run_epoch(self, report: Report) -> None:
-        """Every frame at most once as the first of its picture; then the state is written."""
+        """Every frame at most once as the first of its image; then the state is written."""
         order = np.random.default_rng([self.plan.seed, self.epoch]).permutation(len(self.frames))
         start, lost = time.monotonic(), np.zeros(3)
         for number in range(self.updates):
@@ -211,7 +211,7 @@ class Learning:
         self._epoch_ends()
         self.save()
         report(f"epoch {self.epoch} of {self.plan.epochs}, {size} px: loss of boxes {box:.3f}, of classes {kind:.3f}, "
-            f"of distances {distance:.4f}; {pace:.1f} pictures a second, {seconds:.0f} s")  # fmt: skip
+            f"of distances {distance:.4f}; {pace:.1f} images a second, {seconds:.0f} s")  # fmt: skip
 
 
 def learn(

@@ -87,11 +87,11 @@ def measured(detector: PersonDetector, teacher: Teacher, files: Sequence[File], 
     }
 
 
-def _row(judged: Tally, clips: int, frames: int) -> dict:
-    return {**judged.at(0.0), "clips": clips, "frames": frames}
+def _row(counts: Tally, clips: int, frames: int) -> dict:
+    return {**counts.at(0.0), "clips": clips, "frames": frames}
 
 
-def pictures(
+def write_examples(
     detector: PersonDetector, teacher: Teacher, files: Sequence[File], folder: Path, count: int = 12
 ) -> list[Path]:
     """Frames with the detector's boxes (green, with their scores) over the teacher's (white), one a file."""

@@ -1,7 +1,7 @@
 """A published person detector as a teacher: YOLOX in OpenCV's own runtime; the project works without it.
 
 Ge et al., "YOLOX: Exceeding YOLO Series in 2021": no anchors; each cell of three grids answers with a box relative to
-itself, with how sure it is that there is a thing, and with what kind of thing it would be. Its pictures are BGR from 0
+itself, with how sure it is that there is a thing, and with what kind of thing it would be. Its images are BGR from 0
 to 255, fitted into the upper left corner of a grey square.
 """
 
@@ -37,7 +37,7 @@ def grid(size: int = SIZE) -> np.ndarray:
 
 
 def decode(answer: np.ndarray, size: int = SIZE) -> np.ndarray:
-    """One picture's answer `[N, 5 + classes]` as `[N, 5]`: left, top, right, bottom in its pixels, and person's score.
+    """One image's answer `[N, 5 + classes]` as `[N, 5]`: left, top, right, bottom in its pixels, and person's score.
 
     Of each cell: the centre in cells from its own corner, the logarithm of width and height in cells, thing, classes.
     """
@@ -57,8 +57,8 @@ def suppressed(people: np.ndarray, confidence: float = CONFIDENCE, overlap: floa
     """The rows of `[N, 5]` that are sure enough, each person once, best first."""
     people = people[people[:, 4] >= confidence]
     sides = np.concatenate([people[:, :2], people[:, 2:4] - people[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(sides.tolist(), people[:, 4].tolist(), confidence, overlap)
-    return people[np.asarray(kept, dtype=np.int64).reshape(-1)]
+    chosen = cv2.dnn.NMSBoxes(sides.tolist(), people[:, 4].tolist(), confidence, overlap)
+    return people[np.asarray(chosen, dtype=np.int64).reshape(-1)]
 
 
 class Teacher:
@@ -81,9 +81,9 @@ class Teacher:
         height, width = frame.shape[:2]
         gain = min(SIZE / height, SIZE / width)
         inner = max(1, int(width * gain)), max(1, int(height * gain))
-        picture = np.full((SIZE, SIZE, 3), GREY, np.uint8)
-        picture[: inner[1], : inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_LINEAR)
-        self.network.setInput(cv2.dnn.blobFromImage(picture, swapRB=True))
+        image = np.full((SIZE, SIZE, 3), GREY, np.uint8)
+        image[: inner[1], : inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_LINEAR)
+        self.network.setInput(cv2.dnn.blobFromImage(image, swapRB=True))
         answer = self.network.forward()
         people = suppressed(decode(answer.reshape(-1, answer.shape[-1])))
         people[:, :4] = np.clip(people[:, :4] / gain, 0, [width, height, width, height])

@@ -1,1 +1,1 @@
-"""Videos from strangers, decoded in a child process with limits of memory and time."""
+"""Untrusted videos, decoded in a child process with limits of memory and time."""

@@ -1,9 +1,10 @@
-"""What the decoder's process may answer. A video may have taken it over, so nothing it says is used unread."""
+"""Checks of the decoder process's answers: a video may have taken the process over, so nothing is used unchecked."""
 
 from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 
@@ -41,24 +42,29 @@ def failure(answer: dict) -> VideoError | None:
 
 
 def header(answer: dict) -> Header:
-    """What a file says about itself."""
-    said = answer.get("header")
-    _require(isinstance(said, dict) and set(said) == set(Header.__annotations__))
+    """The header in an answer."""
+    values = answer.get("header")
+    if not isinstance(values, dict) or set(values) != set(Header.__annotations__):
+        raise AnswerError
     kinds = {"str": str, "int": int, "float": int | float, "bool": bool, "None": type(None)}
-    for name, wanted in Header.__annotations__.items():
-        value = said[name]
+    for name, annotation in Header.__annotations__.items():
+        value = values[name]
         fits = any(
             isinstance(value, kinds[part]) and isinstance(value, bool) == (part == "bool")
-            for part in wanted.split(" | ")
+            for part in annotation.split(" | ")
         )
         _require(fits and (not isinstance(value, int | float) or abs(value) < 1 << 53))  # NaN is below nothing
-    return Header(**{name: _text(value) if isinstance(value, str) else value for name, value in said.items()})
+    checked: dict[str, Any] = {
+        name: _text(value) if isinstance(value, str) else value for name, value in values.items()
+    }
+    return Header(**checked)
 
 
 def place_of(answer: dict, block: Block) -> list[int]:
     """The shape of the frames, which with their times lie within the block."""
     shape = answer.get("shape")
-    _require(isinstance(shape, list) and len(shape) == 4 and all(type(each) is int and each > 0 for each in shape))
+    if not isinstance(shape, list) or len(shape) != 4 or not all(type(side) is int and side > 0 for side in shape):
+        raise AnswerError
     _require(shape[3] == 3 and times_offset(math.prod(shape)) + 8 * shape[0] <= block.size)
     return shape
 
@@ -66,14 +72,16 @@ def place_of(answer: dict, block: Block) -> list[int]:
 def touched(answer: dict, block: Block) -> int:
     """How many bytes of the block hold memory."""
     bytes_written = answer.get("touched")
-    _require(type(bytes_written) is int and 0 <= bytes_written <= block.size)
+    if type(bytes_written) is not int or not 0 <= bytes_written <= block.size:
+        raise AnswerError
     return bytes_written
 
 
 def notes(answer: dict) -> tuple[str, ...]:
-    said = answer.get("notes")
-    _require(isinstance(said, list))
-    return tuple(_text(each) for each in said[:MOST_NOTES])
+    sentences = answer.get("notes")
+    if not isinstance(sentences, list):
+        raise AnswerError
+    return tuple(_text(sentence) for sentence in sentences[:MOST_NOTES])
 
 
 def check_times(times: np.ndarray) -> None:
@@ -83,7 +91,8 @@ def check_times(times: np.ndarray) -> None:
 
 def _text(value: object) -> str:
     """A text that can be shown and sent on: half a character is replaced."""
-    _require(isinstance(value, str))
+    if not isinstance(value, str):
+        raise AnswerError
     return value[-LONGEST:].encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Videos from strangers, decoded in a warm child process with limits of memory and time.
+"""Untrusted videos, decoded in a warm child process with limits of memory and time.
 
 A file made to break the decoder breaks the child; this process gets a VideoError and a new child.
 """
@@ -24,7 +24,7 @@ import numpy as np
 from actrec.core.errors import BadValue
 from actrec.video.clip import Clip
 from actrec.video.refusals import refusal
-from actrec.video.request import LIMITS, Header, Limits, Wanted
+from actrec.video.request import LIMITS, Header, Limits, Selection
 from actrec.video.sandbox import answers
 from actrec.video.sandbox.shared_memory import PAGE, TAKEN, Block, Pool, receive, times_offset, wait
 
@@ -33,7 +33,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 class Decoder:
-    """Reads videos as `read_clip` does, in a child process that is started once and kept warm.
+    """Read videos as `read_clip` does, in a child process that starts once and stays.
 
     Threads may share one: requests queue up. `memory` is what decoding may take besides the frames themselves,
     which `Limits.bytes` bounds; `seconds` is how long one video may take.
@@ -61,35 +61,35 @@ class Decoder:
         limits: Limits = LIMITS,
     ) -> Clip:
         """The same as `actrec.video.read.read_clip`, with the same arguments and errors."""
-        wanted = Wanted(fps, short_side, frames, start, stop)
-        request = {"do": "read", "path": _absolute(path), "wanted": asdict(wanted), "limits": asdict(limits)}
-        with self._turn():
+        selection = Selection(fps, short_side, frames, start, stop)
+        request = {"do": "read", "path": _absolute(path), "wanted": asdict(selection), "limits": asdict(limits)}
+        with self._child_lock():
             block = self._pool.take(limits.bytes + 8 * limits.frames + PAGE)
             try:
                 sent = {"block": block.number, "size": block.size, "written": block.touched}
                 reply = self._ask({**request, **sent}, block.file)
-                with self._believing():
-                    pictures, times, notes = _clip_of(self._pool, block, reply)
+                with self._checked_answer():
+                    frames_read, times, notes = _clip_of(self._pool, block, reply)
             except BaseException:
                 self._pool.forget(block)  # nobody knows how far it was written
                 raise
-        return Clip(pictures, times, source=str(path), notes=notes)
+        return Clip(frames_read, times, source=str(path), notes=notes)
 
     def probe(self, path: str | Path) -> Header:
         """The same as `actrec.video.read.probe`."""
-        with self._turn():
+        with self._child_lock():
             reply = self._ask({"do": "probe", "path": _absolute(path)})
-            with self._believing():
+            with self._checked_answer():
                 return answers.header(reply)
 
     @property
     def pid(self) -> int | None:
-        """The child's process number, for those who watch its memory; None while there is none."""
+        """The child's process number, for monitoring its memory; None while there is none."""
         return self._child.process.pid if self._child else None
 
     def close(self) -> None:
         """End the child. A read that is under way in another thread ends first."""
-        with self._turn():
+        with self._child_lock():
             self._closed = True
             self._drop()
             self._pool.close()
@@ -119,25 +119,25 @@ class Decoder:
         except BaseException:  # also Ctrl-C: a late answer must not meet the next question
             self._drop()
             raise
-        with self._believing():
-            error = answers.failure(reply)
-        if error is None:
+        with self._checked_answer():
+            failure = answers.failure(reply)
+        if failure is None:
             return reply
-        if error.code in ("memory", "crashed"):  # who knows what the child still holds: take a new one
+        if failure.code in ("memory", "crashed"):  # the child may still hold memory: take a new one
             self._drop()
-        raise error
+        raise failure
 
     @contextmanager
-    def _believing(self) -> Iterator[None]:
-        """A child that answers nonsense was taken over by the video, or broken by it: it is not asked again."""
+    def _checked_answer(self) -> Iterator[None]:
+        """Replace a child whose answer is invalid: the video has taken it over or broken it."""
         try:
             yield
         except answers.AnswerError as error:
             self._drop()
             raise refusal("crashed") from error
 
-    def _turn(self) -> threading.Lock:
-        """The right to talk to the child. After a fork that child is the parent's: forget it, with its lock."""
+    def _child_lock(self) -> threading.Lock:
+        """The lock around the child. After a fork that child is the parent's: forget it, with its lock."""
         if self._owner != os.getpid():
             self._owner, self._lock, self._child, self._pool = os.getpid(), threading.Lock(), None, Pool()
         return self._lock
@@ -149,11 +149,11 @@ class Decoder:
 
 
 class _IdleDeathError(Exception):
-    """The child was gone before it had taken the request in."""
+    """The child ended before it had read the request."""
 
 
 class _Child:
-    """One child process and the line to it."""
+    """One child process and the socket to it."""
 
     def __init__(self, memory: int) -> None:
         self.line, theirs = socket.socketpair()

@@ -73,7 +73,7 @@ class Pool:
         return Block(size)
 
     def give(self, block: Block) -> None:
-        """Take a block back that nobody looks at any more. May be called by the garbage collector at any time."""
+        """Take a block back that is no longer used. May be called by the garbage collector at any time."""
         if block.file < 0:  # forgotten meanwhile
             return
         foreign = block.owner != os.getpid() or block.forks != _forks  # a forked process may still look at it
@@ -89,7 +89,7 @@ class Pool:
         weakref.finalize(view, self._unmapped, block if keep else None, unmap).atexit = False
         if not keep:
             self.forget(block)
-        return np.frombuffer(view, np.uint8, used)
+        return np.frombuffer(view, np.uint8, used)  # type: ignore[call-overload]  # a ctypes array is a buffer
 
     def close(self) -> None:
         while self._free:

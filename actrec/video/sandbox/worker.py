@@ -1,4 +1,4 @@
-"""The child process that decodes files from strangers: `python -m actrec.video.sandbox.worker SOCKET MEMORY`.
+"""The child process that decodes untrusted files: `python -m actrec.video.sandbox.worker SOCKET MEMORY`.
 
 It imports NumPy and PyAV and nothing heavier. Requests and answers are lines of JSON; frames travel in memory
 that came with the request and has no name, so nothing is left behind whoever dies.
@@ -23,7 +23,7 @@ import numpy as np
 from actrec.video.clip import VideoError
 from actrec.video.read import decode, probe
 from actrec.video.refusals import refusal
-from actrec.video.request import Limits, Wanted
+from actrec.video.request import Limits, Selection
 from actrec.video.sandbox.shared_memory import PAGE, TAKEN, receive, times_offset
 
 _EXCESS = 32 << 20  # bytes that a block may hold more than its clip uses
@@ -41,7 +41,7 @@ class Target:
         self._written = 0
 
     def take(self, file: int, number: int, size: int, written: int) -> None:
-        """Turn to the block that came with a request; `written` bytes of it hold memory."""
+        """Switch to the block that came with a request; `written` bytes of it hold memory."""
         if number != self._number:
             self._view, self._number = None, None  # unmapped before the next one is mapped
             self._view, self._number = mmap.mmap(file, size), number
@@ -49,31 +49,37 @@ class Target:
         os.close(file)
 
     def allocate(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Room for the frames; pages that are never written take no memory."""
-        return np.frombuffer(self._view, np.uint8, int(np.prod(shape))).reshape(shape)
+        """Memory for the frames; pages that are never written take none."""
+        return np.frombuffer(self._mapped(), np.uint8, int(np.prod(shape))).reshape(shape)
+
+    def _mapped(self) -> mmap.mmap:
+        if self._view is None:
+            raise RuntimeError("No block of memory came with the request.")
+        return self._view
 
     def finish(self, used: int, times: np.ndarray) -> int:
         """Put the times behind the frames; the block keeps few pages that this clip does not use. Returns how
         many bytes of the block hold memory now."""
         start = times_offset(used)
         end = start + 8 * len(times)
-        self._view[start:end] = times.astype(np.float64).tobytes()
+        view = self._mapped()
+        view[start:end] = times.astype(np.float64).tobytes()
         end = -(-end // PAGE) * PAGE
         if self._written > end + _EXCESS:
             with suppress(OSError):
-                self._view.madvise(mmap.MADV_REMOVE, end, self._written - end)
+                view.madvise(mmap.MADV_REMOVE, end, self._written - end)
                 self._written = end
         self._written = max(self._written, end)
         return self._written
 
 
 def answer(request: dict, target: Target) -> dict:
-    """One request worked off; what goes wrong is an answer too."""
+    """The answer to one request; a failure is an answer as well."""
     try:
         if request["do"] == "probe":
             return {"header": asdict(probe(request["path"]))}
-        wanted, limits = Wanted(**request["wanted"]), Limits(**request["limits"])
-        frames, times, notes = decode(request["path"], wanted, limits, target.allocate)
+        selection, limits = Selection(**request["wanted"]), Limits(**request["limits"])
+        frames, times, notes = decode(request["path"], selection, limits, target.allocate)
         shape = list(frames.shape)
         del frames
         touched = target.finish(int(np.prod(shape)), times)
@@ -81,11 +87,11 @@ def answer(request: dict, target: Target) -> dict:
     except VideoError as error:
         return {"code": error.code, "sentence": str(error)}
     except MemoryError:
-        error = refusal("memory")
-        return {"code": error.code, "sentence": str(error)}
+        failure = refusal("memory")
+        return {"code": failure.code, "sentence": str(failure)}
     except Exception:
-        error = refusal("crashed")
-        return {"code": error.code, "sentence": str(error), "trace": traceback.format_exc()[-4000:]}
+        failure = refusal("crashed")
+        return {"code": failure.code, "sentence": str(failure), "trace": traceback.format_exc()[-4000:]}
 
 
 def serve(line: socket.socket) -> None:
