@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from actrec.people.detector import STRIDE, build
 from actrec.training.person_detector.augment import GENTLE, STRONG, example
 from actrec.training.person_detector.frames import Frame
 from actrec.training.state import load_state, put_state, tensors_of, write_whole
+
+if TYPE_CHECKING:
+    from ultralytics.nn.tasks import DetectionModel
 
 STATE = "state.safetensors"
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the loss's parts, as ultralytics weighs them
@@ -216,7 +219,7 @@ class Learning:
 
 def learn(
     frames: Sequence[Frame], plan: Plan, folder: Path, report: Report = print, start: nn.Module | None = None
-) -> nn.Module:
+) -> DetectionModel:
     """The averaged network of a whole training, begun (from the weights of `start`) or gone on with in `folder`."""
     learning = Learning(frames, plan, folder, start)
     if learning.epoch:

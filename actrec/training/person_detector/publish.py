@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from torch import nn
 
 from actrec.people.detector import Card, Letterbox, PersonDetector, has_one_to_one
 from actrec.training.person_detector.frames import File, Frame, FramesError, Report, frames_of
@@ -19,11 +19,14 @@ from actrec.training.person_detector.measure import CONFIDENCES, GOALS, LEAST_OV
 from actrec.training.person_detector.teacher import CONFIDENCE, OVERLAP, Teacher
 from actrec.video import VideoError
 
+if TYPE_CHECKING:
+    from ultralytics.nn.tasks import DetectionModel
+
 OVERLAPS = (0.45, 0.55, 0.65)  # tried where boxes have to be suppressed
 MOST = 300  # frames that the choice is made on
 
 
-def chosen(network: nn.Module, card: Card, frames: Sequence[Frame], report: Report = print) -> Card:
+def chosen(network: DetectionModel, card: Card, frames: Sequence[Frame], report: Report = print) -> Card:
     """The card with the head, the overlap and the confidence that serve best on frames to check on."""
     frames = [frames[k] for k in np.unique(np.linspace(0, len(frames) - 1, MOST).round().astype(int))]
     heads = [[replace(card, end_to_end=False, overlap=overlap) for overlap in OVERLAPS]]
