@@ -37,7 +37,7 @@ class Panel:
 class Figure:
     """A sentence about this clip, the panels that show it, and the numbers behind them."""
 
-    said: str
+    sentence: str
     panels: tuple[Panel, ...] = ()
     numbers: dict = field(default_factory=dict)
 
@@ -47,8 +47,8 @@ def coloured(values: np.ndarray, scale: str, most: float | None = None) -> np.nd
     of the signed scale)."""
     values = np.nan_to_num(np.asarray(values, np.float32))
     most = float(np.abs(values).max() if most is None else most) or 1.0
-    share = values / most
-    place = (share + 1) / 2 if scale == "signed" else share
+    fraction = values / most
+    place = (fraction + 1) / 2 if scale == "signed" else fraction
     return in_colours(np.clip(place, 0, 1), SCALES[scale])
 
 

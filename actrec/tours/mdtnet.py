@@ -86,7 +86,7 @@ def one_pixel(subject: Subject, *, row: float, column: float, cutoff: float = 1,
     canvas.line(x, 4, x, 244, stroke=SECOND, thick=1)
     canvas.line(4, y, 244, y, stroke=SECOND, thick=1)
     panels = Panel(canvas.svg(), "The pixel, where the lines cross."), *course.panels
-    return Figure(course.said, panels, course.numbers)
+    return Figure(course.sentence, panels, course.numbers)
 
 
 def enhanced(
