@@ -26,6 +26,7 @@ lint:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pylint --disable=all --enable=duplicate-code --min-similarity-lines=6 actrec demo benchmarks app.py
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(PYTHON) -m mypy
 
 format:
 	$(PYTHON) -m ruff check --fix .

@@ -18,11 +18,11 @@ def test_growth_is_that_from_round_to_round_taken_on_to_the_end():
     assert grown([[1, 3], [5, 4]], since=2.0) is None
 
 
-def test_a_run_that_is_too_short_to_judge_memory_does_not_pass():
+def test_a_run_that_is_too_short_to_measure_memory_does_not_pass():
     stream = {"most_files": 0, "lag_ms_first_quarter": 70, "lag_ms_last_quarter": 90}
     run = {"stream": stream | {"grown_mb": 12.0}, "left": {"processes": [], "folders": []}}
     assert missed(run) == []
     run["stream"]["grown_mb"] = 51.0
     assert missed(run) == ["grown_mb: 51, at most 50"]
     run["stream"] |= {"grown_mb": None, "most_files": 201}
-    assert missed(run) == ["grown_mb: not judged, that takes three rounds of all weights", "files: 201, at most 200"]
+    assert missed(run) == ["grown_mb: not measured, that takes three rounds of all weights", "files: 201, at most 200"]

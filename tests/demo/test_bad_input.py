@@ -43,16 +43,16 @@ def broken(tmp_path_factory) -> dict[str, tuple[Path, set[str]]]:
 
 @pytest.fixture
 def upload(tmp_path, monkeypatch):
-    """Puts a file where Gradio puts uploads; `left` says what is still there."""
-    home = tmp_path / "uploads"
-    home.mkdir()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(home))
+    """Puts a file where Gradio puts uploads; `left` lists what is still there."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
 
     def put(path: Path, name: str | None = None) -> str:
-        (home / "0123abcd").mkdir(exist_ok=True)
-        return str(shutil.copy(path, home / "0123abcd" / (name or path.name)))
+        (folder / "0123abcd").mkdir(exist_ok=True)
+        return str(shutil.copy(path, folder / "0123abcd" / (name or path.name)))
 
-    put.left = lambda: [path for path in home.rglob("*") if path.is_file()]
+    put.left = lambda: [path for path in folder.rglob("*") if path.is_file()]
     return put
 
 
@@ -73,13 +73,13 @@ def test_every_kind_of_broken_clip_is_refused_in_every_tab(services, broken, upl
 
 
 def test_one_broken_clip_among_good_ones_is_said_and_the_others_are_learned(services, broken, upload, monkeypatch):
-    said = []
-    monkeypatch.setattr(gr, "Warning", said.append)
+    warnings = []
+    monkeypatch.setattr(gr, "Warning", warnings.append)
     good = ROOT / "assets/examples/squat.mp4"
     files = [upload(good), upload(broken["text"][0], "<img src=x>.mp4"), upload(good, "again.mp4")]
     taught = teach.learn(services, None, None, "<b>knees</b>", False, None, files)
     assert len(taught.lessons) == 2 and upload.left() == []
-    assert len(said) == 1 and "&lt;img src=x&gt;" in said[0] and "<img" not in said[0]
+    assert len(warnings) == 1 and "&lt;img src=x&gt;" in warnings[0] and "<img" not in warnings[0]
     for shown in (teach.classes(taught), taught.map(), taught_answer(taught, taught.lessons[0].codes[0]).html()):
         assert "<b>knees" not in shown and "knees" in shown
 
@@ -112,7 +112,7 @@ def test_a_set_goes_out_and_comes_back(services, upload):
 
 
 @pytest.mark.parametrize(
-    ("files", "says"),
+    ("files", "sentence"),
     [
         ({"../wave/1.mp4": "x"}, "leads out"),
         ({"wave/1.zip": "x", "wave/1.mp4": "x"}, "another archive"),
@@ -121,13 +121,13 @@ def test_a_set_goes_out_and_comes_back(services, upload):
         ({"wave/1.mp4": "no video", "clap/1.mp4": "neither"}, "None of the 2 clips"),
     ],
 )
-def test_hostile_zips_are_refused_and_gone(services, upload, tmp_path, files, says):
+def test_hostile_zips_are_refused_and_gone(services, upload, tmp_path, files, sentence):
     path = tmp_path / "clips.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     trainings = Trainings(tmp_path / "runs")
-    with pytest.raises(gr.Error, match=says):
+    with pytest.raises(gr.Error, match=sentence):
         train.take_zip(trainings, upload(path))
     assert upload.left() == []
     assert [path for path in (tmp_path / "runs").rglob("*") if path.is_file()] == []
@@ -146,9 +146,9 @@ def test_a_strangers_clips_are_never_decoded_by_the_page_itself(upload, tmp_path
                 archive.write(ROOT / f"assets/examples/{name}.mp4", f"{name}/{number}.mp4")
         archive.writestr("wave/3.mp4", "no video")
     trainings = Trainings(tmp_path / "runs")
-    folder, told = from_zip(trainings, upload(path))
-    assert any("4 clips in 2 classes" in each for each in told) and "not a video" in " ".join(told)
-    assert examined(folder) == told[1:]
+    folder, findings = from_zip(trainings, upload(path))
+    assert any("4 clips in 2 classes" in finding for finding in findings) and "not a video" in " ".join(findings)
+    assert examined(folder) == findings[1:]
 
 
 def test_what_was_taught_becomes_a_data_set(services, upload, tmp_path):

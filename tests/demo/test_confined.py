@@ -61,10 +61,10 @@ def test_what_was_looked_at_is_what_is_learned_from(tmp_path, monkeypatch):
     """A path is not read twice: what it leads to is given to the training, whatever becomes of it meanwhile."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "mine")
-    shared, begun = Trainings(tmp_path / "runs", [tmp_path / "mine"]), []
-    monkeypatch.setattr(shared, "begin", lambda *told: begun.append(told))
+    shared, starts = Trainings(tmp_path / "runs", [tmp_path / "mine"]), []
+    monkeypatch.setattr(shared, "begin", lambda *arguments: starts.append(arguments))
     start(shared, {"name": "a", "data": f"synthetic:six+{tmp_path}/link/../link", "system": "asym3d"})
-    words = begun[0][1]
+    words = starts[0][1]
     assert words[words.index("--data") + 1] == f"synthetic:six+{tmp_path}/mine"
 
 
@@ -86,27 +86,27 @@ def test_weights_of_the_same_name_elsewhere_are_not_taken(tmp_path, monkeypatch)
     assert "wave" in Services(mine, "cpu")._open("asym3d-synthetic").labels
     with pytest.raises(Exception, match="name of their folder"):
         Services(tmp_path / "none", "cpu")._open("asym3d-synthetic")
-    trainings, begun = Trainings(tmp_path / "runs", weights=mine), []
-    monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told[1]))
+    trainings, starts = Trainings(tmp_path / "runs", weights=mine), []
+    monkeypatch.setattr(trainings, "begin", lambda *arguments: starts.append(arguments[1]))
     asked = {"data": "synthetic:six", "system": "asym3d", "preset": "scratch", "epochs": 1, "clips_per_class": 2}
     start(trainings, {**asked, "name": "a", "start_from": "asym3d-synthetic"})
     start(trainings, {**asked, "name": "b", "start_from": "at random"})
-    assert begun[0][begun[0].index("--start-from") + 1] == str(mine / "asym3d-synthetic")
-    assert "--start-from" not in begun[1]
+    assert starts[0][starts[0].index("--start-from") + 1] == str(mine / "asym3d-synthetic")
+    assert "--start-from" not in starts[1]
     asked |= {"name": "a", "start_from": "asym3d-all"}
     assert "--start-from weights/asym3d-all" in line(Trainings(tmp_path), asked)
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "/tmp/x", "a/b", "..", "<b>"])
 def test_a_runs_name_stays_a_name(tmp_path, name, monkeypatch):
-    trainings, begun = Trainings(tmp_path), []
-    monkeypatch.setattr(trainings, "begin", lambda *told: begun.append(told))
+    trainings, starts = Trainings(tmp_path), []
+    monkeypatch.setattr(trainings, "begin", lambda *arguments: starts.append(arguments))
     try:
         start(trainings, {"name": name, "data": "synthetic:six", "system": "asym3d", "epochs": 1})
     except gr.Error:
         assert name == ".."
         return
-    ((run, words),) = begun
+    ((run, words),) = starts
     assert set(run) <= set("abcdefghijklmnopqrstuvwxyz-.0123456789")
     assert Path(words[-1]).resolve().parent == tmp_path.resolve()
 
@@ -159,20 +159,20 @@ def test_names_and_labels_are_escaped_everywhere(tmp_path):
 
 def test_no_code_comes_out_of_a_file():
     """Nothing unpickles, evaluates or asks a shell; `torch.load` only with `weights_only=True`."""
-    found = []
+    places = []
     for path in [ROOT / "app.py", *(ROOT / "actrec").rglob("*.py"), *(ROOT / "demo").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func)
-            told = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
             bad = (
                 name in ("eval", "exec", "os.system", "os.popen", "compile", "__import__")
                 or name
                 in ("pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "yaml.load", "marshal.loads")
-                or (name == "torch.load" and told.get("weights_only") != "True")
-                or (name == "np.load" and told.get("allow_pickle", "False") != "False")
-                or told.get("shell", "False") != "False"
+                or (name == "torch.load" and keywords.get("weights_only") != "True")
+                or (name == "np.load" and keywords.get("allow_pickle", "False") != "False")
+                or keywords.get("shell", "False") != "False"
             )
-            found += [f"{path.relative_to(ROOT)}:{node.lineno} {name}"] * bad
-    assert found == []
+            places += [f"{path.relative_to(ROOT)}:{node.lineno} {name}"] * bad
+    assert places == []

@@ -60,8 +60,8 @@ def test_published_weights_are_listed_first_under_their_group_and_change_no_defa
     first, second = weights_picker.choices(services)  # the picture network names no actions by itself
     assert first == ("everyday · kinetics-i3d: 400 actions", "kinetics-i3d") and second[1] == FIRST
     assert services.default == FIRST
-    said = weights_picker.about(services, "kinetics-i3d")
-    assert "recognises 400 actions" in said and "action 11 and 388 more" in said and "action 12" not in said
+    text = weights_picker.about(services, "kinetics-i3d")
+    assert "recognises 400 actions" in text and "action 11 and 388 more" in text and "action 12" not in text
     assert Services(folder, "cpu").cards.keys() == {FIRST}  # a page that keeps to its own folder
 
 
@@ -72,10 +72,10 @@ def test_the_owner_fetches_by_a_button_and_asks_the_network_at_once(folder, smal
         os.environ["PIP_INDEX_URL"] = f"{index.address}/simple"
         try:
             assert everyday.missing(services) == ["tiny-net"]
-            button, said, chosen = everyday.fetch(services, FIRST)
+            button, text, chosen = everyday.fetch(services, FIRST)
         finally:
             del os.environ["PIP_INDEX_URL"]
-    assert not button.visible and everyday.HERE in said and chosen.value == FIRST
+    assert not button.visible and everyday.HERE in text and chosen.value == FIRST
     assert ("everyday · tiny-net: 3 actions", "tiny-net") in [tuple(choice) for choice in chosen.choices]
     assert everyday.missing(services) == []
     assert services.recognizer("tiny-net").labels == ("a", "b", "c")

@@ -44,14 +44,14 @@ def test_a_file_that_is_no_video_is_refused_in_words(services, tmp_path):
     assert "<b>" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("count", "said"), [(24, "Nothing moves"), (2, "two frames")])
-def test_a_still_or_very_short_clip_is_explained_with_a_warning(services, tmp_path: Path, count, said):
+@pytest.mark.parametrize(("count", "warning"), [(24, "Nothing moves"), (2, "two frames")])
+def test_a_still_or_very_short_clip_is_explained_with_a_warning(services, tmp_path: Path, count, warning):
     few = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
     frames = np.repeat(cv2.resize(few, (128, 96), interpolation=cv2.INTER_CUBIC)[None], count, 0)
     path = write_mp4(tmp_path / "still.mp4", frames, 12)
     asked = saliency.ask(services, str(path), None).asked
     html = saliency.show(services, asked, asked.label, 1).maps
-    assert said in html and 'class="scrub"' in html
+    assert warning in html and 'class="scrub"' in html
 
 
 def test_a_class_that_the_weights_do_not_know_is_refused_in_words(services):

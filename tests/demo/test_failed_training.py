@@ -1,4 +1,4 @@
-"""A failed training is seen in the status line, gone on with by a button, and gives its name back."""
+"""A failed training is shown in the status line, continued by a button, and gives its name back."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def test_formats_that_were_refused_are_named_in_the_status_line_and_by_doctor(se
     assert "Number format" not in status_strip.strip(services) and list(machine_report.number_formats()) == []
     finding = Finding("float32 contiguous", {}, {"bfloat16 channels-last": "mm of [2, 2] is inf away"})
     number_formats.remember_finding("training asym3d", 2, finding)
-    told = status_strip.strip(services)
-    assert "float32 where bfloat16 failed its check" in told and "for training asym3d: mm of [2, 2]" in told
-    (found,) = machine_report.number_formats()
+    html = status_strip.strip(services)
+    assert "float32 where bfloat16 failed its check" in html and "for training asym3d: mm of [2, 2]" in html
+    (check,) = machine_report.number_formats()
     assert (
-        found.state == machine_report.NOTE
-        and "training asym3d: mm of [2, 2] is inf away" in found.says
-        and found.remedy
+        check.state == machine_report.NOTE
+        and "training asym3d: mm of [2, 2] is inf away" in check.says
+        and check.remedy
     )
 
 
@@ -78,8 +78,8 @@ def test_the_remedy_of_a_loss_that_is_not_finite_is_a_button(services, begun):
         run_of(services, name, "failed", **facts)
         button = train.show(trainings, name, None).slower
         assert isinstance(button, gr.Button) and button.visible is shown
-        told = train.summary(trainings, name)
-        assert "verdict broken" in told and "third of the learning rate" in told
+        html = train.summary(trainings, name)
+        assert "verdict broken" in html and "third of the learning rate" in html
     slower(trainings, "mine")
     assert begun == [["train", "--resume", trainings.path("mine"), "--rate", "0.0006667"]]
     with pytest.raises(gr.Error, match="did not end because of its learning rate"):

@@ -56,14 +56,14 @@ def on_gpu() -> Recognizer:
 
 
 def test_a_gpu_that_is_gone_leaves_the_answer_to_the_processor_and_says_so(on_gpu, services, monkeypatch):
-    film = read_clip(WAVE, short_side=120)
-    wanted = services.recognizer(NAME).predict(film)
+    clip = read_clip(WAVE, short_side=120)
+    expected = services.recognizer(NAME).predict(clip)
     if torch.cuda.is_available():
         monkeypatch.setattr(on_gpu.system.__class__, "tensors", _lost(on_gpu.system.__class__.tensors))
-    found = on_gpu.predict(film)
-    assert found.label == wanted.label and np.allclose(found.scores, wanted.scores, atol=0.02)
+    prediction = on_gpu.predict(clip)
+    assert prediction.label == expected.label and np.allclose(prediction.scores, expected.scores, atol=0.02)
     assert on_gpu.device.type == "cpu" and "does not answer" in on_gpu.notice
-    assert on_gpu.predict(film).label == wanted.label  # and it stays there
+    assert on_gpu.predict(clip).label == expected.label  # and it stays there
 
 
 def _lost(tensors):
@@ -113,10 +113,10 @@ def full(tmp_path, monkeypatch) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_sentence(services, full, monkeypatch):
-    said = []
-    monkeypatch.setattr(gr, "Warning", said.append)
+    warnings = []
+    monkeypatch.setattr(gr, "Warning", warnings.append)
     shown = clip.classify(services, str(WAVE), NAME, clip.OWN, None)
-    assert "wave" in shown.answer and shown.salience is None and "no disk space left" in said[0]
+    assert "wave" in shown.answer and shown.salience is None and "no disk space left" in warnings[0]
     with pytest.raises(gr.Error, match="no disk space left"):
         clip.files(services, shown.result)
     clues = motion.find(services, str(WAVE), "dis", 0).watched
@@ -125,8 +125,8 @@ def test_on_a_full_disk_the_answer_stands_and_what_cannot_be_written_is_a_senten
     taught = teach.learn(services, None, NAME, "wave", False, None, [str(WAVE)])
     with pytest.raises(gr.Error, match=r"no disk space left|No space left"):
         teach.export(taught)
-    kept = {path for path in full.rglob("*") if path.is_file() and path.stat().st_size}
-    assert kept == {full / "filler"}  # nothing half written
+    left = {path for path in full.rglob("*") if path.is_file() and path.stat().st_size}
+    assert left == {full / "filler"}  # nothing half written
 
 
 def test_a_disk_that_fills_half_way_is_a_sentence_too(services, tmp_path, monkeypatch):
@@ -139,9 +139,9 @@ def test_a_disk_that_fills_half_way_is_a_sentence_too(services, tmp_path, monkey
     with pytest.raises(gr.Error, match="no disk space left"):
         clip.files(services, clip.Result(str(WAVE), {}, ()))
     monkeypatch.setattr("actrec.video.write.write_mp4", no_room)
-    film = SimpleNamespace(frames=None, fps=None)
+    frames = SimpleNamespace(frames=None, fps=None)
     with pytest.raises(gr.Error, match="no disk space left"):
-        embeddings.play(services, SimpleNamespace(gallery=SimpleNamespace(clip=lambda _: film, labels=["wave"])), 0)
+        embeddings.play(services, SimpleNamespace(gallery=SimpleNamespace(clip=lambda _: frames, labels=["wave"])), 0)
     run = SimpleNamespace(ask_to=no_room, forget=no_room, status=lambda: {"state": "paused"})
     monkeypatch.setattr(trainings, "chosen", lambda *_: run)
     for act in (partial(trainings.ask, None, "stop"), partial(trainings.resume, None)):
@@ -179,9 +179,9 @@ def test_a_gpu_that_fails_while_a_network_is_looked_into_is_told_and_the_next_pr
 def _lost_once(work):
     calls = iter(range(10**6))
 
-    def lost(*given, **told):
+    def lost(*inputs: object, **options: object) -> object:
         if next(calls) == 0:
             raise RuntimeError("CUDA error: unspecified launch failure")
-        return work(*given, **told)
+        return work(*inputs, **options)
 
     return lost

@@ -30,8 +30,8 @@ def closed() -> None:
 @pytest.fixture
 def page() -> gr.Blocks:
     with gr.Blocks() as page:
-        kept, button = gr.State(0), gr.Button()
-        button.click(lambda kept: kept + 1, kept, kept, api_name="count")
+        count, button = gr.State(0), gr.Button()
+        button.click(lambda count: count + 1, count, count, api_name="count")
     return page
 
 
@@ -68,14 +68,14 @@ def test_an_upload_has_a_folder_of_its_own_and_nothing_but_files(tmp_path):
         async def stream():
             yield word
 
-        head = Headers({"content-type": "multipart/form-data; boundary=b"})
-        await FilesOnly(head, stream(), max_file_size=1 << 20).parse()
+        headers = Headers({"content-type": "multipart/form-data; boundary=b"})
+        await FilesOnly(headers, stream(), max_file_size=1 << 20).parse()
 
     with pytest.raises(MultiPartException, match="made of files"):
         asyncio.run(long_word())
 
 
-def test_a_picture_is_looked_at_before_it_is_decoded():
+def test_an_image_is_checked_before_it_is_decoded():
     with pytest.raises(gr.Error, match="not an image"):
         gr.Image().preprocess(gr.components.image.ImageData(url="data:image/png;base64,AAAA"))
 

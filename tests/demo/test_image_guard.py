@@ -1,4 +1,4 @@
-"""A camera's picture is small and of a kind that browsers send; anything else is refused before it is decoded."""
+"""A camera's image is small and of a kind that browsers send; anything else is refused before it is decoded."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def closed(monkeypatch):
     close_gradio()  # a second time changes nothing
 
 
-def sent(picture: np.ndarray | PIL.Image.Image, kind: str, path=None) -> np.ndarray:
-    """What a callback gets of a camera's picture, or of a file named in its place."""
-    made = io.BytesIO()
-    (picture if isinstance(picture, PIL.Image.Image) else PIL.Image.fromarray(picture)).save(made, kind)
+def sent(image: np.ndarray | PIL.Image.Image, kind: str, path=None) -> np.ndarray:
+    """What a callback gets for a camera's image, or for a file named in its place."""
+    buffer = io.BytesIO()
+    (image if isinstance(image, PIL.Image.Image) else PIL.Image.fromarray(image)).save(buffer, kind)
     if path is not None:
-        path.write_bytes(made.getvalue())
+        path.write_bytes(buffer.getvalue())
         data = ImageData(path=str(path), orig_name=path.name)
     else:
-        data = ImageData(url=f"data:image/{kind.lower()};base64,{base64.b64encode(made.getvalue()).decode()}")
+        data = ImageData(url=f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}")
     return gr.Image(sources=["webcam"], streaming=True).preprocess(data)
 
 

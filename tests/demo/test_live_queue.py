@@ -20,9 +20,9 @@ def test_the_next_one_is_told_when_the_first_place_is_free():
     for now, visitor in enumerate("abc"):
         assert queue.wait(visitor, float(now)) == 0
     for now in range(3, 50):
-        told = everyone(queue, "abcde", float(now))
-        assert [told[each] for each in "abc"] == [0, 0, 0]
-        assert told["d"] == TERM - now and told["e"] == TERM + 1 - now
+        waits = everyone(queue, "abcde", float(now))
+        assert [waits[visitor] for visitor in "abc"] == [0, 0, 0]
+        assert waits["d"] == TERM - now and waits["e"] == TERM + 1 - now
 
 
 def test_nobody_who_comes_on_waits_longer_than_was_said():

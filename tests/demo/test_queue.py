@@ -31,13 +31,13 @@ class Held:
     """Motion that begins and does not end until it is let go."""
 
     def __init__(self) -> None:
-        self.begun, self.go, self.working = threading.Semaphore(0), threading.Event(), True
+        self.started, self.go, self.working = threading.Semaphore(0), threading.Event(), True
 
     def __call__(self, clip: object, path: object, fps: float) -> str:
         if self.working:
-            self.begun.release()
+            self.started.release()
             self.go.wait(60)
-        path.write_bytes(b"a film")
+        path.write_bytes(b"a video")
         return str(path)
 
 
@@ -63,7 +63,7 @@ def _idle_pulse() -> dict[str, object]:
 
 
 def call(page, cookie: str = "", **more: object) -> httpx.Response:
-    """Ask for a film by plain HTTP."""
+    """Ask for a video by plain HTTP."""
     asked = {"data": [None]} | more
     return page.get(f"{API}/call/motion", "POST", json=asked, cookies={COOKIE: cookie} if cookie else {})
 
@@ -73,7 +73,7 @@ def answer(page, event: str, cookie: str = "") -> str:
 
 
 def join(page, session: str, cookie: str = "", **more: object) -> httpx.Response:
-    """Ask for a film as the page's own script does."""
+    """Ask for a video as the page's own script does."""
     function = next(each["id"] for each in page.get("/config").json()["dependencies"] if each["api_name"] == "motion")
     asked = {"data": [None], "fn_index": function, "session_hash": session} | more
     return page.get(f"{API}/queue/join", "POST", json=asked, cookies={COOKIE: cookie} if cookie else {})
@@ -96,7 +96,7 @@ def _until(holds, seconds: float = 20) -> None:
 
 
 def _sentence(reply: httpx.Response) -> str:
-    """What a refusal says to whoever reads it."""
+    """The sentence of a refusal."""
     sentence = reply.json()["detail"]
     assert isinstance(sentence, str) and sentence[0].isupper() and sentence.endswith("."), sentence
     return sentence
@@ -167,8 +167,8 @@ def test_thousands_of_invented_sessions_push_nobody_out(page, held):
     assert set(statuses) == {200, 429} and statuses[200] <= WAITING
     assert int(reply.headers["Retry-After"]) >= 1 and "waiting already" in _sentence(reply)
     assert call(page, honest, session_hash="honest").status_code == 200, "another visitor still gets in"
-    made = sum(name.startswith("invented") for name in page.sessions)
-    assert made <= statuses[200], "what was refused has made no state, for which Gradio would drop another's"
+    states = sum(name.startswith("invented") for name in page.sessions)
+    assert states <= statuses[200], "what was refused has made no state, for which Gradio would drop another's"
     assert len(page.queue.sessions) < MOST < page.queue.pending_messages_per_session.max_size
     held.go.set()
     assert "event: complete" in answer(page, mine, honest)
@@ -264,7 +264,7 @@ def test_a_call_without_a_session_gets_one_that_goes_with_its_answer(page, held)
 def test_an_answer_that_nobody_waits_for_leaves_nothing(page, held):
     event = call(page).json()["event_id"]
     session = page.queue.session_of(event)
-    assert held.begun.acquire(timeout=20)
+    assert held.started.acquire(timeout=20)
     with (
         contextlib.suppress(httpx.ReadTimeout),
         httpx.stream("GET", f"{page.address}{API}/call/motion/{event}", timeout=1) as stream,
@@ -298,7 +298,7 @@ def test_a_dead_loop_is_started_again_and_its_visitors_are_told(page, held, way,
     restarts = page.restarts()
     running = [call(page).json()["event_id"] for _ in range(2)]
     for _ in running:
-        assert held.begun.acquire(timeout=20)
+        assert held.started.acquire(timeout=20)
     clicked = join(page, way, one).json()["event_id"]  # waits
     waiting = call(page).json()["event_id"]
     with caplog.at_level(logging.ERROR, "demo.server.gradio_patches"):
@@ -314,8 +314,8 @@ def test_a_dead_loop_is_started_again_and_its_visitors_are_told(page, held, way,
 
             monkeypatch.setattr(page.queue, "get_events", fails)
         for event in (*running, waiting):
-            told = answer(page, event)
-            assert "event: error" in told and BROKE_OFF in told
+            events = answer(page, event)
+            assert "event: error" in events and BROKE_OFF in events
         messages = page.get(f"{API}/queue/data?session_hash={way}", cookies={COOKIE: one}).text
         last = [json.loads(line[6:]) for line in messages.splitlines() if line.startswith("data: ")]
         completed = [each for each in last if each["msg"] == "process_completed"]

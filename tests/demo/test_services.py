@@ -29,11 +29,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "weights"
 
 
-def until(found, seconds: float = 240):
+def until(look_up, seconds: float = 240):
     """Ask again and again until there is something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if (answer := found()) is not None:
+        if (answer := look_up()) is not None:
             return answer
         time.sleep(0.05)
     raise AssertionError("it did not come")
@@ -49,15 +49,15 @@ def test_weights_that_appear_or_change_are_seen_and_loaded_anew(folder):
     shutil.copytree(folder / "mine", folder / FIRST)
     assert set(services.cards) == {"mine", FIRST} and services.default == FIRST
     assert services.loaded() == ["mine"]
-    said = services.at_once(FIRST)
-    assert isinstance(said, str) and FIRST in said
+    sentence = services.at_once(FIRST)
+    assert isinstance(sentence, str) and FIRST in sentence
     assert (
         until(lambda: None if isinstance(services.at_once(FIRST), str) else services.at_once(FIRST)).card.name == FIRST
     )
     card = json.loads((folder / "mine" / "card.json").read_text())
     (folder / "mine" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64, "seed": 1}))
-    said = until(lambda: services.at_once("mine") if "could not" in str(services.at_once("mine")) else None)
-    assert "could not be loaded" in said
+    sentence = until(lambda: services.at_once("mine") if "could not" in str(services.at_once("mine")) else None)
+    assert "could not be loaded" in sentence
 
 
 def test_memory_is_given_back_again_and_again_until_the_page_ends(monkeypatch, tmp_path):
@@ -147,7 +147,7 @@ def test_the_page_is_built_without_torch_and_writes_no_stubs(tmp_path):
         "import gradio as gr\nclass Own(gr.HTML):\n    EVENTS = []\n    def __init__(self, *a, **k):\n"
         "        super().__init__(*a, **k)\n    def api_info(self):\n        return {}\n"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [
             sys.executable, "-c",
             "import sys; from demo.server.no_pyi import without_stubs; without_stubs(); "
@@ -159,5 +159,5 @@ def test_the_page_is_built_without_torch_and_writes_no_stubs(tmp_path):
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=280, check=True,
     )  # fmt: skip
-    assert told.stdout.strip().splitlines()[-1] == "[]"
+    assert done.stdout.strip().splitlines()[-1] == "[]"
     assert not list(tmp_path.glob("*.pyi"))

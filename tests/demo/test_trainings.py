@@ -32,14 +32,14 @@ sys.stdout.write("started")
 def test_a_training_outlives_the_page_that_started_it(tmp_path):
     for label in ("up", "down"):
         for number in range(3):
-            home = tmp_path / "films" / label / f"{number}"
-            home.mkdir(parents=True)
+            folder = tmp_path / "dataset" / label / f"{number}"
+            folder.mkdir(parents=True)
             for t in range(12):
-                picture = np.random.default_rng(number).integers(0, 255, (48, 48, 3), np.uint8)
-                cv2.imwrite(str(home / f"{t:02d}.png"), np.roll(picture, t if label == "up" else -t, axis=0))
-    page = [sys.executable, "-c", PAGE, str(tmp_path / "runs"), str(tmp_path / "films")]
-    told = subprocess.run(page, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
-    assert told.stdout == "started"
+                image = np.random.default_rng(number).integers(0, 255, (48, 48, 3), np.uint8)
+                cv2.imwrite(str(folder / f"{t:02d}.png"), np.roll(image, t if label == "up" else -t, axis=0))
+    page = [sys.executable, "-c", PAGE, str(tmp_path / "runs"), str(tmp_path / "dataset")]
+    done = subprocess.run(page, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "started"
     later = Trainings(tmp_path / "runs")
     _until(lambda: later.busy() == "mine")
     run = later.run("mine")
@@ -59,14 +59,14 @@ def test_a_training_outlives_the_page_that_started_it(tmp_path):
 def test_what_a_killed_page_left_half_unpacked_goes_at_the_next_start(tmp_path):
     old, new = [], []
     for name in ("data/.unpacking-a", "data/.unfinished-b", "taught/.unfinished-c", "data/one-d"):
-        for made, age in ((old, 7200), (new, 0)):
-            made.append(tmp_path / f"{name}{age}")
-            (made[-1] / "clip").mkdir(parents=True)
-            os.utime(made[-1], (time.time() - age,) * 2)
+        for paths, age in ((old, 7200), (new, 0)):
+            paths.append(tmp_path / f"{name}{age}")
+            (paths[-1] / "clip").mkdir(parents=True)
+            os.utime(paths[-1], (time.time() - age,) * 2)
     (tmp_path / "taught" / ".unfinished-file").touch()
     os.utime(tmp_path / "taught" / ".unfinished-file", (0, 0))
     Trainings(tmp_path)
-    assert [each.exists() for each in old] == [False, False, False, True] and all(each.exists() for each in new)
+    assert [path.exists() for path in old] == [False, False, False, True] and all(path.exists() for path in new)
     assert not (tmp_path / "taught" / ".unfinished-file").exists()
 
 
@@ -92,9 +92,9 @@ def test_where_others_get_in_their_clips_have_a_measure(tmp_path, monkeypatch):
     bring(shared)
 
 
-def _until(found, seconds: float = 120) -> None:
+def _until(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
-    while not found():
+    while not condition():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.1)
 
@@ -105,8 +105,8 @@ def test_recorded_movements_are_data_like_any_other(tmp_path):
     data = f"recorded:{tmp_path}"
     assert examined(data) == ["Recorded movements, which drawn figures repeat: 4 of walk."]
     asked = {"name": "mine", "data": data, "system": "asym3d", "clips_per_class": 20}
-    told = words(Trainings(tmp_path / "runs"), asked)
-    assert told[told.index("--clips-per-class") + 1] == "20" and told[told.index("--data") + 1] == data
+    options = words(Trainings(tmp_path / "runs"), asked)
+    assert options[options.index("--clips-per-class") + 1] == "20" and options[options.index("--data") + 1] == data
     (tmp_path / "walk.npz").write_bytes(b"")
     with pytest.raises(gr.Error, match="cannot be read as recordings"):
         examined(data)

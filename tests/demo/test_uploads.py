@@ -20,11 +20,11 @@ WAVE = Path(__file__).resolve().parents[2] / "assets/examples/wave.mp4"
 API = "/gradio_api"
 
 
-def raw(page, path: str, head: str, body: bytes = b"") -> str:
+def raw(page, path: str, header_lines: str, body: bytes = b"") -> str:
     """What comes back on a line of one's own, before more than `body` was said."""
     host, port = page.address[7:].split(":")
     with socket.create_connection((host, int(port)), timeout=30) as line:
-        line.sendall(f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{head}\r\n\r\n".encode() + body)
+        line.sendall(f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{header_lines}\r\n\r\n".encode() + body)
         return line.recv(1 << 16).decode()
 
 
@@ -105,9 +105,9 @@ def test_a_slow_disk_keeps_only_the_upload_waiting(tmp_path, monkeypatch):
         scope = {"type": "http", "method": "POST", "path": f"{API}/upload", "headers": headers, "client": ("x", 1)}
         waiting = asyncio.create_task(gate(scope, None, None))
         while not waiting.done():
-            began = time.monotonic()
+            start = time.monotonic()
             await asyncio.sleep(0.01)
-            pauses.append(time.monotonic() - began)
+            pauses.append(time.monotonic() - start)
         await waiting
 
     asyncio.run(upload())
@@ -128,11 +128,11 @@ def test_a_visitors_files_go_when_the_visitor_does(page):
 
 
 def test_what_a_page_keeps_in_memory_goes_when_it_closes(page):
-    """The page's own event: a clip that is looked at in Motion, which makes a picture and keeps the frames."""
+    """The page's own event: a clip in Motion, which makes an image and keeps the frames."""
     cookies = {"actrec-visitor": page.cookie()}
     config = page.get("/config").json()
-    at = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
-    events = [each for each in config["dependencies"] if [at["motion-show"], "click"] in each["targets"]]
+    at = {component["props"].get("elem_id"): component["id"] for component in config["components"]}
+    events = [event for event in config["dependencies"] if [at["motion-show"], "click"] in event["targets"]]
     path = page.upload(WAVE.read_bytes(), cookies["actrec-visitor"]).json()[0]
     with httpx.stream("GET", f"{page.address}{API}/heartbeat/mine", cookies=cookies) as open_page:
         lines = open_page.iter_lines()
@@ -140,15 +140,15 @@ def test_what_a_page_keeps_in_memory_goes_when_it_closes(page):
         data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "dis", 0]
         asked = {"data": data, "fn_index": events[0]["id"], "session_hash": "mine", "trigger_id": at["motion-show"]}
         assert page.get(f"{API}/queue/join", "POST", json=asked, cookies=cookies).status_code == 200
-        said = page.get(f"{API}/queue/data?session_hash=mine", cookies=cookies).text
-        assert '"success":true' in said and "mine" in page.sessions
-        then = next(each for each in config["dependencies"] if at["motion-picture"] in each["outputs"])
+        answer = page.get(f"{API}/queue/data?session_hash=mine", cookies=cookies).text
+        assert '"success":true' in answer and "mine" in page.sessions
+        then = next(event for event in config["dependencies"] if at["motion-picture"] in event["outputs"])
         asked |= {"data": [None], "fn_index": then["id"], "trigger_id": None}
         assert page.get(f"{API}/queue/join", "POST", json=asked, cookies=cookies).status_code == 200
-        said = page.get(f"{API}/queue/data?session_hash=mine", cookies=cookies).text
-        picture = Path(said.split('"path":"')[1].split('"')[0])
-        assert picture.exists() and picture.parent.parent == page.files
-    _until(lambda: "mine" not in page.sessions and not picture.exists() and not Path(path).exists())
+        answer = page.get(f"{API}/queue/data?session_hash=mine", cookies=cookies).text
+        image = Path(answer.split('"path":"')[1].split('"')[0])
+        assert image.exists() and image.parent.parent == page.files
+    _until(lambda: "mine" not in page.sessions and not image.exists() and not Path(path).exists())
 
 
 def test_pages_that_were_closed_keep_no_thread(tmp_path):
@@ -178,12 +178,12 @@ def test_an_upload_that_breaks_off_leaves_nothing(page):
     before = set(page.files.iterdir())
     host, port = page.address[7:].split(":")
     with socket.create_connection((host, int(port))) as line:
-        head = (
+        header_lines = (
             f"POST {API}/upload HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 100000\r\n"
             "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; "
             'name="files"; filename="a.mp4"\r\n\r\n'
         )
-        line.sendall(head.encode() + bytes(5000))
+        line.sendall(header_lines.encode() + bytes(5000))
         _until(lambda: set(page.files.iterdir()) != before)
     _until(lambda: set(page.files.iterdir()) == before)
 

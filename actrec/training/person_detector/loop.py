@@ -26,7 +26,7 @@ from actrec.training.person_detector.frames import Frame
 from actrec.training.state import load_state, put_state, tensors_of, write_whole
 
 if TYPE_CHECKING:
-    from ultralytics.nn.tasks import DetectionModel
+    from actrec.people.detector import DetectionModel
 
 STATE = "state.safetensors"
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the loss's parts, as ultralytics weighs them
@@ -226,4 +226,4 @@ def learn(
         report(f"going on after epoch {learning.epoch}")
     while learning.epoch < plan.epochs:
         learning.run_epoch(report)
-    return learning.averaged
+    return cast("DetectionModel", learning.averaged)

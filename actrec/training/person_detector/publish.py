@@ -20,7 +20,7 @@ from actrec.training.person_detector.teacher import CONFIDENCE, OVERLAP, Teacher
 from actrec.video import VideoError
 
 if TYPE_CHECKING:
-    from ultralytics.nn.tasks import DetectionModel
+    from actrec.people.detector import DetectionModel
 
 OVERLAPS = (0.45, 0.55, 0.65)  # tried where boxes have to be suppressed
 MOST = 300  # frames that the choice is made on
