@@ -171,8 +171,8 @@ def prove(services: Services, asked: Asked | None) -> str:
     headers = ("method", "deletion: area under random", "insertion: area over random", "both together")
     return (
         f'<div class="figures-grid">{charts}</div><p class="quiet">{escape(PROOF)}</p>{table(headers, rows)}'
-        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, the map is compared, frame by frame, with '
-        f"that of the same network with shuffled weights. Their rank correlation is <b>{proof.shuffled:.2f}</b>. "
+        f'<p data-shuffled="{proof.shuffled:.3f}">Where the clip moves, the map is compared with that of the same '
+        f"network with shuffled weights, frame by frame. Their rank correlation is <b>{proof.shuffled:.2f}</b>. "
         "At 1 the map would show the frames and nothing that was learned.</p>"
     )
 

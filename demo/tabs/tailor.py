@@ -55,7 +55,7 @@ def draw(visit: Visit | None, boxed: str, eta: float, xi: float, moment: float) 
         return WELCOME, ""
     from actrec.explain import tailoring
 
-    settings = {"eta": eta, "xi": xi, "moment": moment, "each": boxed == EACH}
+    settings = {"eta": eta, "xi": xi, "moment": moment, "per_frame": boxed == EACH}
     try:
         figure = tailoring.boxes(visit.fitting, **settings)
         before, after = tailoring.before_and_after(visit.fitting, **settings)
@@ -86,7 +86,7 @@ def answer(services: Services, visit: Visit | None, weights: str | None, boxed: 
         name = weights or services.default
         recognizer = services.recognizer(name)
         figure, before = tailoring.labels(
-            recognizer, visit.fitting, visit.before.get(name), eta=eta, xi=xi, each=boxed == EACH
+            recognizer, visit.fitting, visit.before.get(name), eta=eta, xi=xi, per_frame=boxed == EACH
         )
     visit.before = {**visit.before, name: before}
     return panels(figure)
