@@ -71,7 +71,7 @@ def tuned(
     return Figure(
         f"{sentence} The whole clip took {milliseconds:.0f} ms.",
         (Panel(strip([frames[t], colour_maps.heat(maps[t]), enhanced[t]], ("frame", "salience", "enhanced"), "salience",
-                     each=260), "Salience: black is still, pale yellow moves most. Enhanced: the frame times its "
+                     width=260), "Salience: black is still, pale yellow moves most. Enhanced: the frame times its "
                "salience, as strongly as the strength asks; this is what MDT-Net's motion path is fed.", wide=True),),
         {"salient": float((maps > 0.5).mean()), "kept": left},
     )  # fmt: skip
@@ -99,7 +99,7 @@ def flows(clip: Clip, moment: float = 0.5) -> Figure:
         f"{took[quickest]:.0f} ms, {TITLES[max(took, key=took.__getitem__)]} took {max(took.values()):.0f} ms.",
         (
             Panel(strip([colour_maps.flow_picture(field, reach) for field in by_method.values()],
-                        [f"{TITLES[name]}, {took[name]:.0f} ms" for name in METHODS], "four flows", each=220),
+                        [f"{TITLES[name]}, {took[name]:.0f} ms" for name in METHODS], "four flows", width=220),
                   "The same pair four times. The colour shows which way a pixel goes, its strength how far; white is "
                   "still. TV-L1 and Brox are the papers', DIS runs live.", wide=True),
             Panel(wheel.svg(), "The colours, the same for all four."),

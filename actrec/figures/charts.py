@@ -157,7 +157,7 @@ def atlas(
     """A map of codes: a dot per view, a centre and a ring of root mean square distance per class, the centres of
     `others` as crosses, and the code that is selected (`here`)."""
     everything = [*groups.values(), *(code[None] for code in others.values())]
-    mean, axes, share = plane(np.concatenate(everything))
+    mean, axes, fraction = plane(np.concatenate(everything))
     flat = {name: (codes - mean) @ axes.T for name, codes in groups.items()}
     rest = {name: (code - mean) @ axes.T for name, code in others.items()}
     point = None if here is None else (here - mean) @ axes.T
@@ -185,7 +185,7 @@ def atlas(
         a, b = place(point)
         diamond = f"M{a:.1f} {b - 8:.1f}l8 8l-8 8l-8 -8z"
         parts.append(svg.path(diamond, class_="here", fill="none", stroke="currentColor", stroke_width=2))
-    title = f"Map of the codes: the two directions in which they differ most, {share:.0%} of their variance"
+    title = f"Map of the codes: the two directions in which they differ most, {fraction:.0%} of their variance"
     title += ". Dots are views of clips, a ring is the spread around a centre, crosses are classes of the weights"
     return figure(title, "".join(parts), WIDTH, HEIGHT)
 
@@ -204,10 +204,10 @@ def matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> str:
         turned = f"rotate(-90 {middle + 4:.1f} {margin - 5})"
         parts.append(svg.element("g", _text(middle + 4, margin - 5, label[:18], "start"), transform=turned))
         for column in range(len(labels)):
-            share = counts[row, column] / total
+            fraction = counts[row, column] / total
             a, b = margin + column * cell, margin + row * cell
             hint = f"{labels[row]} taken for {labels[column]}: {int(counts[row, column])} of {total}"
-            shade = {"fill": colour(row != column), "fill_opacity": round(0.06 + 0.74 * share, 2)}
+            shade = {"fill": colour(row != column), "fill_opacity": round(0.06 + 0.74 * fraction, 2)}
             parts.append(svg.rect(a, b, cell - 1, cell - 1, svg.title(hint), **shade))
             if counts[row, column] and cell >= 22:
                 parts.append(_text(a + cell / 2, b + cell / 2 + 4, str(int(counts[row, column])), "middle"))

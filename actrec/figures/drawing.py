@@ -37,7 +37,7 @@ class Panel:
 class Figure:
     """A sentence about this clip, the panels that show it, and the numbers behind them."""
 
-    said: str
+    sentence: str
     panels: tuple[Panel, ...] = ()
     numbers: dict = field(default_factory=dict)
 
@@ -47,8 +47,8 @@ def coloured(values: np.ndarray, scale: str, most: float | None = None) -> np.nd
     of the signed scale)."""
     values = np.nan_to_num(np.asarray(values, np.float32))
     most = float(np.abs(values).max() if most is None else most) or 1.0
-    share = values / most
-    place = (share + 1) / 2 if scale == "signed" else share
+    fraction = values / most
+    place = (fraction + 1) / 2 if scale == "signed" else fraction
     return in_colours(np.clip(place, 0, 1), SCALES[scale])
 
 
@@ -137,19 +137,19 @@ class Canvas:
 
 def strip(
     images: Sequence[np.ndarray], names: Sequence[str], label: str, *, cells: bool = False,
-    marked: Iterable[int] = (), each: float = 100, gap: float = 6, row: int = 0,
+    marked: Iterable[int] = (), width: float = 100, gap: float = 6, row: int = 0,
 ) -> str:  # fmt: skip
     """Images of one size, `row` side by side (0: all), each with a word below it; the marked ones are framed."""
     marked, row = set(marked), row or len(images)
-    tall = each * images[0].shape[0] / images[0].shape[1]
+    tall = width * images[0].shape[0] / images[0].shape[1]
     rows = -(-len(images) // row)
-    canvas = Canvas(min(row, len(images)) * (each + gap) + gap, rows * (tall + 26), label)
+    canvas = Canvas(min(row, len(images)) * (width + gap) + gap, rows * (tall + 26), label)
     for place, (image, name) in enumerate(zip(images, names, strict=True)):
-        x, y = gap + place % row * (each + gap), 4 + place // row * (tall + 26)
-        canvas.image(image, x, y, each, tall, cells=cells)
+        x, y = gap + place % row * (width + gap), 4 + place // row * (tall + 26)
+        canvas.image(image, x, y, width, tall, cells=cells)
         if place in marked:
-            canvas.rect(x, y, each, tall, stroke=SECOND, thick=3)
-        canvas.text(x + each / 2, y + tall + 15, name, "middle", size=12, bold=place in marked)
+            canvas.rect(x, y, width, tall, stroke=SECOND, thick=3)
+        canvas.text(x + width / 2, y + tall + 15, name, "middle", size=12, bold=place in marked)
     return canvas.svg()
 
 

@@ -13,7 +13,7 @@ def checked(scores: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nda
     if scores.ndim != 2 or targets.shape != (len(scores),):
         raise BadValue(f"scores are [N, classes] and targets [N], not {scores.shape} and {targets.shape}")
     if not len(scores):
-        raise BadValue("there is nothing to judge: no clip was scored")
+        raise BadValue("there is nothing to evaluate: no clip was scored")
     if np.isnan(scores).any():
         raise BadValue("some scores are not a number (NaN): the network that made them is broken")
     if targets.min() < 0 or targets.max() >= scores.shape[1]:
@@ -81,7 +81,7 @@ def mean_class_accuracy(matrix: np.ndarray) -> float:
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64).ravel()
     if not len(values):
-        raise BadValue(f"there is no {what} clip to judge")
+        raise BadValue(f"there is no {what} clip to evaluate")
     if np.isnan(values).any():
         raise BadValue(f"the score of a clip that is {what} is not a number (NaN)")
     return values

@@ -13,7 +13,7 @@ from actrec.metrics.accuracy import _finite
 class Rejection:
     """Known against unknown at every threshold: a clip is accepted when its score reaches it.
 
-    `false_accept[i]` is the share of unknown clips accepted at `thresholds[i]`, `false_reject[i]` the share of
+    `false_accept[i]` is the fraction of unknown clips accepted at `thresholds[i]`, `false_reject[i]` the fraction of
     known clips refused there; `equal_error` is where the two meet.
     """
 
@@ -25,7 +25,7 @@ class Rejection:
 
     def at_false_accept(self, most: float) -> tuple[float, float]:
         """Threshold and false rejects when at most this fraction of unknown clips may be accepted."""
-        allowed = [index for index, share in enumerate(self.false_accept) if share <= most]
+        allowed = [index for index, fraction in enumerate(self.false_accept) if fraction <= most]
         best = min(allowed, key=lambda index: self.false_reject[index])
         return self.thresholds[best], self.false_reject[best]
 
@@ -41,8 +41,8 @@ def rejection(known: np.ndarray, unknown: np.ndarray) -> Rejection:
     if after == 0 or gap[after] == 0:
         equal = float(false_accept[after] + false_reject[after]) / 2
     else:  # between two thresholds: where the straight lines cross
-        share = gap[after - 1] / (gap[after - 1] - gap[after])
-        equal = float(false_accept[after - 1] + share * (false_accept[after] - false_accept[after - 1]))
+        fraction = gap[after - 1] / (gap[after - 1] - gap[after])
+        equal = float(false_accept[after - 1] + fraction * (false_accept[after] - false_accept[after - 1]))
     lists = (tuple(values.tolist()) for values in (thresholds, false_accept, false_reject))
     return Rejection(auroc(known, unknown), equal, *lists)
 

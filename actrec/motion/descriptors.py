@@ -28,12 +28,12 @@ def by_direction(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     length, angle = cv2.cartToPolar(x, y)
     place = angle * (BINS / (2 * np.pi))
     lower = np.floor(place)
-    share = length * (place - lower)
+    upper = length * (place - lower)
     first = lower.astype(np.int64).ravel() % BINS
     bins = np.zeros((*x.shape, BINS), np.float32)
     flat, rows = bins.reshape(-1, BINS), np.arange(x.size)
-    flat[rows, first] = (length - share).ravel()
-    flat[rows, (first + 1) % BINS] = share.ravel()
+    flat[rows, first] = (length - upper).ravel()
+    flat[rows, (first + 1) % BINS] = upper.ravel()
     return bins
 
 

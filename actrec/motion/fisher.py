@@ -113,11 +113,11 @@ class TrajectoryCode:
         cls, clips: Sequence[dict[str, np.ndarray]], rng: np.random.Generator, words: int = WORDS
     ) -> TrajectoryCode:
         """From the descriptors of the training clips (`actrec.motion.descriptors.describe`)."""
-        share = max(1, SAMPLES // max(1, len(clips)))  # no clip outweighs another by its length
+        per_clip = max(1, SAMPLES // max(1, len(clips)))  # no clip outweighs another by its length
         books = {}
         for kind in clips[0]:
             drawn = [
-                c[kind] if len(c[kind]) <= share else c[kind][rng.choice(len(c[kind]), share, replace=False)]
+                c[kind] if len(c[kind]) <= per_clip else c[kind][rng.choice(len(c[kind]), per_clip, replace=False)]
                 for c in clips
             ]
             books[kind] = fit_codebook(np.concatenate(drawn), rng, words)

@@ -84,13 +84,13 @@ def square_and_smooth(signal: np.ndarray, sigma: float) -> np.ndarray:
     return signal
 
 
-def quantile(energy: np.ndarray, share: float) -> float:
+def quantile(energy: np.ndarray, fraction: float) -> float:
     """A quantile of `[T, H, W]`, looked up on at most some 100 000 evenly spread pixels."""
-    if share >= 1:
+    if fraction >= 1:
         return float(energy.max())
     step = max(1, int((energy.size / 1e5) ** 0.5))
     sample = energy[:, ::step, ::step].ravel()
-    rank = int(share * (len(sample) - 1))
+    rank = int(fraction * (len(sample) - 1))
     return float(np.partition(sample, rank)[rank])
 
 

@@ -17,7 +17,7 @@ CORNERS = 600  # flow matches per pair of frames
 FEATURES = 300  # SIFT points per frame
 HALVED = 120  # pixels on the short side; from there on SIFT gets the image at half size
 LEAST_MATCHES = 20
-LEAST_AGREEING = 0.25  # share of the matches; below it there is no camera motion to be believed
+LEAST_AGREEING = 0.25  # fraction of the matches; below it there is no camera motion to be believed
 CLEARLY = 0.03  # so many more of the matches a full homography has to explain to be taken
 TOLERANCE = 1.0  # pixels
 

@@ -27,7 +27,7 @@ QUALITY = 0.001  # of the frame's largest smaller-eigenvalue
 LONG_SIDE = 320
 STILL = 3**0.5  # pixels of standard deviation; less in both directions is static
 WILD = 50.0  # pixels of standard deviation
-JUMP, JUMP_SHARE = 20.0, 0.7  # one step longer than both (pixels, share of the path) is erratic
+JUMP, JUMP_FRACTION = 20.0, 0.7  # one step longer than both (pixels, fraction of the path) is erratic
 CAMERA = 1.0  # pixels; a track whose every step is shorter once the camera is taken away is the camera's
 
 
@@ -217,7 +217,7 @@ def useless_tracks(points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, n
     resting = (spread < STILL).all(axis=1)
     still = resting & (seen < STILL).all(axis=1)
     camera = ~still & (resting | (largest < CAMERA))
-    jumps = (largest > JUMP) & (largest > JUMP_SHARE * total)
+    jumps = (largest > JUMP) & (largest > JUMP_FRACTION * total)
     wild = ~still & ~camera & ((spread > WILD).any(axis=1) | jumps)
     return still, wild, camera
 

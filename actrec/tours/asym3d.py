@@ -341,7 +341,7 @@ def columns(subject: Subject, *, which: str = "conv3", moment: float = 0.5) -> F
         "multiplications": {name: cost[name] / sum(cost.values()) for name in COLUMNS},
     }
     panels = [
-        Panel(strip(shown, [kinds[name] for name in COLUMNS], "the columns' maps", cells=True, each=160), "What each "
+        Panel(strip(shown, [kinds[name] for name in COLUMNS], "the columns' maps", cells=True, width=160), "What each "
               f"column draws at moment {t + 1} of {maps.shape[2]}, the mean of its channels. Dark is nothing, bright "
               "is the column's strongest answer.", wide=True)
     ]  # fmt: skip

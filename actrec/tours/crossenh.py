@@ -116,7 +116,7 @@ def positions(subject: Subject, *, moment: float = 0.5) -> Figure:
             names.append(f"{NAMES[at]}: {maps.shape[0]} × {maps.shape[1]}×{maps.shape[2]}×{maps.shape[3]}")
             shapes[f"{stream} {NAMES[at]}"] = list(maps.shape)
         shown = [_as_large(image, 96) for image in shown]
-        panels.append(Panel(strip(shown, names, stream, cells=True, each=180), _words(stream), wide=True))
+        panels.append(Panel(strip(shown, names, stream, cells=True, width=180), _words(stream), wide=True))
     return Figure(
         "Front, middle and rear of a stream: the farther back, the fewer places and moments, and the more channels. "
         "These are the six ends that a bridge can join.",
@@ -173,7 +173,7 @@ def bridge(subject: Subject, *, letter: str = "e", direction: str = "flow teache
                         for choice, (t, s) in BRIDGES.items()], "gaps", marked=[list(BRIDGES).index(letter)], left=150),
                   "The gap over each bridge on this clip. Adapters here are as they start, not yet trained, so gaps "
                   "show how different the maps are and not which bridge is best: that is chosen by validation."),
-            Panel(strip(drawn, names, "maps on both sides", cells=True, each=210), "From the teacher's map over the "
+            Panel(strip(drawn, names, "maps on both sides", cells=True, width=210), "From the teacher's map over the "
                 "bridge to the student's: mean of the channels; the adapted one may be negative (blue).", wide=True),
         ),
         {"gap": gap, "gaps": apart, "shape": list(adapted.shape)},
@@ -285,8 +285,8 @@ def lesson(subject: Subject, *, steps: float = 4, letter: str = "e", direction: 
         f"bridge's {now[1]:.3f} ({first[1]:.3f}), the cross-entropy for '{subject.prediction.label}' {now[2]:.3f} "
         f"({first[2]:.3f}).",
         (
-            Panel(strip(shown, names, "teacher and student", cells=True, each=210), "What meets on the bridge: mean of "
-                "the channels, red above zero, blue below. The teacher never changes.", wide=True),
+            Panel(strip(shown, names, "teacher and student", cells=True, width=210), "What meets on the bridge: mean "
+                "of the channels, red above zero, blue below. The teacher never changes.", wide=True),
             Panel(lines(terms, "The three terms of the loss", "step", mark=(count, "now")), "Recorded as you watch: a "
                   "student that starts from nothing learns from this one clip (AdamW, α = β = γ = 1, ours)."),
         ),

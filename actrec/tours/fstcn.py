@@ -94,7 +94,7 @@ def outer(subject: Subject, *, flat: str, along: str, moment: float = 0.5) -> Fi
             Panel(slices.svg(), "The cube, slice by slice in time: the flat kernel times one number of the kernel "
                 "along time (eq. 2). Red is positive, blue negative.", wide=True),
             Panel(strip([clip.frames[t], *shown], ("the frame", "with the cube", "first space, then time"),
-                        "the answers", each=240), "Answers at this moment, eq. 1 and eq. 3: red above zero, blue "
+                        "the answers", width=240), "Answers at this moment, eq. 1 and eq. 3: red above zero, blue "
                             "below.",
                   wide=True),
         ),
@@ -139,10 +139,10 @@ def pair(subject: Subject, *, distance: float = 4, stride: float = 3, which: flo
             Panel(canvas.svg(), "The clip as a timeline at 12.5 frames a second. Green: the five frames of V, s_t "
                   "apart. Orange: each one's partner, d_t later. The paper takes d_t = 9 and s_t = 5 at 25 a second.",
                   wide=True),
-            Panel(strip(list(pair_views["frames"].transpose(1, 2, 3, 0)), [f"V({a})" for a in own], "V", each=150),
+            Panel(strip(list(pair_views["frames"].transpose(1, 2, 3, 0)), [f"V({a})" for a in own], "V", width=150),
                   "V: what the spatial path looks at (one of them).", wide=True),
             Panel(strip(list(bright), [f"|V({a}) − V({b})|" for a, b in zip(own, later, strict=True)], "differences",
-                        each=150), "V_diff (eq. 4), three times as bright: for the temporal path.", wide=True),
+                        width=150), "V_diff (eq. 4), three times as bright: for the temporal path.", wide=True),
         ),
         {"own": own.tolist(), "later": later.tolist(), "span": span, "change": change},
     )  # fmt: skip
@@ -184,9 +184,9 @@ def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Fi
         + ", ".join(f"{fraction:.0%}" for fraction in silent)
         + " of their numbers are zero: there a layer sees nothing of its pattern.",
         (
-            Panel(strip([image], ["what goes in"], "the frame", each=200), "One frame; no layer here looks at "
+            Panel(strip([image], ["what goes in"], "the frame", width=200), "One frame; no layer here looks at "
                 "two."),
-            Panel(strip(shown, names, "the four layers", cells=True, each=200), "The mean of each layer's channels; "
+            Panel(strip(shown, names, "the four layers", cells=True, width=200), "The mean of each layer's channels; "
                 "dark is nothing, bright the strongest.", wide=True),
         ),
         {"silent": silent},
@@ -244,7 +244,7 @@ def rearranged(subject: Subject, *, position: float = 5, channel: float = 0) -> 
             Panel(image_of(after, "signed", "after the permutation"), f"Permuted: the channels mixed into "
                   f"{after.shape[1]} new ones by P, so that neighbours belong together. Red above zero, blue below."),
             Panel(strip([coloured(weights.numpy(), "signed")], [f"P, {weights.shape[0]} × {weights.shape[1]}"], "P",
-                        cells=True, each=200), "P itself, learned with everything else."),
+                        cells=True, width=200), "P itself, learned with everything else."),
         ),
         {"before": before.tolist(), "after": after.tolist()},
     )  # fmt: skip

@@ -61,7 +61,7 @@ def segments(subject: Subject, *, t: str = "8", kind: str = "at random", again: 
         (
             Panel(canvas.svg(), "Grey: the segments. Green: the frames drawn in each, in time order. Orange: the "
                   "fourth of them, the key frame, which stands for its segment.", wide=True),
-            Panel(strip(list(clip.frames[keys]), [f"frame {k + 1}" for k in keys], "key frames", row=8, each=130),
+            Panel(strip(list(clip.frames[keys]), [f"frame {k + 1}" for k in keys], "key frames", row=8, width=130),
                   "The key frames: all that the appearance path sees.", wide=True),
         ),
         {"drawn": drawn.tolist()},
@@ -86,7 +86,7 @@ def one_pixel(subject: Subject, *, row: float, column: float, cutoff: float = 1,
     canvas.line(x, 4, x, 244, stroke=SECOND, thick=1)
     canvas.line(4, y, 244, y, stroke=SECOND, thick=1)
     panels = Panel(canvas.svg(), "The pixel, where the lines cross."), *course.panels
-    return Figure(course.said, panels, course.numbers)
+    return Figure(course.sentence, panels, course.numbers)
 
 
 def enhanced(
@@ -105,10 +105,10 @@ def enhanced(
         + (nothing if not maps.any() else ""),
         (
             Panel(strip([frames[t], colour_maps.heat(maps[t]), enhanced[t]], ("frame", "salience", "frame × salience"),
-                        "salience", each=220), f"Frame {t + 1} of {len(frames)}. Salience: black is still, pale "
+                        "salience", width=220), f"Frame {t + 1} of {len(frames)}. Salience: black is still, pale "
                             "yellow moves most. The product is what the motion path is fed.", wide=True),
             Panel(strip(list(enhanced[::5]), [str(i + 1) for i in range(0, len(enhanced), 5)],
-                        "enhanced frames", row=8, each=110), "Every fifth enhanced frame.", wide=True),
+                        "enhanced frames", row=8, width=110), "Every fifth enhanced frame.", wide=True),
         ),
         {"kept": left, "salient": float((maps > 0.5).mean())},
     )  # fmt: skip
@@ -130,7 +130,7 @@ def _tinted(values: torch.Tensor, most: float) -> np.ndarray:
 def _gap_strip(maps: torch.Tensor, names: list[str], keys: list[np.ndarray], key_names: list[str], words: str) -> Panel:
     most = float(maps.abs().mean(1).max()) or 1.0
     shown = [*keys, *(_tinted(change, most) for change in maps)]
-    return Panel(strip(shown, [*key_names, *names], "differences", row=4, each=170), words, wide=True)
+    return Panel(strip(shown, [*key_names, *names], "differences", row=4, width=170), words, wide=True)
 
 
 def fine(subject: Subject, *, segment: float = 4) -> Figure:
@@ -252,8 +252,8 @@ def gates(subject: Subject, *, segment: float = 4, where: str = "after layer3") 
         f"{float(place_.min()):+.3f} to {float(place_.max()):+.3f}. The last key frame has no next one and keeps its "
         "features.",
         (
-            Panel(strip(list(keys), names, "keys", row=8, each=120, marked=(number,)), "The key frames.", wide=True),
-            Panel(strip(shown, names, "gates", cells=True, row=8, each=120, marked=(number,)), "The gate at every "
+            Panel(strip(list(keys), names, "keys", row=8, width=120, marked=(number,)), "The key frames.", wide=True),
+            Panel(strip(shown, names, "gates", cells=True, row=8, width=120, marked=(number,)), "The gate at every "
                 f"place, mean of {gate.shape[1]} channels: red raises, blue lowers, pale leaves alone (largest "
                 f"{most:.3f}).",
                   wide=True),

@@ -84,10 +84,10 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
     return Figure(
         sentence,
         (
-            Panel(strip(list(real), ("before", "now", "after"), "three neighbouring frames", each=180, marked=(1,)),
+            Panel(strip(list(real), ("before", "now", "after"), "three neighbouring frames", width=180, marked=(1,)),
                   f"Frame {t + 1} of the {WINDOW} in this window, and its neighbours."),
             Panel(strip([shown[i] for i in (0, 2, 1, 3)], [names[i] for i in (0, 2, 1, 3)], "answers", cells=True,
-                        each=180, row=2),
+                        width=180, row=2),
                   f"Answers of kernel {channel + 1} to the middle frame: red above zero, blue below, pale nothing. "
                   "Left with the real neighbours, right with copies."),
         ),
@@ -189,12 +189,12 @@ def stems(subject: Subject, *, pathway: str = "slow", moment: float = 0.5, chann
         f"The {pathway} pathway's own kernel is {sizes[pathway]} (T×H×W): the more frames a pathway has, the wider "
         f"it looks in space. Piled up along time they make {pile.shape[2]} moments of {pile.shape[1]} channels.",
         (
-            Panel(strip([subject.frame(pathway, t)], [f"frame {t + 1}"], "the frame", each=200), "What goes in."),
+            Panel(strip([subject.frame(pathway, t)], [f"frame {t + 1}"], "the frame", width=200), "What goes in."),
             Panel(strip([coloured(shared[0, first, t].numpy(), "signed")], [f"kernel {first + 1}"], "shared map",
-                        cells=True, each=200), "After the shared kernel, which is never trained: red above zero, blue "
+                        cells=True, width=200), "After the shared kernel, which is never trained: red above zero, blue "
                         "below."),
             Panel(strip([coloured(own[0, second, t].numpy(), "strength")], [f"channel {second + 1}"], "own map",
-                        cells=True, each=200), f"After the {pathway} pathway's own kernel and ReLU: bright is strong."),
+                        cells=True, width=200), f"After {pathway}'s own kernel and ReLU; bright is strong."),
             Panel(canvas.svg(), "The pile: 7 + 17 + 25 = 49 moments, one pathway after the other.", wide=True),
         ),
         {"moments": pile.shape[2], "kernels": sizes},
@@ -230,7 +230,7 @@ def start(subject: Subject, *, d: str = "3", slice_: str = "first", moment: floa
         (
             Panel(canvas.svg(), f"How the 2-D kernel is spread over {depth} slices of time: (2d−1)/d once, −1/d "
                 "elsewhere."),
-            Panel(strip(maps, ("2-D kernel", "3-D, still clip", "3-D, your clip"), "answers", cells=True, each=150),
+            Panel(strip(maps, ("2-D kernel", "3-D, still clip", "3-D, your clip"), "answers", cells=True, width=150),
                   "Answers to the same frame: red above zero, blue below, pale nothing.", wide=True),
         ),
         {"sum": float(factors.sum()), "off": off, "apart": apart},

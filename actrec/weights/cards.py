@@ -1,4 +1,4 @@
-"""The card beside a checkpoint: everything one has to know to use it and to judge it. Needs no torch."""
+"""The card beside a checkpoint: the facts needed to use and to assess it. Needs no torch."""
 
 from __future__ import annotations
 

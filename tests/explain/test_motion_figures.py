@@ -43,7 +43,7 @@ def test_a_pixel_or_a_cutoff_that_is_not_there_is_refused_in_words():
         with pytest.raises(ValueError, match=said):
             pixel.shown(blinking(), np.arange(20.0), row, column, cutoff)
     still = np.full((20, 8, 8, 3), 90, np.uint8)
-    assert "never changes" in pixel.shown(still, np.arange(20.0), 1, 1, 1).said
+    assert "never changes" in pixel.shown(still, np.arange(20.0), 1, 1, 1).sentence
 
 
 def test_salience_follows_its_settings(clip):
@@ -52,7 +52,7 @@ def test_salience_follows_its_settings(clip):
     wide = moments.tuned(clip, smoothing=6.0).numbers["salient"]
     assert wide != moments.tuned(clip, smoothing=0.0).numbers["salient"]
     still = Clip(np.repeat(clip.frames[:1], 20, 0), np.arange(20) / 10)
-    assert "Nothing changes" in moments.tuned(still).said
+    assert "Nothing changes" in moments.tuned(still).sentence
 
 
 def test_flows_of_one_pair_agree_and_are_timed(clip):
@@ -102,5 +102,5 @@ def test_the_curtain_shows_the_window_with_the_inside_brightened(clip):
 
 def test_nobody_in_it_is_said(clip):
     empty = Clip(np.zeros_like(clip.frames[:20]), np.arange(20) / 10)
-    said = tailoring.boxes(tailoring.fit(empty, None), eta=1.2, xi=0.9).said
-    assert said.startswith("No person was found") and "nothing moves" in said
+    sentence = tailoring.boxes(tailoring.fit(empty, None), eta=1.2, xi=0.9).sentence
+    assert sentence.startswith("No person was found") and "nothing moves" in sentence

@@ -172,7 +172,7 @@ def test_the_rate_is_a_distribution_and_another_draw_takes_other_frames(subjects
     assert sum(one["p"]) == pytest.approx(1) and one["p"] == other["p"] and one["drawn"] != other["drawn"]
     assert [len(frames) for frames in one["drawn"].values()] == [7, 17, 25]
     still = Subject(frozen(clip, 60), subjects["ms3d"].recognizer)
-    assert "Nothing moves" in ms3d.rate(still).said
+    assert "Nothing moves" in ms3d.rate(still).sentence
 
 
 @pytest.mark.parametrize("d", ["1", "3", "5", "7"])
@@ -283,14 +283,14 @@ def test_a_lesson_brings_the_student_nearer_and_can_be_gone_on_with(subjects):
 def test_claims_are_not_made_up(tmp_path):
     for key in titles():
         found = figure.verdict(key, tmp_path / "none.json")
-        assert "not been measured yet" in found.said and not found.numbers["measured"]
+        assert "not been measured yet" in found.sentence and not found.numbers["measured"]
     report = tmp_path / "claims.json"
     row = {"id": "fstcn-sci", "paper": "FstCN", "claim": "SCI is better than averaging", "verdict": "does not"}
     row |= {"mean": -0.0213, "error": 0.004, "pairs": 9, "where": "hard: drawn figures, many of them"}
     open_question = row | {"id": "fstcn-many-clips", "verdict": "not measured yet", "mean": None, "error": None}
     report.write_text(json.dumps({"claims": [row, open_question]}))
     found = figure.verdict("fstcn", report)
-    assert "0 of 1 measured" in found.said
+    assert "0 of 1 measured" in found.sentence
     first, *rest = found.panels[0].body.rows
     assert first == ("SCI is better than averaging", "does not", "-0.021 ± 0.004", "9", "hard")
     assert len(rest) == 6 and all(row[1] == "not measured yet" for row in rest)
