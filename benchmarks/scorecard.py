@@ -88,9 +88,9 @@ def extreme(pick: Callable, rows: Callable[[], Iterable[tuple[str, float]]], n: 
     """The lowest or the highest of several systems, with its name: what holds for it holds for all."""
 
     def read() -> Figure:
-        found = list(rows())
-        name, value = pick(found, key=lambda row: row[1])
-        return Figure(value, f"{plain(value, digits)}{unit} ({name})", n.format(count=len(found)))
+        values = list(rows())
+        name, value = pick(values, key=lambda row: row[1])
+        return Figure(value, f"{plain(value, digits)}{unit} ({name})", n.format(count=len(values)))
 
     return read
 

@@ -70,8 +70,8 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):  # inherited by all that is started from here
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     print(f"{processor()}, {cores()} cores, load before {load:.1f}")
-    found = run(args.rounds)
-    for name, row in found.items():
+    result = run(args.rounds)
+    for name, row in result.items():
         for goal, most in GOALS.items():
             verdict = "met" if row[goal] <= most else "**missed**"
             print(
@@ -80,7 +80,7 @@ def main() -> None:
             )
     facts = {"processor": processor(), "cores": cores(), "load_before": round(load, 2), "goals": GOALS}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**facts, **found}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({**facts, **result}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def main() -> None:
         for left_out in (LABELS if what == "class" else ("",))
     ]
     carry_out(plan, NAMES, RUNS, partial(run, args.data, protocol=protocol))
-    runs = [each for each in done(RUNS) if each["start"] == start_of(each["what"], protocol)[each["system"]]]
+    runs = [run for run in done(RUNS) if run["start"] == start_of(run["what"], protocol)[run["system"]]]
     print("\n".join(summary(runs)))
 
 

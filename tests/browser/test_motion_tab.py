@@ -11,7 +11,7 @@ def test_every_clue_of_an_example_is_drawn_and_one_can_be_watched(page):
     assert len(captions) == 7
     for word in ("difference", "eq. 1", "salience", "flow", "eq. 7", "trajectories", "Tailor"):
         assert any(word in caption for caption in captions), word
-    widths = page.eval_on_selector_all("#motion-figures img", "all => all.map(each => each.naturalWidth)")
+    widths = page.eval_on_selector_all("#motion-figures img", "all => all.map(image => image.naturalWidth)")
     assert min(widths) >= 100
     page.wait_for_selector("#motion-film video", timeout=60_000)
     first = page.get_attribute("#motion-film video", "src")

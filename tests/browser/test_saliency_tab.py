@@ -98,7 +98,7 @@ def test_ones_own_clip_gets_a_place_and_other_maps_are_drawn(page):
     page.locator("[role=option]:has-text('fstcn-synthetic')").first.click()
     page.click("#embeddings-draw")
     page.wait_for_selector("#embeddings-map .atlases[data-weights=fstcn-synthetic]", timeout=180_000)
-    spaces = page.eval_on_selector_all("#embeddings-map figure", "all => all.map(each => each.dataset.space)")
+    spaces = page.eval_on_selector_all("#embeddings-map figure", "all => all.map(map => map.dataset.space)")
     assert spaces == ["spatial", "temporal", "spatio-temporal"]
     assert all("silhouette" in text for text in page.locator("#embeddings-map figcaption").all_inner_texts())
 

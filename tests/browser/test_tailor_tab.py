@@ -27,7 +27,8 @@ def test_sliders_change_the_factors_the_curtain_and_the_answer(page):
         "was => document.querySelector('#tailor-answer').innerText !== was", arg=answer, timeout=60_000
     )
     page.eval_on_selector(
-        "#tailor-curtain input", "each => { each.value = 20; each.dispatchEvent(new Event('input', {bubbles: true})); }"
+        "#tailor-curtain input",
+        "slider => { slider.value = 20; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
     )
     cut = "getComputedStyle(document.querySelector('#tailor-curtain .curtain')).getPropertyValue('--cut')"
     assert page.evaluate(cut).strip() == "20%"

@@ -175,8 +175,8 @@ def test_a_proxys_name_lets_others_in_and_so_asks_for_a_password_and_confines(tm
         own = {"Origin": "https://demo.example.org", "X-Forwarded-Proto": "https"}
         assert proxy.post("/login", data=login, headers=own).status_code == 200
         config = proxy.get("/config").json()
-        check = next(each["id"] for each in config["components"] if each["props"].get("elem_id") == "train-check")
-        event = next(each["id"] for each in config["dependencies"] if [check, "click"] in each["targets"])
+        check = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "train-check")
+        event = next(event["id"] for event in config["dependencies"] if [check, "click"] in event["targets"])
         asked = {"data": [str(ROOT)], "fn_index": event, "session_hash": "s", "trigger_id": check}
         assert proxy.post(f"{API}/queue/join", json=asked).status_code == 200
         assert "Others use this page" in proxy.get(f"{API}/queue/data?session_hash=s", timeout=60).text

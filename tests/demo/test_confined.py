@@ -36,11 +36,11 @@ def test_folders_are_confined_where_others_use_the_page(tmp_path):
         "synthetic:../../etc", "synthetic:six+/etc", f"synthetic:six+synthetic:webcam+{tmp_path}",
         "recorded:/etc", "synthetic:six+recorded:../../etc",
     )  # fmt: skip
-    for each in outside:
+    for folder in outside:
         with pytest.raises(gr.Error, match="Others use this page"):
-            shared.confined(each)
+            shared.confined(folder)
         with pytest.raises(gr.Error, match="Others use this page"):
-            start(shared, {"name": "a", "data": each, "system": "asym3d"})
+            start(shared, {"name": "a", "data": folder, "system": "asym3d"})
     assert Trainings(tmp_path / "runs").confined("/etc") == "/etc"
 
 

@@ -74,7 +74,9 @@ def answer(page, event: str, cookie: str = "") -> str:
 
 def join(page, session: str, cookie: str = "", **more: object) -> httpx.Response:
     """Ask for a video as the page's own script does."""
-    function = next(each["id"] for each in page.get("/config").json()["dependencies"] if each["api_name"] == "motion")
+    function = next(
+        event["id"] for event in page.get("/config").json()["dependencies"] if event["api_name"] == "motion"
+    )
     asked = {"data": [None], "fn_index": function, "session_hash": session} | more
     return page.get(f"{API}/queue/join", "POST", json=asked, cookies={COOKIE: cookie} if cookie else {})
 
@@ -318,8 +320,8 @@ def test_a_dead_loop_is_started_again_and_its_visitors_are_told(page, held, way,
             assert "event: error" in events and BROKE_OFF in events
         messages = page.get(f"{API}/queue/data?session_hash={way}", cookies={COOKIE: one}).text
         last = [json.loads(line[6:]) for line in messages.splitlines() if line.startswith("data: ")]
-        completed = [each for each in last if each["msg"] == "process_completed"]
-        assert [each["event_id"] for each in completed] == [clicked] and not completed[0]["success"]
+        completed = [message for message in last if message["msg"] == "process_completed"]
+        assert [message["event_id"] for message in completed] == [clicked] and not completed[0]["success"]
         assert completed[0]["output"]["error"] == BROKE_OFF and last[-1]["msg"] == "close_stream"
         _until(lambda: page.get("/healthz").status_code == 200)
     assert page.restarts() == restarts + 1
