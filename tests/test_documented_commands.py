@@ -79,7 +79,7 @@ def test_the_names_that_answer_what_people_ask_exist():
     asked = (
         (ROOT / "docs" / "architecture.md")
         .read_text()
-        .split("## Three questions that people ask\n")[1]
+        .split("## Questions that people ask\n")[1]
         .split("\n## ")[0]
     )
     code = "\n".join(path.read_text() for room in ("actrec", "demo") for path in (ROOT / room).rglob("*.py"))

@@ -65,7 +65,7 @@ class Prediction:
         """Too far from every class centre to be any of them; None where the weights carry no centres."""
         if self.threshold is None or self.distance is None:
             return None
-        return bool(self.distance > self.threshold)
+        return bool(self.distance >= self.threshold)
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         order = np.argsort(-self.scores)[:count]
@@ -340,7 +340,7 @@ class Recognizer:
         if not nearest:
             return None
         (label, distance), threshold = nearest[0], self.card.threshold
-        known = threshold is None or distance <= threshold
+        known = threshold is None or distance < threshold
         return Judgement(label if known else None, distance, threshold, tuple(nearest))
 
     def _gaps(self, codes: np.ndarray) -> np.ndarray:

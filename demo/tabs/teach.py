@@ -238,7 +238,14 @@ def state_of(taught: Taught | None) -> str:
     """The threshold and what it does, in words."""
     if taught is None or taught.threshold is None:
         return '<p class="quiet">The threshold appears with the second clip of an action.</p>'
-    how = "set by hand" if taught.by_hand is not None else "where mistakes are fewest"
+    if taught.by_hand is not None:
+        how = "set by hand"
+    else:
+        how = (
+            "where mistakes are fewest"
+            if len(taught.evidence[0])
+            else "that of the weights until an action has two clips"
+        )
     mistakes = taught.mistakes_now()
     cost = (
         ""
