@@ -35,6 +35,7 @@ from actrec.data.sets import Sample
 from actrec.models import asym3d
 from actrec.recognizer import Recognizer
 from actrec.systems import SYSTEMS
+from actrec.tailor.detector import PersonDetector
 from actrec.training.updates import Learner
 from actrec.video.write import write_mp4
 from actrec.weights.cards import cards
@@ -125,7 +126,8 @@ def make(repository: Path) -> dict:
         weights[name] = Recognizer.load(repository / "weights" / name, "cpu").predict(clip, "one").scores.tolist()
     figures = {action: blocks(drawn(action, 9).frames).tolist() for action in SETS["all"]}
     learned = {"threshold": lessons.threshold, "answers": answers}
-    return {"parameters": numbers, "drawn": figures, "taught": learned, "weights": weights}
+    people = PersonDetector.load(repository / "weights/person-detector").detect(clip.frames[24:25])[0].tolist()
+    return {"people": people, "parameters": numbers, "drawn": figures, "taught": learned, "weights": weights}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from actrec.data.open import open_set
 from actrec.data.reading import ClipSettings
 from actrec.data.samples import Sample
 from actrec.models import asym3d
+from actrec.people.detector import PersonDetector
 from actrec.recognition import taught_file
 from actrec.recognition.recognizer import Recognizer
 from actrec.recognition.taught import codes_of
@@ -70,6 +71,12 @@ def test_shipped_weights_give_the_scores_they_gave(name):
 
 def test_every_card_from_before_is_still_listed():
     assert set(EXPECTED["weights"]) <= set(cards(PROJECT / "weights"))
+
+
+def test_the_shipped_detector_finds_whom_it_found():
+    found = PersonDetector.load(PROJECT / "weights/person-detector").detect(drawn("wave").frames[24:25])[0]
+    assert len(found) == len(EXPECTED["people"]) == 1
+    assert found == pytest.approx(np.array(EXPECTED["people"]), rel=0.02)
 
 
 @pytest.mark.parametrize("name", EXPECTED["parameters"])
