@@ -20,6 +20,7 @@ from actrec.explain.saliency import METHODS, ClassSaliency
 from actrec.models.c3d import C3D
 from actrec.models.layers import ConvReLU3d
 from actrec.recognition.recognizer import Recognizer
+from actrec.systems.asym3d import layers
 from actrec.systems.fusion import average
 from actrec.systems.system import Input, Protocol, System, Views
 from actrec.weights.cards import Card
@@ -91,7 +92,7 @@ def learned(pool: str = "max", seed: int = 0) -> Recognizer:
     toy = System(
         name="movers", title="Movers", paper="", size="light", inputs={"clip": Input(3, FRAMES, SIDE)},
         network=lambda classes: network, seconds=1.0, training_view=lambda clip, rng: {},
-        protocols={"one": Protocol(lambda clip: [view(clip.frames[:FRAMES])], average)}, schedules={},
+        protocols={"one": Protocol(lambda clip: [view(clip.frames[:FRAMES])], average)}, schedules={}, layers=layers,
     )  # fmt: skip
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS, pct_start=0.1)

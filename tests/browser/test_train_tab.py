@@ -42,6 +42,8 @@ def _state(page, state: str) -> None:
 def _open(page) -> None:
     page.click("button[role=tab]:has-text('Train')")
     page.wait_for_selector("#train-start", timeout=20_000)
+    # What the page knows of other runs: until then Start may look free while the process of one before still ends.
+    page.wait_for_selector("#train-status [data-state]", timeout=60_000)
 
 
 def _fill(page, name: str, text: object) -> None:
