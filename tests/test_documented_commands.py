@@ -76,12 +76,7 @@ def test_files_and_folders_that_a_page_names_exist(page):
 
 def test_the_names_that_answer_what_people_ask_exist():
     """Where a frame becomes a label, where the threshold is chosen: functions, classes, constants of the code."""
-    asked = (
-        (ROOT / "docs" / "architecture.md")
-        .read_text()
-        .split("## Questions that people ask\n")[1]
-        .split("\n## ")[0]
-    )
+    asked = (ROOT / "docs" / "architecture.md").read_text().split("## Questions that people ask\n")[1].split("\n## ")[0]
     code = "\n".join(path.read_text() for room in ("actrec", "demo") for path in (ROOT / room).rglob("*.py"))
     names = {
         name for name in re.findall(r"`([A-Za-z_.]+)(?:\([^`]*\))?`", asked) if not name.endswith((".py", ".json"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
-from actrec.training.run import NotFiniteError, Run, RunError, Silent
+from actrec.training.run import NotFiniteError, Run, RunError, Silent, TakenError
 from actrec.training.settings import Settings, add_options, changeable, given
 
 
@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
             signal.signal(signal.SIGTERM, lambda *_: job.ask_to("stop"))
         try:
             train(job, world, device)
+        except TakenError:  # the log and the status belong to the process that trains
+            raise
         except BaseException as error:
             with contextlib.suppress(OSError):  # the disk may be full: the error itself matters more
                 job.log("failed", error=f"{type(error).__name__}: {error}")

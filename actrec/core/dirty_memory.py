@@ -14,9 +14,12 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
+import os
 import platform
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -59,14 +62,16 @@ def in_child(function: str, facts: Mapping[str, object], *, threads: int, second
 def patterns(device: str = "cpu") -> Iterator[str]:
     """Fill free memory with one pattern of bytes after another and yield each pattern's name; clean up at the end."""
     perturb = _mallopt() if device == "cpu" else None
-    for byte in BYTES:
-        if perturb is None:
-            _dirty_by_hand(byte, device)
-        else:
-            perturb(M_PERTURB, byte)
-        yield f"{byte:#x}"
-    if perturb is not None:
-        perturb(M_PERTURB, 0)
+    try:
+        for byte in BYTES:
+            if perturb is None:
+                _dirty_by_hand(byte, device)
+            else:
+                perturb(M_PERTURB, byte)
+            yield f"{byte:#x}"
+    finally:
+        if perturb is not None:
+            perturb(M_PERTURB, 0)
 
 
 def _mallopt() -> Callable[[int, int], int] | None:
@@ -83,7 +88,15 @@ def _dirty_by_hand(byte: int, device: str) -> None:
         del blocks
 
 
+def _end_with(parent: int) -> None:
+    """End when the process that asked is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="watcher of the parent", daemon=True).start()
     module, name = sys.argv[1].split(":")
     answer = getattr(importlib.import_module(module), name)(json.load(sys.stdin))
     print(f"\n{MARK}{json.dumps(answer)}", flush=True)

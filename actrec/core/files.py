@@ -36,7 +36,7 @@ def remember(memory: Path, entry: str, value: object) -> None:
 def cache_folder() -> Path:
     """The folder for findings, clips and downloads: `$ACTREC_CACHE`, else `actrec` in the user's cache."""
     if chosen := os.environ.get("ACTREC_CACHE"):
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()  # children of another working folder find it too
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actrec"
 
 
@@ -70,9 +70,10 @@ def parsed(text: str | bytes) -> object:
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
         return {}
+    return value if isinstance(value, dict) else {}
 
 
 def write_json(path: Path, value: object) -> None:

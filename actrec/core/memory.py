@@ -6,10 +6,6 @@ import ctypes
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 def held(pid: int | str = "self") -> int:

@@ -8,11 +8,6 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 # glibc gives freed memory back to the system and asks for it again at the next step; with these settings, a training
 # step of a small 3-D network takes less than half the time. It keeps its memory in one place for all threads: with

@@ -102,6 +102,7 @@ class Recognizer:
             raise WeightsError(f"The weights '{card.name}' need one class centre for each of their labels.")
         self.centre_names, self._centres = centres_of(card)
         self._lock, self._settling, self._settled = threading.Lock(), threading.Lock(), False
+        self._left_gpu = False
         self._plain, self._only_torch = network.eval().cpu(), only_torch
         self._smaller = (
             Recognizer(system.with_options(system.smaller), network, card, device, only_torch=only_torch)
@@ -265,13 +266,28 @@ class Recognizer:
         score_parts: list[np.ndarray] = []
         code_parts: list[np.ndarray] = []
         for start in range(0, len(views), BATCH):
-            score, code = self._compute(views[start : start + BATCH])
+            score, code = self._finite(views[start : start + BATCH])
             score_parts.append(score)
             code_parts.append(code)
-        scores, codes = np.concatenate(score_parts), np.concatenate(code_parts)
-        if not np.isfinite(scores).all() or not np.isfinite(codes).all():
+        return np.concatenate(score_parts), np.concatenate(code_parts)
+
+    def _finite(self, batch: list[Views]) -> Answer:
+        """The answer for a batch; where it is not finite, PyTorch in float32 tells a bad engine from bad weights."""
+        if self._smaller is not None and not self.system.fits(batch[0]):
+            answer = self._smaller._finite(batch)
+            self.notice = self.notice or self._smaller.notice
+            return answer
+        answer = self._compute(batch)
+        if all(np.isfinite(part).all() for part in answer):
+            return answer
+        plain = TorchEngine(self.system, self._plain, self.device)
+        answer = plain.answer(batch)
+        if not all(np.isfinite(part).all() for part in answer):
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
-        return scores, codes
+        with self._lock:
+            self._report_failure(self._engine.name, ArithmeticError("its scores are not numbers"))
+            self._engine = plain
+        return answer
 
     def index(self, label: str) -> int:
         """The place of a label among the scores, or an error with the labels that there are."""
@@ -284,10 +300,6 @@ class Recognizer:
         return probabilities(self.system, self.card, logits, codes)
 
     def _compute(self, batch: list[Views]) -> Answer:
-        if self._smaller is not None and not self.system.fits(batch[0]):
-            answer = self._smaller._compute(batch)
-            self.notice = self.notice or self._smaller.notice
-            return answer
         engine = self._engine
         try:
             return engine.answer(batch)
@@ -314,14 +326,14 @@ class Recognizer:
         with self._lock:
             if self.device.type == "cuda":
                 self._leave_gpu(error)
-            elif not self.notice:
+            elif not self._left_gpu:
                 raise error
         return self.notice
 
     def _leave_gpu(self, error: Exception) -> None:
         """Go on without the GPU, which has no memory left or is gone."""
         device, full = self.device, isinstance(error, torch.OutOfMemoryError)
-        self.device = torch.device("cpu")
+        self.device, self._left_gpu = torch.device("cpu"), True
         self._engine = self._first_engine()
         self.notice = (
             f"'{self.card.name}' computes on the processor now: {device} "

@@ -51,7 +51,9 @@ def planned(run: Run, topic: str, facts: Mapping[str, object], report: Report) -
     if asked == "auto":
         best = fastest(_formats(facts), topic, facts, report)
     else:
-        best = next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
+        best = (
+            FLOAT32 if asked == "float32" else next(candidate for candidate in CANDIDATES if candidate.dtype == asked)
+        )
         if best.dtype != "float32":
             best = allowed(best, topic, facts, report)  # perhaps with some layers in float32
         if best.dtype != asked:

@@ -35,6 +35,10 @@ class RunError(Refusal):
     """A run that cannot be started or continued; the message says why."""
 
 
+class TakenError(RunError):
+    """Another process trains in this folder: nothing in it may be changed."""
+
+
 class NotFiniteError(RunError):
     """A loss or a gradient in float32 that is not finite; `rate` is a learning rate to go on with."""
 
@@ -117,7 +121,7 @@ class Run:
         handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if not _locked(handle):
-                raise RunError(f"The run '{self.name}' is being trained by another process already.")
+                raise TakenError(f"The run '{self.name}' is being trained by another process already.")
             yield
         finally:
             os.close(handle)

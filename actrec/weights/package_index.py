@@ -154,7 +154,9 @@ class _Https(urllib.request.HTTPSHandler):
         self.network = network
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        context = self.network.unchecked if self.network.trusts(f"https://{req.host}") else self.network.context
+        host = getattr(req, "_tunnel_host", None) or req.host  # behind a proxy, the host that is asked, not the proxy
+        trusted = self.network.trusts(f"https://{host}")
+        context = self.network.unchecked if trusted else self.network.context
         return self.do_open(http.client.HTTPSConnection, req, context=context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from actrec.video.request import Header
     from actrec.video.sandbox.decoder import Decoder
 
+log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
 FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
@@ -245,10 +247,15 @@ class Services:
 
     def _settle(self) -> None:
         """Let every recognizer find its fastest engine, one after the other."""
+        failed: list[Recognizer] = []
         while not self._closed.wait(SETTLED_AFTER):
             for _, recognizer in list(self._recognizers.values()):
-                if not (recognizer.settled or self._closed.is_set()):
-                    recognizer.settle()
+                if not (recognizer.settled or recognizer in failed or self._closed.is_set()):
+                    try:
+                        recognizer.settle()
+                    except Exception:  # whatever is wrong with one set of weights, the others still find their engine
+                        log.exception("'%s' keeps its first engine.", recognizer.card.name)
+                        failed.append(recognizer)
 
     def _tidy(self) -> None:
         """Give back the memory that a large clip or network needed for a moment."""

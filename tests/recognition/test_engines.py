@@ -23,6 +23,7 @@ from actrec.recognition.engines import check, choice, openvino_engine, stored
 from actrec.recognition.engines.engine import thread_budget
 from actrec.recognition.engines.opening import engine_names, open_engine
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine
+from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, Views, named
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -382,3 +383,25 @@ def test_where_class_centres_decide_no_engine_rounds_to_bfloat16(weights, rounde
     monkeypatch.setattr(choice, "engine_names", lambda: ["OpenVINO float32", "OpenVINO bfloat16", "PyTorch bfloat16"])
     names = Recognizer.load(ROOT / "weights" / weights, "cpu")._choice.names
     assert any("bfloat16" in name for name in names) == rounded
+
+
+class Garbage:
+    """An engine that was right when it was checked, and gives no numbers in use."""
+
+    name, dtype, device = "OpenVINO bfloat16", "bfloat16", torch.device("cpu")
+
+    def __init__(self, engine) -> None:
+        self.engine = engine
+
+    def answer(self, views):
+        scores, embeddings = self.engine.answer(views)
+        return scores * np.nan, embeddings
+
+
+def test_an_engine_that_gives_no_numbers_in_use_is_left_and_the_weights_are_not_blamed():
+    recognizer = Recognizer.load(ROOT / "weights" / NAME, "cpu")
+    view = check.checking_views(recognizer.system)[:1]
+    expected = TorchEngine(recognizer.system, recognizer._plain, recognizer.device).answer(view)[0]
+    recognizer._engine = Garbage(recognizer.engine)
+    assert np.allclose(recognizer.run(view)[0], expected, atol=1e-4)
+    assert recognizer.engine.name.startswith("PyTorch") and "not numbers" in recognizer.notice

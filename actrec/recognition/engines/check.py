@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -37,7 +36,8 @@ ACTIONS = ("wave", "squat", "clap")  # drawn for the check: noise would not be l
 
 def checked_choice(facts: Mapping) -> dict:
     """The child's answer: the engine to use, the milliseconds of each, and why others are refused."""
-    _stay_behind(int(facts["parent"]))
+    if hasattr(os, "nice"):
+        os.nice(NICE)  # the cores are left to whoever needs them
     card, system = Card(**facts["card"]), named(facts["system"], facts["options"])
     network = system.network(len(card.labels)).eval()
     network.load_state_dict(load_file(facts["weights"]))
@@ -137,16 +137,3 @@ def chosen(milliseconds: Mapping[str, float]) -> str:
         name: value / PREFERRED if name.startswith("OpenVINO") else value for name, value in milliseconds.items()
     }
     return min(counted, key=counted.__getitem__, default=f"PyTorch {FLOAT32}")
-
-
-def _stay_behind(parent: int) -> None:
-    """Leave the cores to whoever needs them, and end with the process that asked."""
-    if hasattr(os, "nice"):
-        os.nice(NICE)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="watcher of the parent", daemon=True).start()

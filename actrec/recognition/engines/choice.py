@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -101,7 +100,7 @@ class Choice:
             save_file({name: value.contiguous().clone() for name, value in self.network.state_dict().items()}, weights)
             facts = {
                 "system": self.system.name, "options": dict(self.system.chosen), "card": asdict(self.card),
-                "weights": str(weights), "names": [*names], "place": str(self._place()), "parent": os.getpid(),
+                "weights": str(weights), "names": [*names], "place": str(self._place()),
             }  # fmt: skip
             check = "actrec.recognition.engines.check:checked_choice"
             answer = in_child(check, facts, threads=thread_budget(), seconds=SECONDS)
