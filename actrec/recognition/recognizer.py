@@ -21,7 +21,7 @@ from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
 from actrec.recognition.calibrated import centres_of, gaps, probabilities, unit
-from actrec.recognition.engines.choice import Choice, gpu_engine
+from actrec.recognition.engines.choice import REFERENCE, Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.repository import Judgement
@@ -263,31 +263,26 @@ class Recognizer:
 
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
         """Scores before the softmax and codes of each view."""
-        score_parts: list[np.ndarray] = []
-        code_parts: list[np.ndarray] = []
-        for start in range(0, len(views), BATCH):
-            score, code = self._finite(views[start : start + BATCH])
-            score_parts.append(score)
-            code_parts.append(code)
-        return np.concatenate(score_parts), np.concatenate(code_parts)
-
-    def _finite(self, batch: list[Views]) -> Answer:
-        """The answer for a batch; where it is not finite, PyTorch in float32 tells a bad engine from bad weights."""
-        if self._smaller is not None and not self.system.fits(batch[0]):
-            answer = self._smaller._finite(batch)
-            self.notice = self.notice or self._smaller.notice
-            return answer
-        answer = self._compute(batch)
-        if all(np.isfinite(part).all() for part in answer):
-            return answer
-        plain = TorchEngine(self.system, self._plain, self.device)
-        answer = plain.answer(batch)
-        if not all(np.isfinite(part).all() for part in answer):
+        answer = self._batches(views)
+        if not _finite(answer) and self._leave_for_plain():  # a bad engine is told from bad weights
+            answer = self._batches(views)
+        if not _finite(answer):
             raise WeightsError(f"The weights '{self.card.name}' gave scores that are not numbers. They are damaged.")
-        with self._lock:
-            self._report_failure(self._engine.name, ArithmeticError("its scores are not numbers"))
-            self._engine = plain
         return answer
+
+    def _batches(self, views: list[Views]) -> Answer:
+        parts = [self._compute(views[start : start + BATCH]) for start in range(0, len(views), BATCH)]
+        return np.concatenate([scores for scores, _ in parts]), np.concatenate([codes for _, codes in parts])
+
+    def _leave_for_plain(self) -> bool:
+        """Change to PyTorch in float32 where another engine answered; whether there was one."""
+        changed = self._smaller is not None and self._smaller._leave_for_plain()
+        with self._lock:
+            if self._engine.name == REFERENCE:
+                return changed
+            self._report_failure(self._engine.name, ArithmeticError("its scores are not numbers"))
+            self._engine = TorchEngine(self.system, self._plain, self.device)
+        return True
 
     def index(self, label: str) -> int:
         """The place of a label among the scores, or an error with the labels that there are."""
@@ -300,6 +295,10 @@ class Recognizer:
         return probabilities(self.system, self.card, logits, codes)
 
     def _compute(self, batch: list[Views]) -> Answer:
+        if self._smaller is not None and not self.system.fits(batch[0]):
+            answer = self._smaller._compute(batch)
+            self.notice = self.notice or self._smaller.notice
+            return answer
         engine = self._engine
         try:
             return engine.answer(batch)
@@ -387,6 +386,10 @@ def same_inputs(card: Card, system: System) -> None:
                     f"The weights '{card.name}' do not fit the system '{system.name}': {key} of the input '{name}' is "
                     f"{there} on the card and {here} in the system. Train them again or use the version they come from."
                 )
+
+
+def _finite(answer: Answer) -> bool:
+    return all(np.isfinite(part).all() for part in answer)
 
 
 def _number(value: object) -> bool:
