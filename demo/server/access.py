@@ -21,9 +21,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actrec.core.errors import Refusal
+from demo.server.gradio_patches import API
 from demo.server.visitor_files import COOKIE, VisitorFiles, arriving, cookie_in, fresh_cookie, is_ours, visitor_name
 
-API = "/gradio_api/"
 # What the page and its clients ask for; a name that ends in / or = opens what lies under it.
 PAGES = (
     "", "config", "login", "logout", "theme.css", "favicon.ico", "manifest.json", "robots.txt", "static/", "assets/",

@@ -7,20 +7,16 @@ not check whose session a name is.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import orjson
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.server.gradio_patches import API, LivingQueue
 from demo.server.sessions import Refused, Visitor, visiting
 from demo.server.visitor_files import VisitorFiles, visitor_of
 
-if TYPE_CHECKING:
-    from demo.server.gradio_patches import LivingQueue
-
-API = "/gradio_api/"
 HEALTH = "/healthz"
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CARRIERS = ("queue", "call", "stream", "heartbeat", "cancel", "reset")  # first parts of the paths that are checked

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 import numpy as np
 
+from demo.server.live_queue import PLACES
 from demo.server.services import Services
 from demo.shared import weights_picker
 from demo.shared.answer import answer_of
@@ -27,7 +28,6 @@ START = "Click 'Access Webcam' on the camera, then 'Record'; or play the demo lo
 NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own answer."
 SHOWN_SECONDS = 30.0
 STEADY = 0.4  # seconds whose predictions are averaged
-PLACES = 8  # visitors answered at once
 
 
 class Visitor(Camera):
