@@ -74,7 +74,8 @@ class Overlays:
         settings, sentence = salience_options(recognizer.system), ""
         if settings.get("cutoff", 1) > 1:  # no more than a clip that has just begun holds
             settings["cutoff"] = min(settings["cutoff"], max(1, len(recent) // 2))
-            sentence = f" Without the {settings['cutoff']} slowest frequencies, as these weights learned."
+            gone = "slowest frequency" if settings["cutoff"] == 1 else f"{settings['cutoff']} slowest frequencies"
+            sentence = f" Without the {gone}, as these weights learned."
         moving = salience(short_side(recent, min(SALIENT, height, width)), **settings)[-1]
         shown = colour_maps.overlay(recent[-1], cv2.resize(moving, (width, height)))
         return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} frames changed.{sentence}"
