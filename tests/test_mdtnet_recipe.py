@@ -314,11 +314,11 @@ def small_paper(monkeypatch):
     """The paper's recipe with a network of a second."""
     network = partial(models.light, segments=8, widths=(8, 8, 16, 16))
 
-    def made(**options) -> object:
+    def remade(**options) -> object:
         return replace(mdtnet.paper("mdtnet-paper", **{"segments": "8", **options}), network=network)
 
     segments = replace(SYSTEMS["mdtnet-paper"].options["segments"], default="8")
-    system = replace(made(), remade=made, options=SYSTEMS["mdtnet-paper"].options | {"segments": segments})
+    system = replace(remade(), remade=remade, options=SYSTEMS["mdtnet-paper"].options | {"segments": segments})
     monkeypatch.setitem(SYSTEMS, "mdtnet-paper", system)
     return system
 

@@ -64,8 +64,8 @@ def fast_part(signal: torch.Tensor, cutoff: int) -> torch.Tensor:
 def fast_part_at(signal: torch.Tensor, even: torch.Tensor, places: np.ndarray, cutoff: int) -> torch.Tensor:
     """`signal [T, N]`, whose rows lie at `places` of the evenly spaced `even [M, N]`, without the `cutoff` lowest
     frequencies of `even`; changed in place."""
-    found = slow_sines(len(even), cutoff) @ even
-    return signal.addmm_(slow_sines(len(even), cutoff, places).T, found, alpha=-1)
+    strengths = slow_sines(len(even), cutoff) @ even
+    return signal.addmm_(slow_sines(len(even), cutoff, places).T, strengths, alpha=-1)
 
 
 def phases(signal: torch.Tensor, cutoff: int, floor: float) -> torch.Tensor:

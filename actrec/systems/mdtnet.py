@@ -94,7 +94,7 @@ MODES = {
 CUTOFFS = tuple(str(number) for number in range(1, 9))
 
 
-def options(mode: str, enhanced: str = "motion", mirror: str = "no", few: str = "") -> dict[str, Option]:
+def options(mode: str, enhanced: str = "motion", mirror: str = "no", others: str = "") -> dict[str, Option]:
     return {
         "mode": Option(mode, "the network on the backbone", tuple(MODES)),
         "enhanced": Option(enhanced, "what motion salience multiplies", ("motion", "both", "none")),
@@ -102,7 +102,7 @@ def options(mode: str, enhanced: str = "motion", mirror: str = "no", few: str = 
         "cutoff": Option("1", "how many of the lowest frequencies salience leaves out, 1: what is constant", CUTOFFS),
         "smoothing": Option(2.0, "σ of the Gaussian that smooths salience, in pixels", most=8.0),
         "strength": Option(1.0, "how much salience counts", most=1.0),
-        "drawn": Option("random", f"the five frames of a segment{few}", ("random", "adjacent")),
+        "drawn": Option("random", f"the five frames of a segment{others}", ("random", "adjacent")),
         "mirror": Option(mirror, "mirror half of the training clips; not where left and right are classes",
                          ("no", "yes"), before="yes"),
     }  # fmt: skip
@@ -132,10 +132,10 @@ def view(
     motion = frames
     if enhanced != "none":
         most = max(1, len(frames if even is None else even) // 2)  # of a clip of a few frames
-        found = salience_of(
+        maps = salience_of(
             frames, variant=salience, cutoff=min(int(cutoff), most), smoothing=smoothing, even=even, places=places
         )
-        motion = enhance(frames, found, strength)
+        motion = enhance(frames, maps, strength)
     shown = channels_first(motion if enhanced == "both" else frames)
     return {"frames": shown, "motion": shown if motion is frames else channels_first(motion)}
 
@@ -263,7 +263,7 @@ def light(
             "clip": recipe.spread(average, most=5),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
-        options=options(mode, salience.get("enhanced", "motion"), "yes", ": of five, all"),
+        options=options(mode, salience.get("enhanced", "motion"), "yes", "; in the light size it has no others"),
         remade=partial(light, name, title=title),
         layers=layers,
         published=imagenet_start(mode),

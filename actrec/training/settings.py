@@ -181,7 +181,7 @@ class Settings:
     format: int = FORMAT
 
 
-def brought_up(values: dict[str, Any]) -> dict[str, Any]:
+def upgraded(values: dict[str, Any]) -> dict[str, Any]:
     """Settings of format 2 in this one: all presets shortened gradients and balanced classes then, and the options of a
     system that came later are what they were before there was a choice."""
     from actrec.systems import SYSTEMS
