@@ -121,6 +121,20 @@ def test_in_the_papers_size_nothing_is_mirrored_unless_asked_for(name):
     assert not any(seen({})) and 0 < sum(seen({"mirror": "yes"})) < 16
 
 
+@pytest.mark.parametrize("name", ["mdtnet", "mdtnet-raw", "mdtnet-paper", "tea"])
+def test_a_recipe_without_options_is_the_one_with_every_default(name):
+    """So what the defaults say of mirroring, even frames and the rest holds for a system that is only named."""
+    system = SYSTEMS[name]
+    spelt_out = system.remade(**{option: about.default for option, about in system.options.items()})
+    clip = lit(30)
+    clip.frames[:, :40] = np.random.default_rng(1).integers(0, 255, clip.frames[:, :40].shape)
+    for seed in range(4):
+        one, other = (each.training_view(clip, np.random.default_rng(seed)) for each in (system, spelt_out))
+        assert all(np.array_equal(one[key], other[key]) for key in one)
+    (one,), (other,) = (each.protocols["one"].views(clip) for each in (system, spelt_out))
+    assert all(np.array_equal(one[key], other[key]) for key in one)
+
+
 def test_the_light_size_mirrors_half_of_the_training_clips_unless_told_not_to():
     clip = numbered(60)
 

@@ -84,8 +84,7 @@ def phase_part_at(even: torch.Tensor, places: np.ndarray, cutoff: int, floor: fl
     """The same of `even [M, N]` at any `places`: the inverse transform written out as a sum of cosines and sines."""
     spectrum, length = phases(even, cutoff, floor), len(even)
     angle = 2 * np.pi * np.outer(places, np.arange(len(spectrum))) / length
-    weight = np.full(len(spectrum), 2.0)
-    weight[0] = 1.0
+    weight = np.full(len(spectrum), 2.0)  # of frequency 0, too, where nothing is left
     if length % 2 == 0:
         weight[-1] = 1.0  # the highest frequency of an even length stands in the whole spectrum once
     weight *= length**-0.5
