@@ -121,15 +121,17 @@ def test_fragments_are_aggregated_one_after_another():
     torch.testing.assert_close(found, torch.cat([2 * a, 3 * (b + 2 * a), 5 * (c + 3 * b + 6 * a), d], 1))
 
 
-def test_where_the_shape_changes_fragments_stand_alone_and_the_last_is_averaged():
-    block = plain(TEABottleneck(16, 64, stride=2, segments=2))
+@pytest.mark.parametrize("stride", [1, 2])
+def test_where_the_shape_changes_fragments_stand_alone_and_the_last_is_averaged(stride):
+    block = plain(TEABottleneck(16, 64, stride=stride, segments=2))
     for conv in block.convs:
         torch.nn.init.dirac_(conv.weight)
     x = torch.rand(2, 4 * 26, 6, 6)
     a, b, c, d = x.split(26, dim=1)
     with torch.no_grad():
-        found = block.aggregate(x, 2)
-    expected = torch.cat([a[:, :, ::2, ::2], b[:, :, ::2, ::2], c[:, :, ::2, ::2], F.avg_pool2d(d, 3, 2, 1)], 1)
+        found = block.aggregate(x, stride)
+    alone = [part[:, :, ::stride, ::stride] for part in (a, b, c)]
+    expected = torch.cat([*alone, F.avg_pool2d(d, 3, stride, 1)], 1)
     torch.testing.assert_close(found, expected)
 
 
