@@ -17,7 +17,7 @@ from pathlib import Path
 from actrec.core.devices import describe
 from actrec.metrics.intervals import proportion_interval
 from actrec.recognition.recognizer import Recognizer, find_weights, same_inputs
-from actrec.systems import named
+from actrec.systems import named, recorded
 from actrec.video import Clip
 from actrec.video.read import read_clip
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -39,7 +39,7 @@ def with_view(name: str, view: str) -> Recognizer:
     system = named(card.system)
     if "view" in system.options:
         card = replace(card, options={**card.options, "view": view})
-        system = named(card.system, card.options)
+        system = recorded(card.system, card.options)
     same_inputs(card, system)
     network = system.network(len(card.labels))
     fit(network, tensors, card)

@@ -26,7 +26,7 @@ from actrec.data.drawn import SETS, claims_source
 from actrec.metrics.accuracy import softmax
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
 from actrec.recognition.recognizer import find_weights
-from actrec.systems import System, Views, named
+from actrec.systems import System, Views, named, recorded
 from actrec.video.read import read_clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -110,7 +110,7 @@ def scores_of(engine: OpenVINOEngine, card: Card, views: Sequence[Views]) -> np.
 def row(name: str, calibrate: int, tested: int) -> dict:
     """Accuracy and time of int8 for one checkpoint."""
     card, tensors = read_checkpoint(WEIGHTS / name)
-    system = named(card.system, card.options)
+    system = recorded(card.system, card.options)
     network = system.network(len(card.labels)).eval()
     fit(network, tensors, card)
     which = drawn_set(card)

@@ -25,7 +25,7 @@ from actrec.recognition.engines.choice import Choice
 from actrec.recognition.engines.engine import Engine
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted
 from actrec.recognition.engines.torch_engine import TorchEngine
-from actrec.systems import System, Views, named
+from actrec.systems import System, Views, named, recorded
 from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import WEIGHTS
 
@@ -75,7 +75,7 @@ def medians(engines: Mapping[str, Engine], view: Views, rounds: int, end: float)
 def shipped(weights: str) -> tuple[dict[str, Engine], System]:
     """The engines of a checkpoint: as it comes, PyTorch's formats, and the one that this machine chose."""
     card, tensors = read_checkpoint(WEIGHTS / weights)
-    system = named(card.system, card.options)
+    system = recorded(card.system, card.options)
     network = system.network(len(card.labels)).eval()
     fit(network, tensors, card)
     choice = Choice(system, network, card)

@@ -65,6 +65,11 @@ def _job(args: argparse.Namespace) -> Run:
             raise BadValue("Which epoch is kept is decided when a training starts: leave --keep out with --resume.")
         if args.leave_out:
             raise BadValue("What is learned is decided when a training starts: --leave-out does not go with --resume.")
+        if args.balanced or args.longest_gradient is not None:
+            raise BadValue(
+                "How clips are drawn and gradients shortened is decided when a training starts: leave --balanced and "
+                "--longest-gradient out with --resume."
+            )
         job = Run(args.resume)
         job.settings()
         changes = {name: getattr(args, name) for name in changeable() if getattr(args, name) is not None}
@@ -99,7 +104,7 @@ def _preset(args: argparse.Namespace) -> str:
 
 
 def _options(args: argparse.Namespace) -> dict[str, str | float]:
-    """What `--option` chooses otherwise than the system does."""
+    """What `--option` chooses otherwise than the system does, and what older runs did not name."""
     from actrec.systems import named
 
     values = {}
@@ -108,7 +113,7 @@ def _options(args: argparse.Namespace) -> dict[str, str | float]:
         if not equals:
             raise BadValue(f"--option is NAME=VALUE, not '{text}'.")
         values[name] = value
-    return dict(named(args.system, values).chosen)
+    return named(args.system, values).recorded
 
 
 def _name(system: str, data: str) -> str:

@@ -71,7 +71,10 @@ def ready_to_train(dataset: DataSet) -> list[str]:
         )
     least, most = int(counts[counts > 0].min()), int(counts.max())
     if most >= 5 * least:
-        warnings.append(f"Unbalanced: the largest class has {most} clips, the smallest {least}. Sampling evens it out.")
+        warnings.append(
+            f"Unbalanced: the largest class has {most} clips, the smallest {least}. Light networks even it out; in a "
+            "paper's size ask for --balanced yes."
+        )
     if dataset.broken:
         warnings.append(f"{len(dataset.broken)} clips are left out because they cannot be used.")
     return warnings

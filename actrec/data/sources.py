@@ -22,6 +22,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def order(self, rng: np.random.Generator, balanced: bool) -> np.ndarray:
+        """An epoch's order: every clip once, or with classes in balance."""
+        return self.balanced_order(rng) if balanced else rng.permutation(len(self))
+
     def balanced_order(self, rng: np.random.Generator) -> np.ndarray:
         """An epoch's order in which classes take turns, so that every batch is balanced; rare classes repeat."""
         classes = [np.flatnonzero(self.targets == label) for label in np.unique(self.targets)]

@@ -22,6 +22,7 @@ from actrec.motion.rgbf import rgbf
 from actrec.motion.salience import salience
 from actrec.people import find_people
 from actrec.sampling import short_side
+from actrec.systems.mdtnet import salience_options
 from actrec.tailor.geometry import enhance
 from actrec.video import Clip
 from actrec.video.write import write_mp4
@@ -67,12 +68,17 @@ class Overlays:
     def nothing(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
         return clip.frames[-1], "What the camera sees."
 
-    def motion_salience(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
+    def motion_salience(self, clip: Clip, recognizer: Recognizer, *_: object) -> tuple[np.ndarray, str]:
         recent = clip.frames[-RECENT:]
         height, width = clip.size
-        moving = salience(short_side(recent, min(SALIENT, height, width)))[-1]
+        settings, sentence = salience_options(recognizer.system), ""
+        if settings.get("cutoff", 1) > 1:  # no more than a clip that has just begun holds
+            settings["cutoff"] = min(settings["cutoff"], max(1, len(recent) // 2))
+            gone = "slowest frequency" if settings["cutoff"] == 1 else f"{settings['cutoff']} slowest frequencies"
+            sentence = f" Without the {gone}, as these weights learned."
+        moving = salience(short_side(recent, min(SALIENT, height, width)), **settings)[-1]
         shown = colour_maps.overlay(recent[-1], cv2.resize(moving, (width, height)))
-        return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} frames changed."
+        return shown, f"Motion salience (MDT-Net): bright where the last {len(recent)} frames changed.{sentence}"
 
     def rgbf(self, clip: Clip, *_: object) -> tuple[np.ndarray, str]:
         pair = clip.frames[-2:]

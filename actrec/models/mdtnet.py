@@ -6,7 +6,8 @@ fused with a ResNet-50's appearance, deformable convolutions of two sizes whose 
 (DCME), and a spatio-temporal channel excitation in parallel.
 Ours, not the paper's: the structure inside every module, which the paper does not print, and where the modules sit
 (differences join after the stem and after layer1, excitation after layer2, layer3 and layer4).
-TSN (Wang et al. 2016) and TSM (Lin et al. 2019), which it compares with, are the same network without modules.
+TSN (Wang et al. 2016), TSM (Lin et al. 2019) and TEA (Li et al. 2020), which it compares with, are the same network
+without modules, on residual blocks of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from actrec.core.errors import BadValue
 from actrec.models.layers import start, start_classifier
 from actrec.models.resnet import ResNet, resnet18, resnet50
+from actrec.models.tea import TEABasicBlock, tea, tea50
 
 FRAMES = 5  # drawn in each segment, in time order
 KEY = 3  # the 4th of them
@@ -151,7 +153,7 @@ class Excitation(nn.Module):
 class MDTNet(nn.Module):
     """`frames` and `motion` [B, 3, t·5, H, W]: raw frames and salience-enhanced ones, segment after segment.
 
-    `modules` false gives TSN (or TSM, with a backbone that shifts), which uses the key frames of `frames` only.
+    `modules` false gives TSN (or TSM or TEA, with a backbone of theirs), which uses the key frames of `frames` only.
     """
 
     def __init__(
@@ -242,7 +244,13 @@ def tsn(classes: int, *, segments: int = 16, **options: Any) -> MDTNet:
 
 def tsm(classes: int, *, segments: int = 16, **options: Any) -> MDTNet:
     """Temporal shift module: TSN whose residual blocks read the neighbouring segments."""
-    backbone = resnet50(shift=segments, generator=options.get("generator"))
+    backbone = resnet50(segments=segments, generator=options.get("generator"))
+    return MDTNet(classes, backbone, segments=segments, **{**options, "modules": False})
+
+
+def tea_net(classes: int, *, segments: int = 16, **options: Any) -> MDTNet:
+    """Temporal excitation and aggregation: TSN on TEA's blocks."""
+    backbone = tea50(segments, options.get("generator"))
     return MDTNet(classes, backbone, segments=segments, **{**options, "modules": False})
 
 
@@ -251,12 +259,17 @@ def light(
     *,
     segments: int = 8,
     widths: tuple[int, int, int, int] = LIGHT_WIDTHS,
-    shift: bool = False,
+    blocks: str = "plain",
     **options: Any,
 ) -> MDTNet:
     """The same network, small enough to be live: a narrow ResNet-18, 8 segments, for 96×96, excited after layer3 and
-    layer4 only (a deformable convolution of larger features takes longer than all the rest)."""
-    backbone = resnet18(widths, shift=segments if shift else 0, generator=options.get("generator"))
+    layer4 only (a deformable convolution of larger features takes longer than all the rest). `blocks` are plain, or
+    those of tsm or tea."""
+    generator = options.get("generator")
+    if blocks == "tea":
+        backbone = tea(TEABasicBlock, (2, 2, 2, 2), widths, segments, generator)
+    else:
+        backbone = resnet18(widths, segments=segments if blocks == "tsm" else 0, generator=generator)
     return MDTNet(classes, backbone, segments=segments, **{"dropout": 0.3, "excited": 2, **options})
 
 
@@ -265,14 +278,20 @@ def tsn_light(classes: int, **options: Any) -> MDTNet:
 
 
 def tsm_light(classes: int, **options: Any) -> MDTNet:
-    return light(classes, **{**options, "modules": False, "shift": True})
+    return light(classes, **{**options, "modules": False, "blocks": "tsm"})
+
+
+def tea_light(classes: int, **options: Any) -> MDTNet:
+    return light(classes, **{**options, "modules": False, "blocks": "tea"})
 
 
 VARIANTS: dict[str, Callable[..., MDTNet]] = {
     "mdtnet": mdtnet,
     "tsn": tsn,
     "tsm": tsm,
+    "tea": tea_net,
     "mdtnet-light": light,
     "tsn-light": tsn_light,
     "tsm-light": tsm_light,
+    "tea-light": tea_light,
 }

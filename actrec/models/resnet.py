@@ -38,14 +38,21 @@ def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module | None:
     return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
 
 
-class BasicBlock(nn.Module):
-    """Two 3×3 convolutions (ResNet-18)."""
+class Block(nn.Module):
+    """A residual block: `c_in` channels → `expansion` · `width`. With `segments` frames stand in videos of so many."""
 
     expansion = 1
 
     def __init__(self, c_in: int, width: int, stride: int = 1, segments: int = 0) -> None:
         super().__init__()
         self.segments = segments
+
+
+class BasicBlock(Block):
+    """Two 3×3 convolutions (ResNet-18); with segments the temporal shift before them."""
+
+    def __init__(self, c_in: int, width: int, stride: int = 1, segments: int = 0) -> None:
+        super().__init__(c_in, width, stride, segments)
         self.conv1 = nn.Conv2d(c_in, width, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
@@ -59,14 +66,13 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(inside)) + same, inplace=True)
 
 
-class Bottleneck(nn.Module):
-    """1×1, 3×3, 1×1 with four times the width at the end (ResNet-50)."""
+class Bottleneck(Block):
+    """1×1, 3×3, 1×1 with four times the width at the end (ResNet-50); with segments the temporal shift before them."""
 
     expansion = 4
 
     def __init__(self, c_in: int, width: int, stride: int = 1, segments: int = 0) -> None:
-        super().__init__()
-        self.segments = segments
+        super().__init__(c_in, width, stride, segments)
         self.conv1 = nn.Conv2d(c_in, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
@@ -86,7 +92,8 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """Frames [N, 3, H, W] → `stem` (1/4 of the size) → `layer1` … `layer4` (1/32).
 
-    `channels` lists what leaves the stem and each layer. With `shift` the frames are `shift` segments per video.
+    `channels` lists what leaves the stem and each layer. With `segments` the blocks exchange features among the so many
+    frames of each video; without, frames are seen one by one.
     """
 
     layer1: nn.Sequential
@@ -96,11 +103,11 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        block: type[BasicBlock] | type[Bottleneck],
+        block: type[Block],
         blocks: Sequence[int],
         widths: Sequence[int] = (64, 128, 256, 512),
         *,
-        shift: int = 0,
+        segments: int = 0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -112,7 +119,7 @@ class ResNet(nn.Module):
             for place in range(count):
                 stride = 2 if place == 0 and number > 1 else 1
                 c_in = self.channels[-1] if place == 0 else width * block.expansion
-                layer.append(block(c_in, width, stride, shift))
+                layer.append(block(c_in, width, stride, segments))
             self.add_module(f"layer{number}", layer)
             self.channels.append(width * block.expansion)
         start(self, generator)

@@ -12,6 +12,9 @@ full brightness.
   the slow sines away from the signal does just that, so no transform has to be computed.
 - "phase": every remaining frequency gets the same amplitude and keeps its phase only. Frequencies weaker
   than `floor` are damped, since the phase of almost nothing is noise.
+
+A frequency means something over evenly spaced frames only. Where the frames that are wanted lie unevenly, the transform
+runs over evenly spaced ones of the same clip, and the inverse transform is evaluated where the wanted ones lie.
 """
 
 from __future__ import annotations
@@ -36,10 +39,14 @@ def grey(frames: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).reshape(frames.shape[:3]).astype(np.float32)
 
 
-def slow_sines(length: int, cutoff: int) -> torch.Tensor:
-    """Orthonormal rows `[K, T]` spanning the `cutoff` lowest frequencies 0, 1, … cycles per clip."""
-    time = 2 * np.pi * np.arange(length) / length
-    rows = [np.full(length, length**-0.5)]
+def slow_sines(length: int, cutoff: int, places: np.ndarray | None = None) -> torch.Tensor:
+    """Rows `[K, T]` of the `cutoff` lowest frequencies 0, 1, … cycles per clip of `length` evenly spaced frames.
+
+    At the frames themselves they are orthonormal; `places` asks for their values elsewhere (2.5 is half-way between the
+    third and the fourth frame).
+    """
+    time = 2 * np.pi * (np.arange(length) if places is None else np.asarray(places)) / length
+    rows = [np.full(len(time), length**-0.5)]
     for k in range(1, cutoff):
         rows.append(np.cos(k * time) * (2 / length) ** 0.5)
         rows.append(np.sin(k * time) * (2 / length) ** 0.5)
@@ -54,13 +61,35 @@ def fast_part(signal: torch.Tensor, cutoff: int) -> torch.Tensor:
     return signal.addmm_(slow.T, slow @ signal, alpha=-1)
 
 
-def phase_part(signal: torch.Tensor, cutoff: int, floor: float) -> torch.Tensor:
-    """`signal [T, N]` with amplitude |X| replaced by |X| / (|X| + floor) from frequency `cutoff` on."""
-    length = len(signal)
+def fast_part_at(signal: torch.Tensor, even: torch.Tensor, places: np.ndarray, cutoff: int) -> torch.Tensor:
+    """`signal [T, N]`, whose rows lie at `places` of the evenly spaced `even [M, N]`, without the `cutoff` lowest
+    frequencies of `even`; changed in place."""
+    strengths = slow_sines(len(even), cutoff) @ even
+    return signal.addmm_(slow_sines(len(even), cutoff, places).T, strengths, alpha=-1)
+
+
+def phases(signal: torch.Tensor, cutoff: int, floor: float) -> torch.Tensor:
+    """The spectrum of `signal [T, N]` with amplitude |X| replaced by |X| / (|X| + floor) from frequency `cutoff` on."""
     spectrum = torch.fft.rfft(signal, dim=0, norm="ortho")
     spectrum[:cutoff] = 0
-    spectrum /= spectrum.abs().add_(max(floor, 1e-3) * length**0.5)
-    return torch.fft.irfft(spectrum, n=length, dim=0, norm="ortho").contiguous()
+    return spectrum.div_(spectrum.abs().add_(max(floor, 1e-3) * len(signal) ** 0.5))
+
+
+def phase_part(signal: torch.Tensor, cutoff: int, floor: float) -> torch.Tensor:
+    """`signal [T, N]` with the phases of its frequencies only."""
+    return torch.fft.irfft(phases(signal, cutoff, floor), n=len(signal), dim=0, norm="ortho").contiguous()
+
+
+def phase_part_at(even: torch.Tensor, places: np.ndarray, cutoff: int, floor: float) -> torch.Tensor:
+    """The same of `even [M, N]` at any `places`: the inverse transform written out as a sum of cosines and sines."""
+    spectrum, length = phases(even, cutoff, floor), len(even)
+    angle = 2 * np.pi * np.outer(places, np.arange(len(spectrum))) / length
+    weight = np.full(len(spectrum), 2.0)  # of frequency 0, too, where nothing is left
+    if length % 2 == 0:
+        weight[-1] = 1.0  # the highest frequency of an even length stands in the whole spectrum once
+    weight *= length**-0.5
+    cosines, sines = (torch.from_numpy((weight * wave).astype(np.float32)) for wave in (np.cos(angle), np.sin(angle)))
+    return (cosines @ spectrum.real.contiguous()).addmm_(sines, spectrum.imag.contiguous(), alpha=-1)
 
 
 def square_and_smooth(signal: np.ndarray, sigma: float) -> np.ndarray:
@@ -103,25 +132,39 @@ def salience(
     variant: str = "amplitude",
     floor: float = 8.0,
     peak: float = 0.95,
+    even: np.ndarray | None = None,
+    places: np.ndarray | None = None,
 ) -> np.ndarray:
     """The motion salience map of a clip, `float32 [T, H, W]` in [0, 1].
 
     `cutoff`: how many of the lowest frequencies go, 1 = only what is constant. `smoothing`: the Gaussian's σ
     in pixels, 0 = none. `floor`: change in grey levels below which no pixel reaches full brightness. `peak`:
     the quantile of the energy that becomes 1; with 1.0 it is the largest value.
+
+    Where `frames` are not evenly spaced, `even` holds frames of the same clip that are, and `places` says where among
+    them each of `frames` lies: 0 is the first, 2.5 half-way between the third and the fourth.
     """
     check_frames(frames)
     if variant not in VARIANTS:
         raise BadValue(f"the salience variants are {', '.join(VARIANTS)}, not {variant!r}")
-    count, height, width = frames.shape[:3]
-    most = max(1, count // 2)
+    if (even is None) != (places is None):
+        raise BadValue("evenly spaced frames and the places of the others among them go together")
+    transformed = frames if even is None else even
+    check_frames(transformed)
+    length, (count, height, width) = len(transformed), frames.shape[:3]
+    most = max(1, length // 2)
     if not 1 <= cutoff <= most:
-        raise BadValue(f"with {count} frames the cut-off lies between 1 and {most}, not {cutoff}")
-    signal = torch.from_numpy(grey(frames)).view(count, -1)
+        raise BadValue(f"with {length} frames the cut-off lies between 1 and {most}, not {cutoff}")
+    signal = torch.from_numpy(grey(transformed)).view(length, -1)
     if variant == "amplitude":
-        signal, least = fast_part(signal, cutoff), floor**2
+        least = floor**2
+        if places is None:
+            signal = fast_part(signal, cutoff)
+        else:
+            signal = fast_part_at(torch.from_numpy(grey(frames)).view(count, -1), signal, places, cutoff)
     else:
-        signal, least = phase_part(signal, cutoff, floor), 0.25 / count
+        least = 0.25 / length
+        signal = phase_part(signal, cutoff, floor) if places is None else phase_part_at(signal, places, cutoff, floor)
     energy = square_and_smooth(signal.view(count, height, width).numpy(), smoothing)
     energy *= 1 / max(quantile(energy, peak), least, 1e-12)
     rows = energy.reshape(-1, width)

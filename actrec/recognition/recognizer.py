@@ -25,7 +25,7 @@ from actrec.recognition.engines.choice import REFERENCE, Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.repository import Judgement
-from actrec.systems import SYSTEMS, System, Views, named
+from actrec.systems import SYSTEMS, System, Views, named, recorded
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -200,7 +200,7 @@ class Recognizer:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = named(card.system, card.options)
+        system = recorded(card.system, card.options)
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)

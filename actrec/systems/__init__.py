@@ -10,7 +10,7 @@ from actrec.weights.catalogue import CATALOGUE, Entry
 
 __all__ = [
     "SYSTEMS", "Input", "Option", "Protocol", "Schedule", "System", "Views", "claims", "experiments", "named",
-    "public_file", "public_files", "starting_files",
+    "public_file", "public_files", "recorded", "starting_files",
 ]  # fmt: skip
 
 SYSTEMS: dict[str, System] = {
@@ -25,6 +25,11 @@ def named(name: str, options: Mapping[str, object] | None = None) -> System:
     if name not in SYSTEMS:
         raise BadValue(f"There is no system '{name}'. Known: {', '.join(SYSTEMS)}.")
     return SYSTEMS[name].with_options(options or {})
+
+
+def recorded(name: str, options: Mapping[str, object]) -> System:
+    """A system with the options of a card, which may be older than some of the system's options."""
+    return named(name, named(name).before | dict(options))
 
 
 def claims() -> list[Claim]:

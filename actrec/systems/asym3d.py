@@ -23,7 +23,7 @@ from actrec.motion.rgbf import rgbf
 from actrec.systems.claim import Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import FeatureSVM, average
 from actrec.systems.layers import Layer, plain
-from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
+from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views, light_schedule
 from actrec.systems.views import METHODS, Light, Paper, channels_first, signed_difference
 from actrec.systems.workspace import Clips, Pupil, Workspace, trained
 from actrec.video import Clip
@@ -37,8 +37,8 @@ SEES = "what the network sees"
 HEADLINE = {"UCF-101": 92.6, "HMDB-51": 65.4}
 C3D_HEADLINE = {"UCF-101": 84.6, "HMDB-51": 56.7}
 
-SCRATCH = Schedule("adamw", rate=2e-3, epochs=12, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05)
-FINE_TUNE = Schedule("adamw", rate=5e-4, epochs=30, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
+SCRATCH = light_schedule(rate=2e-3, epochs=12, batch=24, weight_decay=0.02, label_smoothing=0.05)
+FINE_TUNE = light_schedule(rate=5e-4, epochs=30, batch=12, weight_decay=0.05, label_smoothing=0.1)
 # Sec. 4.3 and 4.6: pre-training ÷ 5 every 15 of 50 epochs, fine-tuning ÷ 10 every 8 of 20, the last FC layer × 10.
 PRE_TRAINING = Schedule("sgd", rate=1e-3, epochs=50, batch=16, at=(15, 30, 45), divide=5)
 PAPER_FINE_TUNE = Schedule("sgd", rate=1e-4, epochs=20, batch=16, at=(8, 16), last_layer=10)

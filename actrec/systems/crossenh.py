@@ -22,7 +22,7 @@ from actrec.models import crossenh, i3d
 from actrec.systems.claim import Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import average
 from actrec.systems.layers import Layer, as_is, plain
-from actrec.systems.system import Input, Option, Protocol, Published, Schedule, System, Views
+from actrec.systems.system import Input, Option, Protocol, Published, Schedule, System, Views, light_schedule
 from actrec.systems.views import METHODS, Centre, Light, Paper, channels_first
 from actrec.systems.workspace import Clips, Pupil, Workspace
 from actrec.video import Clip
@@ -34,8 +34,8 @@ HEADLINE = {"UCF-101": 93.6, "HMDB-51": 66.6, "Kinetics": 74.5}
 SHOWN = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c")  # of I3D's layers
 REACH = {"light": 8.0, "paper": 20.0}  # pixels of flow that become the largest byte
 
-SCRATCH = Schedule("adamw", rate=1e-3, epochs=12, batch=16, weight_decay=0.03, cosine=True, label_smoothing=0.05)
-FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
+SCRATCH = light_schedule(rate=1e-3, epochs=12, batch=16, weight_decay=0.03, label_smoothing=0.05)
+FINE_TUNE = light_schedule(rate=1e-3, epochs=60, batch=12, weight_decay=0.05, label_smoothing=0.1)
 # Sec. 4.3 gives rate, momentum, decay and batch; the number of epochs is not given in the paper.
 IN_PAPER = Schedule("sgd", rate=1e-3, epochs=40, batch=6, at=(20, 30))
 

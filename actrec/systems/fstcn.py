@@ -24,7 +24,7 @@ from actrec.models import fstcn
 from actrec.systems.claim import Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import Fused, average, maximum, sci_fusion
 from actrec.systems.layers import Layer
-from actrec.systems.system import Features, Input, Option, Protocol, Schedule, System, Views
+from actrec.systems.system import Features, Input, Option, Protocol, Schedule, System, Views, light_schedule
 from actrec.systems.views import PLAIN, Light, Paper, Placing, channels_first
 from actrec.systems.workspace import Workspace, trained
 from actrec.video import Clip
@@ -35,8 +35,8 @@ LENGTH, STRIDE, DISTANCE, PAIRS = 5, 5, 9, 5
 LIGHT_STRIDE, LIGHT_DISTANCE = 3, 4
 CROPS = (PLAIN, Placing(flip=True), Placing(zoom=1.2), Placing(zoom=1.2, flip=True))
 
-SCRATCH = Schedule("adamw", rate=1e-3, epochs=16, batch=24, weight_decay=0.02, cosine=True, label_smoothing=0.05)
-FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True, label_smoothing=0.1)
+SCRATCH = light_schedule(rate=1e-3, epochs=16, batch=24, weight_decay=0.02, label_smoothing=0.05)
+FINE_TUNE = light_schedule(rate=1e-3, epochs=60, batch=12, weight_decay=0.05, label_smoothing=0.1)
 # Sec. 2.5 gives batch, momentum and decay; the rate and its steps are not given in the paper.
 IN_PAPER = Schedule("sgd", rate=1e-2, epochs=60, batch=32, at=(30, 50))
 

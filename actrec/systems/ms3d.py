@@ -26,7 +26,7 @@ from actrec.systems import asym3d
 from actrec.systems.claim import OURS, Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import average
 from actrec.systems.layers import Layer, as_is
-from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
+from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views, light_schedule
 from actrec.systems.views import Light, Paper, channels_first
 from actrec.systems.workspace import Clips, Workspace, as_shipped, trained
 from actrec.video import Clip
@@ -35,10 +35,10 @@ PAPER = "Man et al., The Action Recognition with Multi-Clue Sparse 3-Dimensional
 HEADLINE = {"UCF-101": 92.4, "HMDB-51": 72.1, "Kinetics": 82.9}
 PASSES = 4  # p of eq. 6; not given in the paper
 
-SCRATCH = Schedule("adamw", rate=1e-3, epochs=14, batch=24, weight_decay=0.02, cosine=True)
-FINE_TUNE = Schedule("adamw", rate=1e-3, epochs=60, batch=12, weight_decay=0.05, cosine=True)
+SCRATCH = light_schedule(rate=1e-3, epochs=14, batch=24, weight_decay=0.02)
+FINE_TUNE = light_schedule(rate=1e-3, epochs=60, batch=12, weight_decay=0.05)
 # Sec. IV-B: Adam, batch 64, 500 epochs; the rate is not given in the paper.
-IN_PAPER = Schedule("adamw", rate=1e-3, epochs=500, batch=64, weight_decay=0.0)
+IN_PAPER = Schedule("adamw", rate=1e-3, epochs=500, batch=64, weight_decay=0.0, balanced=True)
 
 
 def view(frames: np.ndarray) -> Views:

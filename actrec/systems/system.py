@@ -50,6 +50,17 @@ class Schedule:
     cosine: bool = False
     label_smoothing: float = 0.0
     last_layer: float = 1.0  # how many times as fast the last layer learns
+    longest_gradient: float = 0.0  # a longer gradient is scaled down to it; 0: never
+    balanced: bool = False  # rare classes repeat within an epoch; otherwise each clip is seen once
+
+
+def light_schedule(rate: float, epochs: int, batch: int, weight_decay: float, label_smoothing: float = 0.0) -> Schedule:
+    """What the light networks learn by (ours): AdamW along a half cosine, no gradient longer than 5, classes in
+    balance."""
+    return Schedule(
+        "adamw", rate, epochs, batch, weight_decay=weight_decay, label_smoothing=label_smoothing, cosine=True,
+        longest_gradient=5.0, balanced=True,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,12 +81,13 @@ class Protocol:
 @dataclass(frozen=True)
 class Option:
     """A choice that a recipe offers: its default, and the values that are possible; none listed: a number of at least 0
-    and at most `most`."""
+    and at most `most`. `before` is how it was before there was a choice, which is what older cards and runs mean."""
 
     default: str | float
     meaning: str
     values: tuple[str, ...] = ()
     most: float = float("inf")
+    before: str | float | None = None
 
     def read(self, name: str, value: object) -> str | float:
         """The value that a command line or a card gives; another is refused with those that are possible."""
@@ -166,6 +178,18 @@ class System:
     def option(self, name: str) -> str | float:
         """The value of an option."""
         return self.chosen.get(name, self.options[name].default)
+
+    @property
+    def recorded(self) -> dict[str, str | float]:
+        """The options as a card or a run holds them: what was chosen otherwise than the default, and what older ones
+        may not name yet."""
+        newer = {name: self.option(name) for name, option in self.options.items() if option.before is not None}
+        return newer | dict(self.chosen)
+
+    @property
+    def before(self) -> dict[str, str | float]:
+        """What a card or a run means by the options that it does not name."""
+        return {name: option.before for name, option in self.options.items() if option.before is not None}
 
     def with_options(self, given: Mapping[str, object]) -> System:
         """The same system with other options; unknown names and values are refused with those there are."""

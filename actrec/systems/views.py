@@ -121,6 +121,7 @@ class Light:
     size: int
     view: Callable[[np.ndarray], Views]
     choose: Callable[[np.ndarray, np.random.Generator | None], np.ndarray] | None = None
+    mirror: bool = True  # half of the training clips
 
     @property
     def seconds(self) -> float:
@@ -136,7 +137,7 @@ class Light:
         if rng.random() < 0.5:
             camera = rng.uniform(7, 15)
             times = np.floor(times * camera) / camera
-        return self._view(clip.at(times).frames, Placing.draw(rng), rng)
+        return self._view(clip.at(times).frames, Placing.draw(rng, flip=self.mirror), rng)
 
     def one(self, clip: Clip) -> list[Views]:
         """The window that ends with the newest frame."""

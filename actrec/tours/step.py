@@ -66,7 +66,7 @@ class Step:
     text: str
     figure: Callable[..., Figure]
     controls: tuple[Control, ...] = ()
-    start: Callable[..., dict[str, float]] | None = None
+    start: Callable[..., dict[str, float]] | Callable[..., dict[str, float | str]] | None = None
     needs_clip: bool = True
 
 

@@ -118,7 +118,8 @@ class Training:
         does not."""
         train, schedule = self.source.train, self.schedule
         if self.settings.batch is None:
-            most = len(train.balanced_order(np.random.default_rng(0))) // (2 * self.world.size) * 2 * self.world.size
+            in_epoch = len(train.order(np.random.default_rng(0), schedule.balanced))
+            most = in_epoch // (2 * self.world.size) * 2 * self.world.size
             if 0 < most < schedule.batch:
                 self.note(f"Fewer clips than a batch of {schedule.batch}: it is {most}.")
                 schedule = replace(schedule, batch=most)
@@ -173,6 +174,7 @@ class Training:
         self.run.log(
             "started", numbers=vars(self.learner.numbers), labels=self.source.labels,
             steps=self.steps, training=len(self.source.train), validation=len(self.source.validation),
+            balanced=self.schedule.balanced, longest_gradient=self.schedule.longest_gradient,
             **asdict(self.conditions()),
         )  # fmt: skip
         while not self.over():

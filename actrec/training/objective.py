@@ -66,13 +66,13 @@ class Objective:
 
     def batches(self, split: Split, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """An epoch's clips, batch after batch."""
-        order = split.balanced_order(rng)
+        order = split.order(rng, self.schedule.balanced)
         for start in range(0, len(order) - batch + 1, batch):
             yield order[start : start + batch]
 
     def steps(self, split: Split, batch: int) -> int:
         """How many batches an epoch has."""
-        return len(split.balanced_order(np.random.default_rng(0))) // batch
+        return len(split.order(np.random.default_rng(0), self.schedule.balanced)) // batch
 
     def __call__(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
         with torch.autocast(targets.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):

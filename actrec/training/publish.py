@@ -38,7 +38,7 @@ def finish(
         licence=source.licence,
         intended_for=source.intended_for,
         people=source.people,
-        options=dict(system.chosen),
+        options=system.recorded,
         inputs={name: vars(view) for name, view in system.inputs.items()},
     )
     tensors = network.state_dict()

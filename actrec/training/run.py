@@ -18,7 +18,7 @@ from actrec.core.errors import Refusal
 from actrec.core.files import parsed, read_small, write_json
 from actrec.core.processes import alive, has_open, mark
 from actrec.training.event_log import event_of, status_of
-from actrec.training.settings import FORMAT, Settings
+from actrec.training.settings import FORMAT, Settings, upgraded
 from actrec.weights.folders import is_name
 
 try:
@@ -134,6 +134,8 @@ class Run:
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.") from None
         if not isinstance(values, dict):
             raise RunError(f"'{self.folder}' is not a run folder: settings.json is missing or broken.")
+        if values.get("format") == 2:
+            values = upgraded(values)
         if values.get("format") != FORMAT:
             raise RunError(
                 f"The run '{self.name}' is from another version (format {values.get('format')}, here {FORMAT}). "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,10 +23,14 @@ def chosen(system: System, settings: Settings) -> Schedule:
         raise RunError(f"'{system.name}' has no preset '{settings.preset}'. It has: {known}.")
     if settings.keep not in KEPT:
         raise RunError(f"--keep is {' or '.join(KEPT)}, not '{settings.keep}'.")
-    changes = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
+    changes: dict[str, Any] = {name: getattr(settings, name) for name in ("epochs", "batch", "rate")}
     for name, value in changes.items():
         if value is not None and not value > 0:
             raise RunError(f"--{name} is above 0, not {value}.")
+    if settings.longest_gradient is not None and not settings.longest_gradient >= 0:
+        raise RunError(f"--longest-gradient is 0 or more, not {settings.longest_gradient}.")
+    changes["longest_gradient"] = settings.longest_gradient
+    changes["balanced"] = None if settings.balanced is None else settings.balanced == "yes"
     preset = system.schedules[settings.preset]
     return replace(preset, **{name: value for name, value in changes.items() if value is not None})
 

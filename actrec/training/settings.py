@@ -16,7 +16,7 @@ from typing import Any
 from actrec.data.drawn import drawn
 from actrec.weights.folders import DEFAULT_SYSTEM
 
-FORMAT = 2
+FORMAT = 3
 KEPT = ("best", "last")  # the epoch whose network ships
 AT_RANDOM = "at random"  # what the page offers for weights to start from: none
 KINDS = {"str": str, "int": int, "float": float, "list": list, "dict": dict}
@@ -121,6 +121,20 @@ class Settings:
         default=None, metadata=option("clips computed at once; gradients are added up", changeable=True)
     )
     rate: float | None = field(default=None, metadata=option("learning rate at the start", changeable=True))
+    longest_gradient: float | None = field(
+        default=None,
+        metadata=option(
+            "a longer gradient is scaled down to this length, 0: never; the light presets take 5, the papers' none"
+        ),
+    )
+    balanced: str | None = field(
+        default=None,
+        metadata=option(
+            "yes: the clips of rare classes repeat within an epoch until all classes have as many, as in the light "
+            "presets; no: every clip is seen once, as in the papers' (MS3D's loss is always balanced)",
+            choices=("yes", "no"),
+        ),
+    )
     patience: int | None = field(
         default=None, metadata=option("epochs without a better validation that end it; 0: never", changeable=True)
     )
@@ -165,6 +179,17 @@ class Settings:
         ),
     )  # fmt: skip
     format: int = FORMAT
+
+
+def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of format 2 in this one: all presets shortened gradients and balanced classes then, and the options of a
+    system that came later are what they were before there was a choice."""
+    from actrec.systems import SYSTEMS
+
+    name, chosen = values.get("system"), values.get("options")
+    before = SYSTEMS[name].before if isinstance(name, str) and name in SYSTEMS else {}
+    named = {"options": before | chosen} if isinstance(chosen, dict) else {}
+    return {"longest_gradient": 5.0, "balanced": "yes", **values, **named, "format": FORMAT}
 
 
 def options(kind: type[Settings] = Settings) -> dict[str, tuple[Field, Option]]:

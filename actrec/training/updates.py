@@ -20,8 +20,6 @@ from actrec.training.objective import Lesson, Objective
 from actrec.training.run import RunError
 from actrec.training.whole_batch import Rows
 
-LONGEST_GRADIENT = 5.0
-
 
 @dataclass
 class Pieces:
@@ -95,8 +93,9 @@ class Learner:
         return loss, right
 
     def _all_finite(self, loss: float) -> bool:
-        """Shorten the gradient; whether it and the loss are finite in every process."""
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT))
+        """Shorten the gradient where the schedule says so; whether it and the loss are finite in every process."""
+        longest = self.objective.schedule.longest_gradient or math.inf
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), longest))
         odd = torch.tensor(float(not math.isfinite(norm) or not math.isfinite(loss)))
         return not self.world.total(odd)
 

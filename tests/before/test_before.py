@@ -33,6 +33,8 @@ from actrec.systems import SYSTEMS
 from actrec.training import run_log
 from actrec.training.number_format import recorded_format
 from actrec.training.run import Run, runs
+from actrec.training.schedule import chosen
+from actrec.training.settings import FORMAT, command
 from actrec.video import Clip
 from actrec.weights.cards import cards
 from actrec.weights.checkpoint import read_checkpoint
@@ -138,6 +140,31 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_with_the_weights_of_one_tha
     assert after.keys() == expected.keys()
     for key, value in expected.items():
         assert torch.allclose(after[key].float(), value.float(), rtol=0.01, atol=1e-3), key
+
+
+def test_a_run_from_before_keeps_how_it_drew_clips_and_shortened_gradients(folder):
+    """All presets did both then, and nobody was asked."""
+    values = json.loads((folder / "stopped/settings.json").read_text())
+    assert values["format"] == 2 and not {"balanced", "longest_gradient"} & set(values)
+    settings = Run(folder / "stopped").settings()
+    assert (settings.format, settings.balanced, settings.longest_gradient) == (FORMAT, "yes", 5.0)
+    for system, options in (("mdtnet-paper", {"fourier": "drawn", "mirror": "yes"}), ("mdtnet", {"mirror": "yes"})):
+        (folder / "stopped/settings.json").write_text(
+            json.dumps(values | {"system": system, "preset": "scratch", "options": {"strength": 0.5}})
+        )
+        settings = Run(folder / "stopped").settings()
+        assert settings.options == {"strength": 0.5, **options}
+        schedule = chosen(systems.named(system), settings)
+        assert (schedule.longest_gradient, schedule.balanced) == (5.0, True)
+        assert "--balanced yes" in command(settings) and "--option mirror=yes" in command(settings)
+
+
+@pytest.mark.parametrize("name", ["mdtnet-synthetic", "mdtnet-ut"])
+def test_weights_from_before_are_mirrored_ones_whose_window_was_even_already(name):
+    card = cards(PROJECT / "weights")[name]
+    system = systems.recorded(card.system, card.options)
+    assert (system.option("mirror"), system.option("cutoff"), system.option("smoothing")) == ("yes", "1", 2.0)
+    assert "fourier" not in system.options  # the light window is evenly spaced, and all of it is drawn
 
 
 # --- taught sets ---------------------------------------------------------------------------------

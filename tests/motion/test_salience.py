@@ -97,6 +97,71 @@ def test_enhancing_multiplies_by_the_map_as_strongly_as_asked():
     assert enhance(frames, weight, 0.0)[0, 0, :, 2].tolist() == [200, 200, 200]
 
 
+# --- frames that lie unevenly ---------------------------------------------------------------------
+
+EVEN = 64  # frames of the clip
+TIME = np.arange(EVEN) / EVEN
+BLINKING, DRIFTING, SLOW = (np.cos(2 * np.pi * cycles * TIME) for cycles in (16, 1, 2))
+UNEVEN = np.array([0, 1, 2, 3, 9, 17, 18, 33, 34, 35, 36, 37, 52, 60])  # as a random draw from segments gives them
+
+
+def waves() -> np.ndarray:
+    """Three pixels: one blinks sixteen times in the clip, one drifts up and down once, one twice."""
+    return clip_from(*(np.rint(120 + 60 * wave).astype(int).tolist() for wave in (BLINKING, DRIFTING, SLOW)))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_cutoff_removes_a_drift_from_frames_that_lie_unevenly(stride):
+    """What is left at each drawn frame is the square of its own wave: cutoff 1 keeps all three, 2 removes one cycle of
+    a drift, 3 two of them, and the blinking stays as it is. With a stride the transform sees every second frame only.
+    """
+    frames = waves()
+    squares = np.stack([BLINKING, DRIFTING, SLOW], 1)[UNEVEN] ** 2
+    for cutoff, left in ((1, [1, 1, 1]), (2, [1, 0, 1]), (3, [1, 0, 0])):
+        found = salience(frames[UNEVEN], cutoff=cutoff, even=frames[::stride], places=UNEVEN / stride, **BARE)
+        np.testing.assert_allclose(found[:, 0], squares * left, atol=0.03)
+
+
+def test_among_the_drawn_frames_alone_a_cutoff_would_not_know_the_drift():
+    """The reason for all this: one cycle of the clip is not one cycle of frames that lie unevenly."""
+    frames = waves()
+    alone = salience(frames[UNEVEN], cutoff=2, **BARE)[:, 0, 1].max()
+    even = salience(frames[UNEVEN], cutoff=2, even=frames, places=UNEVEN, **BARE)[:, 0, 1].max()
+    assert even < 0.001 < 0.1 < alone
+
+
+@pytest.mark.parametrize("variant", ["amplitude", "phase"])
+@pytest.mark.parametrize("cutoff", [1, 3])
+def test_drawn_frames_have_the_salience_that_they_have_among_all(rng, variant, cutoff):
+    frames = rng.integers(0, 256, (24, 6, 7, 1), np.uint8).repeat(3, 3)
+    bare = BARE | {"variant": variant, "cutoff": cutoff}
+    whole = salience(frames, **bare)
+    places = np.array([0, 2, 3, 11, 12, 23])
+    drawn = salience(frames[places], even=frames, places=places, **bare)
+    np.testing.assert_allclose(drawn, whole[places] / whole[places].max(), atol=1e-4)
+
+
+def test_phase_between_two_even_frames_is_the_waves_own():
+    """16 frames of a wave of three cycles: at place 2.5 its phase is 2π · 3 · 2.5 / 16; only the wave's sign and phase
+    are left, so the energies are those of the cosine."""
+    places = np.array([0, 1, 2.5, 6.25])
+    wave = 100 * np.cos(2 * np.pi * 3 * np.arange(16) / 16)
+    even = clip_from(np.rint(120 + wave).astype(int).tolist())
+    found = salience(
+        np.zeros((4, 1, 1, 3), np.uint8), variant="phase", even=even, places=places, **BARE | {"floor": 40}
+    )
+    expected = np.cos(2 * np.pi * 3 * places / 16) ** 2
+    np.testing.assert_allclose(found[:, 0, 0], expected / expected.max(), atol=0.02)
+
+
+def test_even_frames_and_places_go_together():
+    with pytest.raises(ValueError, match="go together"):
+        salience(np.zeros((4, 4, 4, 3), np.uint8), even=np.zeros((8, 4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match="with 6 frames the cut-off lies between 1 and 3, not 4"):
+        frames = np.zeros((40, 4, 4, 3), np.uint8)
+        salience(frames, even=frames[:6], places=np.zeros(40), cutoff=4)
+
+
 @pytest.mark.parametrize(("frames", "cutoff", "most"), [(8, 0, 4), (8, 5, 4), (5, 3, 2), (2, 2, 1)])
 def test_a_cutoff_that_leaves_nothing_is_refused(frames, cutoff, most):
     with pytest.raises(ValueError, match=f"between 1 and {most}"):

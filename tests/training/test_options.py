@@ -18,6 +18,7 @@ from actrec.__main__ import main
 from actrec.cli import train
 from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
+from actrec.explain.overlays import Overlays
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, named
 from actrec.training.objective import objective
@@ -185,6 +186,40 @@ def test_modes_modalities_and_paths_change_what_is_computed():
     assert not np.array_equal(frames["frames"], frames["motion"])
     assert np.array_equal(both["frames"], frames["motion"]) and np.array_equal(both["motion"], frames["motion"])
     assert np.array_equal(none["motion"], frames["frames"])
+
+
+def test_how_salience_was_found_in_training_is_on_the_card_and_in_every_answer(films, tmp_path):
+    chosen = {"cutoff": "3", "smoothing": 1.0, "salience": "phase", "strength": 0.5, "mirror": "no"}
+    words = [word for name, value in chosen.items() for word in ("--option", f"{name}={value}")]
+    run = trained(films, tmp_path / "run", "--system", "mdtnet", "--epochs", "1", *words)
+    card = json.loads((run.weights / "card.json").read_text())
+    assert card["options"] == chosen and "--option cutoff=3" in card["command"]
+    recognizer, moving = Recognizer.load(run.weights, "cpu"), clip()
+    for protocol in ("one", "clip"):
+        seen, expected, default = (
+            system.protocols[protocol].views(moving)[0]["motion"]
+            for system in (recognizer.system, named("mdtnet", chosen), named("mdtnet"))
+        )
+        assert np.array_equal(seen, expected) and not np.array_equal(seen, default)
+    assert recognizer.predict(moving, "one").label in recognizer.labels
+    overlaid = Overlays().draw("motion salience", moving, recognizer, None, 1)
+    assert "Without the 3 slowest frequencies" in overlaid[1]
+    begun = Clip(moving.frames[:2], moving.times[:2])  # a camera's first two frames have no third frequency
+    assert "Without the slowest frequency," in Overlays().draw("motion salience", begun, recognizer, None, 1)[1]
+    # what a card always says, so that another default changes no answer
+    plain = trained(films, tmp_path / "plain", "--system", "tea-light", "--epochs", "1")
+    assert json.loads((plain.weights / "card.json").read_text())["options"] == {"mirror": "yes"}
+    tea = Recognizer.load(plain.weights, "cpu")
+    assert tea.predict(moving).label in tea.labels and tea.system.title == "TEA"
+    assert "frequencies" not in Overlays().draw("motion salience", moving, tea, None, 1)[1]
+
+
+def test_how_an_epoch_is_drawn_is_decided_when_a_training_starts(films, tmp_path, capsys):
+    run = trained(films, tmp_path / "run", "--epochs", "1", "--balanced", "no", "--longest-gradient", "0")
+    assert "--longest-gradient 0.0 --balanced no" in json.loads((run.weights / "card.json").read_text())["command"]
+    for words in (["--balanced", "yes"], ["--longest-gradient", "0"]):
+        assert main(["train", "--resume", str(run.folder), *words]) == 2
+        assert "leave --balanced and --longest-gradient out with --resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

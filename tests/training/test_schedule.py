@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
 import torch
+from small_runs import small, some_views, train_here, write_films
 from torch import nn
 
 from actrec.core.number_formats import FLOAT32
-from actrec.systems import named
+from actrec.data.sources import Split
+from actrec.systems import SYSTEMS, named
+from actrec.training.distributed import World
+from actrec.training.objective import Objective
 from actrec.training.objective import objective as objective_of
-from actrec.training.schedule import make_optimiser, rate
+from actrec.training.run import RunError
+from actrec.training.schedule import chosen, make_optimiser, rate
+from actrec.training.settings import Settings, command
+from actrec.training.updates import Learner, Pieces
+from actrec.training.whole_batch import Rows
 
 
 def test_in_the_papers_fine_tuning_the_last_layer_learns_ten_times_as_fast():
@@ -44,3 +54,87 @@ def test_a_cosine_runs_once_over_each_stage():
     assert [round(rate(schedule, epoch, spans[epoch]), 2) for epoch in (3, 8, 11)] == [0.5, 0.5, 0.5]
     assert rate(schedule, 6, spans[6]) < 0.01 < 0.9 < rate(schedule, 6.5, spans[6])
     assert rate(schedule, 9.99, spans[9]) < 0.001
+
+
+# --- an unbalanced set, and a steep gradient ------------------------------------------------------
+
+UNBALANCED = Split(np.array([0, 0, 0, 0, 0, 1, 1]), lambda index: None)  # five clips of one class, two of the other
+
+
+def epoch(name: str, preset: str, seed: int = 0, **changes: object) -> np.ndarray:
+    """The clips of one epoch of a preset, in their order, one clip at a time."""
+    system = named(name)
+    schedule = chosen(system, Settings(name, "clips", "x", preset=preset, **changes))
+    goal = objective_of(system, schedule, FLOAT32)
+    clips = np.concatenate(list(goal.batches(UNBALANCED, 1, np.random.default_rng(seed))))
+    assert goal.steps(UNBALANCED, 1) == len(clips)
+    return clips
+
+
+@pytest.mark.parametrize("name", ["mdtnet-paper", "tsn", "fstcn-paper", "c3d-b8", "crossenh-paper", "i3d-rgb"])
+def test_in_a_papers_preset_every_clip_is_seen_once_in_an_epoch(name):
+    assert sorted(epoch(name, "scratch")) == [0, 1, 2, 3, 4, 5, 6]
+    assert epoch(name, "scratch", 0).tolist() != epoch(name, "scratch", 1).tolist()
+
+
+@pytest.mark.parametrize("name", ["mdtnet", "fstcn", "asym3d", "crossenh"])
+@pytest.mark.parametrize("preset", ["scratch", "fine-tune"])
+def test_in_a_light_preset_rare_classes_repeat_until_all_have_as_many(name, preset):
+    order = epoch(name, preset)
+    assert len(order) == 10 and np.bincount(order, minlength=7)[:5].tolist() == [1] * 5
+    assert sorted(np.bincount(order, minlength=7)[5:]) == [2, 3]  # five draws of two clips
+    assert all(set(UNBALANCED.targets[pair]) == {0, 1} for pair in order.reshape(5, 2))  # classes take turns
+
+
+def test_whoever_asks_gets_the_other_order():
+    assert len(epoch("mdtnet-paper", "paper", balanced="yes")) == 10
+    assert sorted(epoch("mdtnet", "scratch", balanced="no")) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def step(longest: float) -> list[float]:
+    """How far one step of plain SGD at rate 1 moves four weights whose gradients are 1000 each: a length of 2000."""
+
+    class Steep(Objective):
+        def loss(self, network, inputs, targets):
+            return 1000 * network.weight.sum(), 0
+
+    system, network = named("asym3d"), nn.Linear(4, 1, bias=False)
+    schedule = replace(system.schedules["scratch"], longest_gradient=longest)
+    before = network.weight.detach().clone()
+    learner = Learner(
+        system, network, Steep(system, schedule, FLOAT32), torch.optim.SGD(network.parameters(), lr=1.0), FLOAT32,
+        World(), torch.device("cpu"), Rows(), Pieces(2, lambda before, now: None),
+    )  # fmt: skip
+    views, targets = some_views(system, 2)
+    learner.update(views, targets, 2, 0, 1.0)
+    return (before - network.weight.detach()).flatten().tolist()
+
+
+def test_a_huge_gradient_is_shortened_to_five_or_followed_whole():
+    assert step(5.0) == pytest.approx([2.5] * 4, rel=1e-4)  # four times 2.5² is 5²
+    assert step(0.0) == pytest.approx([1000.0] * 4, rel=1e-4)
+    assert step(4000.0) == pytest.approx([1000.0] * 4, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_papers_presets_shorten_nothing_and_repeat_nothing_and_the_light_ones_do_both(name):
+    system = SYSTEMS[name]
+    for preset, schedule in system.schedules.items():
+        conditions = (schedule.longest_gradient, schedule.balanced)
+        if system.size == "light":
+            assert conditions == (5.0, True), preset
+        else:  # the N-pair loss wants two clips of each class in a batch (MS3D, eq. 5)
+            assert conditions == (0.0, system.loss == "n-pair"), preset
+
+
+def test_both_are_options_of_a_training_in_its_log_and_on_its_card(tmp_path):
+    films = write_films(tmp_path / "films", 4)
+    run = train_here(tmp_path / "run", small(films, epochs=1, balanced="no", longest_gradient=0.0))
+    (started,) = (event for event in run.events() if event["event"] == "started")
+    assert (started["balanced"], started["longest_gradient"]) == (False, 0.0)
+    assert "--longest-gradient 0.0 --balanced no" in command(run.settings())
+    usual = small(films)
+    assert (chosen(named("asym3d"), usual).longest_gradient, chosen(named("asym3d"), usual).balanced) == (5.0, True)
+    assert "--balanced" not in command(usual) and "--longest-gradient" not in command(usual)
+    with pytest.raises(RunError, match="--longest-gradient is 0 or more, not -1"):
+        chosen(named("asym3d"), small(films, longest_gradient=-1.0))
