@@ -40,9 +40,7 @@ from actrec.models.counting import multiplications, weights
 from actrec.models.layers import ConvReLU3d, for_inference
 from actrec.motion.flow import flow, flow_frames
 from actrec.motion.rgbf import movement_confidence, rgbf
-from actrec.systems.asym3d import FRAMES, MODALITIES, SIZE, view
-from actrec.systems.views import newest
-from actrec.systems.views import place as letterboxed
+from actrec.systems.asym3d import FRAMES, MODALITIES, SIZE, light
 from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour
 
 CONTRAST = 4  # of signed differences, which are faint
@@ -54,7 +52,7 @@ def block(subject: Subject, *, fed: str = "difference") -> Figure:
     """The 16 frames that go into the network together, by the recipe's own view."""
     if fed not in MODALITIES:
         fed = MODALITIES[0]
-    views = subject.keep(("block", fed), lambda: view(_frames(subject), modality=fed)["clip"])
+    views = subject.keep(("block", fed), lambda: light(fed).protocols["one"].views(subject.clip)[0]["clip"])
     shown = [np.ascontiguousarray(views[:, t].transpose(1, 2, 0)) for t in range(views.shape[1])]
     shown = [vivid(frame) for frame in shown] if fed == "difference" else shown
     seconds = subject.recognizer.system.seconds
@@ -83,16 +81,6 @@ WORDS = {
 def vivid(image: np.ndarray) -> np.ndarray:
     """An image of signed differences with its contrast fourfold, to be shown."""
     return cv2.convertScaleAbs(image, alpha=CONTRAST, beta=128 * (1 - CONTRAST))
-
-
-def _frames(subject: Subject) -> np.ndarray:
-    """The 17 frames behind the network's view, letterboxed as the recipe does."""
-
-    def make() -> np.ndarray:
-        fps = FRAMES / subject.recognizer.system.seconds
-        return letterboxed(newest(subject.clip, FRAMES + 1, fps), SIZE)
-
-    return subject.keep("frames", make)
 
 
 # --- one cell -------------------------------------------------------------------------------------
