@@ -135,7 +135,7 @@ def fused_light(name: str = "asym3d-rgb-rgbf") -> System:
 
 def paper(
     name: str,
-    network: Callable[[int], nn.Module],
+    network: Callable[..., c3d.C3D],
     modality: str = "rgb",
     citation: str = PAPER,
     flow: str = "brox",

@@ -232,7 +232,8 @@ class Paper:
         index = self.draw(clip, 1, rng)[0]
         frames, moved = clip.frames[index], self._moved(clip, index)
         if self.cut:
-            centre = sampling.widest(*frames.shape[1:3], *self.cut)
+            height, width = frames.shape[1:3]
+            centre = sampling.widest(height, width, *self.cut)
             frames = sampling.resize(centre.of(frames), *self.cut)
             moved = None if moved is None else resized_flow(centre.of_flow(moved), self.cut)
         if not self.straight:

@@ -33,7 +33,7 @@ from actrec.figures.drawing import (
     million,
     strip,
 )
-from actrec.models.asym3d import VARIANTS, AsymmetricConv3d, MicroNet
+from actrec.models.asym3d import TABLE_2, VARIANTS, AsymmetricConv3d, MicroNet
 from actrec.models.c3d import C3D
 from actrec.models.c3d import VARIANTS as DENSE
 from actrec.models.counting import multiplications, weights
@@ -425,16 +425,9 @@ def enhanced(subject: Subject, *, moment: float = 0.5, method: str = "dis") -> F
 
 REPEATS, BLOCK = 3, (8, 28, 28)  # what conv3 of C3D sees of a clip: T, H, W
 
-# What the paper prints. Table 1: parameters in M, multiplications in G. Table 2: parameters in M, seconds a step.
+# What the paper prints in Table 1: parameters in M, multiplications in G.
 TABLE_1 = {"conv1": (0.005, 1.04), "conv2": (0.22, 11.09), "conv3": (2065, 31.12), "conv4": (10.62, 8.33),
            "conv5": (14.16, 1.39)}  # fmt: skip
-TABLE_2 = {
-    "c3d-b5": (17.44, 1.10), "b5-asyConv3": (17.05, 0.85), "b5-asyConv4": (16.26, 0.94), "b5-asyConv5": (16.26, 0.94),
-    "b5-asyConv34": (15.87, 0.82), "b5-asyConv35": (15.87, 0.82), "b5-asyConv45": (15.08, 0.83),
-    "b5-asyConv345": (14.69, 0.81), "c3d-b8": (78.40, 1.28), "b8-asyConv3": (76.43, 0.99), "b8-asyConv4": (70.53, 1.00),
-    "b8-asyConv5": (67.65, 1.03), "b8-asyConv34": (68.56, 0.95), "b8-asyConv35": (65.68, 0.97),
-    "b8-asyConv45": (59.78, 0.97), "b8-asyConv345": (57.82, 0.93),
-}  # fmt: skip
 
 
 def kinds_of_convolution(channels: int, k: int) -> dict[str, nn.Module]:
