@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from actrec.core.devices import processor
-from actrec.core.number_formats import FLOAT32
+from actrec.core.number_formats import CANDIDATES
 from actrec.core.processes import relaunch_with_allocator
 from actrec.evaluation.cost import counted
 from actrec.models.asym3d import TABLE_2
@@ -72,9 +72,10 @@ def rows() -> list[Row]:
 def iteration(name: str, batch: int, device: torch.device) -> Callable[[int], None]:
     """A step of SGD on so many clips of noise."""
     torch.manual_seed(0)
-    network = FLOAT32.convert(SYSTEMS[name].network(101).to(device)).train()
+    numbers = CANDIDATES[0]
+    network = numbers.convert(SYSTEMS[name].network(101).to(device)).train()
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
-    inputs = {key: FLOAT32.arrange(torch.randn_like(v).to(device)) for key, v in SYSTEMS[name].blank(batch).items()}
+    inputs = {key: numbers.arrange(torch.randn_like(v).to(device)) for key, v in SYSTEMS[name].blank(batch).items()}
 
     def step(count: int) -> None:
         scores = network(**{key: value[:count] for key, value in inputs.items()})
