@@ -73,7 +73,8 @@ WORDS = {
     "difference": "What the light network is fed, ours: half the difference to the next frame, grey where nothing "
     "changes; shown with four times its contrast. Seconds count back from the newest frame.",
     "rgb": "Plain frames, as the paper feeds them first. Seconds count back from the newest frame.",
-    "rgbf": "RGBF, eq. 7: frames dimmed where nothing moves. Seconds count back from the newest frame.",
+    "rgbf": "RGBF, eq. 7: frames dimmed where nothing moves, the border left out. Seconds count back from the newest "
+    "frame.",
     "flow": "Flow frames: red is motion across, green motion up and down (128 is none), blue how much.",
 }
 
@@ -499,8 +500,8 @@ def _blocks(k: int) -> str:
 
 
 def two_layers(subject: Subject, *, channels: str = "64") -> Figure:
-    """Fig. 2b: the inputs that one output depends on behind two dense layers and behind the cascade 5, 5, 3, found by "
-    "differentiation."""
+    """Fig. 2b: the inputs that one output depends on behind two dense layers and behind the cascade 5, 5, 3, found by
+    differentiation."""
     width = int(channels)
     dense = nn.Sequential(ConvReLU3d(width, width, (3, 3, 3)), ConvReLU3d(width, width, (3, 3, 3)))
     cascade = AsymmetricConv3d(width, width, (5, 5, 3))
@@ -727,7 +728,7 @@ TOUR = Tour(
         Step(
             "Does the claim hold here?", "tables 2 to 5",
             "A paper's figures belong to its data. The results with the networks of this project, on clips "
-            "that were not used to train them, stands here.",
+            "that were not used to train them, stand here.",
             lambda _: verdict("asym3d"),
             needs_clip=False,
         ),
