@@ -1,11 +1,13 @@
 """Training speed of the asymmetric networks against their dense bases, in one table: Table 2 of Yang et al.
 
-    python -m benchmarks.iterations [--count] [--rounds N] [--batch N] [--device cuda] [--minutes M]
+    python -m benchmarks.iterations [--count] [--rounds N] [--batch N] [--device cuda] [--busy]
+        [--minutes M]
 
 One row for each of the fourteen variants: seconds of a training iteration, base ÷ variant, as the paper prints them, as
 the multiplications alone would give, and as measured here. All networks of a base take turns, in our float32 layout;
 the best of the rounds counts. Where the multiplications fall by a tenth or more the variant is to be faster; elsewhere
-the ratio is only reported. With `--count` nothing is timed. After `--minutes` no further round begins.
+the ratio is only reported. With `--count` nothing is timed. With `--busy` one thread computes and its own processor
+time counts, for a machine on which others compute as well. After `--minutes` no further round begins.
 """
 
 from __future__ import annotations
@@ -88,12 +90,19 @@ def iteration(name: str, batch: int, device: torch.device) -> Callable[[int], No
     return step
 
 
-def timed(table: list[Row], rounds: int, batch: int, device: torch.device, end: float) -> list[Row]:
+def timed(
+    table: list[Row],
+    rounds: int,
+    batch: int,
+    device: torch.device,
+    end: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Row]:
     """The rows of one base with their times; before the first round each network learns once from two clips."""
     names = [table[0].base, *(row.variant for row in table)]
     steps = {name: iteration(name, batch, device) for name in names}
     in_turns({name: partial(step, min(2, batch)) for name, step in steps.items()}, 1, end)
-    taken = in_turns({name: partial(step, batch) for name, step in steps.items()}, rounds, end)
+    taken = in_turns({name: partial(step, batch) for name, step in steps.items()}, rounds, end, clock=clock)
     best = {name: min(values) for name, values in taken.items()}
     return [
         replace(row, measured=best[row.base] / best[row.variant], seconds=(best[row.base], best[row.variant]))
@@ -117,6 +126,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="iterations of each network, of which the best counts")
     parser.add_argument("--batch", type=int, default=16, help="clips of an iteration; 16 in the paper")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--busy", action="store_true", help="one thread, its processor time")
     parser.add_argument("--minutes", type=float, default=10, help="after these no further round begins")
     args = parser.parse_args()
     table = rows()
@@ -124,11 +134,12 @@ def main() -> None:
         print("\n".join(lines(table)))
         return
     end, device, load = time.perf_counter() + 60 * args.minutes, torch.device(args.device), os.getloadavg()[0]
-    table = [
-        row
-        for base in BASES
-        for row in timed([row for row in table if row.base == base], args.rounds, args.batch, device, end)
-    ]
+    clock = time.perf_counter
+    if args.busy:
+        torch.set_num_threads(1)
+        clock = time.process_time
+    by_base = [[row for row in table if row.base == base] for base in BASES]
+    table = [row for rows_ in by_base for row in timed(rows_, args.rounds, args.batch, device, end, clock)]
     print("\n".join(lines(table)))
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     report = {
@@ -136,6 +147,7 @@ def main() -> None:
         "load_before": round(load, 2),
         "batch": args.batch,
         "rounds": args.rounds,
+        "clock": clock.__name__,
         "rows": [asdict(row) for row in table],
     }
     RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
