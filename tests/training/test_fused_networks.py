@@ -109,7 +109,7 @@ def test_each_network_learns_as_it_would_alone():
     for module in network.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    loss, right = learner(network, inputs, wanted)
+    loss, _ = learner(network, inputs, wanted)
     loss.backward()
     together = {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
     network.zero_grad()
@@ -121,11 +121,23 @@ def test_each_network_learns_as_it_would_alone():
     for name, parameter in network.named_parameters():
         torch.testing.assert_close(together[name], parameter.grad, msg=name)
     assert loss.item() == pytest.approx(alone, rel=1e-5)
-    # What is right is the common answer.
-    network.zero_grad()
+
+
+@pytest.mark.parametrize("sure", ["rgb", "rgbf"])
+def test_what_counts_as_right_is_the_common_answer(sure):
+    """One network is sure of class 0, the other leans to class 1: (1 + 0.27) / 2 is for class 0."""
+    system = named(NAME)
+    learner = objective(system, system.schedules["scratch"], FLOAT32)
+    views, _ = some_views(system, 4)
+    network, inputs = learner.build(2), system.tensors(views)
+    network.eval()
     with torch.no_grad():
-        answered = learner.outputs(network, inputs).argmax(1)
-    assert right == int((answered == wanted).sum())
+        for name, stream in network.streams.items():
+            stream.classifier.weight.zero_()
+            stream.classifier.bias.copy_(torch.tensor([50.0, 0.0] if name == sure else [0.0, 1.0]))
+        assert learner.loss(network, inputs, torch.zeros(4, dtype=torch.long))[1] == 4
+        assert learner.loss(network, inputs, torch.ones(4, dtype=torch.long))[1] == 0
+        assert learner.outputs(network, inputs).argmax(1).tolist() == [0] * 4
 
 
 def test_it_stands_in_both_sizes_costs_twice_as_much_and_keeps_the_flow_of_whole_frames():
