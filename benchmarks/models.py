@@ -6,9 +6,8 @@ The networks that ship and I3D: as they come, as they answered before OpenVINO d
 machine chose (`benchmarks.networks`), with `--busy` also while one other process computes on all cores. All take turns
 in one process with our allocator settings; medians. Also: whether both answer the same for 50 clips with the weights
 that ship; how much of the machine's own matrix rate c3d-b8 reaches; what one view of a light system costs with its
-clues and the tailor; videos per second on a GPU; and training iterations of the dense networks against the asymmetric
-ones, beside the paper's ratio and that of the multiplications. After `--minutes` no further round begins: what was left
-out is printed.
+clues and the tailor; and videos per second on a GPU. After `--minutes` no further round begins: what was left out is
+printed. Training iterations of the dense and the asymmetric networks have `benchmarks.iterations`.
 """
 
 from __future__ import annotations
@@ -19,13 +18,12 @@ import math
 import os
 import statistics
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from actrec.core.devices import processor
-from actrec.core.number_formats import CANDIDATES, candidates
+from actrec.core.number_formats import candidates
 from actrec.core.processes import relaunch_with_allocator
 from actrec.evaluation.cost import counted
 from actrec.recognition.engines.openvino_engine import version
@@ -34,21 +32,11 @@ from benchmarks.answers import agreement, light_view, videos_per_second
 from benchmarks.networks import BEFORE, OURS, PLAIN, SHIPPED, i3d, in_turns, mean, shipped_row, untrained_row
 
 RESULTS = Path(__file__).parent / "results" / "models.json"
-PARTS = ("shipped", "i3d", "answers", "networks", "training")
+PARTS = ("shipped", "i3d", "answers", "networks")
 LEAST, MEAN, MEAN_WITHOUT, SLOWS = 2.0, 4.0, 2.0, 2.5  # times faster, with and without bfloat16 instructions; when busy
 I3D_SIZES = ((64, 224), (32, 160))  # frames and their side
 I3D_GOALS = {"float32": 1.8, "bfloat16": 3.5}
 GOALS = {"c3d-b8": 6.0, "asym3d-paper": 3.5, "tsn-light": 2.0}  # times faster, of networks without weights
-# Table 2: training speed of the base ÷ that of the variant, in the paper.
-TRAINING = {
-    ("c3d-b5", "b5-asyConv3"): 1.29,
-    ("c3d-b5", "b5-asyConv345"): 1.36,
-    ("c3d-b8", "b8-asyConv3"): 1.29,
-    ("c3d-b8", "b8-asyConv5"): 1.24,
-    ("c3d-b8", "b8-asyConv345"): 1.38,
-}
-
-
 MATRIX_PART = 0.70  # of the machine's own matrix rate, which c3d-b8 is to reach
 
 
@@ -76,47 +64,6 @@ def matrix_rates() -> dict[str, float]:
         times = in_turns({name: lambda a=a, b=b: a @ b}, 8, math.inf)[name]
         rates[name] = round(2 * 2048**3 / statistics.median(times[1:]) / 1e9, 1)
     return rates
-
-
-def training(base: str, rounds: int, end: float, batch: int = 16) -> list[dict]:
-    """Training iterations of a dense network and its asymmetric variants, in turns, in our float32 layout.
-
-    The best of the rounds counts; before them each learns once from two clips, which readies it.
-    """
-    variants = [variant for dense, variant in TRAINING if dense == base]
-    steps, ready = {}, {}
-    for name in (base, *variants):
-        torch.manual_seed(0)
-        network = CANDIDATES[0].convert(SYSTEMS[name].network(101))
-        optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
-        inputs = {key: CANDIDATES[0].arrange(torch.randn_like(v)) for key, v in SYSTEMS[name].blank(batch).items()}
-
-        def step(
-            count: int,
-            network: torch.nn.Module = network,
-            inputs: dict[str, torch.Tensor] = inputs,
-            optimiser: torch.optim.Optimizer = optimiser,
-        ) -> None:
-            optimiser.zero_grad(set_to_none=True)
-            scores = network(**{key: value[:count] for key, value in inputs.items()})
-            torch.nn.functional.cross_entropy(scores, torch.arange(count)).backward()
-            optimiser.step()
-
-        ready[name], steps[name] = partial(step, 2), partial(step, batch)
-    in_turns(ready, 1, end)
-    best = {name: min(values) for name, values in in_turns(steps, rounds, end).items()}
-    counts = {name: counted(SYSTEMS[name]).multiplications for name in steps}
-    return [
-        {
-            "base": base,
-            "variant": variant,
-            "measured": round(best[base] / best[variant], 2),
-            "by_multiplications": round(counts[base] / counts[variant], 2),
-            "paper": TRAINING[base, variant],
-            "seconds": {name: round(best[name], 3) for name in (base, variant)},
-        }
-        for variant in variants
-    ]
 
 
 def verdict(met: bool) -> str:
@@ -189,19 +136,6 @@ def show_inference(report: dict, names: list[str], repeats: int, end: float) -> 
             )
 
 
-def show_training(report: dict, rounds: int, end: float) -> None:
-    print(f"{'training, batch 16':30} {'measured':>9} {'multiplications':>16} {'paper':>6}")
-    for base in dict.fromkeys(dense for dense, _ in TRAINING):
-        if time.perf_counter() > end:
-            report["left_out"].append(f"training iterations of {base}")
-            print(f"{base}: left out, the time is up")
-            continue
-        for row in training(base, rounds, end):
-            report["training"].append(row)
-            pair = f"{base} ÷ {row['variant']}"
-            print(f"{pair:30} {row['measured']:9.2f} {row['by_multiplications']:16.2f} {row['paper']:6.2f}", flush=True)
-
-
 def show_answers(report: dict, clips: int) -> None:
     """Rows that need weights, clips, or a GPU."""
     for row in agreement(clips):
@@ -243,7 +177,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30, help="of the networks that ship")
     parser.add_argument("--only", nargs="*", default=list(GOALS), help="networks without weights")
     parser.add_argument("--repeats", type=int, default=7, help="rounds of I3D and of networks without weights")
-    parser.add_argument("--training-repeats", type=int, default=2, help="rounds of training iterations")
     parser.add_argument("--clips", type=int, default=50, help="to compare the answers of trained weights on")
     parser.add_argument("--minutes", type=float, default=7, help="after these no further round begins")
     args = parser.parse_args()
@@ -257,7 +190,6 @@ def main() -> None:
         "i3d": (["i3d"], lambda: show_i3d(report, args.repeats, end)),
         "answers": (["agreement", "one_view"], lambda: show_answers(report, args.clips)),
         "networks": (["inference"], lambda: show_inference(report, args.only, args.repeats, end)),
-        "training": (["training"], lambda: show_training(report, args.training_repeats, end)),
     }
     for part in args.parts:
         sections, show = shows[part]

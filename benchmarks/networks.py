@@ -49,7 +49,11 @@ def computing() -> Iterator[None]:
 
 
 def in_turns(
-    runs: Mapping[str, Callable[[], object]], rounds: int, end: float, rest: float = 0.0
+    runs: Mapping[str, Callable[[], object]],
+    rounds: int,
+    end: float,
+    rest: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of every run, one after another, round after round; after `end` no second round begins."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -58,9 +62,9 @@ def in_turns(
             break
         for name, run in runs.items():
             time.sleep(rest)
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 

@@ -90,9 +90,10 @@ def _settings(args: argparse.Namespace) -> Settings:
     values = given(args)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     values["data"] = args.data if drawn(args.data) else str(Path(args.data).expanduser())
-    values["options"] = _options(args)
+    preset = args.preset or _preset(args)
+    values["options"] = _options(args, preset)
     values["threads"] = args.threads or max(1, cores() // here)
-    return Settings(**{"name": _name(args.system, args.data), "preset": _preset(args), **values})
+    return Settings(**{"name": _name(args.system, args.data), "preset": preset, **values})
 
 
 def _preset(args: argparse.Namespace) -> str:
@@ -103,11 +104,13 @@ def _preset(args: argparse.Namespace) -> str:
     return tuned[0] if args.start_from and tuned else "scratch"
 
 
-def _options(args: argparse.Namespace) -> dict[str, str | float]:
-    """What `--option` chooses otherwise than the system does, and what older runs did not name."""
+def _options(args: argparse.Namespace, preset: str) -> dict[str, str | float]:
+    """What `--option`, and otherwise the preset, chooses otherwise than the system does, and what older runs did not
+    name."""
     from actrec.systems import named
 
-    values = {}
+    schedule = named(args.system).schedules.get(preset)
+    values = dict(schedule.brings) if schedule else {}
     for text in args.options or ():
         name, equals, value = text.partition("=")
         if not equals:

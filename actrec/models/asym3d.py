@@ -2,7 +2,7 @@
 
 Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action Recognition", Pattern Recognition 2019:
 the convolution (sec. 3.1), MicroNets M1–M4 (sec. 3.2), the whole network (sec. 3.3, fig. 4), the ablations of
-Tables 2, 3 and 4.
+Tables 2, 3 and 4, and two networks whose probabilities are averaged (sec. 4.7).
 Ours, not the paper's: a ReLU after each of the three (the paper counts them as layers); the MicroNets' widths
 (GoogLeNet's, with which Table 3's differences come out); 512 channels out of the third MicroNet and FC 4096;
 a ReLU after every layer of a MicroNet; the light size with batch norm, a strided first layer and a mean over
@@ -11,17 +11,19 @@ space and time in place of FC 4096.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from actrec.core.errors import BadValue
 from actrec.models.c3d import C3D, c3d
 from actrec.models.layers import ConvReLU3d
 
+INPUTS = ("rgb", "rgbf")  # of two networks that are fused
 HEIGHT, WIDTH, TIME = (0, 1, 0), (0, 0, 1), (1, 0, 0)
 
 
@@ -130,6 +132,37 @@ def light(classes: int, **options: Any) -> C3D:
     return asymmetric3d(classes, **{**numbers, **options})
 
 
+class TwoInputs(nn.Module):
+    """Two networks of one kind, one fed with RGB and one with RGBF, `[B, C, T, H, W]` each; neither sees the other.
+
+    The mean of their probabilities answers (sec. 4.7): the scores are its logarithm, whose softmax it is. The code is
+    both networks' codes side by side.
+    """
+
+    def __init__(self, build: Callable[..., C3D], classes: int, **options: Any) -> None:
+        super().__init__()
+        self.streams = nn.ModuleDict({name: build(classes, **options) for name in INPUTS})
+
+    def stream(self, name: str) -> C3D:
+        """The network that is fed with `rgb` or `rgbf`."""
+        return cast(C3D, self.streams[name])
+
+    def code(self, rgb: Tensor, rgbf: Tensor) -> Tensor:
+        return torch.cat([self.stream("rgb").code(rgb), self.stream("rgbf").code(rgbf)], dim=1)
+
+    def scores(self, code: Tensor) -> Tensor:
+        parts = zip(INPUTS, code.chunk(2, dim=1), strict=True)
+        return self.fused([self.stream(name).scores(part) for name, part in parts])
+
+    def fused(self, scores: list[Tensor]) -> Tensor:
+        """The logarithm of the mean probability, from the scores of each network."""
+        logs = torch.stack([of_one.float().log_softmax(1) for of_one in scores])
+        return logs.logsumexp(0) - math.log(len(scores))
+
+    def forward(self, rgb: Tensor, rgbf: Tensor) -> Tensor:
+        return self.scores(self.code(rgb, rgbf))
+
+
 def b5_micro(kind: str, classes: int, **options: Any) -> C3D:
     """Table 3: a MicroNet in place of conv5 of c3d-b5. Its totals come out 0.03 M above the paper's, about
     what the two columns without a 3×3×3 weigh; the differences between M1…M4 are the paper's."""
@@ -155,3 +188,12 @@ VARIANTS: dict[str, Callable[..., C3D]] = {
         for numbers in ("3", "4", "5", "34", "35", "45", "345")
     },
 }
+
+# What Table 2 prints: weights in M for 101 classes, and seconds of a training iteration.
+TABLE_2 = {
+    "c3d-b5": (17.44, 1.10), "b5-asyConv3": (17.05, 0.85), "b5-asyConv4": (16.26, 0.94), "b5-asyConv5": (16.26, 0.94),
+    "b5-asyConv34": (15.87, 0.82), "b5-asyConv35": (15.87, 0.82), "b5-asyConv45": (15.08, 0.83),
+    "b5-asyConv345": (14.69, 0.81), "c3d-b8": (78.40, 1.28), "b8-asyConv3": (76.43, 0.99), "b8-asyConv4": (70.53, 1.00),
+    "b8-asyConv5": (67.65, 1.03), "b8-asyConv34": (68.56, 0.95), "b8-asyConv35": (65.68, 0.97),
+    "b8-asyConv45": (59.78, 0.97), "b8-asyConv345": (57.82, 0.93),
+}  # fmt: skip

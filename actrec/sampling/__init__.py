@@ -10,6 +10,7 @@ from actrec.sampling.crops import (
     resize,
     short_side,
     test_crops,
+    widest,
 )
 from actrec.sampling.frames import (
     KEY_FRAME,
@@ -40,4 +41,5 @@ __all__ = [
     "short_side",
     "strided_pairs",
     "test_crops",
+    "widest",
 ]

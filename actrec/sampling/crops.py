@@ -72,6 +72,13 @@ def jittered_crop(
     return Crop(int((height - tall) * top), int((width - wide) * left), tall, wide, flip and bool(rng.integers(2)))
 
 
+def widest(height: int, width: int, tall: int, wide: int) -> Crop:
+    """The largest crop about the centre in the shape of `tall` × `wide`, whatever its size."""
+    scale = min(height / tall, width / wide)
+    down, right = max(1, round(tall * scale)), max(1, round(wide * scale))
+    return Crop((height - down) // 2, (width - right) // 2, down, right)
+
+
 def test_crops(height: int, width: int, size: int, count: int) -> list[Crop]:
     """The crops that a clip is tested with.
 

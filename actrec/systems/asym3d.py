@@ -3,6 +3,7 @@
 Yang et al., "Asymmetric 3D Convolutional Neural Networks for Action Recognition", sec. 4.
 Ours, not the paper's, in the light size: 16 signed differences of neighbouring frames over two seconds, letterboxed,
 in place of 16 consecutive RGB frames, because the wall behind a visitor does not depend on what the visitor does.
+Ours in both sizes: where two networks are fused, one training teaches both, each by its own scores on the same crops.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from actrec import sampling
 from actrec.metrics.accuracy import top
 from actrec.models import asym3d, c3d
 from actrec.models.layers import ConvReLU3d
-from actrec.motion.rgbf import rgbf
+from actrec.motion.rgbf import movement_confidences, weighted
 from actrec.systems.claim import Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import FeatureSVM, average
-from actrec.systems.layers import Layer, plain
+from actrec.systems.layers import Layer, as_is, plain
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views, light_schedule
 from actrec.systems.views import METHODS, Light, Paper, channels_first, signed_difference
 from actrec.systems.workspace import Clips, Pupil, Workspace, trained
@@ -39,14 +40,25 @@ C3D_HEADLINE = {"UCF-101": 84.6, "HMDB-51": 56.7}
 
 SCRATCH = light_schedule(rate=2e-3, epochs=12, batch=24, weight_decay=0.02, label_smoothing=0.05)
 FINE_TUNE = light_schedule(rate=5e-4, epochs=30, batch=12, weight_decay=0.05, label_smoothing=0.1)
-# Sec. 4.3 and 4.6: pre-training ÷ 5 every 15 of 50 epochs, fine-tuning ÷ 10 every 8 of 20, the last FC layer × 10.
-PRE_TRAINING = Schedule("sgd", rate=1e-3, epochs=50, batch=16, at=(15, 30, 45), divide=5)
+# Sec. 4.3 and 4.6: from scratch ÷ 5 every 15 of 50 epochs, fine-tuning ÷ 10 every 8 of 20, the last FC layer × 10.
+IN_PAPER = Schedule("sgd", rate=1e-3, epochs=50, batch=16, at=(15, 30, 45), divide=5)
 PAPER_FINE_TUNE = Schedule("sgd", rate=1e-4, epochs=20, batch=16, at=(8, 16), last_layer=10)
+# Sec. 4.3: frames of 128×171; in pre-training they are cropped and resized to 256×320. What then becomes of 128×171 is
+# not said: kept as the second step (`via`), because both sentences hold so, or left out.
+FRAME, PRE_TRAINED = (128, 171), (256, 320)
+FRAMES_FROM = {"128x171": (None, False), "via-256x320": (PRE_TRAINED, False), "256x320": (PRE_TRAINED, True)}
+PRE_TRAINING = replace(IN_PAPER, brings={"frames": "via-256x320"})
+SCHEDULES = {
+    "scratch": IN_PAPER, "paper": IN_PAPER, "paper-pre-train": PRE_TRAINING, "paper-fine-tune": PAPER_FINE_TUNE,
+}  # fmt: skip
 
 
-def view(frames: np.ndarray, moved: np.ndarray | None = None, *, modality: str) -> Views:
-    """17 frames of the network's size → 16 of the modality: difference, rgb, rgbf (eq. 7) or flow frames. `moved` is
-    their flow; where it is not given, DIS finds it."""
+def view(frames: np.ndarray, beside: np.ndarray | None = None, *, modality: str) -> Views:
+    """17 frames of the network's size → 16 of the modality: difference, rgb, rgbf (eq. 7) or flow frames.
+
+    `beside` is cut out as the frames are: for rgbf the movement confidence, which belongs to whole frames, for flow the
+    flow. Where it is not given, these frames are whole ones, and DIS finds their flow.
+    """
     if modality == "difference":
         frames_out = signed_difference(frames)
     elif modality == "rgb":
@@ -54,9 +66,17 @@ def view(frames: np.ndarray, moved: np.ndarray | None = None, *, modality: str) 
     else:
         from actrec.motion.flow import flow, flow_frames
 
-        moved = flow(frames, "dis") if moved is None else moved
-        frames_out = rgbf(frames[:-1], moved) if modality == "rgbf" else flow_frames(moved)
+        moved = flow(frames, "dis") if beside is None else beside
+        if modality == "flow":
+            frames_out = flow_frames(moved)
+        else:
+            frames_out = weighted(frames[:-1], movement_confidences(moved) if beside is None else beside)
     return {"clip": channels_first(frames_out)}
+
+
+def both_views(frames: np.ndarray, beside: np.ndarray) -> Views:
+    """The same frames as RGB and as RGBF."""
+    return {name: view(frames, beside, modality=name)["clip"] for name in asym3d.INPUTS}
 
 
 def windows(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
@@ -68,9 +88,16 @@ def layers(network: c3d.C3D) -> list[Layer]:
     return plain((name for name, _ in network.features.named_children() if name.startswith("conv")), "features")
 
 
+def layers_of_both(network: asym3d.TwoInputs) -> list[Layer]:
+    """The same groups in both networks."""
+    names = [name for name, _ in network.stream("rgb").features.named_children() if name.startswith("conv")]
+    return [Layer(name, {f"streams.{of}.features.{name}": as_is(of) for of in asym3d.INPUTS}) for name in names]
+
+
 def light(modality: str = "difference", name: str = "asym3d") -> System:
     """The network that is live. `modality` is one of MODALITIES."""
-    recipe = Light(FRAMES + 1, 8.0, SIZE, partial(view, modality=modality))
+    weigh = movement_confidences if modality == "rgbf" else None
+    recipe = Light(FRAMES + 1, 8.0, SIZE, partial(view, modality=modality), weigh=weigh)
     mean, std = (128 / 255, 0.06) if modality == "difference" else (0.5, 0.25)
     return System(
         name=name,
@@ -90,23 +117,49 @@ def light(modality: str = "difference", name: str = "asym3d") -> System:
     )
 
 
+def fused_light(name: str = "asym3d-rgb-rgbf") -> System:
+    """Two light networks, one for RGB and one for RGBF, whose probabilities are averaged (sec. 4.7)."""
+    recipe = Light(FRAMES + 1, 8.0, SIZE, both_views, weigh=movement_confidences)
+    return replace(
+        light("rgbf", name),
+        inputs={stream: Input(3, FRAMES, SIZE) for stream in asym3d.INPUTS},
+        network=partial(asym3d.TwoInputs, asym3d.light),
+        training_view=recipe.training_view,
+        protocols={"one": Protocol(recipe.one, average, recipe.moments), "clip": recipe.spread(average)},
+        loss="streams",
+        options={},
+        remade=None,
+        layers=layers_of_both,
+    )
+
+
 def paper(
     name: str,
-    network: Callable[[int], nn.Module],
+    network: Callable[..., c3d.C3D],
     modality: str = "rgb",
     citation: str = PAPER,
     flow: str = "brox",
+    frames: str = "128x171",
 ) -> System:
-    """A network of the paper's tables: 16 frames of 112×112, tested on 25 clips × 10 crops, averaged."""
-    moving = modality in ("rgbf", "flow")
-    recipe = Paper(SIZE, (128, 171), partial(view, modality=modality), windows, flow=flow if moving else "")
+    """A network of the paper's tables: 16 frames of 112×112, tested on 25 clips × 10 crops, averaged. With the modality
+    `rgb+rgbf` two of them, whose probabilities are averaged (sec. 4.7)."""
+    both, moving = modality == "rgb+rgbf", modality not in ("difference", "rgb")
+    cut, straight = FRAMES_FROM[frames]
+    recipe = Paper(
+        SIZE, FRAME, both_views if both else partial(view, modality=modality), windows, flow=flow if moving else "",
+        weigh=movement_confidences if both or modality == "rgbf" else None, cut=cut, straight=straight,
+    )  # fmt: skip
+    options = {
+        "modality": Option(modality, SEES, MODALITIES), "flow": Option(flow, "the flow's method", METHODS),
+        "frames": Option(frames, "the frames that training crops come from", (*FRAMES_FROM,)),
+    }  # fmt: skip
     return System(
         name=name,
         title=name,
         paper=citation,
         size="paper",
-        inputs={"clip": Input(3, FRAMES, SIZE)},
-        network=network,
+        inputs={stream: Input(3, FRAMES, SIZE) for stream in (asym3d.INPUTS if both else ("clip",))},
+        network=partial(asym3d.TwoInputs, network) if both else network,
         seconds=FRAMES / 25,
         training_view=recipe.training_view,
         protocols={
@@ -114,11 +167,13 @@ def paper(
             "clip": Protocol(partial(recipe.tested, windows=5, crops=1), average),
             "paper": Protocol(partial(recipe.tested, windows=25, crops=10), average),
         },
-        schedules={"scratch": PRE_TRAINING, "paper": PRE_TRAINING, "paper-fine-tune": PAPER_FINE_TUNE},
+        schedules=SCHEDULES,
+        loss="streams" if both else "cross-entropy",
         flow=flow if moving else "",
-        options={"modality": Option(modality, SEES, MODALITIES), "flow": Option(flow, "the flow's method", METHODS)},
-        remade=partial(paper, name, network, citation=citation),
-        layers=layers,
+        stored_side=0 if cut is None else min(cut),
+        options={key: option for key, option in options.items() if not (both and key == "modality")},
+        remade=partial(paper, name, network, citation=citation, **({"modality": modality} if both else {})),
+        layers=layers_of_both if both else layers,
     )
 
 
@@ -252,8 +307,10 @@ def systems() -> list[System]:
         replace(light(), claims=CLAIMS, experiments=experiments()),
         light("rgb", "asym3d-rgb"),
         light("rgbf", "asym3d-rgbf"),
+        fused_light(),
         *(replace(system, headline=C3D_HEADLINE) if system.name == "c3d-b8" else system for system in dense),
         *(paper(name, build) for name, build in others.items()),
         replace(paper("asym3d-paper", asym3d.asymmetric3d), headline=HEADLINE),
         paper("asym3d-paper-rgbf", asym3d.asymmetric3d, "rgbf"),
+        paper("asym3d-paper-rgb-rgbf", asym3d.asymmetric3d, "rgb+rgbf"),
     ]

@@ -37,7 +37,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Schedule:
-    """An optimiser and how its rate falls: divided by `divide` at each of the `at` epochs, or along a half cosine."""
+    """An optimiser and how its rate falls: divided by `divide` at each of the `at` epochs, or along a half cosine.
+
+    `brings` is what it chooses of the recipe's options where the user does not.
+    """
 
     optimiser: str
     rate: float
@@ -52,6 +55,7 @@ class Schedule:
     last_layer: float = 1.0  # how many times as fast the last layer learns
     longest_gradient: float = 0.0  # a longer gradient is scaled down to it; 0: never
     balanced: bool = False  # rare classes repeat within an epoch; otherwise each clip is seen once
+    brings: Mapping[str, str] = field(default_factory=dict)
 
 
 def light_schedule(rate: float, epochs: int, batch: int, weight_decay: float, label_smoothing: float = 0.0) -> Schedule:
@@ -163,6 +167,7 @@ class System:
     loss: str = "cross-entropy"
     decides: str = "scores"
     flow: str = ""
+    stored_side: int = 0  # pixels of a clip's short side as it is kept; 0: as few as the inputs need
     notes: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
     chosen: Mapping[str, str | float] = field(default_factory=dict)

@@ -72,21 +72,13 @@ PLAIN = Placing()
 def place(frames: np.ndarray, size: int, placing: Placing = PLAIN) -> np.ndarray:
     """Letterbox `[T, H, W, 3]` into `[T, size, size, 3]`, zoomed, shifted, flipped and lit alike in every frame."""
     height, width = frames.shape[1:3]
-    scale = size / max(height, width) * placing.zoom
-    shrink = int(1 / scale)
+    shrink = int(1 / (size / max(height, width) * placing.zoom))
     if shrink >= 2:  # average first: a linear warp would skip pixels
         small = (max(1, width // shrink), max(1, height // shrink))
         frames = np.stack([cv2.resize(frame, small, interpolation=cv2.INTER_AREA) for frame in frames])
     else:
         small = (width, height)
-    across, down = scale * width / small[0] * (-1 if placing.flip else 1), scale * height / small[1]
-    middle = (size - 1) / 2
-    matrix = np.array(
-        [
-            [across, 0, middle + placing.shift[0] * size - across * (small[0] - 1) / 2],
-            [0, down, middle + placing.shift[1] * size - down * (small[1] - 1) / 2],
-        ]
-    )
+    matrix = _into_square((height, width), small, size, placing)
     levels = np.clip(np.arange(256)[:, None, None] * np.array(placing.gain) + placing.bias, 0, 255).astype(np.uint8)
     relit = placing.gain != PLAIN.gain or placing.bias != 0.0
     out = np.empty((len(frames), size, size, 3), np.uint8)
@@ -97,6 +89,26 @@ def place(frames: np.ndarray, size: int, placing: Placing = PLAIN) -> np.ndarray
         if placing.grey:
             cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=image)
     return out
+
+
+def place_weights(weights: np.ndarray, seen: tuple[int, int], size: int, placing: Placing = PLAIN) -> np.ndarray:
+    """Weights `float32 [T, h, w]` of whole frames of (height, width) `seen`, where `place` puts those frames'
+    pixels; outside of the frames they are 0."""
+    matrix = _into_square(seen, weights.shape[:0:-1], size, placing)
+    return np.stack([cv2.warpAffine(weight, matrix, (size, size), flags=cv2.INTER_LINEAR) for weight in weights])
+
+
+def _into_square(seen: tuple[int, int], small: tuple[int, ...], size: int, placing: Placing) -> np.ndarray:
+    """The affine map that letterboxes a frame of (height, width) `seen`, given at (width, height) `small`."""
+    (height, width), scale = seen, size / max(seen) * placing.zoom
+    across, down = scale * width / small[0] * (-1 if placing.flip else 1), scale * height / small[1]
+    middle = (size - 1) / 2
+    return np.array(
+        [
+            [across, 0, middle + placing.shift[0] * size - across * (small[0] - 1) / 2],
+            [0, down, middle + placing.shift[1] * size - down * (small[1] - 1) / 2],
+        ]
+    )
 
 
 def signed_difference(frames: np.ndarray) -> np.ndarray:
@@ -114,14 +126,19 @@ def channels_first(frames: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Light:
-    """A recipe by the clock: `frames` at `fps` make one window, of which `choose` takes the frames of a view."""
+    """A recipe by the clock: `frames` at `fps` make one window, of which `choose` takes the frames of a view.
+
+    With `weigh` the view also gets how much each pixel counts, found from the flow of the whole frames, before they are
+    zoomed and shifted and without a border: what a frame's least and most are does not depend on how it is placed.
+    """
 
     frames: int
     fps: float
     size: int
-    view: Callable[[np.ndarray], Views]
+    view: Callable[..., Views]
     choose: Callable[[np.ndarray, np.random.Generator | None], np.ndarray] | None = None
     mirror: bool = True  # half of the training clips
+    weigh: Callable[[np.ndarray], np.ndarray] | None = None  # flow [N, H, W, 2] → weights [N, H, W]
 
     @property
     def seconds(self) -> float:
@@ -173,7 +190,20 @@ class Light:
     def _view(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
         if self.choose is not None:
             frames = frames[self.choose(frames, rng)]
-        return self.view(place(frames, self.size, placing))
+        placed = place(frames, self.size, placing)
+        if self.weigh is None:
+            return self.view(placed)
+        return self.view(placed, place_weights(self._weights(frames), frames.shape[1:3], self.size, placing))
+
+    def _weights(self, frames: np.ndarray) -> np.ndarray:
+        """What `weigh` makes of DIS flow at the network's resolution."""
+        from actrec.motion.flow import SMALLEST, flow
+
+        height, width = frames.shape[1:3]
+        scale = max(self.size / max(height, width), SMALLEST / min(height, width))
+        small = sampling.resize(frames, *(max(SMALLEST, round(side * scale)) for side in (height, width)))
+        assert self.weigh is not None
+        return self.weigh(flow(small, "dis"))
 
 
 @dataclass(frozen=True)
@@ -183,6 +213,10 @@ class Paper:
     `resize` is a short side, or (height, width) as in C3D. Training crops are corners or anywhere, as the paper says.
     With `flow` (its method) `view` gets the flow between neighbouring frames too. It belongs to the whole frame, as in
     the papers, and is cropped and mirrored with it; a clip that carries its own (from the cache) is spared the work.
+    With `weigh` it gets, in place of the flow, how much each pixel counts, found from the flow of whole frames.
+
+    Training frames may come another way: cut about the centre to the shape `cut` and resized to it, and from there to
+    `resize`, or with `straight` cropped as they are. Test frames are always made small to `resize`.
     """
 
     size: int
@@ -191,13 +225,23 @@ class Paper:
     draw: Callable[[Clip, int, np.random.Generator | None], list[np.ndarray]]
     crop: str = "corner"
     flow: str = ""
+    weigh: Callable[[np.ndarray], np.ndarray] | None = None  # flow [N, H, W, 2] → weights [N, H, W]
+    cut: tuple[int, int] | None = None
+    straight: bool = False
 
     def training_view(self, clip: Clip, rng: np.random.Generator) -> Views:
         index = self.draw(clip, 1, rng)[0]
-        frames = self._small(clip.frames[index])
+        frames, moved = clip.frames[index], self._moved(clip, index)
+        if self.cut:
+            height, width = frames.shape[1:3]
+            centre = sampling.widest(height, width, *self.cut)
+            frames = sampling.resize(centre.of(frames), *self.cut)
+            moved = None if moved is None else resized_flow(centre.of_flow(moved), self.cut)
+        if not self.straight:
+            frames = self._small(frames)
         height, width = frames.shape[1:3]
         draw = {"corner": sampling.corner_crop, "random": sampling.random_crop}[self.crop]
-        return self._view(draw(height, width, self.size, rng), frames, self._moved(clip, index, (height, width)))
+        return self._view(draw(height, width, self.size, rng), frames, self._beside(moved, (height, width)))
 
     def tested(self, clip: Clip, windows: int, crops: int) -> list[Views]:
         """The paper's test: so many draws over the clip, so many crops of each; the crops of one stand together."""
@@ -205,26 +249,36 @@ class Paper:
         for index in self.draw(clip, windows, None):
             frames = self._small(clip.frames[index])
             height, width = frames.shape[1:3]
-            moved = self._moved(clip, index, (height, width))
+            beside = self._beside(self._moved(clip, index), (height, width))
             places = sampling.test_crops(height, width, self.size, crops)
-            views += [self._view(crop, frames, moved) for crop in places]
+            views += [self._view(crop, frames, beside) for crop in places]
         return views
 
-    def _view(self, crop: sampling.Crop, frames: np.ndarray, moved: np.ndarray | None) -> Views:
-        return self.view(crop.of(frames)) if moved is None else self.view(crop.of(frames), crop.of_flow(moved))
+    def _view(self, crop: sampling.Crop, frames: np.ndarray, beside: np.ndarray | None) -> Views:
+        if beside is None:
+            return self.view(crop.of(frames))
+        cropped = crop.of_flow(beside) if self.weigh is None else crop.of(beside[..., None])[..., 0]
+        return self.view(crop.of(frames), cropped)
 
     def _small(self, frames: np.ndarray) -> np.ndarray:
         if isinstance(self.resize, tuple):
             return sampling.resize(frames, *self.resize)
         return sampling.short_side(frames, self.resize)
 
-    def _moved(self, clip: Clip, index: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-        """The flow from each drawn frame to the next, in pixels of the resized frames: `float32 [N − 1, H, W, 2]`."""
+    def _moved(self, clip: Clip, index: np.ndarray) -> np.ndarray | None:
+        """The flow from each drawn frame to the next, in pixels of the clip's frames: `[N − 1, H, W, 2]`."""
         if not self.flow:
             return None
         from actrec.motion.flow import between
 
-        return resized_flow(between(clip, index, self.flow), size)
+        return between(clip, index, self.flow)
+
+    def _beside(self, moved: np.ndarray | None, size: tuple[int, int]) -> np.ndarray | None:
+        """What `view` gets beside whole frames of this size: their flow in their own pixels, or their weights."""
+        if moved is None:
+            return None
+        moved = resized_flow(moved, size)
+        return moved if self.weigh is None else self.weigh(moved)
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,14 @@ from actrec.figures.drawing import (
     million,
     strip,
 )
-from actrec.models.asym3d import VARIANTS, AsymmetricConv3d, MicroNet
+from actrec.models.asym3d import TABLE_2, VARIANTS, AsymmetricConv3d, MicroNet
 from actrec.models.c3d import C3D
 from actrec.models.c3d import VARIANTS as DENSE
 from actrec.models.counting import multiplications, weights
 from actrec.models.layers import ConvReLU3d, for_inference
 from actrec.motion.flow import flow, flow_frames
 from actrec.motion.rgbf import movement_confidence, rgbf
-from actrec.systems.asym3d import FRAMES, MODALITIES, SIZE, view
-from actrec.systems.views import newest
-from actrec.systems.views import place as letterboxed
+from actrec.systems.asym3d import FRAMES, MODALITIES, SIZE, light
 from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour
 
 CONTRAST = 4  # of signed differences, which are faint
@@ -54,7 +52,7 @@ def block(subject: Subject, *, fed: str = "difference") -> Figure:
     """The 16 frames that go into the network together, by the recipe's own view."""
     if fed not in MODALITIES:
         fed = MODALITIES[0]
-    views = subject.keep(("block", fed), lambda: view(_frames(subject), modality=fed)["clip"])
+    views = subject.keep(("block", fed), lambda: light(fed).protocols["one"].views(subject.clip)[0]["clip"])
     shown = [np.ascontiguousarray(views[:, t].transpose(1, 2, 0)) for t in range(views.shape[1])]
     shown = [vivid(frame) for frame in shown] if fed == "difference" else shown
     seconds = subject.recognizer.system.seconds
@@ -75,7 +73,8 @@ WORDS = {
     "difference": "What the light network is fed, ours: half the difference to the next frame, grey where nothing "
     "changes; shown with four times its contrast. Seconds count back from the newest frame.",
     "rgb": "Plain frames, as the paper feeds them first. Seconds count back from the newest frame.",
-    "rgbf": "RGBF, eq. 7: frames dimmed where nothing moves. Seconds count back from the newest frame.",
+    "rgbf": "RGBF, eq. 7: frames dimmed where nothing moves, the border left out. Seconds count back from the newest "
+    "frame.",
     "flow": "Flow frames: red is motion across, green motion up and down (128 is none), blue how much.",
 }
 
@@ -83,16 +82,6 @@ WORDS = {
 def vivid(image: np.ndarray) -> np.ndarray:
     """An image of signed differences with its contrast fourfold, to be shown."""
     return cv2.convertScaleAbs(image, alpha=CONTRAST, beta=128 * (1 - CONTRAST))
-
-
-def _frames(subject: Subject) -> np.ndarray:
-    """The 17 frames behind the network's view, letterboxed as the recipe does."""
-
-    def make() -> np.ndarray:
-        fps = FRAMES / subject.recognizer.system.seconds
-        return letterboxed(newest(subject.clip, FRAMES + 1, fps), SIZE)
-
-    return subject.keep("frames", make)
 
 
 # --- one cell -------------------------------------------------------------------------------------
@@ -437,16 +426,9 @@ def enhanced(subject: Subject, *, moment: float = 0.5, method: str = "dis") -> F
 
 REPEATS, BLOCK = 3, (8, 28, 28)  # what conv3 of C3D sees of a clip: T, H, W
 
-# What the paper prints. Table 1: parameters in M, multiplications in G. Table 2: parameters in M, seconds a step.
+# What the paper prints in Table 1: parameters in M, multiplications in G.
 TABLE_1 = {"conv1": (0.005, 1.04), "conv2": (0.22, 11.09), "conv3": (2065, 31.12), "conv4": (10.62, 8.33),
            "conv5": (14.16, 1.39)}  # fmt: skip
-TABLE_2 = {
-    "c3d-b5": (17.44, 1.10), "b5-asyConv3": (17.05, 0.85), "b5-asyConv4": (16.26, 0.94), "b5-asyConv5": (16.26, 0.94),
-    "b5-asyConv34": (15.87, 0.82), "b5-asyConv35": (15.87, 0.82), "b5-asyConv45": (15.08, 0.83),
-    "b5-asyConv345": (14.69, 0.81), "c3d-b8": (78.40, 1.28), "b8-asyConv3": (76.43, 0.99), "b8-asyConv4": (70.53, 1.00),
-    "b8-asyConv5": (67.65, 1.03), "b8-asyConv34": (68.56, 0.95), "b8-asyConv35": (65.68, 0.97),
-    "b8-asyConv45": (59.78, 0.97), "b8-asyConv345": (57.82, 0.93),
-}  # fmt: skip
 
 
 def kinds_of_convolution(channels: int, k: int) -> dict[str, nn.Module]:
@@ -518,8 +500,8 @@ def _blocks(k: int) -> str:
 
 
 def two_layers(subject: Subject, *, channels: str = "64") -> Figure:
-    """Fig. 2b: the inputs that one output depends on behind two dense layers and behind the cascade 5, 5, 3, found by "
-    "differentiation."""
+    """Fig. 2b: the inputs that one output depends on behind two dense layers and behind the cascade 5, 5, 3, found by
+    differentiation."""
     width = int(channels)
     dense = nn.Sequential(ConvReLU3d(width, width, (3, 3, 3)), ConvReLU3d(width, width, (3, 3, 3)))
     cascade = AsymmetricConv3d(width, width, (5, 5, 3))
@@ -746,7 +728,7 @@ TOUR = Tour(
         Step(
             "Does the claim hold here?", "tables 2 to 5",
             "A paper's figures belong to its data. The results with the networks of this project, on clips "
-            "that were not used to train them, stands here.",
+            "that were not used to train them, stand here.",
             lambda _: verdict("asym3d"),
             needs_clip=False,
         ),

@@ -29,7 +29,7 @@ def stored(system: System) -> ClipSettings:
     if system.size == "light":
         return STORED
     side = max(view.size for view in system.inputs.values())
-    return ClipSettings(size=256 if side > 128 else 128, fit="short_side")
+    return ClipSettings(size=system.stored_side or (256 if side > 128 else 128), fit="short_side")
 
 
 class Needs(TypedDict):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from actrec.core.number_formats import NumberFormat
 from actrec.data.sources import Split
+from actrec.models.asym3d import TwoInputs
 from actrec.models.crossenh import TwoStream
 from actrec.models.fstcn import FstCN
 from actrec.systems.losses import bridge_distillation, n_pair_of_batch, pair_batches
@@ -180,6 +181,17 @@ class CrossEnhancement(Objective):
         return self.entropy(rgb, targets) + self.entropy(flow, targets), right(rgb + flow, targets)
 
 
+class Streams(Objective):
+    """Networks that answer together and learn apart: the sum of each one's cross-entropy on its own scores, in whose
+    gradient no network sees another. What counts as right, and what validation measures, is the common answer."""
+
+    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        network = cast(TwoInputs, network)
+        scores = [stream(inputs[name]) for name, stream in network.streams.items()]
+        loss = torch.stack([self.entropy(of_one, targets) for of_one in scores]).sum()
+        return loss, right(network.fused(scores), targets)
+
+
 class Auxiliary(Objective):
     """FstCN's three stages (sec. 2.3): single random frames through the spatial path with a classifier of its own, then
     the last three of those layers, then the whole network on clip pairs.
@@ -235,6 +247,7 @@ OBJECTIVES = {
     "n-pair": NPair,
     "cross-enhancement": CrossEnhancement,
     "auxiliary": Auxiliary,
+    "streams": Streams,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from actrec.models.asym3d import TwoInputs
 from actrec.systems import Schedule, System
 from actrec.training.run import RunError
 from actrec.training.settings import KEPT, Settings
@@ -46,7 +47,11 @@ def patience(settings: Settings) -> int:
 def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """SGD or AdamW; biases and norms are not decayed, the last layer may learn faster."""
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    last = {id(parameter) for parameter in _last_layer(network).parameters()} if schedule.last_layer != 1 else set()
+    last = (
+        {id(parameter) for layer in _last_layers(network) for parameter in layer.parameters()}
+        if schedule.last_layer != 1
+        else set()
+    )
     groups = []
     for times, is_last in ((1.0, False), (schedule.last_layer, True)):
         mine = [parameter for parameter in learned if (id(parameter) in last) is is_last]
@@ -64,9 +69,10 @@ def make_optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimi
     return torch.optim.AdamW(groups, lr=schedule.rate)
 
 
-def _last_layer(network: nn.Module) -> nn.Module:
-    """The classifier: the last fully connected layer."""
-    return [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+def _last_layers(network: nn.Module) -> list[nn.Module]:
+    """The classifier, the last fully connected layer; that of each network where two learn apart."""
+    networks = network.streams.values() if isinstance(network, TwoInputs) else [network]
+    return [[module for module in own.modules() if isinstance(module, nn.Linear)][-1] for own in networks]
 
 
 def rate(schedule: Schedule, epoch: float, span: tuple[int, int]) -> float:

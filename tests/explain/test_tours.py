@@ -15,6 +15,7 @@ from actrec.claims import figure
 from actrec.explain.subject import Subject
 from actrec.figures.drawing import coloured
 from actrec.recognition.recognizer import Recognizer
+from actrec.systems import named
 from actrec.tours import asym3d, crossenh, fstcn, mdtnet, ms3d, titles, tour_of
 from actrec.tours.step import Choice, Slider, Words
 from actrec.video import Clip
@@ -115,6 +116,13 @@ def test_the_start_is_where_the_layer_answers_most(subjects):
     best = asym3d.window(subjects["asym3d"], **values).numbers["total"]
     conv, maps, _ = asym3d._conv1(subjects["asym3d"])
     assert best == pytest.approx(float(conv(maps)[0, :, 1:-1, 1:-1, 1:-1].max()), abs=1e-3)
+
+
+@pytest.mark.parametrize("fed", ["difference", "rgb", "rgbf", "flow"])
+def test_the_block_is_the_recipes_own_view(subjects, fed):
+    seen = named("asym3d", {"modality": fed}).protocols["one"].views(subjects["asym3d"].clip)[0]["clip"]
+    change = np.abs(seen[:, 1:].astype(int) - seen[:, :-1]).mean()
+    assert asym3d.block(subjects["asym3d"], fed=fed).numbers["change"] == pytest.approx(change)
 
 
 def test_three_kinds_have_the_papers_counts():

@@ -8,7 +8,7 @@ from overfitting import accuracy_by_heart, clips
 from torch import nn
 from torch.nn import functional
 
-from actrec.models.asym3d import VARIANTS, AsymmetricConv3d, MicroNet, light
+from actrec.models.asym3d import VARIANTS, AsymmetricConv3d, MicroNet, TwoInputs, light
 from actrec.models.counting import multiplications, weights
 from actrec.models.layers import for_inference
 
@@ -105,6 +105,124 @@ def test_a_micronet_has_googlenets_widths_and_its_kind_of_columns():
         MicroNet("M5", 16, 32)
     with pytest.raises(ValueError, match="multiple of 16"):
         MicroNet("M1", 16, 40)
+
+
+# Kernels (time, height, width) in the order in which they are computed.
+DENSE, CUBE_BY_THREE, TWO_BY_THREE = (3, 3, 3), [(1, 3, 1), (1, 1, 3), (3, 1, 1)], [(1, 5, 1), (1, 1, 5), (3, 1, 1)]
+ONE = (1, 1, 1)
+COLUMNS = {  # fig. 3: the column of one 3×3×3, and the column of two
+    "M1": ([ONE, DENSE], [ONE, DENSE, DENSE]),
+    "M2": ([ONE, DENSE], [ONE, *TWO_BY_THREE]),
+    "M3": ([ONE, *CUBE_BY_THREE], [ONE, DENSE, DENSE]),
+    "M4": ([ONE, *CUBE_BY_THREE], [ONE, *TWO_BY_THREE]),
+}
+
+
+def kernels(part: nn.Module) -> list[tuple[int, ...]]:
+    """The kernels of a part's convolutions as a clip meets them; every one keeps the size."""
+    met: list[tuple[int, ...]] = []
+
+    def note(conv: nn.Conv3d, given: tuple[torch.Tensor], after: torch.Tensor) -> None:
+        met.append(tuple(conv.kernel_size))
+        assert given[0].shape[2:] == after.shape[2:]
+
+    convs = [module for module in part.modules() if isinstance(module, nn.Conv3d)]
+    hooks = [conv.register_forward_hook(note) for conv in convs]
+    part(torch.zeros(1, convs[0].in_channels, 4, 6, 6, device=convs[0].weight.device))
+    for hook in hooks:
+        hook.remove()
+    return met
+
+
+@pytest.mark.parametrize(("kind", "middle", "left"), [(kind, *columns) for kind, columns in COLUMNS.items()])
+def test_the_columns_of_a_micronet_are_figure_3s(kind, middle, left):
+    net = MicroNet(kind, 32, 32)
+    assert (kernels(net.middle), kernels(net.left)) == (middle, left)
+    assert kernels(net.linear) == kernels(net.pooled) == [ONE]
+    pool = net.pooled[0]
+    assert isinstance(pool, nn.MaxPool3d) and (pool.kernel_size, pool.stride, pool.padding) == (3, 1, 1)
+    assert kernels(AsymmetricConv3d(4, 4)) == CUBE_BY_THREE
+    maps = torch.randn(1, 32, 4, 6, 6)
+    joined = torch.cat([net.linear(maps), net.middle(maps), net.left(maps), net.pooled(maps)], 1)
+    assert torch.equal(net(maps), joined)
+
+
+def test_a_relu_stands_behind_each_direction():
+    cascade = AsymmetricConv3d(1, 1)
+    for step, weight in zip(cascade, (1.0, -1.0, 1.0), strict=True):
+        nn.init.constant_(step.conv.weight, weight)
+        nn.init.zeros_(step.conv.bias)
+    # Height adds three ones, width makes −9 of them, ReLU 0; without it time would make −27.
+    assert not cascade(torch.ones(1, 1, 5, 5, 5)).any()
+    nn.init.constant_(cascade.width.conv.weight, 1.0)
+    assert cascade(torch.ones(1, 1, 5, 5, 5))[0, 0, 2, 2, 2] == 27
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("asym3d", ("M2", "M2", "M3")),
+        ("asym3d-M2", ("M2", "M2", "M2")),
+        ("asym3d-M3", ("M3", "M3", "M3")),
+        ("asym3d-light", ("M2", "M2", "M3")),
+    ],
+)
+def test_a_whole_network_is_two_dense_layers_and_three_micronets(name, kinds):
+    features = build(name).features
+    first = [module.kernel_size for part in (features.conv1, features.conv2) for module in part.modules()
+             if isinstance(module, nn.Conv3d)]  # fmt: skip
+    assert first == [DENSE, DENSE]
+    for group, kind in zip((features.conv3, features.conv4, features.conv5), kinds, strict=True):
+        assert (kernels(group.middle), kernels(group.left)) == COLUMNS[kind]
+
+
+@pytest.mark.parametrize("name", TABLE_2)
+def test_the_groups_in_a_name_are_asymmetric_and_no_others(name):
+    """b5 has one layer in a group, b8 two from the third group on, which become one cascade of 5, 5, 3."""
+    features, at = build(name).features, {int(number) for number in name.split("asyConv")[1]}
+    for number in range(1, 6):
+        dense = [DENSE] * (2 if name.startswith("b8") and number > 2 else 1)
+        cascade = TWO_BY_THREE if name.startswith("b8") else CUBE_BY_THREE
+        assert kernels(getattr(features, f"conv{number}")) == (cascade if number in at else dense), number
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_table_3_puts_a_micronet_in_place_of_conv5_alone(kind):
+    features = build(f"b5-{kind}").features
+    assert [kernels(getattr(features, f"conv{number}")) for number in (1, 2, 3, 4)] == [[DENSE]] * 4
+    assert (kernels(features.conv5.middle), kernels(features.conv5.left)) == COLUMNS[kind]
+
+
+# --- two networks together ------------------------------------------------------------------------
+
+
+def pair() -> tuple[TwoInputs, dict[str, torch.Tensor]]:
+    network = TwoInputs(light, 3, dropout=0.0, generator=torch.Generator().manual_seed(0))
+    return network, {"rgb": clips(3, 16, 48, seed=0)[:2], "rgbf": clips(3, 16, 48, seed=1)[:2]}
+
+
+def test_two_networks_answer_with_the_mean_of_their_probabilities():
+    network, inputs = pair()
+    network.eval()
+    # Probabilities 1/2 1/4 1/4 and 1/8 1/8 3/4: their mean is 5/16, 3/16, 8/16, not the softmax of the mean score.
+    scores = [torch.tensor([[4.0, 2.0, 2.0]]).log(), torch.tensor([[2.0, 2.0, 12.0]]).log()]
+    assert network.fused(scores).softmax(1)[0].tolist() == pytest.approx([5 / 16, 3 / 16, 8 / 16])
+    assert network.fused(scores).exp()[0].tolist() == pytest.approx([5 / 16, 3 / 16, 8 / 16])
+    with torch.no_grad():
+        alone = [network.streams[name](inputs[name]).softmax(1) for name in ("rgb", "rgbf")]
+        assert torch.allclose(network(**inputs).softmax(1), (alone[0] + alone[1]) / 2, atol=1e-6)
+        code = network.code(**inputs)
+        assert torch.equal(code, torch.cat([network.streams[n].code(inputs[n]) for n in ("rgb", "rgbf")], 1))
+        assert torch.equal(network.scores(code), network(**inputs))
+
+
+def test_two_networks_start_differently_and_neither_sees_the_other_s_input():
+    network, inputs = pair()
+    one, other = network.streams["rgb"], network.streams["rgbf"]
+    assert not torch.equal(one.classifier.weight, other.classifier.weight)
+    functional.cross_entropy(network.streams["rgb"](inputs["rgb"]), torch.tensor([0, 1])).backward()
+    assert all(parameter.grad is not None for parameter in one.parameters())
+    assert all(parameter.grad is None for parameter in other.parameters())
 
 
 @pytest.fixture(scope="module")

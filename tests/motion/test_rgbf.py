@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actrec.motion.rgbf import movement_confidence, rgbf
+from actrec.motion.rgbf import movement_confidence, movement_confidences, rgbf, weighted
 
 # Lengths 0, 5, 10, 5 by Pythagoras' 3-4-5 triangle.
 FLOW = np.array([[[[0, 0], [3, -4]], [[-6, 8], [5, 0]]]], np.float32)
@@ -21,6 +21,45 @@ def test_the_least_magnitude_becomes_zero_even_where_all_moves():
     flow = np.zeros((2, 2, 2), np.float32)
     flow[..., 0] = [[5, 6], [7, 10]]
     np.testing.assert_allclose(movement_confidence(flow), [[0, 0.2], [0.4, 1]], atol=1e-6)
+
+
+# Lengths 5 6 7 / 8 9 10 / 11 13 15: minus 5, divided by 10.
+NINE = np.zeros((3, 3, 2), np.float32)
+NINE[..., 0] = [[3, 0, 7], [0, 9, 6], [11, 5, 9]]
+NINE[..., 1] = [[4, -6, 0], [8, 0, -8], [0, 12, 12]]
+
+
+def test_nine_pixels_by_hand():
+    np.testing.assert_allclose(movement_confidence(NINE), [[0, 0.1, 0.2], [0.3, 0.4, 0.5], [0.6, 0.8, 1]], atol=1e-6)
+    frame = np.array([[[[200, 100, 50]] * 3] * 3], np.uint8)
+    shown = rgbf(frame, NINE[None])
+    assert shown[0, ..., 0].tolist() == [[0, 20, 40], [60, 80, 100], [120, 160, 200]]
+    assert shown[0, ..., 1].tolist() == [[0, 10, 20], [30, 40, 50], [60, 80, 100]]
+    assert shown[0, ..., 2].tolist() == [[0, 5, 10], [15, 20, 25], [30, 40, 50]]
+
+
+def test_a_frame_takes_its_own_flow():
+    frames = np.stack([np.full((3, 3, 3), value, np.uint8) for value in (100, 200)])
+    shown = rgbf(frames, np.stack([NINE, NINE[::-1]]))
+    assert shown[0, 0, :, 0].tolist() == [0, 10, 20] and shown[0, 2, :, 0].tolist() == [60, 80, 100]
+    assert shown[1, 0, :, 0].tolist() == [120, 160, 200] and shown[1, 2, :, 0].tolist() == [0, 20, 40]
+
+
+def test_a_frame_that_hardly_moves_is_not_made_brighter():
+    # Lengths 0.5, 0.51, 0.52: less than 0.05 apart, so minus 0.5 and divided by 0.05; from 0.05 on by their span.
+    little, just = np.zeros((2, 1, 3, 2), np.float32)
+    little[..., 0], just[..., 0] = [0.5, 0.51, 0.52], [0.5, 0.56, 0.6]
+    np.testing.assert_allclose(movement_confidence(little), [[0, 0.2, 0.4]], atol=1e-4)
+    np.testing.assert_allclose(movement_confidence(just), [[0, 0.6, 1]], atol=1e-4)
+
+
+def test_several_frames_are_scaled_each_by_itself_and_weights_only_multiply():
+    both = movement_confidences(np.stack([NINE, NINE / 2]))
+    np.testing.assert_allclose(both[0], both[1], atol=1e-6)
+    weights = np.array([[[0.0, 0.25, 1.0]]], np.float32)
+    assert weighted(np.full((2, 1, 3, 3), 80, np.uint8), weights)[..., 0].tolist() == [[[0, 20, 80]]] * 2
+    with pytest.raises(ValueError, match="do not belong"):
+        weighted(np.zeros((3, 1, 3, 3), np.uint8), weights)
 
 
 def test_each_frame_is_scaled_by_itself():
