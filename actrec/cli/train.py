@@ -99,7 +99,7 @@ def _preset(args: argparse.Namespace) -> str:
 
 
 def _options(args: argparse.Namespace) -> dict[str, str | float]:
-    """What `--option` chooses otherwise than the system does."""
+    """What `--option` chooses otherwise than the system does, and what is always written down."""
     from actrec.systems import named
 
     values = {}
@@ -108,7 +108,7 @@ def _options(args: argparse.Namespace) -> dict[str, str | float]:
         if not equals:
             raise BadValue(f"--option is NAME=VALUE, not '{text}'.")
         values[name] = value
-    return dict(named(args.system, values).chosen)
+    return named(args.system, values).written
 
 
 def _name(system: str, data: str) -> str:

@@ -20,12 +20,12 @@ from actrec.core.errors import BadValue
 from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
-from actrec.recognition.calibrated import centres_of, gaps, probabilities, unit
+from actrec.recognition.calibrated import centres_of, comparable, gaps, probabilities, unit
 from actrec.recognition.engines.choice import REFERENCE, Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.repository import Judgement
-from actrec.systems import SYSTEMS, System, Views, named
+from actrec.systems import SYSTEMS, System, Views, as_written, named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -41,7 +41,7 @@ class Prediction:
 
     Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
     they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
-    which lies closer. `milliseconds` has the steps views (sampling and cropping), clues, network and fusion.
+    which lies closer. `unit_length` says whether codes have length one. `milliseconds` has the steps views (sampling and cropping), clues, network and fusion.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +54,7 @@ class Prediction:
     distance: float | None
     threshold: float | None
     milliseconds: dict[str, float]
+    unit_length: bool = True
 
     @property
     def label(self) -> str:
@@ -75,12 +76,12 @@ class Prediction:
 def steadied(lately: Sequence[Prediction]) -> Prediction:
     """The newest of a camera's predictions, with the mean of all as its scores, code and distance: what flickers in
     one of them does not show. All come from the same weights."""
-    newest = lately[-1]
+    newest, code = lately[-1], np.mean([prediction.code for prediction in lately], axis=0)
     far = [prediction.distance for prediction in lately if prediction.distance is not None]
     return replace(
         newest,
         scores=np.mean([prediction.scores for prediction in lately], axis=0),
-        code=unit(np.mean([prediction.code for prediction in lately], axis=0)),
+        code=unit(code) if newest.unit_length else code,
         distance=None if newest.distance is None else float(np.mean(far)),
     )
 
@@ -200,7 +201,7 @@ class Recognizer:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = named(card.system, card.options)
+        system = as_written(card.system, card.options)
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)
@@ -258,7 +259,7 @@ class Recognizer:
         return self._judge(prediction.view_scores[one], prediction.view_codes[one], "one", {})
 
     def embed(self, clip: Clip, views: str = "clip") -> np.ndarray:
-        """The clip's code: the mean over its views, of length one."""
+        """The clip's code: the mean over its views, of length one where the system compares codes so."""
         return self._code(self.run(self.system.protocols[views].views(clip))[1])
 
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
@@ -361,17 +362,17 @@ class Recognizer:
         start = time.perf_counter()
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
-        far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
+        far = dict(zip(self.centre_names, map(float, self._gaps(comparable(self.system, codes)).mean(0)), strict=True))
         nearest = min(far, key=far.__getitem__) if far else None
         cost["fusion"] = (time.perf_counter() - start) * 1000
         return Prediction(
             self.labels, fused.probabilities, scores, fused.weights, codes, code, nearest,
             far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
+            self.system.unit_length,
         )  # fmt: skip
 
-    @staticmethod
-    def _code(codes: np.ndarray) -> np.ndarray:
-        return unit(codes.mean(0))
+    def _code(self, codes: np.ndarray) -> np.ndarray:
+        return comparable(self.system, codes.mean(0))
 
 
 def same_inputs(card: Card, system: System) -> None:

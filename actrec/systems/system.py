@@ -70,12 +70,17 @@ class Protocol:
 @dataclass(frozen=True)
 class Option:
     """A choice that a recipe offers: its default, and the values that are possible; none listed: a number of at least 0
-    and at most `most`."""
+    and at most `most`.
+
+    `unwritten` is what a card or a run means that does not name the option, where that is not the default: what
+    weights from before the option learned with. Such an option is always written down.
+    """
 
     default: str | float
     meaning: str
     values: tuple[str, ...] = ()
     most: float = float("inf")
+    unwritten: str | float | None = None
 
     def read(self, name: str, value: object) -> str | float:
         """The value that a command line or a card gives; another is refused with those that are possible."""
@@ -136,6 +141,11 @@ class System:
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
     what the paper prints for this very network, `claims` with their `experiments` its statements that can be measured;
     these three belong to the recipe with its defaults.
+
+    `unit_length` says whether embeddings are brought to length one before they are compared. `gallery` gives the views
+    of a clip whose embeddings make its class's centre: one as `one` makes it, where a recipe has no other. `window` is
+    the part of a clip's frames that its views show (left, top, right, bottom), where that is not all of them. `rate` is
+    how many frames a second of a clip are stored, where a light recipe needs more than the others.
     """
 
     name: str
@@ -158,6 +168,10 @@ class System:
     smaller: Mapping[str, object] = field(default_factory=dict)
     layers: Callable[..., list[Layer]] | None = None  # takes this system's own kind of network
     features: Features | None = None
+    unit_length: bool = True
+    gallery: Callable[[Clip], list[Views]] | None = None
+    window: Callable[[Clip], np.ndarray] | None = None
+    rate: float = 0.0
     published: Published | None = None
     headline: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
@@ -166,6 +180,20 @@ class System:
     def option(self, name: str) -> str | float:
         """The value of an option."""
         return self.chosen.get(name, self.options[name].default)
+
+    @property
+    def written(self) -> dict[str, str | float]:
+        """The options that a card or a run has to name, in order."""
+        return {
+            name: self.option(name)
+            for name, option in self.options.items()
+            if name in self.chosen or option.unwritten is not None
+        }
+
+    def as_written(self, given: Mapping[str, object]) -> System:
+        """The same system with the options of a card or a run; those it does not name are as they were before."""
+        before = {name: option.unwritten for name, option in self.options.items() if option.unwritten is not None}
+        return self.with_options({**before, **given})
 
     def with_options(self, given: Mapping[str, object]) -> System:
         """The same system with other options; unknown names and values are refused with those there are."""

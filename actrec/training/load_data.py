@@ -17,7 +17,7 @@ from actrec.data.open import open_set
 from actrec.data.reading import ClipSettings
 from actrec.data.samples import some
 from actrec.data.sources import Source, Split
-from actrec.systems import Schedule, System, named
+from actrec.systems import Schedule, System, as_written
 from actrec.training.run import RunError
 from actrec.training.schedule import chosen
 from actrec.training.settings import Settings
@@ -27,7 +27,7 @@ from actrec.training.start import try_start
 def stored(system: System) -> ClipSettings:
     """How clips are cached: small and by the clock for light sizes, every frame and the crops' size for the papers'."""
     if system.size == "light":
-        return STORED
+        return replace(STORED, fps=system.rate) if system.rate else STORED
     side = max(view.size for view in system.inputs.values())
     return ClipSettings(size=256 if side > 128 else 128, fit="short_side")
 
@@ -100,7 +100,7 @@ def parts(data: str) -> list[str]:
 
 def check_settings(settings: Settings) -> list[str]:
     """Refuse what cannot be trained before any time is spent on it; sentences on what the user should check."""
-    system = named(settings.system, settings.options)
+    system = as_written(settings.system, settings.options)
     schedule = chosen(system, settings)
     if settings.start_from:
         try_start(settings.start_from, system)

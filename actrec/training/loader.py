@@ -79,5 +79,14 @@ def tested(system: System, split: Split, index: np.ndarray, threads: int, batch:
     return ahead(calls, threads)
 
 
+def gallery_views(system: System, split: Split) -> Iterator[list[list[Views]]]:
+    """The views of each clip that stand behind its class's centre, some clips at a time."""
+    one, many = system.protocols["one"], system.gallery
+    at_once = 32 if many is None else 8  # clips
+    for start in range(0, len(split), at_once):
+        clips = [split.clip(index) for index in range(start, min(start + at_once, len(split)))]
+        yield [one.views(clip)[:1] if many is None else many(clip) for clip in clips]
+
+
 def _newest(protocol: Protocol, split: Split, index: int) -> Views:
     return protocol.views(split.clip(index))[0]
