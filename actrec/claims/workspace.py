@@ -19,7 +19,6 @@ from actrec.recognition.calibrated import comparable
 from actrec.recognition.recognizer import Recognizer, find_weights
 from actrec.systems import System
 from actrec.systems.claim import Budget
-from actrec.video import Clip
 from actrec.weights.folders import WEIGHTS
 
 

@@ -41,7 +41,8 @@ class Prediction:
 
     Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
     they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
-    which lies closer. `unit_length` says whether codes have length one. `milliseconds` has the steps views (sampling and cropping), clues, network and fusion.
+    which lies closer. `unit_length` says whether codes have length one. `milliseconds` has the steps views (sampling
+    and cropping), clues, network and fusion.
     """
 
     labels: tuple[str, ...]

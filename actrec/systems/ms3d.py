@@ -289,7 +289,7 @@ def evenly_drawn(pairs: str = "120") -> System:
 
 
 def _evenly(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Of the frames that differ from the one before, all alike: a slow camera's repeated ones are left out here, too."""
+    """All frames alike that differ from the one before: those that a slow camera repeats are left out here, too."""
     moving = (variance_rate(frames) > 0).astype(np.float64)
     return np.concatenate(sampling.pathways(moving, rng or np.random.default_rng(0)))
 

@@ -37,7 +37,7 @@ REMEMBERED = 1 << 18  # boxes of clips, some 50 MB
 
 @dataclass(frozen=True)
 class Tailor:
-    """Cuts clips close to what acts, and weights their pixels: times η inside its box (eq. 7), times ξ^d outside (eq. 8).
+    """Cuts clips close to what acts; pixels inside its box are multiplied by η (eq. 7), those outside by ξ^d (eq. 8).
 
     A clip's box is found once; whoever shows the clip again, in whatever view, gets the same one.
     """
