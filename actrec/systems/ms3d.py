@@ -28,7 +28,7 @@ from actrec.systems.claim import OURS, Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import average
 from actrec.systems.layers import Layer, as_is
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
-from actrec.systems.views import Light, Paper, channels_first
+from actrec.systems.views import Light, Paper, channels_first, newest
 from actrec.systems.workspace import Clips, Workspace, as_shipped, trained
 from actrec.tailor.geometry import ETA, XI
 from actrec.tailor.option import KINDS, Tailor
@@ -54,6 +54,15 @@ def view(frames: np.ndarray) -> Views:
 def chosen(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
     """The frames of all three pathways, drawn by the variance rate of a window (eq. 1)."""
     return np.concatenate(sampling.pathways(variance_rate(frames), rng or np.random.default_rng(0)))
+
+
+def newest_window(system: System, clip: Clip) -> np.ndarray:
+    """The frames of the newest seconds that the light recipe draws from, tailored where its option says so."""
+    frames, fps = PAIRS[str(system.option("pairs"))]
+    kind, eta, xi = (system.option(name) for name in ("tailor", "eta", "xi"))
+    if kind != "none":
+        clip = Tailor(str(kind), float(eta), float(xi)).newest(clip, (frames - 1) / fps)
+    return newest(clip, frames, fps)
 
 
 def draws(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
@@ -140,19 +149,19 @@ class Ways:
     def tailored(self, tailor: Tailor, seconds: float) -> Ways:
         """The same of tailored clips; where `one` sees the newest `seconds` alone, what acts is looked for in them."""
 
-        def newest(clip: Clip) -> Clip:
+        def last(clip: Clip) -> Clip:
             return tailor.newest(clip, seconds) if seconds else tailor(clip)
 
         protocols = {
             name: replace(
                 protocol,
-                views=after(newest if name == "one" else tailor, protocol.views),
-                moments=protocol.moments and after(newest, protocol.moments),
+                views=after(last if name == "one" else tailor, protocol.views),
+                moments=protocol.moments and after(last, protocol.moments),
             )
             for name, protocol in self.protocols.items()
         }
         window = partial(tailor.newest_window, seconds=seconds) if seconds else tailor.window
-        return Ways(after(tailor, self.training_view), protocols, after(newest, self.gallery), window)
+        return Ways(after(tailor, self.training_view), protocols, after(last, self.gallery), window)
 
     def of_cameras(self) -> Ways:
         """The same with a camera for each pathway."""
@@ -203,7 +212,7 @@ def _system(
 
 def light(
     pairs: str = "120", tailor: str = "none", eta: float = ETA, xi: float = XI, cameras: str = "1",
-    embeddings: str = "unit", length: float = 0.0, **network: object,
+    embeddings: str = "unit", length: float = 0.0, **network: Any,
 ) -> System:  # fmt: skip
     del length  # the objective's
     frames, fps = PAIRS[pairs]
@@ -226,7 +235,7 @@ def light(
 
 def paper(
     tailor: str = "none", eta: float = ETA, xi: float = XI, cameras: str = "1", embeddings: str = "free",
-    length: float = 0.0, **network: object,
+    length: float = 0.0, **network: Any,
 ) -> System:  # fmt: skip
     del length  # the objective's
     recipe = Paper(224, 256, view, draws)
@@ -245,7 +254,7 @@ def paper(
 # --- this project's own questions: which frames, what decides, and the tailor ------------------------
 
 BUDGET, UNKNOWN_BUDGET = Budget(60, 24), Budget(60, 20)
-SHIPPED = {"pairs": "36"}  # what the shipped weights learned with
+SHIPPED: dict[str, Any] = {"pairs": "36"}  # what the shipped weights learned with
 
 CLAIMS = (
     Claim(

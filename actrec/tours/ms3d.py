@@ -25,8 +25,8 @@ from actrec.recognition.calibrated import comparable
 from actrec.recognition.recognizer import Recognizer
 from actrec.recognition.repository import Repository
 from actrec.systems.losses import n_pair
-from actrec.systems.ms3d import PAIRS
-from actrec.systems.views import THIN, newest
+from actrec.systems.ms3d import newest_window
+from actrec.systems.views import THIN
 from actrec.systems.views import place as letterboxed
 from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
 
@@ -40,8 +40,7 @@ def _network(subject: Subject) -> MS3D:
 
 def _window(subject: Subject) -> np.ndarray:
     """The frames of the newest seconds that the weights' recipe draws from."""
-    count, fps = PAIRS[str(subject.recognizer.system.option("pairs"))]
-    return newest(subject.clip, count, fps)
+    return newest_window(subject.recognizer.system, subject.clip)
 
 
 def _frames(subject: Subject) -> np.ndarray:
