@@ -46,10 +46,9 @@ class Training:
         return words
 
 
-FEW = "--option pairs=36"  # what MS3D's shipped weights learned with; without it the next ones draw from more pairs
+FEW = "--option pairs=36"  # what MS3D's shipped weights learned with; without it they would draw from more pairs
 PAIRS = "--preset scratch --rate 1e-3 --clips-per-class 160 --epochs 8"  # drawn interactions of two people
-MORE_FEW = "--option pairs=36"  # what MS3D's shipped weights learned with; without it the next ones draw from more pairs
-PAIRS = "--preset scratch --rate 1e-3 --clips-per-class 400 --epochs 10 --seed 1"
+MORE_PAIRS = "--preset scratch --rate 1e-3 --clips-per-class 400 --epochs 10 --seed 1"
 REAL = "--fold all --patience 0"  # learn from all real clips but a tenth, for a fixed number of epochs
 PEOPLE = "synthetic:all+{data}/generated_people+{data}/ut_interaction"
 UT = "{data}/ut_interaction"
