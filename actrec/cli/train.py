@@ -13,6 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
+from actrec.cli import choices
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
@@ -99,16 +100,10 @@ def _preset(args: argparse.Namespace) -> str:
 
 
 def _options(args: argparse.Namespace) -> dict[str, str | float]:
-    """What `--option` chooses otherwise than the system does, and what is always written down."""
+    """What `--option` chooses otherwise than the system does, and what older runs did not name."""
     from actrec.systems import named
 
-    values = {}
-    for text in args.options or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise BadValue(f"--option is NAME=VALUE, not '{text}'.")
-        values[name] = value
-    return named(args.system, values).written
+    return named(args.system, choices(args.options)).recorded
 
 
 def _name(system: str, data: str) -> str:

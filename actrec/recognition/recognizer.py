@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from actrec.recognition.engines.choice import REFERENCE, Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
 from actrec.recognition.repository import Judgement
-from actrec.systems import SYSTEMS, System, Views, as_written, named
+from actrec.systems import SYSTEMS, System, Views, named, recorded
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError, cards
 from actrec.weights.checkpoint import fit, read_checkpoint
@@ -195,14 +195,16 @@ class Recognizer:
         *,
         temperature: float | None = None,
         only_torch: bool = False,
+        options: Mapping[str, object] | None = None,
     ) -> Recognizer:
-        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's."""
+        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's, and
+        `options` for those of the card that only say how a clip is tested."""
         card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
         if card.system not in SYSTEMS:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = as_written(card.system, card.options)
+        system = recorded(card.system, card.options).asked_with(options or {})
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)
@@ -398,12 +400,18 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
+def open_recognizer(
+    system: str | None,
+    weights: str | None,
+    folder: Path,
+    device: str = "auto",
+    options: Mapping[str, object] | None = None,
+) -> Recognizer:
     """The recognizer that a system, weights or both name. For a system alone `SYSTEM-synthetic` is taken, and the
-    default weights where neither is named."""
+    default weights where neither is named. `options` are those that only say how a clip is tested."""
     if system is None:
-        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device)
-    chosen = named(system)
+        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device, options=options)
+    chosen = named(system, options)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry
         from actrec.weights.download import verified
@@ -416,7 +424,7 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
                 f"python -m actrec fetch {system} ({about.size}; {about.licence})."
             )
         return Recognizer.public(system, file, device)
-    recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
+    recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device, options=options)
     if recognizer.system.name != chosen.name:
         raise WeightsError(
             f"The weights '{recognizer.card.name}' are for the system '{recognizer.system.name}', not for '{system}'. "

@@ -9,8 +9,8 @@ from actrec.systems.system import Input, Option, Protocol, Schedule, System, Vie
 from actrec.weights.catalogue import CATALOGUE, Entry
 
 __all__ = [
-    "SYSTEMS", "Input", "Option", "Protocol", "Schedule", "System", "Views", "as_written", "claims",
-    "experiments", "named", "public_file", "public_files", "starting_files",
+    "SYSTEMS", "Input", "Option", "Protocol", "Schedule", "System", "Views", "claims", "experiments", "named",
+    "public_file", "public_files", "recorded", "starting_files",
 ]  # fmt: skip
 
 SYSTEMS: dict[str, System] = {
@@ -21,15 +21,15 @@ SYSTEMS: dict[str, System] = {
 
 
 def named(name: str, options: Mapping[str, object] | None = None) -> System:
-    """A system by its name, with these options, or a sentence with the names there are."""
+    """A system by its name, with options as on a card, or a sentence with the names there are."""
     if name not in SYSTEMS:
         raise BadValue(f"There is no system '{name}'. Known: {', '.join(SYSTEMS)}.")
     return SYSTEMS[name].with_options(options or {})
 
 
-def as_written(name: str, options: Mapping[str, object]) -> System:
-    """A system with the options of a card or a run: what these do not name is as it was before the option existed."""
-    return named(name).as_written(options)
+def recorded(name: str, options: Mapping[str, object]) -> System:
+    """A system with the options of a card, which may be older than some of the system's options."""
+    return named(name, named(name).before | dict(options))
 
 
 def claims() -> list[Claim]:

@@ -74,9 +74,13 @@ def draws(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.nd
 PAIRS = {"120": (121, 30.0), "36": (37, 12.5)}  # of neighbouring frames in a window: its frames, and how many a second
 
 OPTIONS = {
-    "tailor": Option("none", "what clips are cut close to, sec. IV-B: nothing, what moves, or the people", KINDS),
-    "eta": Option(ETA, "factor of the pixels inside the tailor's box, eq. 7"),
-    "xi": Option(XI, "factor of the pixels outside it, once more for each ring of five pixels, eq. 8", most=1.0),
+    "tailor": Option(
+        "none", "what clips are cut close to, sec. IV-B: nothing, what moves, or the people", KINDS, in_test=True
+    ),
+    "eta": Option(ETA, "factor of the pixels inside the tailor's box, eq. 7", in_test=True),
+    "xi": Option(
+        XI, "factor of the pixels outside it, once more for each ring of five pixels, eq. 8", most=1.0, in_test=True
+    ),
     "cameras": Option("1", "cameras: one for all pathways, or one for each", ("1", "3")),
     "alpha": Option(0.7, "fraction of the earlier layers that each layer receives, eq. 2", most=1.0),
     "redraw": Option("no", "connections drawn anew in each training step", ("no", "yes")),
@@ -86,13 +90,13 @@ OPTIONS = {
 LENGTH = "penalty on the squared length of the embeddings, beside eq. 5"
 EMBEDDINGS = "compare embeddings at length one, or at the length they have (eq. 6)"
 LIGHT_OPTIONS = OPTIONS | {
-    "pairs": Option("120", "pairs of neighbouring frames that the pathways draw from", tuple(PAIRS), unwritten="36"),
+    "pairs": Option("120", "pairs of frames that the pathways draw from", tuple(PAIRS), before="36", in_test=True),
     "length": Option(1e-3, LENGTH),
-    "embeddings": Option("unit", EMBEDDINGS, ("unit", "free"), unwritten="unit"),
+    "embeddings": Option("unit", EMBEDDINGS, ("unit", "free"), before="unit"),
 }
 PAPER_OPTIONS = OPTIONS | {
     "length": Option(0.0, LENGTH),
-    "embeddings": Option("free", EMBEDDINGS, ("free", "unit"), unwritten="unit"),
+    "embeddings": Option("free", EMBEDDINGS, ("free", "unit"), before="unit"),
 }
 
 
@@ -181,7 +185,7 @@ def after(edit: Callable[[Clip], Clip], views: Callable[..., Any]) -> Callable[.
 def _system(
     name: str, size: str, base: Callable[..., ms3d.MS3D], side: int, ways: Ways, seconds: float, schedules: dict,
     options: Mapping[str, Option], *, tailor: str, eta: float, xi: float, cameras: str, embeddings: str,
-    rate: float = 0.0, **network: Any,
+    fps: float = 0.0, **network: Any,
 ) -> System:  # fmt: skip
     if tailor != "none":
         ways = ways.tailored(Tailor(tailor, eta, xi, square=size == "paper"), seconds if size == "light" else 0.0)
@@ -200,7 +204,7 @@ def _system(
         gallery=ways.gallery,
         window=ways.window,
         unit_length=embeddings == "unit",
-        rate=rate,
+        fps=fps,
         schedules=schedules,
         loss="n-pair",
         decides="centres",
@@ -229,7 +233,7 @@ def light(
     return _system(
         "ms3d", "light", ms3d.light, 96, ways, recipe.seconds, {"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         LIGHT_OPTIONS, tailor=tailor, eta=eta, xi=xi, cameras=cameras, embeddings=embeddings,
-        rate=fps if pairs != "36" else 0.0, **network,
+        fps=fps if pairs != "36" else 0.0, **network,
     )  # fmt: skip
 
 

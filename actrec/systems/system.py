@@ -70,17 +70,16 @@ class Protocol:
 @dataclass(frozen=True)
 class Option:
     """A choice that a recipe offers: its default, and the values that are possible; none listed: a number of at least 0
-    and at most `most`.
-
-    `unwritten` is what a card or a run means that does not name the option, where that is not the default: what
-    weights from before the option learned with. Such an option is always written down.
-    """
+    and at most `most`. `before` is how it was before there was a choice, which is what older cards and runs mean. One
+    that is `in_test` changes how views are made or fused, and nothing of the network: weights can be asked with another
+    value than they were trained with."""
 
     default: str | float
     meaning: str
     values: tuple[str, ...] = ()
     most: float = float("inf")
-    unwritten: str | float | None = None
+    before: str | float | None = None
+    in_test: bool = False
 
     def read(self, name: str, value: object) -> str | float:
         """The value that a command line or a card gives; another is refused with those that are possible."""
@@ -144,8 +143,8 @@ class System:
 
     `unit_length` says whether embeddings are brought to length one before they are compared. `gallery` gives the views
     of a clip whose embeddings make its class's centre: one as `one` makes it, where a recipe has no other. `window` is
-    the part of a clip's frames that its views show (left, top, right, bottom), where that is not all of them. `rate` is
-    how many frames a second of a clip are stored, where a light recipe needs more than the others.
+    the part of a clip's frames that its views show (left, top, right, bottom), where that is not all of them. `fps` is
+    the rate at which a training keeps its clips, where a light recipe needs another than the rest.
     """
 
     name: str
@@ -171,7 +170,7 @@ class System:
     unit_length: bool = True
     gallery: Callable[[Clip], list[Views]] | None = None
     window: Callable[[Clip], np.ndarray] | None = None
-    rate: float = 0.0
+    fps: float = 0.0
     published: Published | None = None
     headline: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
@@ -182,18 +181,16 @@ class System:
         return self.chosen.get(name, self.options[name].default)
 
     @property
-    def written(self) -> dict[str, str | float]:
-        """The options that a card or a run has to name, in order."""
-        return {
-            name: self.option(name)
-            for name, option in self.options.items()
-            if name in self.chosen or option.unwritten is not None
-        }
+    def recorded(self) -> dict[str, str | float]:
+        """The options as a card or a run holds them: what was chosen otherwise than the default, and what older ones
+        may not name yet."""
+        newer = {name: self.option(name) for name, option in self.options.items() if option.before is not None}
+        return newer | dict(self.chosen)
 
-    def as_written(self, given: Mapping[str, object]) -> System:
-        """The same system with the options of a card or a run; those it does not name are as they were before."""
-        before = {name: option.unwritten for name, option in self.options.items() if option.unwritten is not None}
-        return self.with_options({**before, **given})
+    @property
+    def before(self) -> dict[str, str | float]:
+        """What a card or a run means by the options that it does not name."""
+        return {name: option.before for name, option in self.options.items() if option.before is not None}
 
     def with_options(self, given: Mapping[str, object]) -> System:
         """The same system with other options; unknown names and values are refused with those there are."""
@@ -208,6 +205,18 @@ class System:
         if self.remade is None:
             raise BadValue(f"'{self.name}' has no options.")
         return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
+
+    def asked_with(self, given: Mapping[str, object]) -> System:
+        """The same system with other options of testing; those that trained weights cannot change are refused."""
+        asked = self.with_options(dict(self.chosen) | dict(given))
+        for name in given:
+            if not self.options[name].in_test and asked.option(name) != self.option(name):
+                can = ", ".join(other for other, option in self.options.items() if option.in_test) or "none"
+                raise BadValue(
+                    f"--option {name} is decided in training, and these weights were trained with "
+                    f"{name}={self.option(name)}: train anew for another value. Without training can be chosen: {can}."
+                )
+        return asked
 
     def fits(self, view: Views) -> bool:
         """Whether a view has the size of the inputs."""

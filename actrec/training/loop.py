@@ -20,7 +20,7 @@ from actrec.core.files import write_json
 from actrec.core.number_formats import FLOAT32, NumberFormat
 from actrec.data.sources import Split
 from actrec.metrics.accuracy import confusion
-from actrec.systems import Schedule, as_written
+from actrec.systems import Schedule, recorded
 from actrec.training.distributed import World
 from actrec.training.load_data import load_source, too_few
 from actrec.training.loader import Feed, tested, workers
@@ -73,7 +73,7 @@ class Training:
     def __init__(self, run: Run, world: World, device: torch.device | None = None) -> None:
         self.run, self.world = run, world
         self.settings = world.from_first(run.settings)
-        self.system = as_written(self.settings.system, self.settings.options)
+        self.system = recorded(self.settings.system, self.settings.options)
         self.schedule = chosen(self.system, self.settings)
         self.device = device or choose_device(self.settings.device)
         torch.set_num_threads(self.settings.threads)

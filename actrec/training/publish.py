@@ -39,7 +39,7 @@ def finish(
         licence=source.licence,
         intended_for=source.intended_for,
         people=source.people,
-        options=system.written,
+        options=system.recorded,
         inputs={name: vars(view) for name, view in system.inputs.items()},
     )
     tensors = network.state_dict()
