@@ -297,7 +297,7 @@ def evenly_drawn(pairs: str = "120") -> System:
     recipe = Light(*PAIRS[pairs], 96, view, _evenly)  # as in `light`
     one = Protocol(recipe.one, average, recipe.moments)
     gallery = partial(recipe.one, passes=PASSES)
-    system = light(pairs=pairs)
+    system = light().with_options({"pairs": pairs})
     return replace(system, training_view=recipe.training_view, protocols={"one": one}, gallery=gallery)
 
 
@@ -356,7 +356,7 @@ def experiments() -> Mapping[str, Experiment]:
         "unknown/centres": unknown(True),
         "unknown/softmax": unknown(False),
         **{f"tailor/{to}": replace(trained(tailored(to), BUDGET), settings=f"MS3D; {drawn_from}") for to in KINDS},
-        "drawing/variance-rate": as_shipped(light(**SHIPPED), shipped),
+        "drawing/variance-rate": as_shipped(light().with_options(SHIPPED), shipped),
         "drawing/uniform": as_shipped(evenly_drawn(**SHIPPED), shipped),
         **{f"window/{to}": as_shipped(tailored(to, **SHIPPED), shipped) for to in KINDS},
     }
