@@ -10,13 +10,18 @@ import pytest
 from actrec.__main__ import main
 from actrec.core.errors import BadValue
 from actrec.data.sources import Split
-from actrec.explain.saliency import on_frames
+from actrec.explain.over_time import Windows, clip_maps
+from actrec.explain.saliency import ClassSaliency, on_frames
 from actrec.people import find
 from actrec.people.boxes import squared
-from actrec.systems import named
+from actrec.recognition.recognizer import Recognizer
+from actrec.recognition.results import timeline
+from actrec.systems import named, recorded
 from actrec.tailor import option
 from actrec.tailor.option import Tailor, last_seconds, searched
 from actrec.video import Clip
+from actrec.video.camera import CameraBuffer
+from actrec.weights.cards import Card
 
 BOX = (30, 20, 60, 50)  # what the detector of these tests sees; a margin of 15 % of 30 pixels: 25.5 … 64.5, 15.5 … 54.5
 WINDOW = [25, 15, 65, 55]
@@ -154,6 +159,53 @@ def test_maps_of_a_tailored_view_lie_where_it_was_cut(seeing):
     whole[top:bottom, left:right] = 0
     assert not whole.any()
     assert on_frames(named("ms3d"), grey(), square)[1:-1, 1:-1].min() == 1
+
+
+@pytest.fixture
+def recognizer(seeing) -> Recognizer:
+    """Weights at their random start whose card asks for tailored clips."""
+    labels = ["left", "right"]
+    centres = dict(zip(labels, np.eye(2, 256).tolist(), strict=True))
+    options = {"tailor": "people", "pairs": "120", "embeddings": "unit"}
+    card = Card("tailored", "ms3d", labels, "", "", 0, options=options, centres=centres, threshold=1.0)
+    system = recorded("ms3d", options)
+    return Recognizer(system, system.network(2), card, "cpu", only_torch=True)
+
+
+def walker(frames: int = 180) -> Clip:
+    """Six seconds in which the box of the detector flickers."""
+    clip = grey(frames)
+    clip.frames[:, 20:50, 30:60] = np.random.default_rng(0).integers(0, 255, (frames, 30, 30, 3), np.uint8)
+    return clip
+
+
+def test_answers_timeline_and_live_see_the_tailored_clip_by_the_card(recognizer, seeing):
+    clip = walker()
+    views = named("ms3d", {"tailor": "people"}).protocols["one"].views(clip)
+    assert recognizer.predict(clip, "one").view_codes == pytest.approx(recognizer.run(views)[1], abs=1e-5)
+    answer = recognizer.predict(clip)
+    moments = timeline(recognizer, clip, answer=answer)
+    assert moments[0].start == 0 and moments[-1].stop == pytest.approx(clip.duration)
+    camera = CameraBuffer()
+    for frame, second in zip(clip.frames, clip.times, strict=True):
+        camera.add(frame, float(second))
+    before = seeing.frames
+    live = recognizer.predict(camera.clip(recognizer.system.seconds + 0.5), "one")
+    assert seeing.frames - before == 6
+    assert live.view_codes == pytest.approx(recognizer.predict(clip, "one").view_codes, abs=1e-3)
+
+
+def test_saliency_of_tailored_weights_lies_in_their_window_alone(recognizer):
+    clip, saliency = walker(), ClassSaliency(recognizer)
+    left, top, right, bottom = WINDOW
+    live = saliency.over(clip, "left")
+    assert live.shape == clip.size and live[top:bottom, left:right].max() > 0
+    live[top:bottom, left:right] = 0
+    assert not live.any()
+    maps = clip_maps(saliency, Windows.of(recognizer.system, clip), "left").maps.copy()
+    assert maps[:, top:bottom, left:right].max() > 0
+    maps[:, top:bottom, left:right] = 0
+    assert not maps.any()
 
 
 # --- how often ------------------------------------------------------------------------------------
