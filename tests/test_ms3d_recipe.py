@@ -281,13 +281,14 @@ def test_clips_are_kept_at_the_rate_that_the_pairs_need():
 def test_a_card_that_names_no_pairs_means_those_there_were():
     old = recorded("ms3d", {})
     assert old.option("pairs") == "36" and old.seconds == pytest.approx(36 / 12.5) and old.unit_length
-    assert recorded("ms3d-paper", {}).unit_length, "so papers' weights were judged before"
+    paper = recorded("ms3d-paper", {})  # so its weights were judged, and so its runs went on, before
+    assert paper.unit_length and paper.option("length") == 1e-3
     assert named("ms3d").option("pairs") == "120" and named("ms3d").seconds == pytest.approx(4)
 
 
 def test_a_new_card_names_pairs_and_embeddings_and_what_was_chosen():
     assert named("ms3d").recorded == {"pairs": "120", "embeddings": "unit"}
-    assert named("ms3d-paper").recorded == {"embeddings": "free"}
+    assert named("ms3d-paper").recorded == {"length": 0.0, "embeddings": "free"}
     chosen = named("ms3d", {"tailor": "moving", "xi": 0.8}).recorded
     assert chosen == {"tailor": "moving", "xi": 0.8, "pairs": "120", "embeddings": "unit"}
     for name in ("ms3d", "ms3d-paper"):

@@ -95,7 +95,7 @@ LIGHT_OPTIONS = OPTIONS | {
     "embeddings": Option("unit", EMBEDDINGS, ("unit", "free"), before="unit"),
 }
 PAPER_OPTIONS = OPTIONS | {
-    "length": Option(0.0, LENGTH),
+    "length": Option(0.0, LENGTH, before=1e-3),
     "embeddings": Option("free", EMBEDDINGS, ("free", "unit"), before="unit"),
 }
 
