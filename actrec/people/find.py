@@ -65,8 +65,8 @@ def open_detector(
 def find_people(clip: Clip, detector: PersonDetector | None = None, *, every: int = EVERY) -> People:
     """The people of a clip by a detector, which searches every `every`-th frame and the last one.
 
-    Without a detector, or where it finds nobody, the
-    moving region of the salience map takes their place, and `source` says so.
+    Without a detector, or where it finds nobody, the moving region of the salience map takes their place, and `source`
+    says so.
     """
     start = time.perf_counter()
     if detector is None:
