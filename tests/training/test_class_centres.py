@@ -12,6 +12,8 @@ from small_runs import small, train_here, write_films
 
 from actrec.core.number_formats import FLOAT32
 from actrec.data.sources import Split
+from actrec.explain.activations import of_clips
+from actrec.explain.saliency import ClassSaliency
 from actrec.recognition.calibrated import comparable, probabilities
 from actrec.recognition.recognizer import Recognizer, steadied
 from actrec.recognition.repository import Repository
@@ -115,6 +117,12 @@ def test_codes_are_scaled_only_where_the_card_says_so(trained):
     assert np.linalg.norm(unit.predict(clip, "one").code) == pytest.approx(1, rel=1e-5)
     assert np.linalg.norm(unit.embed(clip, "one")) == pytest.approx(1, rel=1e-5)
     assert np.linalg.norm(free.embed(clip, "one")) == pytest.approx(4, rel=1e-3)
+    for recognizer, length in ((free, 4), (unit, 1)):  # a map stands them beside their centres
+        shown = of_clips(ClassSaliency(recognizer), [clip, still(4)])
+        assert np.linalg.norm(shown.codes, axis=1) == pytest.approx([length] * 2, rel=1e-3)
+        middle = shown.codes.mean(0)
+        expected = middle if recognizer is free else middle / np.linalg.norm(middle)
+        assert shown.mean().codes[0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_scores_are_squared_distances_to_the_centres_as_codes_are_compared():
