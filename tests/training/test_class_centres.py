@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small_runs import small, train_here, write_films
+from small_runs import small, square, train_here, write_films
 
+from actrec.__main__ import main
 from actrec.core.number_formats import FLOAT32
 from actrec.data.sources import Split
 from actrec.explain.activations import of_clips
@@ -18,6 +20,7 @@ from actrec.recognition.calibrated import comparable, probabilities
 from actrec.recognition.recognizer import Recognizer, steadied
 from actrec.recognition.repository import Repository
 from actrec.systems import named
+from actrec.tailor.option import Tailor
 from actrec.training.load_data import load_source
 from actrec.training.loader import gallery_views
 from actrec.training.objective import objective
@@ -212,3 +215,21 @@ def test_a_training_begun_by_command_writes_its_pairs_down(tmp_path):
     settings = train._settings(parser.parse_args(["--system", "ms3d", "--option", "tailor=moving"]))
     assert settings.options == {"tailor": "moving", "pairs": "120", "embeddings": "unit"}
     assert train._settings(parser.parse_args(["--system", "asym3d"])).options == {}
+
+
+def test_a_training_on_tailored_clips_is_evaluated_and_answers_by_its_card(tmp_path, capsys):
+    films, run = write_films(tmp_path / "films", 4), tmp_path / "run"
+    words = ["--system", "ms3d", "--option", "tailor=moving", "--option", "eta=1.5", "--data", films, "--out", run]
+    words += ["--epochs", 1, "--batch", 6, "--threads", 1, "--numbers", "float32", "--device", "cpu"]
+    assert main(["train", *map(str, words)]) == 0
+    recognizer = Recognizer.load(run / "weights", "cpu", only_torch=True)
+    assert recognizer.card.options == {"tailor": "moving", "eta": 1.5, "pairs": "120", "embeddings": "unit"}
+    assert "--option tailor=moving --option eta=1.5" in recognizer.card.command
+    capsys.readouterr()
+    assert main(["evaluate", "--weights", str(run / "weights"), "--data", str(films), "--device", "cpu", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 12
+    clip = Clip(square("right", 0), np.arange(20) / 15)
+    plain = Recognizer.load(run / "weights", "cpu", only_torch=True, options={"tailor": "none"})
+    assert not np.allclose(recognizer.predict(clip).code, plain.predict(clip).code, atol=1e-3)
+    cut = Tailor("moving", 1.5)(clip)
+    assert recognizer.predict(clip).code == pytest.approx(plain.predict(cut).code, abs=1e-4)
