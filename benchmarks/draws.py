@@ -49,14 +49,14 @@ def shares(clip: Clip, pairs: str, rng: np.random.Generator) -> list[float]:
 
 def rows(data: Path) -> list[dict]:
     rng, clips = np.random.default_rng(0), [read_clip(path) for path in videos(data)]
-    found = []
+    results = []
     for camera in CAMERAS:
         seen = clips if camera is None else [clip.at_rate(min(camera, clip.fps)) for clip in clips]
         for pairs in sorted(PAIRS, key=int):
             means = np.mean([shares(clip, pairs, rng) for clip in seen if len(clip) > 1], axis=0)
             parts = dict(zip((*PATHWAYS, "change", "differ"), np.round(means, 3).tolist(), strict=True))
-            found.append({"camera": camera or "own", "pairs": int(pairs), "clips": len(seen), **parts})
-    return found
+            results.append({"camera": camera or "own", "pairs": int(pairs), "clips": len(seen), **parts})
+    return results
 
 
 def main() -> None:
@@ -64,12 +64,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found = rows(args.data)
+    results = rows(args.data)
     if args.json:
-        print(json.dumps(found))
+        print(json.dumps(results))
         return
-    print(f"{'camera':>7} {'pairs':>6} {'differ':>7}   slow   mid  fast   of all change   ({found[0]['clips']} videos)")
-    for row in found:
+    print(f"{'camera':>7} {'pairs':>6} {'differ':>7}   slow   mid  fast   of all change   ({results[0]['clips']} videos)")
+    for row in results:
         parts = " ".join(f"{row[name]:5.2f}" for name in PATHWAYS)
         print(f"{row['camera']!s:>7} {row['pairs']:6} {row['differ']:7.1f}  {parts}   {row['change']:.2f}")
 

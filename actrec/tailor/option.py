@@ -76,10 +76,10 @@ class Tailor:
         key = (self.kind, most, _fingerprint(clip))
         known = _BOXES.get(key)
         if known is None:
-            known = _BOXES.put(key, self._found(clip, most))
+            known = _BOXES.put(key, self._search(clip, most))
         return known
 
-    def _found(self, clip: Clip, most: int) -> np.ndarray:
+    def _search(self, clip: Clip, most: int) -> np.ndarray:
         if self.kind == "people":
             people = people_by(the_detector(), clip, searched(clip, most), batch=1)
             if people is not None:

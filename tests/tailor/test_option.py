@@ -37,8 +37,8 @@ class Seeing:
 
     def detect(self, frames: np.ndarray, batch: int = 8) -> list[np.ndarray]:
         self.frames, self.calls = self.frames + len(frames), self.calls + 1
-        found = np.array([[*box, 0.9] for box in self.boxes], np.float32).reshape(-1, 5)
-        return [found] * len(frames)
+        people = np.array([[*box, 0.9] for box in self.boxes], np.float32).reshape(-1, 5)
+        return [people] * len(frames)
 
 
 @pytest.fixture
