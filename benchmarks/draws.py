@@ -68,7 +68,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(results))
         return
-    print(f"{'camera':>7} {'pairs':>6} {'differ':>7}   slow   mid  fast   of all change   ({results[0]['clips']} videos)")
+    print(f"{'camera':>7} {'pairs':>6} {'differ':>7}   slow   mid  fast   of change ({results[0]['clips']} videos)")
     for row in results:
         parts = " ".join(f"{row[name]:5.2f}" for name in PATHWAYS)
         print(f"{row['camera']!s:>7} {row['pairs']:6} {row['differ']:7.1f}  {parts}   {row['change']:.2f}")

@@ -64,7 +64,7 @@ class Tailor:
         return self(last_seconds(clip, seconds), MOST_IN_NEWEST)
 
     def newest_window(self, clip: Clip, seconds: float) -> np.ndarray:
-        """The same for the clip's last seconds."""
+        """The part of the frames that `newest` keeps."""
         return self.window(last_seconds(clip, seconds), MOST_IN_NEWEST)
 
     def window(self, clip: Clip, most: int = MOST_IN_CLIP) -> np.ndarray:
