@@ -119,8 +119,10 @@ def test_frames_are_searched_half_a_second_apart_up_to_a_bound():
 
 
 def test_the_papers_crop_is_cut_from_a_square_window(seeing):
-    seeing.boxes = ((50, 30, 70, 50),)  # 20 × 20, with its margin 26 × 26
-    assert Tailor(square=True).window(grey()).tolist() == [47, 27, 73, 53]
+    seeing.boxes = ((50, 30, 70, 40),)  # 20 × 10, with its margin 26 × 13: 47 … 73, 28.5 … 41.5, whose middle is 35
+    assert Tailor().window(grey()).tolist() == [47, 28, 73, 42]
+    assert Tailor(square=True).window(grey()).tolist() == [47, 22, 73, 48]
+    assert Tailor(square=True)(grey()).size == (26, 26)
     assert squared(np.array([10.0, 0, 20, 40]), 80, 120).tolist() == [0, 0, 40, 40]  # −5 … 35 moved inside
     assert squared(np.array([40.0, 10, 50, 50]), 80, 120).tolist() == [25, 10, 65, 50]
     assert squared(np.array([0.0, 10, 110, 20]), 80, 120).tolist() == [0, 0, 110, 80]  # as far as the frame goes
