@@ -53,11 +53,11 @@ def test_frames_are_the_later_ones_of_pairs_that_move_in_time_order():
 
 def test_more_frames_than_pairs_that_move_repeat_those_that_move():
     """Ten pairs move: every one is in the mid and the fast pathway, and nothing else is."""
-    (view,) = named("ms3d").protocols["one"].views(numbered(10 + 10 * np.clip(np.arange(121) - 40, 0, 10)))
-    frames = drawn(view)
-    assert len(set(frames["slow"])) == 7, "none twice while enough of them move"
-    assert set(frames["mid"]) == set(frames["fast"]) == set(range(41, 51))
-    assert [len(frames[name]) for name in FRAMES] == [7, 17, 25]
+    clip = numbered(10 + 10 * np.clip(np.arange(121) - 40, 0, 10))
+    for frames in map(drawn, named("ms3d").gallery(clip)):
+        assert len(set(frames["slow"])) == 7, "none twice while enough of them move"
+        assert set(frames["mid"]) == set(frames["fast"]) == set(range(41, 51))
+        assert [len(frames[name]) for name in FRAMES] == [7, 17, 25]
 
 
 def test_a_pair_is_drawn_by_how_much_all_its_pixels_change():

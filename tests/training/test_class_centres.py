@@ -171,6 +171,7 @@ def test_a_batch_of_64_has_two_clips_of_each_of_32_classes():
     split = Split(np.repeat(np.arange(101), 4), still)
     batch = next(iter(aim.batches(split, paper.schedules["paper"].batch, np.random.default_rng(0))))
     assert len(batch) == 64
+    assert len(set(split.targets[batch[:32]])) == 32, "one group: all are compared with all"
     assert sorted(np.unique(split.targets[batch], return_counts=True)[1]) == [2] * 32
 
 
