@@ -26,7 +26,7 @@ from actrec.training.distributed import World
 from actrec.training.loader import Batch, Feed, tested, workers
 from actrec.training.number_format import arrange_weights
 from actrec.training.objective import objective
-from actrec.training.publish import class_centres, gallery_of, unit
+from actrec.training.publish import class_centres, compared, gallery_of
 from actrec.training.schedule import make_optimiser, rate
 from actrec.training.start import start_from
 from actrec.training.updates import Learner, Pieces
@@ -96,13 +96,13 @@ class Pupil:
         return network.scores(codes).float().cpu().numpy(), codes.float().cpu().numpy()
 
     def centres(self) -> np.ndarray:
-        """The mean code of each class over some training clips, of length one."""
+        """The mean code of each class over some training clips, as the system compares codes."""
         gallery = gallery_of(self.source.train, GALLERY, self.system)
-        return class_centres(unit(torch.from_numpy(self.outputs(gallery))), gallery.targets).numpy()
+        return class_centres(self.system, torch.from_numpy(self.outputs(gallery)), gallery.targets).numpy()
 
     def distances(self, split: Split) -> np.ndarray:
-        """Euclidean distances [clips, classes] of codes of length one to the centres."""
-        codes = unit(torch.from_numpy(self.outputs(split)))
+        """Euclidean distances [clips, classes] of codes, as the system compares them, to the centres."""
+        codes = compared(self.system, torch.from_numpy(self.outputs(split)))
         return torch.cdist(codes, torch.from_numpy(self.centres())).numpy()
 
     def probabilities(self, split: Split) -> np.ndarray:

@@ -15,10 +15,10 @@ from actrec.claims.short_training import Pupil, enrol, started, taught
 from actrec.core.errors import BadValue
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import top
-from actrec.recognition.recognizer import Recognizer, find_weights, unit
+from actrec.recognition.calibrated import comparable
+from actrec.recognition.recognizer import Recognizer, find_weights
 from actrec.systems import System
 from actrec.systems.claim import Budget
-from actrec.video import Clip
 from actrec.weights.folders import WEIGHTS
 
 
@@ -64,26 +64,9 @@ class OpenWorkspace:
             [system.protocols["one"].views(held_out.clip(i))[0] for i in range(len(held_out))]
         )
         if system.decides == "centres":
-            gaps = [recognizer.distances(code) for code in unit(codes)]
+            gaps = [recognizer.distances(code) for code in comparable(system, codes)]
             logits = -np.array([[gap[label] for label in recognizer.labels] for gap in gaps])
         return {"top1": top(logits, held_out.targets)}
-
-    def edited(self, find: Callable[[Clip], Any], edit: Callable[[Clip, Any], Clip]) -> OpenWorkspace:
-        """The same with every clip edited by the result of `find`, which is computed once."""
-
-        def of(split: Split) -> Split:
-            results_by_clip: dict[int, Any] = {}
-
-            def clip(index: int) -> Clip:
-                whole = split.clip(index)
-                if index not in results_by_clip:
-                    results_by_clip[index] = find(whole)
-                return edit(whole, results_by_clip[index])
-
-            return Split(split.targets, clip)
-
-        source = replace(self.source, train=of(self.source.train), validation=of(self.source.validation))
-        return replace(self, source=source)
 
     def without_class(self, left_out: int) -> tuple[OpenWorkspace, Split]:
         """The same without one class, and the held-out clips of that class."""

@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+from actrec.cli import choices
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 SIDE = 240  # pixels of the shorter side, as on the page
@@ -18,6 +19,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
     )
+    parser.add_argument(
+        "--option", dest="options", action="append", metavar="NAME=VALUE",
+        help="an option that only says how a clip is tested (see `list --options`): the same weights, another answer",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--beside", type=Path, nargs="+", default=[], metavar="CLIP", help="the same by other cameras")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -27,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from actrec.recognition.recognizer import open_recognizer
     from actrec.video.read import read_clip
 
-    recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
+    recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device, choices(args.options))
     start = time.perf_counter()
     clip = read_clip(args.clip, short_side=SIDE)
     if args.beside:

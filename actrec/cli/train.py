@@ -13,6 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
+from actrec.cli import choices
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
@@ -110,13 +111,8 @@ def _options(args: argparse.Namespace, preset: str) -> dict[str, str | float]:
     from actrec.systems import named
 
     schedule = named(args.system).schedules.get(preset)
-    values = dict(schedule.brings) if schedule else {}
-    for text in args.options or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise BadValue(f"--option is NAME=VALUE, not '{text}'.")
-        values[name] = value
-    return named(args.system, values).recorded
+    brought = dict(schedule.brings) if schedule else {}
+    return named(args.system, brought | choices(args.options)).recorded
 
 
 def _name(system: str, data: str) -> str:

@@ -19,7 +19,7 @@ from actrec.explain.gallery import Gallery
 from actrec.explain.layers import NotListed, layer_named, layers_of, recorded
 from actrec.explain.over_time import ClipMaps, Windows, laid_out
 from actrec.explain.saliency import ClassSaliency
-from actrec.recognition.recognizer import unit
+from actrec.recognition.calibrated import comparable, unit
 from actrec.systems.system import Network, Views
 from actrec.video import Clip
 
@@ -28,15 +28,17 @@ BATCH, TOP = 8, 10
 
 @dataclass(frozen=True)
 class Activations:
-    """One network's values for some clips: embeddings of length one, the features its recipe names, peaks by layer."""
+    """One network's values for some clips: embeddings as they are compared (of length one, unless `unit_length` says
+    otherwise), the features its recipe names, peaks by layer."""
 
     codes: np.ndarray  # [n, D]
     features: dict[str, np.ndarray]  # name → [n, D]; empty where the recipe names none
     peaks: dict[str, np.ndarray]  # layer → [n, C]
+    unit_length: bool = True
 
     @property
     def spaces(self) -> dict[str, np.ndarray]:
-        """The vectors of length one that a map can show: the features that the recipe names, or the embedding alone."""
+        """The vectors that a map can show: the features that the recipe names, at length one, or the embedding."""
         return {name: unit(value) for name, value in self.features.items()} or {"code": self.codes}
 
     @classmethod
@@ -44,7 +46,8 @@ class Activations:
         def join(pick: Callable[[Activations], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             return {name: np.concatenate([pick(part)[name] for part in parts]) for name in pick(parts[0])}
 
-        return cls(np.concatenate([part.codes for part in parts]), join(lambda f: f.features), join(lambda f: f.peaks))
+        codes = np.concatenate([part.codes for part in parts])
+        return cls(codes, join(lambda f: f.features), join(lambda f: f.peaks), parts[0].unit_length)
 
     def mean(self) -> Activations:
         """All clips as one: the mean of their codes and features, and the highest peaks."""
@@ -53,9 +56,10 @@ class Activations:
             return value.mean(0, keepdims=True)
 
         return Activations(
-            unit(one(self.codes)),
+            unit(one(self.codes)) if self.unit_length else one(self.codes),
             {name: one(unit(value)) for name, value in self.features.items()},
             {name: value.max(0, keepdims=True) for name, value in self.peaks.items()},
+            self.unit_length,
         )
 
     def top(self, layer: str, neuron: int, count: int = TOP) -> list[tuple[int, float]]:
@@ -120,7 +124,10 @@ def of_views(saliency: ClassSaliency, views: list[Views]) -> Activations:
         for name, record in records.items()
     }
     return Activations(
-        unit(codes.cpu().numpy()), {name: value.cpu().numpy() for name, value in features.items()}, peaks
+        comparable(recognizer.system, codes.cpu().numpy()),
+        {name: value.cpu().numpy() for name, value in features.items()},
+        peaks,
+        recognizer.system.unit_length,
     )
 
 

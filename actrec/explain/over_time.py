@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from actrec.core.errors import BadValue
-from actrec.explain.saliency import COPIES, METHODS, PEAK, SMOOTHING, ClassSaliency, Maps, unletterboxed
+from actrec.explain.saliency import COPIES, METHODS, PEAK, SMOOTHING, ClassSaliency, Maps, on_frames
 from actrec.figures import scales
 from actrec.systems.system import System, Views
 from actrec.video import Clip
@@ -29,13 +29,14 @@ class Windows:
     clip: Clip
     views: list[Views]
     seconds: dict[str, np.ndarray]  # [B, T] for each input
+    parts: list[Clip]  # the stretch of the clip that each view is the end of
 
     @classmethod
     def of(cls, system: System, clip: Clip) -> Windows:
         parts = parts_of(clip, system.seconds)
         views = [system.protocols["one"].views(part)[0] for part in parts]
         seconds = [_seconds(system, part) for part in parts]
-        return cls(clip, views, {name: np.stack([part[name] for part in seconds]) for name in system.inputs})
+        return cls(clip, views, {name: np.stack([part[name] for part in seconds]) for name in system.inputs}, parts)
 
     def notes(self) -> list[str]:
         """What a viewer has to know before trusting a map of this clip."""
@@ -113,9 +114,10 @@ def laid_out(system: System, windows: Windows, maps: Maps, smoothing: float = SM
         moments, flat = windows.seconds[name].ravel(), map_of_input.reshape(-1, *map_of_input.shape[-2:])
         totals[name] = float(flat.sum())
         for place, second in enumerate(shown.times):
-            moment_map = flat[int(np.abs(moments - second).argmin())]
+            nearest = int(np.abs(moments - second).argmin())
+            moment_map, part = flat[nearest], windows.parts[nearest // map_of_input.shape[1]]
             moment_map = cv2.GaussianBlur(moment_map, (0, 0), smoothing) if smoothing else moment_map
-            np.maximum(out[place], unletterboxed(moment_map, *size) if whole else moment_map, out=out[place])
+            np.maximum(out[place], on_frames(system, part, moment_map) if whole else moment_map, out=out[place])
     strength = out.mean((1, 2))
     peak = max(float(np.quantile(out[:: max(1, len(out) // 16)], PEAK)), 1e-12)
     everything = sum(totals.values()) or 1.0

@@ -33,7 +33,7 @@ from actrec.core.number_formats import FLOAT32
 from actrec.explain.layers import NotListed, Recorded, layers_of, recorded
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.layers import Layer
-from actrec.systems.system import Network, Views
+from actrec.systems.system import Network, System, Views
 from actrec.video import Clip
 
 SMOOTHING = 2.0  # σ in pixels of the network's input
@@ -111,7 +111,8 @@ class ClassSaliency:
         if recognizer.system.decides == "scores" or centres is None:
             return network.scores(code)[:, place].sum()
         centre = torch.tensor(centres[label], device=code.device)
-        return -(nn.functional.normalize(code, dim=1) - centre).square().sum()
+        code = nn.functional.normalize(code, dim=1) if recognizer.system.unit_length else code
+        return -(code - centre).square().sum()
 
     def class_saliency(self, views: list[Views], label: str) -> Maps:
         """Sec. 4: the derivative itself."""
@@ -152,7 +153,7 @@ class ClassSaliency:
             np.maximum(whole, cv2.resize(map_of_input[0].max(0), (size, size)), out=whole)
         blurred = cv2.GaussianBlur(whole, (0, 0), SMOOTHING)
         smooth = blurred / max(float(np.quantile(blurred, PEAK)), 1e-12)
-        return unletterboxed(np.minimum(smooth, 1), *clip.size)
+        return on_frames(self.recognizer.system, clip, np.minimum(smooth, 1))
 
     def _tensors(self, views: list[Views]) -> dict[str, Tensor]:
         return self.recognizer.system.tensors(views, self.device)
@@ -226,6 +227,18 @@ METHODS: dict[str, Callable[[ClassSaliency, list[Views], str], Maps]] = {
     "SmoothGrad": ClassSaliency.smooth,
     "Grad-CAM": ClassSaliency.grad_cam,
 }
+
+
+def on_frames(system: System, clip: Clip, square: np.ndarray) -> np.ndarray:
+    """A map `[S, S]` of what a light system sees of a clip as a map of the clip's own frames; zero where a tailored
+    view shows nothing of them."""
+    height, width = clip.size
+    if system.window is None:
+        return unletterboxed(square, height, width)
+    left, top, right, bottom = (int(side) for side in system.window(clip))
+    whole = np.zeros((height, width), square.dtype)
+    whole[top:bottom, left:right] = unletterboxed(square, bottom - top, right - left)
+    return whole
 
 
 def unletterboxed(square: np.ndarray, height: int, width: int) -> np.ndarray:

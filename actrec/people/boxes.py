@@ -55,6 +55,15 @@ def widen(box: np.ndarray, margin: float) -> np.ndarray:
     return box + extra * np.array([-1.0, -1.0, 1.0, 1.0])
 
 
+def squared(box: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A box `[4]` inside a frame with its shorter side made as long as the other, as far as the frame goes: about its
+    own middle, or moved along where it would reach past the border."""
+    low, high, limit = box[:2], box[2:], np.array([width, height], dtype=np.float64)
+    side = np.minimum(np.max(high - low), limit)
+    low = np.clip((low + high - side) / 2, 0, limit - side)
+    return np.concatenate([low, low + side])
+
+
 def within(box: np.ndarray, height: int, width: int) -> np.ndarray:
     """A box cut to the frame, at least one pixel large."""
     box = np.asarray(box, dtype=np.float64)

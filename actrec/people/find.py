@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,16 +65,28 @@ def open_detector(
 def find_people(clip: Clip, detector: PersonDetector | None = None, *, every: int = EVERY) -> People:
     """The people of a clip by a detector, which searches every `every`-th frame and the last one.
 
-    Frames in between get the boxes of the nearest searched frame. Without a detector, or where it finds nobody, the
-    moving region of the salience map takes their place, and `source` says so.
+    Without a detector, or where it finds nobody, the moving region of the salience map takes their place, and `source`
+    says so.
     """
     start = time.perf_counter()
     if detector is None:
         return moving_region(clip, "there is no person detector", start)
     searched = np.unique([*range(0, len(clip), max(1, every)), len(clip) - 1])
-    boxes_of = [rows[:, :4] for rows in detector.detect(clip.frames[searched])]
-    if not any(len(boxes) for boxes in boxes_of):
+    people = people_by(detector, clip, searched)
+    if people is None:
         return moving_region(clip, f"{detector.card.architecture} finds nobody in {len(searched)} frames", start)
+    return people
+
+
+def people_by(detector: PersonDetector, clip: Clip, searched: np.ndarray, **options: Any) -> People | None:
+    """The people that a detector finds in some frames of a clip; None where it finds nobody.
+
+    Frames in between get the boxes of the nearest searched frame. `options` are those of `PersonDetector.detect`.
+    """
+    start = time.perf_counter()
+    boxes_of = [rows[:, :4] for rows in detector.detect(clip.frames[searched], **options)]
+    if not any(len(boxes) for boxes in boxes_of):
+        return None
     nearest = np.abs(searched[None] - np.arange(len(clip))[:, None]).argmin(axis=1)
     region = np.full((len(clip), 4), np.nan)
     region[searched] = unions(boxes_of)

@@ -14,6 +14,11 @@ def unit(codes: np.ndarray) -> np.ndarray:
     return codes / np.linalg.norm(codes, axis=-1, keepdims=True).clip(1e-12)
 
 
+def comparable(system: System, codes: np.ndarray) -> np.ndarray:
+    """Codes as a system compares them with its centres: of length one, or as they come."""
+    return unit(codes) if system.unit_length else codes
+
+
 def centres_of(card: Card) -> tuple[tuple[str, ...], np.ndarray]:
     """The names of a card's class centres, in the labels' order where they are the labels, and the centres."""
     centres = card.centres or {}
@@ -34,5 +39,5 @@ def gaps(codes: np.ndarray, centres: np.ndarray, card: Card) -> np.ndarray:
 def probabilities(system: System, card: Card, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Calibrated scores that add up to one in each view: [views, classes]."""
     if system.decides == "centres":
-        logits = -np.square(gaps(unit(codes), centres_of(card)[1], card))
+        logits = -np.square(gaps(comparable(system, codes), centres_of(card)[1], card))
     return softmax(logits, card.temperature or 1.0)

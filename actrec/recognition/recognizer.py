@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from actrec.core.errors import BadValue
 from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
-from actrec.recognition.calibrated import centres_of, gaps, probabilities, unit
+from actrec.recognition.calibrated import centres_of, comparable, gaps, probabilities, unit
 from actrec.recognition.engines.choice import REFERENCE, Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
@@ -41,7 +41,8 @@ class Prediction:
 
     Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
     they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
-    which lies closer. `milliseconds` has the steps views (sampling and cropping), clues, network and fusion.
+    which lies closer. `unit_length` says whether codes have length one. `milliseconds` has the steps views (sampling
+    and cropping), clues, network and fusion.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +55,7 @@ class Prediction:
     distance: float | None
     threshold: float | None
     milliseconds: dict[str, float]
+    unit_length: bool = True
 
     @property
     def label(self) -> str:
@@ -75,12 +77,12 @@ class Prediction:
 def steadied(lately: Sequence[Prediction]) -> Prediction:
     """The newest of a camera's predictions, with the mean of all as its scores, code and distance: what flickers in
     one of them does not show. All come from the same weights."""
-    newest = lately[-1]
+    newest, code = lately[-1], np.mean([prediction.code for prediction in lately], axis=0)
     far = [prediction.distance for prediction in lately if prediction.distance is not None]
     return replace(
         newest,
         scores=np.mean([prediction.scores for prediction in lately], axis=0),
-        code=unit(np.mean([prediction.code for prediction in lately], axis=0)),
+        code=unit(code) if newest.unit_length else code,
         distance=None if newest.distance is None else float(np.mean(far)),
     )
 
@@ -193,14 +195,16 @@ class Recognizer:
         *,
         temperature: float | None = None,
         only_torch: bool = False,
+        options: Mapping[str, object] | None = None,
     ) -> Recognizer:
-        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's."""
+        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's, and
+        `options` for those of the card that only say how a clip is tested."""
         card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
         if card.system not in SYSTEMS:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = recorded(card.system, card.options)
+        system = recorded(card.system, card.options).asked_with(options or {})
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)
@@ -258,7 +262,7 @@ class Recognizer:
         return self._judge(prediction.view_scores[one], prediction.view_codes[one], "one", {})
 
     def embed(self, clip: Clip, views: str = "clip") -> np.ndarray:
-        """The clip's code: the mean over its views, of length one."""
+        """The clip's code: the mean over its views, of length one where the system compares codes so."""
         return self._code(self.run(self.system.protocols[views].views(clip))[1])
 
     def run(self, views: list[Views]) -> tuple[np.ndarray, np.ndarray]:
@@ -361,17 +365,17 @@ class Recognizer:
         start = time.perf_counter()
         fused = self.system.protocols[views].fuse(scores)
         code = self._code(codes)
-        far = dict(zip(self.centre_names, map(float, self._gaps(unit(codes)).mean(0)), strict=True))
+        far = dict(zip(self.centre_names, map(float, self._gaps(comparable(self.system, codes)).mean(0)), strict=True))
         nearest = min(far, key=far.__getitem__) if far else None
         cost["fusion"] = (time.perf_counter() - start) * 1000
         return Prediction(
             self.labels, fused.probabilities, scores, fused.weights, codes, code, nearest,
             far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
+            self.system.unit_length,
         )  # fmt: skip
 
-    @staticmethod
-    def _code(codes: np.ndarray) -> np.ndarray:
-        return unit(codes.mean(0))
+    def _code(self, codes: np.ndarray) -> np.ndarray:
+        return comparable(self.system, codes.mean(0))
 
 
 def same_inputs(card: Card, system: System) -> None:
@@ -396,12 +400,18 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def open_recognizer(system: str | None, weights: str | None, folder: Path, device: str = "auto") -> Recognizer:
+def open_recognizer(
+    system: str | None,
+    weights: str | None,
+    folder: Path,
+    device: str = "auto",
+    options: Mapping[str, object] | None = None,
+) -> Recognizer:
     """The recognizer that a system, weights or both name. For a system alone `SYSTEM-synthetic` is taken, and the
-    default weights where neither is named."""
+    default weights where neither is named. `options` are those that only say how a clip is tested."""
     if system is None:
-        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device)
-    chosen = named(system)
+        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device, options=options)
+    chosen = named(system, options)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry
         from actrec.weights.download import verified
@@ -414,7 +424,7 @@ def open_recognizer(system: str | None, weights: str | None, folder: Path, devic
                 f"python -m actrec fetch {system} ({about.size}; {about.licence})."
             )
         return Recognizer.public(system, file, device)
-    recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device)
+    recognizer = Recognizer.load(find_weights(weights or f"{system}-synthetic", folder), device, options=options)
     if recognizer.system.name != chosen.name:
         raise WeightsError(
             f"The weights '{recognizer.card.name}' are for the system '{recognizer.system.name}', not for '{system}'. "

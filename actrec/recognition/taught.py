@@ -34,7 +34,7 @@ CURVE = 121  # points of the curve
 
 @dataclass(frozen=True)
 class Lesson:
-    """One clip: its class (None is "anything else"), the codes of its views [p, D] of length one, and its video."""
+    """One clip: its class (None is "anything else"), the codes of its views [p, D], and its video."""
 
     label: str | None
     codes: np.ndarray
@@ -254,9 +254,10 @@ class Taught:
 
 
 def codes_of(recognizer: Recognizer, clip: Clip) -> np.ndarray:
-    """The codes of a clip's views [p, D], of length one."""
-    codes = recognizer.run(recognizer.system.protocols["clip"].views(clip))[1]
-    return codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)
+    """The codes of a clip's views [p, D], as the weights compare them."""
+    from actrec.recognition.calibrated import comparable  # which needs torch
+
+    return comparable(recognizer.system, recognizer.run(recognizer.system.protocols["clip"].views(clip))[1])
 
 
 def lesson(recognizer: Recognizer, label: str | None, clip: Clip, source: str) -> Lesson:

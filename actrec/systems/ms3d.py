@@ -1,14 +1,16 @@
 """The recipe of MS3D: three pathways drawn where something happens, decisions by class centres.
 
 Man et al., "The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks" (MS3D). Ours, not the
-paper's, in the light size: the frames are drawn from 37 frames over three seconds, letterboxed to 96×96; a test view
-draws with a fixed seed, so that the same clip gives the same answer; AdamW.
+paper's, in the light size: the frames are drawn from four seconds of thirty frames each, of which those that a slower
+camera repeats have p = 0; p counts every fourth pixel both ways; frames are letterboxed to 96×96; a penalty on the
+embeddings' length, and embeddings of length one; AdamW. A test view draws with a fixed seed, so that the same clip
+gives the same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,13 +24,14 @@ from actrec.metrics.unknown import auroc
 from actrec.models import ms3d
 from actrec.models.layers import start_classifier
 from actrec.motion.difference import variance_rate
-from actrec.systems import asym3d
 from actrec.systems.claim import OURS, Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import average
 from actrec.systems.layers import Layer, as_is
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views, light_schedule
-from actrec.systems.views import Light, Paper, channels_first
+from actrec.systems.views import Light, Paper, channels_first, newest
 from actrec.systems.workspace import Clips, Workspace, as_shipped, trained
+from actrec.tailor.geometry import ETA, XI
+from actrec.tailor.option import KINDS, Tailor
 from actrec.video import Clip
 
 PAPER = "Man et al., The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks (MS3D)"
@@ -50,8 +53,16 @@ def view(frames: np.ndarray) -> Views:
 
 def chosen(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
     """The frames of all three pathways, drawn by the variance rate of a window (eq. 1)."""
-    rate = variance_rate(frames[:, ::4, ::4].copy())
-    return np.concatenate(sampling.pathways(rate, rng or np.random.default_rng(0)))
+    return np.concatenate(sampling.pathways(variance_rate(frames), rng or np.random.default_rng(0)))
+
+
+def newest_window(system: System, clip: Clip) -> np.ndarray:
+    """The frames of the newest seconds that the light recipe draws from, tailored where its option says so."""
+    frames, fps = PAIRS[str(system.option("pairs"))]
+    kind, eta, xi = (system.option(name) for name in ("tailor", "eta", "xi"))
+    if kind != "none":
+        clip = Tailor(str(kind), float(eta), float(xi)).newest(clip, (frames - 1) / fps)
+    return newest(clip, frames, fps)
 
 
 def draws(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
@@ -60,12 +71,32 @@ def draws(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.nd
     return [np.minimum(np.concatenate(sampling.pathways(rate, rng)), len(clip) - 1) for _ in range(count)]
 
 
+PAIRS = {"120": (121, 30.0), "36": (37, 12.5)}  # of neighbouring frames in a window: its frames, and how many a second
+
 OPTIONS = {
+    "tailor": Option(
+        "none", "what clips are cut close to, sec. IV-B: nothing, what moves, or the people", KINDS, in_test=True
+    ),
+    "eta": Option(ETA, "factor of the pixels inside the tailor's box, eq. 7", in_test=True),
+    "xi": Option(
+        XI, "factor of the pixels outside it, once more for each ring of five pixels, eq. 8", most=1.0, in_test=True
+    ),
     "cameras": Option("1", "cameras: one for all pathways, or one for each", ("1", "3")),
     "alpha": Option(0.7, "fraction of the earlier layers that each layer receives, eq. 2", most=1.0),
     "redraw": Option("no", "connections drawn anew in each training step", ("no", "yes")),
     "stack": Option("time", "how the pathways are piled up", ("time", "channels")),
     "slice": Option("first", "the slice of time that eq. 4 favours", ("first", "middle")),
+}
+LENGTH = "penalty on the squared length of the embeddings, beside eq. 5"
+EMBEDDINGS = "compare embeddings at length one, or at the length they have (eq. 6)"
+LIGHT_OPTIONS = OPTIONS | {
+    "pairs": Option("120", "pairs of frames that the pathways draw from", tuple(PAIRS), before="36", in_test=True),
+    "length": Option(1e-3, LENGTH),
+    "embeddings": Option("unit", EMBEDDINGS, ("unit", "free"), before="unit"),
+}
+PAPER_OPTIONS = OPTIONS | {
+    "length": Option(0.0, LENGTH, before=1e-3),
+    "embeddings": Option("free", EMBEDDINGS, ("free", "unit"), before="unit"),
 }
 
 
@@ -109,17 +140,57 @@ def layers(network: ms3d.MS3D) -> list[Layer]:
     return [pathways, *(Layer(f"sparse {name}", {f"densenet.{name}": stacked}) for name in blocks)]
 
 
-def _system(
-    name: str, size: str, base: Callable[..., ms3d.MS3D], side: int, recipe: Light | Paper,
-    protocols: dict[str, Protocol], seconds: float, schedules: dict,
-    cameras: str, **network: Any,
-) -> System:  # fmt: skip
-    training = recipe.training_view
-    if cameras == "3":
-        training = partial(of_cameras_training, training)
+@dataclass(frozen=True)
+class Ways:
+    """How a clip becomes views: in training, by each protocol, and for the centre of its class; and which part of its
+    frames they show."""
+
+    training_view: Callable[[Clip, np.random.Generator], Views]
+    protocols: Mapping[str, Protocol]
+    gallery: Callable[[Clip], list[Views]]
+    window: Callable[[Clip], np.ndarray] | None = None
+
+    def tailored(self, tailor: Tailor, seconds: float) -> Ways:
+        """The same of tailored clips; where `one` sees the newest `seconds` alone, what acts is looked for in them."""
+
+        def last(clip: Clip) -> Clip:
+            return tailor.newest(clip, seconds) if seconds else tailor(clip)
+
         protocols = {
-            key: replace(protocol, views=partial(of_cameras, protocol.views)) for key, protocol in protocols.items()
+            name: replace(
+                protocol,
+                views=after(last if name == "one" else tailor, protocol.views),
+                moments=protocol.moments and after(last, protocol.moments),
+            )
+            for name, protocol in self.protocols.items()
         }
+        window = partial(tailor.newest_window, seconds=seconds) if seconds else tailor.window
+        return Ways(after(tailor, self.training_view), protocols, after(last, self.gallery), window)
+
+    def of_cameras(self) -> Ways:
+        """The same with a camera for each pathway."""
+        protocols = {
+            name: replace(protocol, views=partial(of_cameras, protocol.views))
+            for name, protocol in self.protocols.items()
+        }
+        training = partial(of_cameras_training, self.training_view)
+        return Ways(training, protocols, partial(of_cameras, self.gallery), self.window)
+
+
+def after(edit: Callable[[Clip], Clip], views: Callable[..., Any]) -> Callable[..., Any]:
+    """`views` of the edited clip."""
+    return lambda clip, *more: views(edit(clip), *more)
+
+
+def _system(
+    name: str, size: str, base: Callable[..., ms3d.MS3D], side: int, ways: Ways, seconds: float, schedules: dict,
+    options: Mapping[str, Option], *, tailor: str, eta: float, xi: float, cameras: str, embeddings: str,
+    fps: float = 0.0, **network: Any,
+) -> System:  # fmt: skip
+    if tailor != "none":
+        ways = ways.tailored(Tailor(tailor, eta, xi, square=size == "paper"), seconds if size == "light" else 0.0)
+    if cameras == "3":
+        ways = ways.of_cameras()
     return System(
         name=name,
         title="MS3D" if size == "light" else name,
@@ -128,43 +199,67 @@ def _system(
         inputs={pathway: Input(3, count, side) for pathway, count in ms3d.FRAMES.items()},
         network=chosen_network(base, **network) if network else base,
         seconds=seconds,
-        training_view=training,
-        protocols=protocols,
+        training_view=ways.training_view,
+        protocols=ways.protocols,
+        gallery=ways.gallery,
+        window=ways.window,
+        unit_length=embeddings == "unit",
+        fps=fps,
         schedules=schedules,
         loss="n-pair",
         decides="centres",
-        options=OPTIONS,
+        options=options,
         remade=light if size == "light" else paper,
         layers=layers,
     )
 
 
-def light(cameras: str = "1", **network: object) -> System:
-    recipe = Light(37, 12.5, 96, view, chosen)
-    protocols = {
-        "one": Protocol(recipe.one, average, recipe.moments),
-        "clip": recipe.spread(average, most=3, passes=2),
-        "paper": recipe.spread(average, most=1, passes=PASSES),
-    }
-    learned = {"scratch": SCRATCH, "fine-tune": FINE_TUNE}
-    return _system("ms3d", "light", ms3d.light, 96, recipe, protocols, recipe.seconds, learned, cameras, **network)
+def light(
+    pairs: str = "120", tailor: str = "none", eta: float = ETA, xi: float = XI, cameras: str = "1",
+    embeddings: str = "unit", length: float = 0.0, **network: Any,
+) -> System:  # fmt: skip
+    del length  # the objective's
+    frames, fps = PAIRS[pairs]
+    recipe = Light(frames, fps, 96, view, chosen)
+    ways = Ways(
+        recipe.training_view,
+        {
+            "one": Protocol(recipe.one, average, recipe.moments),
+            "clip": recipe.spread(average, most=3, passes=2),
+            "paper": recipe.spread(average, most=1, passes=PASSES),
+        },
+        partial(recipe.one, passes=PASSES),
+    )
+    return _system(
+        "ms3d", "light", ms3d.light, 96, ways, recipe.seconds, {"scratch": SCRATCH, "fine-tune": FINE_TUNE},
+        LIGHT_OPTIONS, tailor=tailor, eta=eta, xi=xi, cameras=cameras, embeddings=embeddings,
+        fps=fps if pairs != "36" else 0.0, **network,
+    )  # fmt: skip
 
 
-def paper(cameras: str = "1", **network: object) -> System:
+def paper(
+    tailor: str = "none", eta: float = ETA, xi: float = XI, cameras: str = "1", embeddings: str = "free",
+    length: float = 0.0, **network: Any,
+) -> System:  # fmt: skip
+    del length  # the objective's
     recipe = Paper(224, 256, view, draws)
-    protocols = {
-        "one": Protocol(partial(recipe.tested, windows=1, crops=1), average),
-        "clip": Protocol(partial(recipe.tested, windows=PASSES, crops=1), average),
-        "paper": Protocol(partial(recipe.tested, windows=PASSES, crops=1), average),
+    views = {
+        name: partial(recipe.tested, windows=count, crops=1)
+        for name, count in (("one", 1), ("clip", PASSES), ("paper", PASSES))
     }
-    learned = {"scratch": IN_PAPER, "paper": IN_PAPER}
-    return _system("ms3d-paper", "paper", ms3d.MS3D, 224, recipe, protocols, 49 / 25, learned, cameras, **network)
+    protocols = {name: Protocol(ways, average) for name, ways in views.items()}
+    return _system(
+        "ms3d-paper", "paper", ms3d.MS3D, 224, Ways(recipe.training_view, protocols, views["paper"]), 49 / 25,
+        {"scratch": IN_PAPER, "paper": IN_PAPER}, PAPER_OPTIONS, tailor=tailor, eta=eta, xi=xi, cameras=cameras,
+        embeddings=embeddings, **network,
+    )  # fmt: skip
 
 
 # --- this project's own questions: which frames, what decides, and the tailor ------------------------
-# The tailor stands in front of the network that learns fastest, since it changes clips and not the network.
 
 BUDGET, UNKNOWN_BUDGET = Budget(60, 24), Budget(60, 20)
+TAILORED_BUDGET = Budget(180, 24)  # after sixty steps the network hardly knows more than chance
+SHIPPED: dict[str, Any] = {"pairs": "36"}  # what the shipped weights learned with
 
 CLAIMS = (
     Claim(
@@ -198,15 +293,19 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def evenly_drawn() -> System:
+def evenly_drawn(pairs: str = "120") -> System:
     """The light recipe, its pathways drawn from all frames alike in place of the variance rate (eq. 1)."""
-    recipe = Light(37, 12.5, 96, view, _evenly)  # as in `light`
+    recipe = Light(*PAIRS[pairs], 96, view, _evenly)  # as in `light`
     one = Protocol(recipe.one, average, recipe.moments)
-    return replace(light(), training_view=recipe.training_view, protocols={"one": one})
+    gallery = partial(recipe.one, passes=PASSES)
+    system = light().with_options({"pairs": pairs})
+    return replace(system, training_view=recipe.training_view, protocols={"one": one}, gallery=gallery)
 
 
 def _evenly(frames: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    return np.concatenate(sampling.pathways(np.ones(len(frames) - 1), rng or np.random.default_rng(0)))
+    """All frames alike that differ from the one before: those that a slow camera repeats are left out here, too."""
+    moving = (variance_rate(frames) > 0).astype(np.float64)
+    return np.concatenate(sampling.pathways(moving, rng or np.random.default_rng(0)))
 
 
 class Classified(nn.Module):
@@ -241,46 +340,26 @@ def unknown(centres: bool) -> Experiment:
             "top1": top(pupil.probabilities(held_out), held_out.targets),
         }
 
-    return Experiment(measure, f"{UNKNOWN_BUDGET}; one class left out")
+    return Experiment(measure, f"{UNKNOWN_BUDGET}; one class left out; drawn from 120 pairs")
 
 
-def tailored(to: str, workspace: Workspace) -> Workspace:
-    """The clips cut close to their people, inside and outside weighted by eq. 7 and 8; windows found once.
-
-    `to` is none, moving (the moving region) or people (found by the shipped detector).
-    """
-    if to == "none":
-        return workspace
-    from actrec.people.find import find_people, open_detector
-    from actrec.tailor.crop import tailor
-
-    detector = open_detector() if to == "people" else None
-    if to == "people" and detector is None:
-        raise BadValue("There is no person detector in weights/person-detector; this experiment waits for it.")
-    return workspace.edited(
-        lambda clip: find_people(clip, detector, every=12), lambda clip, people: tailor(clip, people=people).clip
-    )
-
-
-def taught_on(to: str) -> Experiment:
-    system = asym3d.light()
-    return Experiment(
-        lambda workspace: tailored(to, workspace).taught(system, asym3d.BUDGET).figures(), str(asym3d.BUDGET)
-    )
+def tailored(to: str, **options: object) -> System:
+    """The light recipe on clips cut close to what acts: `to` is a value of the option `tailor`."""
+    return light().with_options({"tailor": to, **options})
 
 
 def experiments() -> Mapping[str, Experiment]:
-    shown = {to: as_shipped(asym3d.light(), "asym3d-synthetic", partial(tailored, to)) for to in ("moving", "people")}
+    drawn_from, tailored_from = (f"{budget}; drawn from 120 pairs" for budget in (BUDGET, TAILORED_BUDGET))
+    shipped = "ms3d-synthetic"
     return {
-        "pathways/variance-rate": trained(light(), BUDGET),
-        "pathways/uniform": trained(evenly_drawn(), BUDGET),
+        "pathways/variance-rate": replace(trained(light(), BUDGET), settings=drawn_from),
+        "pathways/uniform": replace(trained(evenly_drawn(), BUDGET), settings=drawn_from),
         "unknown/centres": unknown(True),
         "unknown/softmax": unknown(False),
-        **{f"tailor/{to}": taught_on(to) for to in ("none", "moving", "people")},
-        "drawing/variance-rate": as_shipped(light(), "ms3d-synthetic"),
-        "drawing/uniform": as_shipped(evenly_drawn(), "ms3d-synthetic"),
-        "window/none": as_shipped(asym3d.light(), "asym3d-synthetic"),
-        **{f"window/{to}": experiment for to, experiment in shown.items()},
+        **{f"tailor/{to}": replace(trained(tailored(to), TAILORED_BUDGET), settings=tailored_from) for to in KINDS},
+        "drawing/variance-rate": as_shipped(light().with_options(SHIPPED), shipped),
+        "drawing/uniform": as_shipped(evenly_drawn(**SHIPPED), shipped),
+        **{f"window/{to}": as_shipped(tailored(to, **SHIPPED), shipped) for to in KINDS},
     }
 
 

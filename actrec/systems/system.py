@@ -85,13 +85,16 @@ class Protocol:
 @dataclass(frozen=True)
 class Option:
     """A choice that a recipe offers: its default, and the values that are possible; none listed: a number of at least 0
-    and at most `most`. `before` is how it was before there was a choice, which is what older cards and runs mean."""
+    and at most `most`. `before` is how it was before there was a choice, which is what older cards and runs mean. One
+    that is `in_test` changes how views are made or fused, and nothing of the network: weights can be asked with another
+    value than they were trained with."""
 
     default: str | float
     meaning: str
     values: tuple[str, ...] = ()
     most: float = float("inf")
     before: str | float | None = None
+    in_test: bool = False
 
     def read(self, name: str, value: object) -> str | float:
         """The value that a command line or a card gives; another is refused with those that are possible."""
@@ -152,6 +155,11 @@ class System:
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
     what the paper prints for this very network, `claims` with their `experiments` its statements that can be measured;
     these three belong to the recipe with its defaults.
+
+    `unit_length` says whether embeddings are brought to length one before they are compared. `gallery` gives the views
+    of a clip whose embeddings make its class's centre: one as `one` makes it, where a recipe has no other. `window` is
+    the part of a clip's frames that its views show (left, top, right, bottom), where that is not all of them. `fps` is
+    the rate at which a training keeps its clips, where a light recipe needs another than the rest.
     """
 
     name: str
@@ -175,6 +183,10 @@ class System:
     smaller: Mapping[str, object] = field(default_factory=dict)
     layers: Callable[..., list[Layer]] | None = None  # takes this system's own kind of network
     features: Features | None = None
+    unit_length: bool = True
+    gallery: Callable[[Clip], list[Views]] | None = None
+    window: Callable[[Clip], np.ndarray] | None = None
+    fps: float = 0.0
     published: Published | None = None
     headline: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
@@ -209,6 +221,18 @@ class System:
         if self.remade is None:
             raise BadValue(f"'{self.name}' has no options.")
         return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
+
+    def asked_with(self, given: Mapping[str, object]) -> System:
+        """The same system with other options of testing; those that trained weights cannot change are refused."""
+        asked = self.with_options(dict(self.chosen) | dict(given))
+        for name in given:
+            if not self.options[name].in_test and asked.option(name) != self.option(name):
+                can = ", ".join(other for other, option in self.options.items() if option.in_test) or "none"
+                raise BadValue(
+                    f"--option {name} is decided in training, and these weights were trained with "
+                    f"{name}={self.option(name)}: train anew for another value. Without training can be chosen: {can}."
+                )
+        return asked
 
     def fits(self, view: Views) -> bool:
         """Whether a view has the size of the inputs."""

@@ -21,6 +21,7 @@ from actrec.systems.system import Protocol, Views
 from actrec.video import Clip
 
 METHODS = ("brox", "tvl1", "dis", "farneback")  # of flow, as in actrec.motion.flow
+THIN = 4  # every so many pixels a recipe chooses frames by
 LONGEST = 10  # windows that the `clip` protocol spreads over a clip at most
 
 
@@ -31,7 +32,11 @@ def window(clip: Clip, frames: int, fps: float, start: float) -> np.ndarray:
 
 def newest(clip: Clip, frames: int, fps: float) -> np.ndarray:
     """The window that ends with the newest frame."""
-    return window(clip, frames, fps, float(clip.times[-1]) - (frames - 1) / fps)
+    return window(clip, frames, fps, _newest_start(clip, frames, fps))
+
+
+def _newest_start(clip: Clip, frames: int, fps: float) -> float:
+    return float(clip.times[-1]) - (frames - 1) / fps
 
 
 def starts(clip: Clip, seconds: float, most: int) -> list[float]:
@@ -128,8 +133,9 @@ def channels_first(frames: np.ndarray) -> np.ndarray:
 class Light:
     """A recipe by the clock: `frames` at `fps` make one window, of which `choose` takes the frames of a view.
 
-    With `weigh` the view also gets how much each pixel counts, found from the flow of the whole frames, before they are
-    zoomed and shifted and without a border: what a frame's least and most are does not depend on how it is placed.
+    It chooses by every fourth pixel of the window's frames, both ways; only the chosen ones are placed.
+    With `weigh` the view also gets how much each pixel counts, found from the flow of the whole frames, before they
+    are zoomed and shifted and without a border: a frame's least and most do not depend on how it is placed.
     """
 
     frames: int
@@ -154,18 +160,19 @@ class Light:
         if rng.random() < 0.5:
             camera = rng.uniform(7, 15)
             times = np.floor(times * camera) / camera
-        return self._view(clip.at(times).frames, Placing.draw(rng, flip=self.mirror), rng)
+        placing = Placing.draw(rng, flip=self.mirror)
+        return self._view(clip, times, placing, rng)
 
-    def one(self, clip: Clip) -> list[Views]:
-        """The window that ends with the newest frame."""
-        return [self._view(newest(clip, self.frames, self.fps))]
+    def one(self, clip: Clip, passes: int = 1) -> list[Views]:
+        """The window that ends with the newest frame, with `passes` draws of its frames."""
+        start = _newest_start(clip, self.frames, self.fps)
+        return [self._view(clip, self._times(start), PLAIN, rng) for rng in self._draws(passes)]
 
     def moments(self, clip: Clip) -> np.ndarray:
         """The seconds of the frames that the view of `one` is made of, in its order."""
         last = float(clip.times[-1])
         seconds = last + (np.arange(self.frames) - self.frames + 1) / self.fps
-        if self.choose is not None:
-            seconds = seconds[self.choose(newest(clip, self.frames, self.fps), None)]
+        seconds = seconds[self._chosen(clip, self._times(_newest_start(clip, self.frames, self.fps)), None)]
         return np.maximum(seconds, float(clip.times[0]))
 
     def over(
@@ -173,9 +180,9 @@ class Light:
     ) -> list[Views]:
         """Windows spread over the clip, each in every placing and with `passes` draws of its frames; the views of
         one window stand together."""
-        draws = [None] if passes == 1 else [np.random.default_rng(index) for index in range(passes)]
+        draws = self._draws(passes)
         return [
-            self._view(window(clip, self.frames, self.fps, start), placing, rng)
+            self._view(clip, self._times(start), placing, rng)
             for start in starts(clip, self.seconds, most)
             for placing in placings
             for rng in draws
@@ -187,9 +194,24 @@ class Light:
         views = partial(self.over, most=most, placings=placings, passes=passes)
         return Protocol(views, fuse, windows=partial(starts, seconds=self.seconds, most=most))
 
-    def _view(self, frames: np.ndarray, placing: Placing = PLAIN, rng: np.random.Generator | None = None) -> Views:
-        if self.choose is not None:
-            frames = frames[self.choose(frames, rng)]
+    def _times(self, start: float) -> np.ndarray:
+        return start + np.arange(self.frames) / self.fps
+
+    @staticmethod
+    def _draws(passes: int) -> list[np.random.Generator | None]:
+        """Where the random numbers of each pass come from; a single one has none, and the recipe's own seed."""
+        return [None] if passes == 1 else [np.random.default_rng(index) for index in range(passes)]
+
+    def _chosen(self, clip: Clip, times: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Which frames of a window a view is made of."""
+        if self.choose is None:
+            return np.arange(len(times))
+        thin = np.ascontiguousarray(clip.frames[:, ::THIN, ::THIN][clip.shown(times)])
+        return self.choose(thin, rng)
+
+    def _view(self, clip: Clip, times: np.ndarray, placing: Placing, rng: np.random.Generator | None) -> Views:
+        times = times[self._chosen(clip, times, rng)]
+        frames = clip.frames[clip.shown(times)]
         placed = place(frames, self.size, placing)
         if self.weigh is None:
             return self.view(placed)

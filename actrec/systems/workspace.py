@@ -83,9 +83,6 @@ class Workspace(Protocol):
     def as_shipped(self, system: System, weights: str) -> Figures:
         """Shipped weights that learn nothing more, on the newest view of each clip."""
 
-    def edited(self, find: Callable[[Clip], Any], edit: Callable[[Clip, Any], Clip]) -> Workspace:
-        """The same with every clip edited by the result of `find`, which is computed once."""
-
     def without_class(self, left_out: int) -> tuple[Workspace, Clips]:
         """The same without one class, and the clips of that class among the held-out ones."""
 
@@ -95,8 +92,6 @@ def trained(system: System, budget: Budget) -> Experiment:
     return Experiment(lambda workspace: workspace.taught(system, budget).figures(), str(budget))
 
 
-def as_shipped(
-    system: System, weights: str, edit: Callable[[Workspace], Workspace] = lambda workspace: workspace
-) -> Experiment:
-    """Shipped weights, on the newest view; `edit` is what happens to the clips first."""
-    return Experiment(lambda workspace: edit(workspace).as_shipped(system, weights), f"{weights} as it ships, one view")
+def as_shipped(system: System, weights: str) -> Experiment:
+    """Shipped weights, on the newest view as `system` makes it."""
+    return Experiment(lambda workspace: workspace.as_shipped(system, weights), f"{weights} as it ships, one view")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actrec.people.boxes import union, whole_pixels, widen, within
+from actrec.people.boxes import squared, union, whole_pixels, widen, within
 from actrec.people.find import EVERY, People, find_people
 from actrec.tailor.geometry import ETA, XI, enhance
 from actrec.video import Clip
@@ -54,15 +54,34 @@ def tailor(
     if per_frame:
         window, boxes = following_windows(people.region, margin)
         frames = np.stack([cut(f, w) for f, w in zip(clip.frames, window, strict=True)])
+        cut_clip = with_frames(clip, enhance(frames, boxes, eta, xi))
     else:
-        whole = union(people.region)
-        window = whole_pixels(within(widen(whole, margin), *clip.size))
-        left, top, right, bottom = window
-        frames = clip.frames[:, top:bottom, left:right]
-        boxes = whole - np.array([left, top, left, top])
-    frames = enhance(frames, boxes, eta, xi)
+        cut_clip, window, boxes = tailor_to(clip, union(people.region), eta, xi, margin)
     note = f"tailored to {people.source}"
-    return Tailored(replace(clip, frames=frames, notes=(*clip.notes, note)), people, window, boxes)
+    return Tailored(replace(cut_clip, notes=(*clip.notes, note)), people, window, boxes)
+
+
+def tailor_to(
+    clip: Clip, box: np.ndarray, eta: float = ETA, xi: float = XI, margin: float = MARGIN, square: bool = False
+) -> tuple[Clip, np.ndarray, np.ndarray]:
+    """A clip cut close to one box `[4]` for all of its frames, inside and outside weighted; the window, and the box in
+    pixels of the cut frames."""
+    window = window_around(box, *clip.size, margin, square)
+    left, top, right, bottom = window
+    inside = box - np.array([left, top, left, top])
+    frames = enhance(clip.frames[:, top:bottom, left:right], inside, eta, xi)
+    return with_frames(clip, frames), window, inside
+
+
+def window_around(box: np.ndarray, height: int, width: int, margin: float = MARGIN, square: bool = False) -> np.ndarray:
+    """The box with its margin, cut to the frame, in whole pixels; square where a square is to be filled."""
+    window = within(widen(box, margin), height, width)
+    return whole_pixels(squared(window, height, width) if square else window)
+
+
+def with_frames(clip: Clip, frames: np.ndarray) -> Clip:
+    """Other pixels of the same moments: the flow between the old ones goes."""
+    return replace(clip, frames=frames, flow=None, flow_method="")
 
 
 def following_windows(region: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:

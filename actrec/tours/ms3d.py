@@ -21,24 +21,31 @@ from actrec.figures.drawing import ACCENT, SECOND, THIRD, Canvas, Figure, Panel,
 from actrec.models.counting import weights
 from actrec.models.ms3d import MS3D, PATHWAYS, SparseBlock, extend_time, kept, temporal_start
 from actrec.motion.difference import variance_rate
-from actrec.recognition.recognizer import Recognizer, unit
+from actrec.recognition.calibrated import comparable
+from actrec.recognition.recognizer import Recognizer
 from actrec.recognition.repository import Repository
 from actrec.systems.losses import n_pair
-from actrec.systems.views import newest
+from actrec.systems.ms3d import newest_window
+from actrec.systems.views import THIN
 from actrec.systems.views import place as letterboxed
 from actrec.tours.step import MOMENT, Again, Choice, Slider, Step, Tour
 
 INKS = dict(zip(PATHWAYS, (ACCENT, SECOND, THIRD), strict=True))
-WINDOW, FPS, SIDE = 37, 12.5, 96  # frames that the light recipe draws from
+SIDE = 96
 
 
 def _network(subject: Subject) -> MS3D:
     return cast(MS3D, subject.network)
 
 
+def _window(subject: Subject) -> np.ndarray:
+    """The frames of the newest seconds that the weights' recipe draws from."""
+    return newest_window(subject.recognizer.system, subject.clip)
+
+
 def _frames(subject: Subject) -> np.ndarray:
-    """The 37 frames of the newest three seconds, as the recipe letterboxes them."""
-    return subject.keep("frames", lambda: letterboxed(newest(subject.clip, WINDOW, FPS), SIDE))
+    """The same as the recipe letterboxes them."""
+    return subject.keep("frames", lambda: letterboxed(_window(subject), SIDE))
 
 
 def _floats(subject: Subject, frames: np.ndarray) -> torch.Tensor:
@@ -85,7 +92,7 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
         sentence,
         (
             Panel(strip(list(real), ("before", "now", "after"), "three neighbouring frames", width=180, marked=(1,)),
-                  f"Frame {t + 1} of the {WINDOW} in this window, and its neighbours."),
+                  f"Frame {t + 1} of the {len(frames)} in this window, and its neighbours."),
             Panel(strip([shown[i] for i in (0, 2, 1, 3)], [names[i] for i in (0, 2, 1, 3)], "answers", cells=True,
                         width=180, row=2),
                   f"Answers of kernel {channel + 1} to the middle frame: red above zero, blue below, pale nothing. "
@@ -97,8 +104,7 @@ def with_time(subject: Subject, *, moment: float, channel: float) -> Figure:
 
 def _drawn(subject: Subject, again: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """p(z) of the window and the frames of each pathway, as the recipe draws them."""
-    frames = _frames(subject)
-    p = variance_rate(frames)
+    p = subject.keep("p", lambda: variance_rate(np.ascontiguousarray(_window(subject)[:, ::THIN, ::THIN])))
     indices = sampling.pathways(p, np.random.default_rng(int(again)))
     return p, dict(zip(PATHWAYS, indices, strict=True))
 
@@ -127,16 +133,17 @@ def rate(subject: Subject, *, again: int = 0) -> Figure:
         canvas.text(left - 6, base + 4, f"{name} {len(frames)}", "end", size=12, colour=INKS[name], bold=True)
         for frame in frames:
             canvas.line(x(frame), base - 8, x(frame), base + 8, stroke=INKS[name], thick=3)
-    for frame in range(0, WINDOW, 6):
+    for frame in range(0, len(p) + 1, max(6, len(p) // 12)):
         canvas.text(x(frame), bottom + 26 + 24 * 3 + 8, str(frame), "middle", size=11)
     distinct = {name: len(set(frames.tolist())) for name, frames in drawn.items()}
-    lively = set(np.argsort(-p)[: len(p) // 4] + 1)
+    repeated = int((p == 0).sum())
+    lively = set(np.argsort(-p)[: (len(p) - repeated) // 4] + 1)
     hit = float(np.mean([frame in lively for frames in drawn.values() for frame in frames]))
     sentence = (
-        "Nothing moves in these three seconds, so every pair of frames is as likely as the others: the draw is even."
+        "Nothing moves in these seconds, so every pair of frames is as likely as the others: the draw is even."
         if quiet
         else f"Most happens between frames {z} and {z + 1}: {p[z] * len(p):.1f} times as likely as if all were "
-        f"alike. {hit:.0%} of the frames drawn come from the liveliest quarter."
+        f"alike. {hit:.0%} of the frames drawn come from the liveliest quarter of those that differ."
     )
     return Figure(
         sentence,
@@ -378,10 +385,11 @@ def decided(subject: Subject, *, gamma: float = 0.5) -> Figure:
     repository = Repository.from_card(card.centres, float(gamma))
 
     def make() -> np.ndarray:
-        return unit(subject.recognizer.run(subject.recognizer.system.protocols["paper"].views(subject.clip))[1])
+        system = subject.recognizer.system
+        return comparable(system, subject.recognizer.run(system.protocols["paper"].views(subject.clip))[1])
 
     passes = subject.keep("passes", make)
-    decision = repository.judge(unit(passes.mean(0)), top=len(card.centres))
+    decision = repository.judge(comparable(subject.recognizer.system, passes.mean(0)), top=len(card.centres))
     singles = [repository.judge(code, top=len(card.centres)) for code in passes]
     most = max(max(gap for _, gap in decision.nearest), gamma) * 1.08
     canvas = Canvas(620, 34 * len(decision.nearest) + 46, "distances to the class centres")

@@ -17,7 +17,8 @@ from actrec.data.open import open_set
 from actrec.data.reading import ClipSettings
 from actrec.data.samples import some
 from actrec.data.sources import Source, Split
-from actrec.systems import Schedule, System, named
+from actrec.systems import Schedule, System, recorded
+from actrec.tailor.option import the_detector
 from actrec.training.run import RunError
 from actrec.training.schedule import chosen
 from actrec.training.settings import Settings
@@ -27,7 +28,7 @@ from actrec.training.start import try_start
 def stored(system: System) -> ClipSettings:
     """How clips are cached: small and by the clock for light sizes, every frame and the crops' size for the papers'."""
     if system.size == "light":
-        return STORED
+        return replace(STORED, fps=system.fps or STORED.fps)
     side = max(view.size for view in system.inputs.values())
     return ClipSettings(size=system.stored_side or (256 if side > 128 else 128), fit="short_side")
 
@@ -100,8 +101,10 @@ def parts(data: str) -> list[str]:
 
 def check_settings(settings: Settings) -> list[str]:
     """Refuse what cannot be trained before any time is spent on it; sentences on what the user should check."""
-    system = named(settings.system, settings.options)
+    system = recorded(settings.system, settings.options)
     schedule = chosen(system, settings)
+    if "tailor" in system.options and system.option("tailor") == "people":
+        the_detector()  # refused where there is none
     if settings.start_from:
         try_start(settings.start_from, system)
     if settings.fold and all(drawn(data) for data in parts(settings.data)):

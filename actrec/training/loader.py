@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from actrec.training.objective import Objective
 
 DEPTH = 6  # batches that are prepared in advance
 Batch = tuple[list[Views], np.ndarray, int]
+Made = TypeVar("Made")
 
 
-def ahead(batches: Iterable[Sequence[Callable[[], Views]]], workers: int) -> Iterator[list[Views]]:
+def ahead(batches: Iterable[Sequence[Callable[[], Made]]], workers: int) -> Iterator[list[Made]]:
     """The results of each batch's calls, in order, computed by threads before they are asked for."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
-    waiting: deque[list[Future[Views]]] = deque()
+    waiting: deque[list[Future[Made]]] = deque()
     try:
         for calls in batches:
             waiting.append([pool.submit(call) for call in calls])
@@ -77,6 +79,21 @@ def tested(system: System, split: Split, index: np.ndarray, threads: int, batch:
     starts = range(0, len(index), batch)
     calls = ([partial(_newest, one, split, int(clip)) for clip in index[start : start + batch]] for start in starts)
     return ahead(calls, threads)
+
+
+def gallery_views(system: System, split: Split) -> Iterator[list[list[Views]]]:
+    """The views of each clip that stand behind its class's centre, some clips at a time."""
+    at_once = 32 if system.gallery is None else 8  # clips
+    starts = range(0, len(split), at_once)
+    calls = (
+        [partial(_passes, system, split, i) for i in range(start, min(start + at_once, len(split)))] for start in starts
+    )
+    return ahead(calls, 1)
+
+
+def _passes(system: System, split: Split, index: int) -> list[Views]:
+    clip = split.clip(index)
+    return system.protocols["one"].views(clip)[:1] if system.gallery is None else system.gallery(clip)
 
 
 def _newest(protocol: Protocol, split: Split, index: int) -> Views:

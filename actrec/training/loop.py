@@ -20,14 +20,14 @@ from actrec.core.files import write_json
 from actrec.core.number_formats import FLOAT32, NumberFormat
 from actrec.data.sources import Split
 from actrec.metrics.accuracy import confusion
-from actrec.systems import Schedule, named
+from actrec.systems import Schedule, recorded
 from actrec.training.distributed import World
 from actrec.training.load_data import load_source, too_few
 from actrec.training.loader import Feed, tested, workers
 from actrec.training.meter import Meter
 from actrec.training.number_format import arrange_weights, change_format, planned, refuse
 from actrec.training.objective import objective
-from actrec.training.publish import class_centres, finish, gallery_of, unit
+from actrec.training.publish import class_centres, compared, finish, gallery_of
 from actrec.training.reproducibility import Conditions, fingerprint
 from actrec.training.run import NotFiniteError, Run, RunError
 from actrec.training.schedule import chosen, make_optimiser, patience, rate
@@ -73,7 +73,7 @@ class Training:
     def __init__(self, run: Run, world: World, device: torch.device | None = None) -> None:
         self.run, self.world = run, world
         self.settings = world.from_first(run.settings)
-        self.system = named(self.settings.system, self.settings.options)
+        self.system = recorded(self.settings.system, self.settings.options)
         self.schedule = chosen(self.system, self.settings)
         self.device = device or choose_device(self.settings.device)
         torch.set_num_threads(self.settings.threads)
@@ -349,8 +349,8 @@ class Training:
         split, gallery = self.judging, self.gallery
         scores = self._outputs(split)
         if self.system.decides == "centres":
-            centres = class_centres(unit(self._outputs(gallery)), gallery.targets)
-            scores = -torch.cdist(unit(scores), centres).square()
+            centres = class_centres(self.system, self._outputs(gallery), gallery.targets)
+            scores = -torch.cdist(compared(self.system, scores), centres).square()
         targets = torch.from_numpy(split.targets)
         loss = float(nn.functional.cross_entropy(scores, targets))
         if not math.isfinite(loss):

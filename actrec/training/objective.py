@@ -124,8 +124,9 @@ class NPair(Objective):
             own = slice(self.world.rank * len(targets), (self.world.rank + 1) * len(targets))
             codes, targets = (GatherFromAll.apply(part, self.world) for part in (codes, targets))
         ends = _group_ends(targets)
+        length = float(self.system.option("length")) if "length" in self.system.options else 0.0
         losses = [
-            n_pair_of_batch(codes[a:b], targets[a:b], length=1e-3) for a, b in zip([0, *ends], ends, strict=False)
+            n_pair_of_batch(codes[a:b], targets[a:b], length=length) for a, b in zip([0, *ends], ends, strict=False)
         ]
         gaps = torch.cdist(codes.detach(), codes.detach()).fill_diagonal_(float("inf"))
         return torch.stack(losses).mean(), int((targets[gaps.argmin(1)] == targets)[own].sum())

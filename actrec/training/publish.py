@@ -11,9 +11,10 @@ from torch import nn
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.metrics.calibration import calibration_error, cautious_temperature
+from actrec.recognition.calibrated import comparable
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import System
-from actrec.training.loader import tested
+from actrec.training.loader import gallery_views, tested
 from actrec.training.run import Run
 from actrec.training.schedule import patience
 from actrec.training.settings import Settings, command
@@ -21,7 +22,7 @@ from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
 
 QUANTILE = 0.98  # of held-out clips that were recognised, this fraction is not called unknown
-GALLERY = 60  # clips of each class behind its centre
+GALLERY = 60  # clips of each class behind its centre, where a classifier decides and centres tell the unknown alone
 
 
 def finish(
@@ -44,8 +45,9 @@ def finish(
     tensors = network.state_dict()
     write_checkpoint(run.weights, card, tensors)
     recognizer = Recognizer.load(run.weights, str(device), only_torch=True)
-    gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
-    centres = class_centres(torch.from_numpy(_outputs(recognizer, gallery)[1]), gallery.targets)
+    most = None if system.decides == "centres" else GALLERY
+    gallery, judging = gallery_of(source.train, most, system), source.validation.moments(system.seconds)
+    centres = class_centres(system, *_gallery_codes(recognizer, gallery))
     logits, codes = _outputs(recognizer, judging)
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
@@ -78,24 +80,37 @@ def calibrated_card(
     )
 
 
-def gallery_of(split: Split, most: int, system: System) -> Split:
-    """At most `most` clips of each class, which make its centre."""
+def gallery_of(split: Split, most: int | None, system: System) -> Split:
+    """All clips of each class, or at most `most`, which make its centre."""
     targets = split.targets
     few = np.concatenate([np.flatnonzero(targets == label)[:most] for label in np.unique(targets)])
     return split.of(few).moments(system.seconds)
 
 
-def class_centres(codes: torch.Tensor, targets: np.ndarray) -> torch.Tensor:
-    """The mean code of each class, of length one: eq. 6 of MS3D on codes of length one (ours)."""
-    return unit(torch.stack([codes[torch.from_numpy(targets == label)].mean(0) for label in np.unique(targets)]))
+def class_centres(system: System, codes: torch.Tensor, targets: np.ndarray) -> torch.Tensor:
+    """Eq. 6 of MS3D: the mean code of each class. Where codes are compared at length one (ours), the
+    centre has it, too."""
+    codes = compared(system, codes)
+    means = torch.stack([codes[torch.from_numpy(targets == label)].mean(0) for label in np.unique(targets)])
+    return compared(system, means)
 
 
-def unit(codes: torch.Tensor) -> torch.Tensor:
-    return nn.functional.normalize(codes, dim=1)
+def compared(system: System, codes: torch.Tensor) -> torch.Tensor:
+    """Codes as a system compares them with its centres: of length one, or as they come."""
+    return nn.functional.normalize(codes, dim=1) if system.unit_length else codes
+
+
+def _gallery_codes(recognizer: Recognizer, gallery: Split) -> tuple[torch.Tensor, np.ndarray]:
+    """The codes of all passes of every clip (w·p of a class), and their classes."""
+    codes, passes = [], []
+    for views_of_clips in gallery_views(recognizer.system, gallery):
+        codes.append(recognizer.run([view for views in views_of_clips for view in views])[1])
+        passes += [len(views) for views in views_of_clips]
+    return torch.from_numpy(np.concatenate(codes)), np.repeat(gallery.targets, passes)
 
 
 def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Scores before the softmax and codes of length one, of the newest view of every clip."""
+    """Scores before the softmax and codes as they are compared, of the newest view of every clip."""
     outputs = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
     logits, codes = (np.concatenate(batches) for batches in zip(*outputs, strict=True))
-    return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)
+    return logits, comparable(recognizer.system, codes)

@@ -42,6 +42,10 @@ from actrec.weights.checkpoint import read_checkpoint
 HERE = Path(__file__).resolve().parent
 EXPECTED = json.loads((HERE / "expected.json").read_text())
 LABELS = ("down", "left", "right")
+SET_OTHERWISE = (  # their experiments have changed: MS3D draws from more pairs, and MS3D is tailored, not asym3d
+    "ours-variance-rate-taught", "ours-unknown", "ours-tailoring", "ours-tailoring-moving", "ours-tailoring-taught",
+    "ours-tailoring-moving-taught",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -255,7 +259,11 @@ def test_measurements_of_claims_give_the_verdicts_they_gave():
     assert len(log.lines) == len((HERE / "results/claims.jsonl").read_text().splitlines())
     settings = {name: experiment.settings for name, experiment in systems.experiments().items()}
     rows = {row["id"]: row for row in claims.summary(log, settings)["claims"]}
+    for claim in SET_OTHERWISE:
+        assert rows[claim]["verdict"] == "not measured yet", "a figure of other settings does not count"
     for old in json.loads((HERE / "results/claims.json").read_text())["claims"]:
+        if old["id"] in SET_OTHERWISE:
+            continue
         assert {key: rows[old["id"]][key] for key in ("verdict", "pairs")} == {
             "verdict": old["verdict"],
             "pairs": old["pairs"],

@@ -18,7 +18,6 @@ from actrec.cli import claims as command
 from actrec.core.errors import BadValue
 from actrec.systems import fstcn
 from actrec.systems.claim import Experiment
-from actrec.video import Clip
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["id", "paper", "claim", "verdict", "mean", "error", "pairs", "measure", "where", "commit", "date"]
@@ -172,23 +171,6 @@ def test_a_class_left_out_is_in_no_part_that_is_learned():
     assert set(source.train.targets) == set(source.validation.targets) == {0}
     assert (len(source.train), len(source.validation), len(strange)) == (12, 4, 4)
     np.testing.assert_array_equal(strange.clip(1).frames, moving(0).validation.clip(2).frames)
-
-
-def test_what_is_found_in_a_clip_is_looked_for_once_and_the_original_stays():
-    asked = []
-
-    def find(clip: Clip) -> int:
-        asked.append(len(clip))
-        return len(asked)
-
-    workspace = OpenWorkspace(moving(0), "hard", 0)
-    edited = workspace.edited(find, lambda clip, found: clip.between(0.0, 0.05 * found))
-    first = edited.source.validation.clip(1)
-    assert len(first) < len(workspace.source.validation.clip(1)) and len(asked) == 1
-    np.testing.assert_array_equal(edited.source.validation.clip(1).frames, first.frames)
-    edited.source.train.clip(1)
-    assert len(asked) == 2
-    assert edited.once("shared", lambda: 1) == workspace.once("shared", lambda: 2)
 
 
 def test_one_pair_is_the_plain_crop_of_the_middle_pair():

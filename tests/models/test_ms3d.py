@@ -106,6 +106,23 @@ def test_each_layer_hears_its_predecessor_and_the_share_of_equation_2():
     assert block(alpha=0.0).heard == [[index] for index in range(1, 9)]  # a chain
 
 
+def test_each_layer_is_given_the_outputs_of_the_layers_it_hears_in_order():
+    """Layer 1 is the input; layer l is given what the others gave, its predecessor's output last."""
+    made, inputs, outputs = block(alpha=0.7, seed=2).eval(), [], []
+    for layer in made.layers:
+        layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+        layer.register_forward_hook(lambda _, given, answer: outputs.append(answer))
+    maps = torch.randn(1, 4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        joined = made(maps)
+    everything = [maps, *outputs]
+    assert torch.equal(joined, torch.cat(everything, dim=1))
+    assert any(1 in heard[:-1] for heard in made.heard), "some later layer hears the block's input"
+    for layer, (given, heard) in enumerate(zip(inputs, made.heard, strict=True), start=2):
+        assert heard[-1] == layer - 1 and heard[:-1] == sorted(set(heard[:-1]))
+        assert torch.equal(given, torch.cat([everything[source - 1] for source in heard], dim=1))
+
+
 def test_which_ones_is_random_but_part_of_the_model():
     one, other = block(seed=0), block(seed=3)
     assert one.heard != other.heard
@@ -249,6 +266,33 @@ def test_the_three_pathways_may_come_from_three_cameras(trained):
             assert not torch.allclose(other, code, atol=1e-2), f"{name} counts for nothing"
         with pytest.raises(ValueError, match="one size"):
             network(**(mine | {"mid": torch.zeros(1, 3, 17, 32, 32)}))
+
+
+def test_pathways_are_piled_up_one_after_the_other_slow_first():
+    """Along time 7 + 17 + 25 moments; along channels each is brought to the fast one's 25 moments first."""
+    moments = {name: torch.arange(count).float() for name, count in FRAMES.items()}
+    maps = [100 * (number + 1) + moments[name].view(1, 1, -1, 1, 1) for number, name in enumerate(FRAMES)]
+    piled = light().pile_up(maps)[0, 0, :, 0, 0].tolist()
+    assert piled == [*range(100, 107), *range(200, 217), *range(300, 325)]
+    beside = light(stack="channels").pile_up(maps)[0, :, :, 0, 0]
+    assert beside.shape == (3, 25)
+    assert beside[:, 0].tolist() == [100, 200, 300] and beside[:, -1].tolist() == [106, 216, 324]
+    assert beside[0].tolist()[::4] == [100, 101, 102, 103, 104, 105, 106]  # moment 4 of 24 is moment 1 of 6
+
+
+def test_each_pathway_has_its_own_kernel_after_the_shared_one():
+    network, seen = light().eval(), {}
+    for name, pathway in network.pathways.items():
+        pathway.register_forward_pre_hook(lambda _, given, name=name: seen.update({name: given[0]}))
+    inputs = {name: value[:1] for name, value in three(32).items()}
+    with torch.no_grad():
+        network(**inputs)
+    assert {name: maps.shape[2] for name, maps in seen.items()} == FRAMES
+    for name, maps in seen.items():
+        still = inputs[name] - inputs[name].mean(2, keepdim=True)  # the light size sees what moves
+        padded = torch.cat([still[:, :, :1], still, still[:, :, -1:]], dim=2)
+        expected = functional.conv3d(padded, network.shared.kernel, stride=(1, 2, 2), padding=(0, 1, 1))
+        assert torch.allclose(maps, expected, atol=1e-5), name
 
 
 def test_pathways_can_be_stacked_along_channels():

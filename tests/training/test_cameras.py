@@ -92,7 +92,7 @@ def test_a_folder_of_takes_is_learned_and_judged_by_command(takes, tmp_path, cap
     words += ["--batch", 4, "--threads", 1, "--numbers", "float32", "--device", "cpu"]
     assert main(["train", *map(str, words)]) == 0
     recognizer = Recognizer.load(tmp_path / "run" / "weights", "cpu")
-    assert recognizer.card.options == {"cameras": "3"}
+    assert recognizer.card.options == {"cameras": "3", "pairs": "120", "embeddings": "unit"}
     options = ["--weights", str(tmp_path / "run" / "weights"), "--data", str(takes), "--device", "cpu", "--json"]
     capsys.readouterr()
     assert main(["evaluate", *options]) == 0
