@@ -37,7 +37,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Schedule:
-    """An optimiser and how its rate falls: divided by `divide` at each of the `at` epochs, or along a half cosine."""
+    """An optimiser and how its rate falls: divided by `divide` at each of the `at` epochs, or along a half cosine.
+
+    Where a training has several stages, each one counts from its own first epoch.
+    """
 
     optimiser: str
     rate: float
@@ -70,12 +73,14 @@ class Protocol:
 @dataclass(frozen=True)
 class Option:
     """A choice that a recipe offers: its default, and the values that are possible; none listed: a number of at least 0
-    and at most `most`."""
+    and at most `most`. One that is `in_test` changes how views are made or fused, and nothing of the network: weights
+    can be asked with another value than they were trained with."""
 
     default: str | float
     meaning: str
     values: tuple[str, ...] = ()
     most: float = float("inf")
+    in_test: bool = False
 
     def read(self, name: str, value: object) -> str | float:
         """The value that a command line or a card gives; another is refused with those that are possible."""
@@ -117,11 +122,13 @@ class Features:
 class Published:
     """Weights that others have published, from which a training may start.
 
-    `load` puts a file's tensors into the network and returns a sentence on them; `files` can be fetched.
+    `load` puts a file's tensors into the network and returns a sentence on them; `files` can be fetched. `networks` are
+    published networks that `fetch` keeps as weights of their own, from which `load` takes what it needs.
     """
 
     load: Callable[..., str]  # the recipe's own kind of network, and the file's tensors by name
     files: tuple[Entry, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,18 @@ class System:
         if self.remade is None:
             raise BadValue(f"'{self.name}' has no options.")
         return replace(self.remade(**values), options=self.options, chosen=chosen, remade=self.remade)
+
+    def asked_with(self, given: Mapping[str, object]) -> System:
+        """The same system with other options of testing; those that trained weights cannot change are refused."""
+        asked = self.with_options(dict(self.chosen) | dict(given))
+        for name in given:
+            if not self.options[name].in_test and asked.option(name) != self.option(name):
+                can = ", ".join(other for other, option in self.options.items() if option.in_test) or "none"
+                raise BadValue(
+                    f"--option {name} is decided in training, and these weights were trained with "
+                    f"{name}={self.option(name)}: train anew for another value. Without training can be chosen: {can}."
+                )
+        return asked
 
     def fits(self, view: Views) -> bool:
         """Whether a view has the size of the inputs."""
