@@ -13,6 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
+from actrec.cli import choices
 from actrec.core.devices import cores
 from actrec.core.errors import BadValue
 from actrec.data.drawn import drawn
@@ -102,13 +103,7 @@ def _options(args: argparse.Namespace) -> dict[str, str | float]:
     """What `--option` chooses otherwise than the system does."""
     from actrec.systems import named
 
-    values = {}
-    for text in args.options or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise BadValue(f"--option is NAME=VALUE, not '{text}'.")
-        values[name] = value
-    return dict(named(args.system, values).chosen)
+    return dict(named(args.system, choices(args.options)).chosen)
 
 
 def _name(system: str, data: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -193,14 +193,16 @@ class Recognizer:
         *,
         temperature: float | None = None,
         only_torch: bool = False,
+        options: Mapping[str, object] | None = None,
     ) -> Recognizer:
-        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's."""
+        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's, and
+        `options` for those of the card that only say how a clip is tested."""
         card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
         if card.system not in SYSTEMS:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = named(card.system, card.options)
+        system = named(card.system, card.options).asked_with(options or {})
         same_inputs(card, system)
         network = system.network(len(card.labels))
         fit(network, tensors, card)

@@ -143,8 +143,8 @@ def from_pictures(network: fstcn.FstCN, tensors: Mapping[str, Tensor]) -> str:
     by_stage = load_by_stage(stages_of(network), tensors, own.mean, own.std)
     if not by_stage.copied:
         raise WeightsError(
-            f"None of its layers has the shape of ours: {'; '.join(by_stage.left)}. For a network whose layers are "
-            f"others: --option lower={PICTURES} --start-from {PICTURES}."
+            f"None of its layers has the shape of ours; the first that differs is {by_stage.left[0]}. The start that "
+            f"fits any size: --option lower={PICTURES} --start-from {PICTURES}."
         )
     left = f"; at random: {'; '.join(by_stage.left)}" if by_stage.left else ""
     return f"by stage {', '.join(by_stage.copied)}{left}"

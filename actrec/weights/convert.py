@@ -279,13 +279,15 @@ def load_by_stage(
     """A picture network's layers into ours, stage by stage: its n-th convolution into our n-th, its n-th fully
     connected layer into our n-th, where weights and biases have the same shapes. The others keep their start.
 
-    `layers` are ours by the names for the report, in order. The first convolution is changed to the range that our
+    `layers` are ours by the names for the report, in order; the file's last fully connected layer is its classifier and
+    left out. The first convolution is changed to the range that our
     pictures have (`mean`, `std` of 0…1) where its own is torchvision's; without padding the answers stay the same.
     """
     names = sorted((name for name in tensors if name.endswith(".weight") and tensors[name].dim() in (2, 4)), key=_order)
     copied, left = [], []
     for kind, dimensions in ((nn.Conv2d, 4), (nn.Linear, 2)):
         theirs = [name for name in names if tensors[name].dim() == dimensions]
+        theirs = theirs[:-1] if kind is nn.Linear else theirs
         ours = [(name, layer) for name, layer in layers.items() if isinstance(layer, kind)]
         for number, (name, layer) in enumerate(ours):
             if number >= len(theirs):
