@@ -178,6 +178,8 @@ class Trunk(nn.Module):
         self.ends = network.ends[:stages]
         self.stem, self.blocks = network.stem, network.blocks[: self.ends[-1]]
         self.channels = cast(InvertedBottleneck, self.blocks[-1]).project.conv.out_channels
+        for norm in (module for module in self.modules() if isinstance(module, nn.BatchNorm2d)):
+            norm.momentum = 0.1  # what is trained on has other statistics, and a short training must come to know them
         now, spread = 2, 1  # the stem has halved the size
         for block in self.blocks:
             conv = cast(InvertedBottleneck, block).depthwise.conv

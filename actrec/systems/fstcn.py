@@ -106,7 +106,8 @@ def chosen_network(base: Callable[..., nn.Module], chosen: Mapping[str, str]) ->
 def chosen_loss(stages: str | float, path: str | float = "both", **_: object) -> str:
     if stages == "auxiliary" and path == "tcl":
         raise BadValue(
-            "The auxiliary classifier is the rest of the spatial path: with --option path=tcl there is none."
+            "The auxiliary classifier is the rest of the spatial path: with --option path=tcl there is none. "
+            "Add --option stages=pairs."
         )
     return "auxiliary" if stages == "auxiliary" else "cross-entropy"
 
