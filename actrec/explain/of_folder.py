@@ -6,6 +6,7 @@ counts most for the class. The classes may be any: one that the weights do not k
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,31 +37,39 @@ def gallery_from(
     per_class: int = PER_CLASS,
     report: Callable[[str], None] = lambda sentence: None,
 ) -> Gallery:
-    """The clips of a folder, a published set or a pack, of all classes or of some; clips that cannot be read are left
-    out."""
+    """The clips of a folder, a published set or a pack, of all classes or of some; where one cannot be read, another of
+    its class takes its place."""
     dataset, settings = cached_set(data, **needs(system)), stored(system)
     if per_class < 1:
         raise BadValue(f"At least one clip of each class is shown, not {per_class}.")
     if unknown := [label for label in classes if label not in dataset.labels]:
         raise BadValue(f"There is no class '{unknown[0]}' in {dataset.name}. It has: {some(dataset.labels)}.")
-    targets, chosen = dataset.targets(), []
-    for number, label in enumerate(dataset.labels):
-        mine = np.flatnonzero(targets == number)
-        if len(mine) and (not classes or label in classes):
-            chosen += list(
-                mine[np.unique(np.linspace(0, len(mine) - 1, min(per_class, len(mine))).round().astype(int))]
-            )
-    readable = []
-    for index in chosen:
+
+    def can_be_read(index: int) -> bool:
         try:
-            dataset.read(int(index), settings)
-            readable.append(int(index))
+            dataset.read(index, settings)
         except (VideoError, DataError, OSError) as error:
             report(f"Left out: {dataset.samples[index].name}: {reason(error)}")
+            return False
+        return True
+
+    targets, readable = dataset.targets(), list[int]()
+    for number, label in enumerate(dataset.labels):
+        if not classes or label in classes:
+            mine = map(int, _spread_first(np.flatnonzero(targets == number), per_class))
+            readable += sorted(itertools.islice(filter(can_be_read, mine), per_class))
     if not readable:
         raise DataError("all_broken", f"None of the clips of {dataset.name} can be read.")
     labels = tuple(dataset.labels[targets[index]] for index in readable)
     return Gallery(labels, Split(targets[readable], lambda place: dataset.read(readable[place], settings)))
+
+
+def _spread_first(places: np.ndarray, count: int) -> np.ndarray:
+    """The places in another order: first as many as are wanted, evenly spread, then the others."""
+    if len(places) <= count:
+        return places
+    first = places[np.linspace(0, len(places) - 1, count).round().astype(int)]
+    return np.concatenate([first, np.setdiff1d(places, first)])
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from actrec.__main__ import main
 from actrec.models.efficientnet_lite import VARIANTS
 from actrec.systems import named
 from actrec.training.start import start_from
+from actrec.weights.cards import WeightsError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
 from test_convert import kinetics_i3d_pytorch, pytorch_i3d
@@ -206,7 +207,9 @@ def test_the_first_layer_gives_for_our_range_what_it_gives_for_torchvisions():
 def test_a_network_without_a_layer_of_our_shapes_is_refused_and_the_way_is_shown(tmp_path):
     torch.save(alexnet().state_dict(), tmp_path / "alexnet.pth")
     system = named("fstcn-scl")
-    with pytest.raises(ValueError, match=r"\[64, 3, 11, 11\] there, \[96, 3, 7, 7\] here.*--option lower=efficientnet"):
+    with pytest.raises(
+        WeightsError, match=r"\[64, 3, 11, 11\] there, \[96, 3, 7, 7\] here.*--option lower=efficientnet"
+    ):
         start_from(str(tmp_path / "alexnet.pth"), system.network(2), system.network, system, ["a", "b"])
 
 
@@ -254,7 +257,7 @@ def test_the_publishers_own_file_fills_the_same_layers(fetched, tmp_path):
     start_from(str(tmp_path / "efficientnet-lite0.pth"), network, system.network, system, ["a", "b", "c"])
     assert torch.equal(network.lower[0].blocks[10].project.conv.weight, fetched["blocks.10.project.conv.weight"])
     torch.save(resnet18().state_dict(), tmp_path / "resnet18.pth")
-    with pytest.raises(ValueError, match="the first stages of efficientnet-lite0: for 'stem.conv.weight'"):
+    with pytest.raises(WeightsError, match=r"the first stages of efficientnet-lite0: for 'stem\.conv\.weight'"):
         start_from(str(tmp_path / "resnet18.pth"), network, system.network, system, ["a", "b", "c"])
 
 
