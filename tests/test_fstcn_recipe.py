@@ -98,16 +98,21 @@ def test_eighteen_crops_are_nine_places_and_the_same_mirrored_and_alike_for_both
         assert (np.diff(across) <= 0).all() if crop >= 9 else (np.diff(across) >= 0).all()
 
 
-def test_a_training_pair_has_one_crop_and_mirror_drawn_among_five_places():
-    system, clip, drawn = named("fstcn-paper"), doubling(coordinates()), Counter()
-    for seed in range(100):
+def test_a_training_pair_has_one_crop_anywhere_and_is_mirrored_half_of_the_time():
+    """Sec. 2.5: cropped at random, both clips at the same location, and flipped simultaneously."""
+    system, clip = named("fstcn-paper"), doubling(coordinates())
+    tops, lefts, flips = Counter(), Counter(), Counter()
+    for seed in range(200):
         seen = system.training_view(clip, np.random.default_rng(seed))
         assert np.array_equal(seen["frames"], seen["difference"])
         flip = bool(seen["frames"][1, 0, 0, 0] > seen["frames"][1, 0, 0, -1])
-        drawn[(*corner(seen["frames"], flip), flip)] += 1
-    corners = [(0, 0), (0, 38), (18, 0), (18, 38), (9, 19)]  # 36 // 2, 116 // 3; the middle: 18 // 2, 58 // 3
-    assert set(drawn) == {(*place, flip) for place in corners for flip in (False, True)}
-    assert max(drawn.values()) < 25  # of a hundred; ten each on the average
+        top, left = corner(seen["frames"], flip)
+        tops[top] += 1
+        lefts[left] += 1
+        flips[flip] += 1
+    assert set(tops) == set(range(19)) and set(lefts) <= set(range(39))  # rows 0 to 36 by halves, columns by thirds
+    assert {min(lefts), max(lefts)} == {0, 38} and len(lefts) > 30  # 116 // 3 = 38
+    assert max(tops.values()) < 30 and max(lefts.values()) < 20 and 70 < flips[True] < 130
 
 
 def test_a_training_pair_begins_anywhere():

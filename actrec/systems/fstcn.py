@@ -240,7 +240,7 @@ def paper(name: str, base: Callable[..., nn.Module], **chosen: str) -> System:
 
     The protocol `clip` takes the centre crop alone, where SCI has nothing to choose from: there `sci` is the average.
     """
-    recipe = Paper(204, 240, view, pairs)
+    recipe = Paper(204, 240, view, pairs, crop="random")
     fusion, stages = chosen.get("fusion", "sci"), chosen.get("stages", options(name, "paper")["stages"].default)
     tests: dict[str, Protocol] = {}
     for protocol, crops in (("clip", 1), ("paper", CROPS_OF_PAPER)):

@@ -33,7 +33,7 @@ from actrec.metrics.accuracy import softmax
 from actrec.models import fstcn
 from actrec.models.counting import weights
 from actrec.motion.salience import grey
-from actrec.systems.fstcn import CROPS, LENGTH, LIGHT_DISTANCE, LIGHT_STRIDE, chosen_frames, view
+from actrec.systems.fstcn import CROPS, LENGTH, LIGHT, LIGHT_DISTANCE, LIGHT_STRIDE, PAIRS, chosen_frames, view
 from actrec.systems.fusion import average, maximum, sci, sci_fusion
 from actrec.systems.views import newest
 from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour, Words
@@ -377,7 +377,7 @@ def fused(subject: Subject, *, pairs: float = 5) -> Figure:
     """Eq. 6 and 7 against averaging: pairs spread over the clip."""
 
     def make() -> np.ndarray:
-        views = subject.recognizer.system.protocols["clip"].views(subject.clip)
+        views = LIGHT.over(subject.clip, PAIRS, CROPS)
         logits = subject.recognizer.run(views)[0]
         scores = softmax(logits, subject.recognizer.card.temperature or 1.0)
         return scores.reshape(-1, len(CROPS), scores.shape[-1])
