@@ -204,6 +204,19 @@ def test_the_first_layer_gives_for_our_range_what_it_gives_for_torchvisions():
     assert torch.allclose(ours, expected, atol=1e-3)
 
 
+def test_a_picture_networks_classifier_is_no_layer_of_ours():
+    """Its last fully connected layer answers for ImageNet's classes, whatever its shape."""
+    system = named("fstcn-scl", {"stages": "pairs"})
+    network = system.network(2)
+    before = network.spatial.fc[0].weight.detach().clone()
+    tensors = {name: value for name, value in cnn_m().items() if name.startswith("conv1")}
+    tensors |= {"fc.weight": torch.zeros(1, 1).expand(4096, 12800), "fc.bias": torch.zeros(4096)}
+    sentence = system.published.load(network, tensors)
+    assert sentence.startswith("by stage spatial layer 1; at random: spatial layer 2 (the file has no more)")
+    assert "spatial FC 1 (the file has no more)" in sentence
+    assert torch.equal(network.spatial.fc[0].weight, before)
+
+
 def test_a_network_without_a_layer_of_our_shapes_is_refused_and_the_way_is_shown(tmp_path):
     torch.save(alexnet().state_dict(), tmp_path / "alexnet.pth")
     system = named("fstcn-scl")
