@@ -190,7 +190,7 @@ class System:
 
     def asked_with(self, given: Mapping[str, object]) -> System:
         """The same system with other options of testing; those that trained weights cannot change are refused."""
-        asked = self.with_options(dict(self.chosen) | dict(given))
+        asked = self.with_options(given)
         for name in given:
             if not self.options[name].in_test and asked.option(name) != self.option(name):
                 can = ", ".join(other for other, option in self.options.items() if option.in_test) or "none"
