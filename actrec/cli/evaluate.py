@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.cli import aloud
+from actrec.cli import aloud, choices
 from actrec.core.errors import BadValue
 from actrec.weights.folders import WEIGHTS
 
@@ -29,6 +29,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", nargs="+", required=True, help="checkpoint folders, or their names in weights/")
     parser.add_argument("--data", required=True, help="as for train: a folder of classes, a pack, synthetic:six")
     parser.add_argument("--protocol", default="clip", help="one (the newest view), clip (the whole clip) or paper")
+    parser.add_argument(
+        "--option", dest="options", action="append", metavar="NAME=VALUE",
+        help="an option that only says how a clip is tested (see `list --options`): the same weights, another test",
+    )  # fmt: skip
     parser.add_argument(
         "--among-data", action="store_true",
         help="name only classes that occur in the data; the unknown is then told by the probability of these together",
@@ -130,7 +134,7 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     others: list[str] = []
     card: Card | None = None
     for name in args.weights:
-        recognizer = evaluate.load(find_weights(name, WEIGHTS), device)
+        recognizer = evaluate.load(find_weights(name, WEIGHTS), device, choices(args.options))
         card, kind = recognizer.card, stored(recognizer.system)
         more = needs(recognizer.system)
         trial, others = opened(args.data, card, kind, lessons=False, **more)
@@ -150,6 +154,7 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
         "fusion": f"linear SVM on {inputs}, learned from {args.svm}" if args.svm else "mean of the probabilities",
         "protocol": args.protocol, "device": device, "processes": world.size, "weights": ", ".join(args.weights),
     }  # fmt: skip
+    about |= _chosen(args)
     return evaluate_together(members, args.protocol, world, report, trails), about, others
 
 
@@ -163,7 +168,7 @@ def _of_weights(
     from actrec.weights.cards import read_card
 
     folder = find_weights(name, WEIGHTS)
-    card, recognizer = read_card(folder), evaluate.load(folder, device)
+    card, recognizer = read_card(folder), evaluate.load(folder, device, choices(args.options))
     report = _silent if args.json or not world.first else aloud
     open_it = partial(
         evaluate.open_trial, args.data, card, stored(recognizer.system), clips_per_class=args.clips_per_class,
@@ -182,7 +187,12 @@ def _of_weights(
         "among": "the data's classes" if args.among_data else "all classes of the weights",
         "numbers": recognizer.engine.dtype, "device": device, "processes": world.size,
     }  # fmt: skip
-    return results, about, others
+    return results, about | _chosen(args), others
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, str]:
+    """The options that stood in for the card's, for the report."""
+    return {"options": ", ".join(args.options)} if args.options else {}
 
 
 def _beside(result: dict, others: list[str]) -> list[str]:

@@ -1,4 +1,8 @@
-"""`explain`: what a system's answer on a clip depends on, as the page shows it, as files for slides."""
+"""`explain`: what a system's answer on a clip depends on, as the page shows it, as files for slides.
+
+Of a folder of classes it draws two figures: `--only map` the features of all its clips (FstCN, fig. 4), `--only
+saliency` where each of its classes counts (fig. 5).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from actrec.cli import aloud
 from actrec.core.errors import BadValue
 from actrec.figures.svg import standing_alone
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
+    from actrec.explain.activations import Activations
+    from actrec.explain.gallery import Gallery
     from actrec.explain.over_time import ClipMaps, Windows
     from actrec.explain.saliency import ClassSaliency
     from actrec.figures.scales import Scale
@@ -24,17 +31,20 @@ if TYPE_CHECKING:
 SIDE, SECONDS = 240, 20.0
 COLUMNS, THUMB = 6, 200  # moments in an image, pixels across each
 PARTS = ("saliency", "truth", "layers", "neurons", "map")
+OF_FOLDER = ("saliency", "map")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("clip", type=Path)
+    parser.add_argument("clip", type=Path, help="a clip; or a folder of classes (or a pack), for its map and saliency")
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
         "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into; created if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--classes", nargs="+", default=[], metavar="LABEL", help="of a folder: these classes only")
+    parser.add_argument("--per-class", type=int, default=30, help="of a folder: clips of each class at most")
     parser.add_argument("--layer", help="the layer whose neurons are shown; the last one unless it is named")
     parser.add_argument("--map", default="t-SNE", metavar="METHOD", help="t-SNE or PCA")
     parser.add_argument("--seed", type=int, default=0, help="seed of the map")
@@ -43,6 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from actrec.data.pack import is_pack
     from actrec.data.samples import must_be_writable
     from actrec.explain.over_time import Windows
     from actrec.explain.saliency import ClassSaliency
@@ -50,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
     from actrec.video.read import read_clip
 
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
+    if args.clip.is_dir() or is_pack(args.clip):
+        return _folder(ClassSaliency(recognizer), args)
+    if args.classes:
+        raise BadValue(f"--classes chooses among the classes of a folder, and {args.clip} is a clip.")
     clip = read_clip(args.clip, short_side=SIDE, stop=SECONDS)
     must_be_writable(args.out)
     prediction = recognizer.predict(clip)
@@ -67,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     for note in notes:
         show(f"note: {note}")
     saliency = ClassSaliency(recognizer)
-    for part in args.only:
+    for part in args.only or PARTS:
         start = time.perf_counter()
         part_report = WRITERS[part](saliency, windows, label, args)
         part_report["milliseconds"] = round((time.perf_counter() - start) * 1000)
@@ -77,6 +92,53 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
     return 0
+
+
+def _folder(saliency: ClassSaliency, args: argparse.Namespace) -> int:
+    """The figures of a folder: fig. 4 and fig. 5 of FstCN."""
+    from actrec.data.samples import must_be_writable
+    from actrec.explain.of_folder import gallery_from
+
+    wanted = args.only or OF_FOLDER
+    if other := [part for part in wanted if part not in OF_FOLDER]:
+        raise BadValue(
+            f"Of a folder there is {' and '.join(OF_FOLDER)}. '{other[0]}' explains a single clip: name one."
+        )
+    if args.label:
+        raise BadValue("Of a folder each class is explained by its own clips: leave --label out, or name a clip.")
+    must_be_writable(args.out)
+    card = saliency.recognizer.card
+    gallery = gallery_from(str(args.clip), saliency.recognizer.system, args.classes, args.per_class, aloud)
+    parts = {part: FOLDER_WRITERS[part](saliency, gallery, args) for part in wanted}
+    if args.json:
+        about = {"folder": str(args.clip), "weights": card.name, "clips": len(gallery), "parts": parts}
+        print(json.dumps(about, ensure_ascii=False))
+        return 0
+    for part, about in parts.items():
+        print(f"{part:9} {about['says']}")
+    print(f"images: {args.out}")
+    return 0
+
+
+def _folder_saliency(saliency: ClassSaliency, gallery: Gallery, args: argparse.Namespace) -> dict:
+    """Fig. 5: a class a column."""
+    from actrec.explain.of_folder import class_figures, class_sheet
+
+    figures = class_figures(saliency, gallery)
+    rows = [
+        {"class": figure.label, "explained": figure.explained, "clip": gallery.clip(figure.clip).source,
+         "second": round(figure.second, 2)}
+        for figure in figures
+    ]  # fmt: skip
+    files = [_image(args.out / "saliency-of-classes.png", class_sheet(figures))]
+    return {"says": ", ".join(figure.label for figure in figures), "classes": rows, "files": files}
+
+
+def _folder_map(saliency: ClassSaliency, gallery: Gallery, args: argparse.Namespace) -> dict:
+    """Fig. 4: a map for each kind of feature."""
+    from actrec.explain.activations import of_gallery
+
+    return _maps(saliency, gallery, of_gallery(saliency, gallery), args)
 
 
 def _saliency(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.Namespace) -> dict:
@@ -147,23 +209,38 @@ def _neurons(saliency: ClassSaliency, windows: Windows, label: str, args: argpar
 def _map(saliency: ClassSaliency, windows: Windows, label: str, args: argparse.Namespace) -> dict:
     """The gallery's map with the clip on it, one for each kind of feature."""
     from actrec.explain.activations import of_gallery, of_views
-    from actrec.explain.embedding_map import atlases
     from actrec.explain.gallery import gallery_of
 
     gallery = gallery_of(saliency.recognizer.labels)
     activations = of_gallery(saliency, gallery)
     own = of_views(saliency, windows.views).mean()
+    return _maps(saliency, gallery, activations, args, own)
+
+
+def _maps(
+    saliency: ClassSaliency,
+    gallery: Gallery,
+    activations: Activations,
+    args: argparse.Namespace,
+    own: Activations | None = None,
+) -> dict:
+    """A map of every space, with a clip of one's own on it where there is one."""
+    from actrec.explain.embedding_map import atlases
+
     maps = atlases(activations, gallery.labels, saliency.recognizer.card, args.map, args.seed)
-    files, numbers = [], {}
+    files, numbers, placed = [], {}, ""
     for space, (atlas, apart) in maps.items():
-        svg = atlas.svg(f"{space} features of {saliency.recognizer.card.name}", own.spaces[space][0])
+        here = None if own is None else own.spaces[space][0]
+        svg = atlas.svg(f"{space} features of {saliency.recognizer.card.name}", here, named=own is None)
         files.append(_svg(args.out / f"map-{_file(space)}.svg", svg))
         numbers[space] = {"silhouette": round(apart.silhouette, 4), "neighbours": round(apart.neighbours, 4)}
+        placed = atlas.flat.how if own else ""
     says = "; ".join(f"{space}: {apart}" for space, (_, apart) in maps.items())
-    return {"says": says, "separability": numbers, "placed": maps[space][0].flat.how, "files": files}
+    return {"says": says, "separability": numbers, "placed": placed, "files": files}
 
 
 WRITERS = {"saliency": _saliency, "truth": _truth, "layers": _layers, "neurons": _neurons, "map": _map}
+FOLDER_WRITERS = {"saliency": _folder_saliency, "map": _folder_map}
 
 
 def _row(path: Path, maps: ClipMaps, shown: list[np.ndarray], scale: Scale, least: str, most: str) -> str:

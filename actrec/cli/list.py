@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     parser.add_argument("--classes", type=int, default=101, help="how many classes to count with (the papers: 101)")
-    parser.add_argument("--options", action="store_true", help="what `train --option NAME=VALUE` may choose")
+    parser.add_argument(
+        "--options", action="store_true", help="what `--option NAME=VALUE` of train, and of evaluate, may choose"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,5 +44,6 @@ def _options(systems: Iterable[System]) -> list[str]:
         for name, option in system.options.items():
             others = [value for value in option.values if value != option.default]
             known = f", or {', '.join(others)}" if others else "" if option.values else ", or another number"
-            lines.append(f"{system.name:22} {name:10} {option.default}{known}: {option.meaning}")
+            when = " (of a test, too)" if option.in_test else ""
+            lines.append(f"{system.name:22} {name:10} {option.default}{known}: {option.meaning}{when}")
     return lines

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,9 +79,9 @@ class Answers:
     in_data: np.ndarray | None = None  # the sum over the data's classes, where others might have been named
 
 
-def load(folder: Path, device: str) -> Recognizer:
+def load(folder: Path, device: str, options: Mapping[str, object] | None = None) -> Recognizer:
     """A recognizer that answers with probabilities as they come: temperature 1."""
-    return Recognizer.load(folder, device, temperature=1.0)
+    return Recognizer.load(folder, device, temperature=1.0, options=options)
 
 
 def plain_name(label: str) -> str:
@@ -141,12 +141,8 @@ def open_trial(
         names = [f"{labels[target]} {index}" for index, target in enumerate(held.targets)]
         trial = Trial(data, numbers[held.targets], names, [""] * len(held), held.clip)
     else:
-        dataset = by_camera(open_set(data)) if cameras else open_set(data)
+        dataset = cached_set(data, flow, cameras)
         labels, numbers = list(dataset.labels), match(dataset.labels, card)
-        reader = dataset.reader or ClipCache(default_folder())
-        if flow:
-            reader = FlowCache(reader if isinstance(reader, ClipCache) else ClipCache(reader=reader), flow)
-        dataset = replace(dataset, reader=reader)
         trial = Trial(
             dataset.name,
             numbers[dataset.targets()],
@@ -157,6 +153,15 @@ def open_trial(
             dataset,
         )
     return trial, [label for label, number in zip(labels, numbers, strict=True) if number < 0]
+
+
+def cached_set(data: str, flow: str = "", cameras: int = 0) -> DataSet:
+    """A folder, a published set or a pack, whose decoded clips (with `flow`: and their flow) the cache keeps."""
+    dataset = by_camera(open_set(data)) if cameras else open_set(data)
+    reader = dataset.reader or ClipCache(default_folder())
+    if flow:
+        reader = FlowCache(reader if isinstance(reader, ClipCache) else ClipCache(reader=reader), flow)
+    return replace(dataset, reader=reader)
 
 
 def folds(trial: Trial, names: Sequence[str], seed: int) -> list[tuple[Trial, Trial | None]]:

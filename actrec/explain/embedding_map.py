@@ -21,6 +21,7 @@ from actrec.weights.cards import Card
 
 WIDTH, HEIGHT, MARGIN = 520, 400, 30
 LETTER, LINE = 7.2, 13.0  # pixels of a name's letter and line
+KEYS, KEY = 4, 18.0  # actions in a line below a map, and its height
 NAME_AT = (-10, 18, -23, 31, -36, 44)  # pixels below a centre at which its name may stand, the best first
 SHAPES = (
     "M-{r} 0a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z",  # disc
@@ -57,8 +58,9 @@ class Atlas:
         reach = np.ptp(self.flat.places, axis=0)
         return float(min((WIDTH - 2 * MARGIN) / max(reach[0], 1e-9), (HEIGHT - 2 * MARGIN) / max(reach[1], 1e-9)))
 
-    def svg(self, title: str, here: np.ndarray | None = None) -> str:
-        """The map; `here` is the code of a clip that is not part of it."""
+    def svg(self, title: str, here: np.ndarray | None = None, named: bool = False) -> str:
+        """The map; `here` is the code of a clip that is not part of it. With `named` the actions stand below with their
+        marks, for a map that leaves the page."""
         names = list(dict.fromkeys(self.labels))
         parts = [self._reach(name, code, names) for name, code in self.centres.items()]
         for number, (label, place) in enumerate(zip(self.labels, self.flat.places, strict=True)):
@@ -76,7 +78,14 @@ class Atlas:
         cross = svg.element("circle", r=11) + svg.path("M-15 0h30M0 -15v30")
         hidden = "hidden" if here is None else None
         parts.append(svg.element("g", cross, class_="here", transform=f"translate({x:.1f} {y:.1f})", hidden=hidden))
-        return svg.drawing("".join(parts), WIDTH, HEIGHT, title, "group", class_="atlas-map")
+        if not named:
+            return svg.drawing("".join(parts), WIDTH, HEIGHT, title, "group", class_="atlas-map")
+        for number, name in enumerate(names):
+            x, y = 12 + number % KEYS * WIDTH / KEYS, HEIGHT + 14 + number // KEYS * KEY
+            parts.append(svg.element("g", _mark(number, False), transform=f"translate({x:.1f} {y:.1f})"))
+            parts.append(svg.text(x + 10, y + 4, name))
+        height = HEIGHT + 8 + -(-len(names) // KEYS) * KEY
+        return svg.drawing("".join(parts), WIDTH, height, title, "group", class_="atlas-map")
 
     def legend(self) -> str:
         """The actions with their marks."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -75,7 +76,8 @@ class SameConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         padding = []
         for size, kernel, stride in zip(reversed(x.shape[2:]), self.kernel_size, self.stride, strict=True):  # square
-            total = max((ceil(size / stride) - 1) * stride + kernel - size, 0)
+            reach = int(self.dilation[0]) * (kernel - 1) + 1
+            total = max((ceil(size / stride) - 1) * stride + reach - size, 0)
             padding += [total // 2, total - total // 2]
         return super().forward(F.pad(x, padding) if any(padding) else x)
 
@@ -112,6 +114,7 @@ class EfficientNetLite(nn.Module):
         super().__init__()
         self.stem = Unit(3, STEM, 3, stride=2)
         self.blocks = nn.ModuleList()
+        self.ends: list[int] = []  # how many blocks there are up to the end of each stage
         c_in = STEM
         for stage in STAGES:
             same = stage in (STAGES[0], STAGES[-1])
@@ -120,6 +123,7 @@ class EfficientNetLite(nn.Module):
                 stride = stage.stride if number == 0 else 1
                 self.blocks.append(InvertedBottleneck(c_in, c_out, stage.kernel, stride, stage.expand))
                 c_in = c_out
+            self.ends.append(len(self.blocks))
         self.head = Unit(c_in, HEAD)
         self.dropout = nn.Dropout(dropout)
         self.logits = nn.Linear(HEAD, classes)
@@ -160,6 +164,36 @@ class EfficientNetLite(nn.Module):
             for end in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
                 table[f"{ours}.norm.{end}"] = f"{norm}.{end}"
         return table
+
+
+class Trunk(nn.Module):
+    """The stem and the first stages alone, for a network that goes on from them: pictures → maps of 1/`stride` size.
+
+    A stage that would make the maps smaller than that keeps their size, and the kernels behind it are spread instead:
+    at every other place published weights then give exactly what they give in the whole network.
+    """
+
+    def __init__(self, network: EfficientNetLite, stages: int, stride: int) -> None:
+        super().__init__()
+        self.ends = network.ends[:stages]
+        self.stem, self.blocks = network.stem, network.blocks[: self.ends[-1]]
+        self.channels = cast(InvertedBottleneck, self.blocks[-1]).project.conv.out_channels
+        for norm in (module for module in self.modules() if isinstance(module, nn.BatchNorm2d)):
+            norm.momentum = 0.1  # what is trained on has other statistics, and a short training must come to know them
+        now, spread = 2, 1  # the stem has halved the size
+        for block in self.blocks:
+            conv = cast(InvertedBottleneck, block).depthwise.conv
+            conv.dilation = (spread, spread)
+            if conv.stride == (2, 2) and now >= stride:
+                conv.stride, spread = (1, 1), 2 * spread
+            elif conv.stride == (2, 2):
+                now *= 2
+
+    def forward(self, frames: Tensor) -> Tensor:
+        x = self.stem(frames)
+        for block in self.blocks:
+            x = block(x)
+        return x
 
 
 # (width, depth, dropout) of the Lite networks that are used here

@@ -7,7 +7,10 @@ positions of a vectorised map are the input channels of the temporal layer (`pos
 kernel between them, as eq. 3 reads); "same" padding there; dropout 0.5 on the FC layers too; P starts Gaussian
 with 1/√f; a single path has no fusion layer; the auxiliary classifier is the spatial path with a classifier of
 its own. The light size has batch norm for local response norm, after the temporal and the fully connected layers too
-(it learns several times faster), and stride 1 in its second layer.
+(it learns several times faster), and stride 1 in its second layer. `lower="efficientnet-lite0"` puts the first five
+stages of that picture network in the place of the four shared layers: as published weights fill it, the network starts
+from ImageNet without a training of our own there. Its maps have the same places as those of the paper's layers (at the
+same stride, their border left out), and a 1×1 convolution gives them as many channels; its batch norms learn on.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -22,7 +26,11 @@ from torch import nn
 from torch.nn import functional
 
 from actrec.core.errors import BadValue
+from actrec.models import efficientnet_lite
 from actrec.models.layers import RandomPlace, start, start_classifier
+
+LOWER = ("own", "efficientnet-lite0")
+STAGES = 5  # of the picture network that stands for the shared layers
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,25 @@ def lower_layers(sizes: Sizes) -> nn.Sequential:
             layers += ([] if batch else [LocalResponseNorm()]) + [nn.MaxPool2d(3, 2)]
         c_in = layer[0]
     return nn.Sequential(*layers)
+
+
+class Inside(nn.Module):
+    """The inner `side`×`side` places of maps: those that unpadded layers have, too."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        top, left = ((size - self.side) // 2 for size in maps.shape[-2:])
+        return maps[..., top : top + self.side, left : left + self.side]
+
+
+def lower_pictures(sizes: Sizes, name: str) -> nn.Sequential:
+    """The first stages of a picture network, in the place of the four spatial layers: as many maps, as large."""
+    trunk = efficientnet_lite.Trunk(efficientnet_lite.VARIANTS[name](1), STAGES, lower_stride(sizes))
+    narrow = conv(trunk.channels, (sizes.lower[-1][0], 1, 1), padding=0, batch_norm=sizes.norm == "batch")
+    return nn.Sequential(trunk, Inside(lower_side(sizes)), *narrow)
 
 
 class TPOperator(nn.Module):
@@ -205,6 +232,7 @@ class FstCN(nn.Module):
         path: str = "both",
         kernels: tuple[int, ...] = (3, 5),
         positions: str = "channels",
+        lower: str = "own",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -212,8 +240,10 @@ class FstCN(nn.Module):
             raise BadValue(f"A path of FstCN is both, scl or tcl, not {path!r}.")
         if positions not in ("channels", "shared"):
             raise BadValue(f"Positions are channels or shared, not {positions!r}.")
+        if lower not in LOWER:
+            raise BadValue(f"The lower layers are {' or '.join(LOWER)}, not {lower!r}.")
         self.sizes = sizes
-        self.lower = lower_layers(sizes)
+        self.lower = lower_layers(sizes) if lower == "own" else lower_pictures(sizes, lower)
         side = lower_side(sizes)
         self.temporal = TemporalPath(sizes, side, kernels, positions) if path != "scl" else None
         self.spatial = SpatialPath(sizes, side) if path != "tcl" else None
@@ -228,6 +258,15 @@ class FstCN(nn.Module):
         self.random_frame = RandomPlace()
         start(self, generator)
         start_classifier(self.classifier, generator)
+
+    @property
+    def lower_ends(self) -> list[str]:
+        """The modules within `lower` behind which the maps of a layer, or of a stage, are ready; the lowest first."""
+        relus = [str(number) for number, module in enumerate(self.lower) if isinstance(module, nn.ReLU)]
+        trunk = self.lower[0]
+        if isinstance(trunk, efficientnet_lite.Trunk):
+            return [*(f"0.blocks.{end - 1}" for end in trunk.ends[1:]), *relus]
+        return relus
 
     def features(self, frames: torch.Tensor, difference: torch.Tensor) -> dict[str, torch.Tensor]:
         """The features of fig. 4: spatial, temporal and spatio-temporal, as far as the network has the paths."""
@@ -297,6 +336,11 @@ class FstCN(nn.Module):
             return frames[:, :, count // 2 : count // 2 + 1]
         chosen = self.random_frame(len(frames), count, frames.device)
         return frames[torch.arange(len(frames), device=frames.device), :, chosen].unsqueeze(2)
+
+
+def lower_stride(sizes: Sizes) -> int:
+    """Pixels from one place of these maps to the next: 16 in the paper's size. Both pools have a stride of 2."""
+    return 4 * prod(stride for _, _, stride in sizes.lower)
 
 
 def lower_side(sizes: Sizes) -> int:

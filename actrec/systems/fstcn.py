@@ -3,7 +3,8 @@
 Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks", ICCV 2015, sec. 2.2,
 3 and 4. Ours, not the paper's, in the light size: frames are drawn at 12.5 per second, which a webcam
 reaches, with d_t = 4 and s_t = 3 (the paper's 9 and 5 at 25, nearly); the crops of a pair are two zooms and their
-mirror images of the letterboxed frame; Adam.
+mirror images of the letterboxed frame; Adam. In both sizes: where single frames are learned first, the epochs for that
+come on top of the schedule's; a single randomly selected clip (table 2) starts anywhere, in one of the test's crops.
 """
 
 from __future__ import annotations
@@ -20,19 +21,33 @@ from torch import Tensor, nn
 from actrec import sampling
 from actrec.core.errors import BadValue
 from actrec.metrics.accuracy import softmax, top
-from actrec.models import fstcn
+from actrec.models import efficientnet_lite, fstcn
 from actrec.systems.claim import Budget, Claim, Experiment, Figures
 from actrec.systems.fusion import Fused, average, maximum, sci_fusion
 from actrec.systems.layers import Layer
-from actrec.systems.system import Features, Input, Option, Protocol, Schedule, System, Views, light_schedule
+from actrec.systems.system import (
+    Features,
+    Input,
+    Option,
+    Protocol,
+    Published,
+    Schedule,
+    System,
+    Views,
+    light_schedule,
+)  # fmt: skip
 from actrec.systems.views import PLAIN, Light, Paper, Placing, channels_first
 from actrec.systems.workspace import Workspace, trained
 from actrec.video import Clip
+from actrec.weights.cards import WeightsError
+from actrec.weights.convert import load_by_stage, load_trunk
 
 PAPER = "Sun et al., Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks, ICCV 2015"
 HEADLINE = {"UCF-101": 88.1, "HMDB-51": 59.1}
 LENGTH, STRIDE, DISTANCE, PAIRS = 5, 5, 9, 5
 LIGHT_STRIDE, LIGHT_DISTANCE = 3, 4
+CROPS_OF_PAPER = 18
+FUSIONS = ("sci", "average", "maximum", "one")
 CROPS = (PLAIN, Placing(flip=True), Placing(zoom=1.2), Placing(zoom=1.2, flip=True))
 
 SCRATCH = light_schedule(rate=1e-3, epochs=16, batch=24, weight_decay=0.02, label_smoothing=0.05)
@@ -54,9 +69,18 @@ def chosen_frames(frames: np.ndarray, rng: np.random.Generator | None) -> np.nda
     ].ravel()
 
 
+LIGHT = Light(sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE), 12.5, 112, view, chosen_frames)
+
+
 def pairs(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:
     drawn = sampling.strided_pairs(len(clip), count, rng, length=LENGTH, stride=STRIDE, distance=DISTANCE)
     return [pair.ravel() for pair in drawn]
+
+
+def with_stages(schedule: Schedule) -> Schedule:
+    """The epochs of the auxiliary classifier's two stages, a third of all, come on top of those of the whole network:
+    so its rates are those of a training that has the whole network from the start, and the rows of table 2 compare."""
+    return replace(schedule, epochs=schedule.epochs * 3 // 2)
 
 
 def options(name: str, size: str) -> dict[str, Option]:
@@ -73,13 +97,17 @@ def options(name: str, size: str) -> dict[str, Option]:
     }
     return ({} if fixed else paths) | {
         "positions": Option("channels", "the places of a map in the temporal layer", ("channels", "shared")),
-        "fusion": Option("sci", "how crops and pairs become one answer", ("sci", "average", "maximum")),
+        "lower": Option("own", "the four spatial layers: the paper's, or a published picture network's", fstcn.LOWER),
+        "fusion": Option(
+            "sci", "how crops and pairs become one answer; one: a single clip at random", FUSIONS, in_test=True
+        ),
+        "draw": Option(0.0, "seed of the clip that fusion=one selects", most=2**32 - 1, in_test=True),
         "stages": stages,
     }
 
 
 def chosen_network(base: Callable[..., nn.Module], chosen: Mapping[str, str]) -> Callable[..., nn.Module]:
-    built: dict[str, object] = {key: chosen[key] for key in ("path", "positions") if key in chosen}
+    built: dict[str, object] = {key: chosen[key] for key in ("path", "positions", "lower") if key in chosen}
     if "kernels" in chosen:
         built["kernels"] = tuple(int(size) for size in chosen["kernels"].split("+"))
     return partial(base, **built) if built else base
@@ -88,16 +116,65 @@ def chosen_network(base: Callable[..., nn.Module], chosen: Mapping[str, str]) ->
 def chosen_loss(stages: str | float, path: str | float = "both", **_: object) -> str:
     if stages == "auxiliary" and path == "tcl":
         raise BadValue(
-            "The auxiliary classifier is the rest of the spatial path: with --option path=tcl there is none."
+            "The auxiliary classifier is the rest of the spatial path: with --option path=tcl there is none. "
+            "Add --option stages=pairs."
         )
     return "auxiliary" if stages == "auxiliary" else "cross-entropy"
 
 
+def chosen_schedules(stages: str | float, schedules: Mapping[str, Schedule]) -> dict[str, Schedule]:
+    return {name: with_stages(one) if stages == "auxiliary" else one for name, one in schedules.items()}
+
+
+def chosen_inputs(side: int, lower: str = "own") -> dict[str, Input]:
+    """V in the range that the lower layers know; V_diff around zero, which is the middle of it, alike for both."""
+    known = {} if lower == "own" else {"mean": efficientnet_lite.MEAN, "std": efficientnet_lite.STD}
+    return {"frames": Input(3, LENGTH, side, **known), "difference": Input(3, LENGTH, side, 0.0, 0.12)}
+
+
 def fused(name: str, crops: int) -> Callable[[np.ndarray], Fused]:
+    """`one` has a single view, so there is nothing to fuse."""
     ways: dict[str, Callable[[np.ndarray], Fused]] = {
-        "sci": partial(sci_fusion, crops=crops), "average": average, "maximum": maximum,
+        "sci": partial(sci_fusion, crops=crops), "average": average, "maximum": maximum, "one": average,
     }  # fmt: skip
     return ways[name]
+
+
+# --- ImageNet start (sec. 2.3) ----------------------------------------------------------------------
+
+
+def from_pictures(network: fstcn.FstCN, tensors: Mapping[str, Tensor]) -> str:
+    """Published weights of a picture network into the lower layers; where those are the paper's own, also into the rest
+    of the spatial path, as far as layers have the same shapes (ours: the paper does not say which network it took)."""
+    trunk = network.lower[0]
+    if isinstance(trunk, efficientnet_lite.Trunk):
+        report = load_trunk(trunk, tensors, PICTURES)
+        return f"the first {fstcn.STAGES} stages of {PICTURES}, {report.loaded} tensors, as the spatial layers"
+    own = chosen_inputs(network.sizes.side)["frames"]
+    by_stage = load_by_stage(stages_of(network), tensors, own.mean, own.std)
+    if not by_stage.copied:
+        raise WeightsError(
+            f"None of its layers has the shape of ours; the first that differs is {by_stage.left[0]}. The start that "
+            f"fits any size: --option lower={PICTURES} --start-from {PICTURES}."
+        )
+    left = f"; at random: {'; '.join(by_stage.left)}" if by_stage.left else ""
+    return f"by stage {', '.join(by_stage.copied)}{left}"
+
+
+def stages_of(network: fstcn.FstCN) -> dict[str, nn.Conv2d | nn.Linear]:
+    """The layers of the paper's spatial path that a picture network has, too, by their names in a sentence."""
+    kinds = (nn.Conv2d, nn.Linear)
+    lower = [module for module in network.lower if isinstance(module, kinds)]
+    layers = {f"spatial layer {number}": module for number, module in enumerate(lower, 1)}
+    if network.spatial is not None:
+        conv = next(module for module in network.spatial.between if isinstance(module, kinds))
+        full = [module for module in network.spatial.fc if isinstance(module, kinds)]
+        layers |= {"spatial layer 5": conv, "spatial FC 1": full[0], "spatial FC 2": full[1]}
+    return layers
+
+
+PICTURES = "efficientnet-lite0"
+IMAGENET_START = Published(from_pictures, networks=(PICTURES,))
 
 
 def layers(network: fstcn.FstCN) -> list[Layer]:
@@ -114,8 +191,7 @@ def layers(network: fstcn.FstCN) -> list[Layer]:
             by_input["difference"] = maps[:, :, -frames:]
         return by_input
 
-    relus = [place for place, module in enumerate(network.lower) if isinstance(module, nn.ReLU)]
-    listed = [Layer(f"SCL {n}", {f"lower.{place}": of_both}) for n, place in enumerate(relus, 1)]
+    listed = [Layer(f"SCL {n}", {f"lower.{place}": of_both}) for n, place in enumerate(network.lower_ends, 1)]
     if network.temporal is not None and network.spatial is not None:
         place = next(n for n, module in enumerate(network.spatial.between) if isinstance(module, nn.ReLU))
         above = {
@@ -142,23 +218,27 @@ FEATURES = Features(_features, "features of the spatial path, of the temporal pa
 
 
 def light(name: str = "fstcn", base: Callable[..., nn.Module] = fstcn.light, **chosen: str) -> System:
-    recipe = Light(sampling.pair_span(LENGTH, LIGHT_STRIDE, LIGHT_DISTANCE), 12.5, 112, view, chosen_frames)
+    fusion, stages = chosen.get("fusion", "sci"), chosen.get("stages", "pairs")
+    single = Protocol(partial(LIGHT.at_random, placings=CROPS, seed=int(chosen.get("draw", 0))), average)
     return System(
         name=name,
         title="FstCN",
         paper=PAPER,
         size="light",
-        inputs={"frames": Input(3, LENGTH, 112), "difference": Input(3, LENGTH, 112, 0.0, 0.12)},
+        inputs=chosen_inputs(112, chosen.get("lower", "own")),
         network=chosen_network(base, chosen),
-        seconds=recipe.seconds,
-        training_view=recipe.training_view,
+        seconds=LIGHT.seconds,
+        training_view=LIGHT.training_view,
         protocols={
-            "one": Protocol(recipe.one, average, recipe.moments),
-            "clip": recipe.spread(fused(chosen.get("fusion", "sci"), len(CROPS)), most=PAIRS, placings=CROPS),
+            "one": Protocol(LIGHT.one, average, LIGHT.moments),
+            "clip": (
+                single if fusion == "one" else LIGHT.spread(fused(fusion, len(CROPS)), most=PAIRS, placings=CROPS)
+            ),
         },
-        schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
-        loss=chosen_loss(**({"stages": "pairs"} | chosen)),
+        schedules=chosen_schedules(stages, {"scratch": SCRATCH, "fine-tune": FINE_TUNE}),
+        loss=chosen_loss(**(chosen | {"stages": stages})),
         options=options(name, "light"),
+        published=IMAGENET_START,
         remade=partial(light, name, base),
         layers=layers,
         features=FEATURES,
@@ -166,26 +246,34 @@ def light(name: str = "fstcn", base: Callable[..., nn.Module] = fstcn.light, **c
 
 
 def paper(name: str, base: Callable[..., nn.Module], **chosen: str) -> System:
-    """204×204, tested on five pairs of 18 crops each, fused by SCI. The size before cropping is not in the paper."""
-    recipe = Paper(204, 240, view, pairs)
-    fuse = fused(chosen.get("fusion", "sci"), 18)
+    """204×204, tested on five pairs of 18 crops each, fused by SCI. The size before cropping is not in the paper.
+
+    The protocol `clip` takes the centre crop alone, where SCI has nothing to choose from: there `sci` is the average.
+    """
+    recipe = Paper(204, 240, view, pairs, crop="random")
+    fusion, stages = chosen.get("fusion", "sci"), chosen.get("stages", options(name, "paper")["stages"].default)
+    tests: dict[str, Protocol] = {}
+    for protocol, crops in (("clip", 1), ("paper", CROPS_OF_PAPER)):
+        if fusion == "one":
+            draw = partial(recipe.at_random, crops=crops, seed=int(chosen.get("draw", 0)))
+            tests[protocol] = Protocol(draw, average)
+        else:
+            fuse = fused("average" if (fusion, crops) == ("sci", 1) else fusion, crops)
+            tests[protocol] = Protocol(partial(recipe.tested, windows=PAIRS, crops=crops), fuse)
     return System(
         name=name,
         title=name,
         paper=PAPER,
         size="paper",
-        inputs={"frames": Input(3, LENGTH, 204), "difference": Input(3, LENGTH, 204, 0.0, 0.12)},
+        inputs=chosen_inputs(204, chosen.get("lower", "own")),
         network=chosen_network(base, chosen),
         seconds=sampling.pair_span(LENGTH, STRIDE, DISTANCE) / 25,
         training_view=recipe.training_view,
-        protocols={
-            "one": Protocol(partial(recipe.tested, windows=1, crops=1), average),
-            "clip": Protocol(partial(recipe.tested, windows=PAIRS, crops=1), average),
-            "paper": Protocol(partial(recipe.tested, windows=PAIRS, crops=18), fuse),
-        },
-        schedules={"scratch": IN_PAPER, "paper": IN_PAPER},
-        loss=chosen_loss(**({"stages": options(name, "paper")["stages"].default} | chosen)),
+        protocols={"one": Protocol(partial(recipe.tested, windows=1, crops=1), average), **tests},
+        schedules=chosen_schedules(stages, {"scratch": IN_PAPER, "paper": IN_PAPER}),
+        loss=chosen_loss(**(chosen | {"stages": stages})),
         options=options(name, "paper"),
+        published=IMAGENET_START,
         remade=partial(paper, name, base),
         layers=layers,
         features=FEATURES,
@@ -214,40 +302,38 @@ def paths(**chosen: str) -> Experiment:
     return trained(light().with_options(chosen), BUDGET)
 
 
-def views(fuse: Callable[[np.ndarray], np.ndarray]) -> Experiment:
-    """The shipped network's scores of the pairs and crops of each clip, fused one way."""
+def views(fusion: str) -> Experiment:
+    """The shipped network's answers to each clip with its views fused one way, all on the same weights."""
 
     def measure(workspace: Workspace) -> Figures:
-        scores = workspace.once("views", lambda: _all_views(workspace))
-        return {"top1": top(np.stack([fuse(views) for views in scores]), workspace.source.validation.targets)}
+        held_out, run = workspace.source.validation, workspace.once("network", lambda: _network(workspace))
+        options = {"fusion": fusion} | ({"draw": workspace.seed} if fusion == "one" else {})
+        test = light().with_options(options).protocols["clip"]
 
-    return Experiment(measure, f"{SHIPPED}; on real clips {TUNING} more")
+        def scores() -> list[np.ndarray]:
+            """Probabilities [views, classes] of every clip, a pair's crops standing together."""
+            clips = (held_out.clip(number) for number in range(len(held_out)))
+            return [softmax(run(test.views(clip))[0]) for clip in clips]
+
+        seen = scores() if fusion == "one" else workspace.once("views", scores)
+        return {"top1": top(np.stack([test.fuse(views).scores for views in seen]), held_out.targets)}
+
+    drawn = "; clip and crop at random" if fusion == "one" else ""
+    return Experiment(measure, f"{SHIPPED}; on real clips {TUNING} more{drawn}")
 
 
-def _all_views(workspace: Workspace) -> list[np.ndarray]:
-    """Probabilities [views, classes] of every clip, a pair's crops standing together."""
-    system, held_out = light(), workspace.source.validation
+def _network(workspace: Workspace) -> Callable[[list[Views]], tuple[np.ndarray, np.ndarray]]:
+    """What gives scores and embeddings of views."""
     if workspace.drawn:
-        run = workspace.shipped(SHIPPED).run
-    else:
-        pupil = workspace.started(system, SHIPPED)
-        pupil.learn(TUNING)
-        run = pupil.run
-    clips = (held_out.clip(number) for number in range(len(held_out)))
-    return [softmax(run(system.protocols["clip"].views(clip))[0]) for clip in clips]
-
-
-def one_pair(scores: np.ndarray) -> np.ndarray:
-    """The first crop, which is the plain one, of the middle pair: one clip instead of many."""
-    pairs = scores.reshape(-1, len(CROPS), scores.shape[-1])
-    return pairs[len(pairs) // 2, 0]
+        return workspace.shipped(SHIPPED).run
+    pupil = workspace.started(light(), SHIPPED)
+    pupil.learn(TUNING)
+    return pupil.run
 
 
 def experiments() -> Mapping[str, Experiment]:
     return {
-        "views/sci": views(lambda scores: sci_fusion(scores, crops=len(CROPS)).scores),
-        "views/average": views(lambda scores: average(scores).scores),
-        "views/one": views(one_pair),
+        **{f"views/{fusion}": views(fusion) for fusion in ("sci", "average", "one")},
         "fstcn/both": paths(),
         "fstcn/scl": paths(path="scl"),
         "fstcn/tcl": paths(path="tcl"),

@@ -39,7 +39,8 @@ class Input:
 class Schedule:
     """An optimiser and how its rate falls: divided by `divide` at each of the `at` epochs, or along a half cosine.
 
-    `brings` is what it chooses of the recipe's options where the user does not.
+    `brings` is what it chooses of the recipe's options where the user does not. Where a training has several stages,
+    each one counts from its own first epoch.
     """
 
     optimiser: str
@@ -136,11 +137,13 @@ class Features:
 class Published:
     """Weights that others have published, from which a training may start.
 
-    `load` puts a file's tensors into the network and returns a sentence on them; `files` can be fetched.
+    `load` puts a file's tensors into the network and returns a sentence on them; `files` can be fetched. `networks` are
+    published networks that `fetch` keeps as weights of their own, from which `load` takes what it needs.
     """
 
     load: Callable[..., str]  # the recipe's own kind of network, and the file's tensors by name
     files: tuple[Entry, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

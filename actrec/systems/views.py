@@ -8,6 +8,7 @@ crops and goes by the clock, as networks that learned from Kinetics are asked.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,12 @@ def newest(clip: Clip, frames: int, fps: float) -> np.ndarray:
 
 def _newest_start(clip: Clip, frames: int, fps: float) -> float:
     return float(clip.times[-1]) - (frames - 1) / fps
+
+
+def drawn_for(clip: Clip, seed: int) -> np.random.Generator:
+    """Random numbers that belong to a clip: with the same seed it gets the same ones, whatever else is asked about."""
+    middle = clip.frames[len(clip) // 2]
+    return np.random.default_rng([seed, len(clip), zlib.crc32(middle.tobytes())])
 
 
 def starts(clip: Clip, seconds: float, most: int) -> list[float]:
@@ -188,6 +195,14 @@ class Light:
             for rng in draws
         ]
 
+    def at_random(self, clip: Clip, placings: tuple[Placing, ...] = (PLAIN,), seed: int = 0) -> list[Views]:
+        """A single view: a window anywhere in the clip, in one of the placings; both are drawn."""
+        rng = drawn_for(clip, seed)
+        first, last = float(clip.times[0]), float(clip.times[-1]) - self.seconds
+        begin = rng.uniform(first, last) if last > first else (first + last) / 2
+        placing = placings[rng.integers(len(placings))]
+        return [self._view(clip, self._times(begin), placing, None)]
+
     def spread(self, fuse: Callable[[np.ndarray], Fused], most: int = LONGEST, placings: tuple[Placing, ...] = (PLAIN,),
                passes: int = 1) -> Protocol:  # fmt: skip
         """The protocol of `over` with these options."""
@@ -275,6 +290,15 @@ class Paper:
             places = sampling.test_crops(height, width, self.size, crops)
             views += [self._view(crop, frames, beside) for crop in places]
         return views
+
+    def at_random(self, clip: Clip, crops: int, seed: int = 0) -> list[Views]:
+        """A single view: a draw anywhere in the clip, in one of the test's crops; both are drawn."""
+        rng = drawn_for(clip, seed)
+        index = self.draw(clip, 1, rng)[0]
+        frames = self._small(clip.frames[index])
+        height, width = frames.shape[1:3]
+        crop = sampling.test_crops(height, width, self.size, crops)[rng.integers(crops)]
+        return [self._view(crop, frames, self._beside(self._moved(clip, index), (height, width)))]
 
     def _view(self, crop: sampling.Crop, frames: np.ndarray, beside: np.ndarray | None) -> Views:
         if beside is None:

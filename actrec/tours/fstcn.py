@@ -5,6 +5,7 @@ Sun et al., "Human Action Recognition using Factorized Spatio-Temporal Convoluti
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -32,7 +33,7 @@ from actrec.metrics.accuracy import softmax
 from actrec.models import fstcn
 from actrec.models.counting import weights
 from actrec.motion.salience import grey
-from actrec.systems.fstcn import CROPS, LENGTH, LIGHT_DISTANCE, LIGHT_STRIDE, chosen_frames, view
+from actrec.systems.fstcn import CROPS, LENGTH, LIGHT, LIGHT_DISTANCE, LIGHT_STRIDE, PAIRS, chosen_frames, view
 from actrec.systems.fusion import average, maximum, sci, sci_fusion
 from actrec.systems.views import newest
 from actrec.tours.step import MOMENT, Choice, Slider, Step, Tour, Words
@@ -152,41 +153,48 @@ def pair(subject: Subject, *, distance: float = 4, stride: float = 3, which: flo
 
 
 def _lower(subject: Subject) -> dict[str, list[torch.Tensor]]:
-    """The outputs of each of the four shared layers for V and V_diff, after its ReLU: `[5, F, Y, X]` each."""
+    """The outputs of each of the shared layers for V and V_diff, after its ReLU: `[5, F, Y, X]` each; then the last."""
 
     def make() -> dict:
-        answers_by_input: dict[str, list[torch.Tensor]] = {}
+        network, answers_by_input = _network(subject), {}
         for name, value in subject.inputs.items():
-            maps, answers = value.cpu()[0].transpose(0, 1), []
+            answers: list[torch.Tensor] = []
+            hooks = [
+                network.lower.get_submodule(end).register_forward_hook(partial(_keep, answers))
+                for end in network.lower_ends
+            ]
             with torch.inference_mode():
-                for layer in _network(subject).lower:
-                    maps = layer(maps)
-                    if isinstance(layer, nn.ReLU):
-                        answers.append(maps.clone())
-            answers_by_input[name] = [*answers, maps]
+                last = network.lower(value.cpu()[0].transpose(0, 1))
+            for hook in hooks:
+                hook.remove()
+            answers_by_input[name] = [*answers, last]
         return answers_by_input
 
     return subject.keep("lower", make)
 
 
+def _keep(answers: list[torch.Tensor], module: nn.Module, inputs: tuple, maps: torch.Tensor) -> None:
+    answers.append(maps.clone())  # the next layer may compute in the same memory
+
+
 def shared(subject: Subject, *, fed: str = "difference", which: float = 3) -> Figure:
-    """The four spatial layers, which both paths share, on one frame."""
-    answers, t = _lower(subject)[fed], int(which) - 1
-    maps = [answer[t].mean(0) for answer in answers[:4]]
+    """The spatial layers, which both paths share, on one frame."""
+    answers, t = _lower(subject)[fed][:-1], int(which) - 1
+    maps = [answer[t].mean(0) for answer in answers]
     shown = [coloured(mean.numpy(), "strength") for mean in maps]
-    names = [f"layer {n}: {answer.shape[1]} × {answer.shape[2]}²" for n, answer in enumerate(answers[:4], 1)]
-    silent = [float((answer[t] == 0).float().mean()) for answer in answers[:4]]
+    names = [f"layer {n}: {answer.shape[1]} × {answer.shape[2]}²" for n, answer in enumerate(answers, 1)]
+    silent = [float((answer[t] == 0).float().mean()) for answer in answers]
     image = subject.frame(fed, t)
     if fed == "difference":
         image = np.minimum(image.astype(np.float32) * 3, 255).astype(np.uint8)
     return Figure(
-        f"Frame {t + 1} of {'V' if fed == 'frames' else 'V_diff'} through the four layers. "
+        f"Frame {t + 1} of {'V' if fed == 'frames' else 'V_diff'} through the {len(answers)} layers. "
         + ", ".join(f"{fraction:.0%}" for fraction in silent)
         + " of their numbers are zero: there a layer sees nothing of its pattern.",
         (
             Panel(strip([image], ["what goes in"], "the frame", width=200), "One frame; no layer here looks at "
                 "two."),
-            Panel(strip(shown, names, "the four layers", cells=True, width=200), "The mean of each layer's channels; "
+            Panel(strip(shown, names, "the layers", cells=True, width=200), "The mean of each layer's channels; "
                 "dark is nothing, bright the strongest.", wide=True),
         ),
         {"silent": silent},
@@ -369,7 +377,7 @@ def fused(subject: Subject, *, pairs: float = 5) -> Figure:
     """Eq. 6 and 7 against averaging: pairs spread over the clip."""
 
     def make() -> np.ndarray:
-        views = subject.recognizer.system.protocols["clip"].views(subject.clip)
+        views = LIGHT.over(subject.clip, PAIRS, CROPS)
         logits = subject.recognizer.run(views)[0]
         scores = softmax(logits, subject.recognizer.card.temperature or 1.0)
         return scores.reshape(-1, len(CROPS), scores.shape[-1])

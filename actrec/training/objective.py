@@ -197,8 +197,10 @@ class Auxiliary(Objective):
     """FstCN's three stages (sec. 2.3): single random frames through the spatial path with a classifier of its own, then
     the last three of those layers, then the whole network on clip pairs.
 
-    Not given in the paper: a quarter of the epochs for each of the first two stages. The first one stands for the
-    paper's pre-training on ImageNet: a network that starts from weights goes on with the second.
+    Not given in the paper: a sixth of the epochs for each of the first two stages. The recipe adds these epochs to its
+    own (`actrec.systems.fstcn.with_stages`): the whole network learns as long, and at the same rates, as without them.
+    The first stage stands for the paper's pre-training on ImageNet: a network that starts from weights begins with the
+    second, which has the epochs of both.
     """
 
     def build(self, classes: int) -> nn.Module:
@@ -207,10 +209,10 @@ class Auxiliary(Objective):
         return network
 
     def stage(self, epoch: int) -> str:
-        done = epoch / self.schedule.epochs
-        if done >= 1 / 2 or epoch >= self.schedule.epochs - 1:
+        epochs = self.schedule.epochs
+        if 3 * epoch >= epochs or epoch >= epochs - 1:
             return "pairs"
-        return "pictures" if done < 1 / 4 and not self.started else "last layers"
+        return "pictures" if 6 * epoch < epochs and not self.started else "last layers"
 
     def end(self, network: nn.Module) -> None:
         cast(FstCN, network).begin("pairs")  # without the auxiliary classifier

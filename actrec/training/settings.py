@@ -172,7 +172,7 @@ class Settings:
         default="",
         metadata=option(
             "a checkpoint or its name in weights/; or files that others published: ImageNet weights for the 2-D "
-            "backbone, I3D weights (one file for each stream)",
+            "backbone or FstCN's spatial layers, I3D weights (one file for each stream)",
             several=True, metavar="WEIGHTS",
             control=Control("Start from", "At random, or weights of the same system.", AT_RANDOM, 4, place="begin",
                             choices=(AT_RANDOM,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from actrec.recognition.recognizer import find_weights
 from actrec.systems import SYSTEMS, System, starting_files
 from actrec.training.run import RunError
-from actrec.weights.cards import WeightsError
+from actrec.weights.cards import WeightsError, read_card
 from actrec.weights.checkpoint import read_checkpoint
 from actrec.weights.convert import read_tensors
 from actrec.weights.download import verified
@@ -31,6 +31,8 @@ def start_from(
     if files:
         return " ".join(start_from_file(file, network, system) for file in files)
     card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
+    if system.published is not None and card.system in system.published.networks:
+        return _started(card.name, tensors, network, system)
     if card.system != system.name:
         raise RunError(f"The weights '{card.name}' are for the system '{card.system}', not for '{system.name}'.")
     state = network.state_dict()
@@ -46,8 +48,15 @@ def start_from(
                 f"and {list(state[key].shape)} here."
             )
     network.load_state_dict({**state, **loaded})
-    return f"Started from '{card.name}' with " + (
-        "the same classes." if not fresh else f"a classifier of which {len(known)} of {len(labels)} classes are known."
+    missing = len(set(state) - set(loaded))
+    return (
+        f"Started from '{card.name}' with "
+        + (
+            "the same classes."
+            if not fresh
+            else f"a classifier of which {len(known)} of {len(labels)} classes are known."
+        )
+        + (f" {missing} of the network's {len(state)} tensors are not in it and start at random." if missing else "")
     )
 
 
@@ -99,7 +108,10 @@ def try_start(name: str, system: System) -> None:
     """Refuse weights that are not there, and files that do not fit, before any time is spent."""
     files = published(name)
     if not files:
-        find_weights(name, WEIGHTS)
+        folder = find_weights(name, WEIGHTS)
+        if system.published is None or read_card(folder).system not in system.published.networks:
+            return
+        start_from(name, system.network(2), system.network, system, [])
         return
     network = system.network(2)
     for file in files:
@@ -114,8 +126,13 @@ def start_from_file(path: Path, network: nn.Module, system: System) -> str:
         raise RunError(
             f"'{system.name}' starts from its own checkpoints only. Files that others have published go into {able}."
         )
+    return _started(path.name, tensors, network, system)
+
+
+def _started(name: str, tensors: Mapping[str, Tensor], network: nn.Module, system: System) -> str:
+    assert system.published
     try:
         loaded = system.published.load(network, tensors)
     except WeightsError as error:
-        raise WeightsError(f"'{path.name}' cannot start '{system.name}'. {error}") from None
-    return f"Started from '{path.name}': {loaded}; the classifier is new."
+        raise WeightsError(f"'{name}' cannot start '{system.name}'. {error}") from None
+    return f"Started from '{name}': {loaded}; the classifier is new."

@@ -2,12 +2,14 @@
 
 I3D in four layouts of the same network: PyTorch as in the repository pytorch-i3d, PyTorch as in
 kinetics_i3d_pytorch, the TensorFlow variables of the authors' kinetics-i3d, saved as .npz, and our own. ImageNet
-weights in torchvision's layout for the 2-D backbone. Files are read without running anything in them.
+weights in torchvision's layout for the 2-D backbone, in two layouts for the first stages of EfficientNet-Lite, and
+layer by layer for a network with some layers of the same shape. Files are read without running anything in them.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn as nn
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from actrec.models.efficientnet_lite import EfficientNetLite
+from actrec.models.efficientnet_lite import VARIANTS, EfficientNetLite, Trunk
 from actrec.models.i3d import BLOCKS, I3D
 from actrec.models.resnet import ResNet
 from actrec.models.torchvision_models import CLASSES, Reference, reference
@@ -243,3 +246,77 @@ def load_imagenet(network: ResNet, source: Path | str | Mapping[str, Tensor]) ->
     tensors = {name: value for name, value in tensors.items() if name not in left_out}
     fill(network, tensors, "The ImageNet weights", "the backbone", optional=NOT_NEEDED)
     return Converted("torchvision", len(tensors), left_out)
+
+
+def load_trunk(trunk: Trunk, tensors: Mapping[str, Tensor], name: str) -> Converted:
+    """The first stages of a published EfficientNet-Lite, in its publisher's layout or in ours."""
+    layout = OURS
+    if "_conv_stem.weight" in tensors:
+        with torch.device("meta"):
+            network = VARIANTS[name](1000)
+        tensors, layout = efficientnet_tensors(network, tensors), "efficientnet-lite-pytorch"
+    own = trunk.state_dict()
+    chosen = {key: value for key, value in tensors.items() if key in own}
+    fill(trunk, chosen, "The weights", f"the first stages of {name}")
+    return Converted(layout, len(chosen), tuple(sorted(set(tensors) - set(chosen))))
+
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, of pictures as 0…1
+
+
+@dataclass(frozen=True)
+class ByStage:
+    """The layers that were copied from a picture network, and those that were not, with the reason."""
+
+    copied: list[str]
+    left: list[str]
+
+
+@torch.no_grad()
+def load_by_stage(
+    layers: Mapping[str, nn.Conv2d | nn.Linear], tensors: Mapping[str, Tensor], mean: float, std: float
+) -> ByStage:
+    """A picture network's layers into ours, stage by stage: its n-th convolution into our n-th, its n-th fully
+    connected layer into our n-th, where weights and biases have the same shapes. The others keep their start.
+
+    `layers` are ours by the names for the report, in order; the file's last fully connected layer is its classifier and
+    left out. The first convolution is changed to the range that our
+    pictures have (`mean`, `std` of 0…1) where its own is torchvision's; without padding the answers stay the same.
+    """
+    names = sorted((name for name in tensors if name.endswith(".weight") and tensors[name].dim() in (2, 4)), key=_order)
+    copied, left = [], []
+    for kind, dimensions in ((nn.Conv2d, 4), (nn.Linear, 2)):
+        theirs = [name for name in names if tensors[name].dim() == dimensions]
+        theirs = theirs[:-1] if kind is nn.Linear else theirs
+        ours = [(name, layer) for name, layer in layers.items() if isinstance(layer, kind)]
+        for number, (name, layer) in enumerate(ours):
+            if number >= len(theirs):
+                left.append(f"{name} (the file has no more)")
+                continue
+            weight, bias = tensors[theirs[number]], tensors.get(theirs[number].removesuffix("weight") + "bias")
+            here = [list(layer.weight.shape), None if layer.bias is None else list(layer.bias.shape)]
+            there = [list(weight.shape), None if bias is None else list(bias.shape)]
+            if here != there:
+                differs = 0 if here[0] != there[0] else 1
+                left.append(f"{name} ({there[differs] or 'no bias'} there, {here[differs] or 'no bias'} here)")
+                continue
+            weight = weight.to(layer.weight.dtype)
+            if kind is nn.Conv2d and number == 0 and bias is not None:
+                weight, bias = _for_our_range(weight, bias, mean, std)
+            layer.weight.copy_(weight)
+            if layer.bias is not None and bias is not None:
+                layer.bias.copy_(bias)
+            copied.append(name)
+    return ByStage(copied, left)
+
+
+def _for_our_range(weight: Tensor, bias: Tensor, mean: float, std: float) -> tuple[Tensor, Tensor]:
+    """A first layer for pictures in torchvision's range, changed to give the same for pictures as (x − mean) / std."""
+    theirs_mean, theirs_std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    shift = (weight * (mean - theirs_mean) / theirs_std).sum((1, 2, 3))
+    return weight * std / theirs_std, bias + shift
+
+
+def _order(name: str) -> list[tuple[int, str]]:
+    """`features.10` stands behind `features.2`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -16,7 +16,7 @@ from actrec.claims import claims
 from actrec.claims.workspace import OpenWorkspace
 from actrec.cli import claims as command
 from actrec.core.errors import BadValue
-from actrec.systems import fstcn
+from actrec.systems import fstcn, named
 from actrec.systems.claim import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,9 +173,35 @@ def test_a_class_left_out_is_in_no_part_that_is_learned():
     np.testing.assert_array_equal(strange.clip(1).frames, moving(0).validation.clip(2).frames)
 
 
-def test_one_pair_is_the_plain_crop_of_the_middle_pair():
-    scores = np.arange(3 * 4 * 2, dtype=float).reshape(12, 2)  # three pairs of four crops
-    np.testing.assert_array_equal(fstcn.one_pair(scores), scores[4])
+def test_one_clip_is_the_random_one_of_the_recipe_and_another_seed_draws_another():
+    seen: dict[int, list] = {}
+    for seed in (0, 1):
+        workspace, asked = OpenWorkspace(moving(0), "hard", seed), []
+
+        def run(views, asked=asked):
+            asked.append(views)
+            return np.array([[0.0, 1.0]] * len(views)), np.zeros((len(views), 3))
+
+        workspace.results[fstcn.SHIPPED] = SimpleNamespace(run=run)
+        figures = fstcn.experiments()["views/one"].measure(workspace)
+        assert figures["top1"] == 0.5  # of the two classes, which take turns, the second is always answered
+        test = named("fstcn", {"fusion": "one", "draw": seed}).protocols["clip"]
+        for number, views in enumerate(asked):
+            (expected,) = test.views(workspace.source.validation.clip(number))
+            assert len(views) == 1 and np.array_equal(views[0]["frames"], expected["frames"])
+        seen[seed] = [views[0]["frames"].tobytes() for views in asked]
+        assert len(asked) == len(workspace.source.validation)
+    assert sum(one != other for one, other in zip(seen[0], seen[1], strict=True)) >= 4
+
+
+def test_sci_and_averaging_are_compared_on_the_very_same_views():
+    workspace, asked = OpenWorkspace(moving(0), "hard", 0), []
+    workspace.results[fstcn.SHIPPED] = SimpleNamespace(
+        run=lambda views: (asked.append(len(views)), (np.array([[0.0, 1.0]] * len(views)), None))[1]
+    )
+    for name in ("views/sci", "views/average"):
+        assert fstcn.experiments()[name].measure(workspace)["top1"] == 0.5
+    assert len(asked) == len(workspace.source.validation) and set(asked) <= {4, 8, 12, 16, 20}
 
 
 def test_the_document_shows_the_figures_of_the_summary():

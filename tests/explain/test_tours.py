@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from actrec.claims import figure
+from actrec.explain.layers import layers_of
 from actrec.explain.subject import Subject
 from actrec.figures.drawing import coloured
 from actrec.recognition.recognizer import Recognizer
@@ -20,6 +21,7 @@ from actrec.tours import asym3d, crossenh, fstcn, mdtnet, ms3d, titles, tour_of
 from actrec.tours.step import Choice, Slider, Words
 from actrec.video import Clip
 from actrec.video.read import read_clip
+from actrec.weights.cards import Card
 from demo.tabs import papers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,6 +240,21 @@ def test_crops_weigh_what_eq_5_and_6_say(subjects):
     scores = np.array(found["scores"])
     sci = (6 * scores.max(1) / scores.sum(1) - 1) / 5
     assert len(sci) == 18 and np.allclose(found["sci"], sci) and np.allclose(found["weights"], sci / sci.sum())
+
+
+def test_weights_with_other_lower_layers_and_another_fusion_are_shown_too(clip):
+    """Four stages of the picture network and the 1×1 convolution behind them; five pairs however they are fused."""
+    system = named("fstcn", {"lower": "efficientnet-lite0", "fusion": "one"})
+    card = Card("other", "fstcn", ["a", "b", "c"], "nothing", "", 0, options=dict(system.chosen))
+    recognizer = Recognizer(system, system.network(3), card, "cpu", only_torch=True)
+    subject = Subject(clip, recognizer)
+    figure = fstcn.shared(subject)
+    assert len(figure.numbers["silent"]) == 5 and "through the 5 layers" in figure.sentence
+    last = fstcn._lower(subject)["frames"]
+    assert torch.equal(last[-1], last[-2]) and last[-1].shape[1:] == (128, 10, 10)
+    names = [layer.name for layer in layers_of(system, recognizer.network)]
+    assert names == ["SCL 1", "SCL 2", "SCL 3", "SCL 4", "SCL 5", "last of both paths"]
+    assert set(fstcn.fused(subject).numbers) == {"SCI, then maximum", "plain average", "maximum of all"}
 
 
 def test_the_papers_network_has_252_million_weights():

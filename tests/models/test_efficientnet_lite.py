@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from actrec.models.efficientnet_lite import VARIANTS, EfficientNetLite, InvertedBottleneck, SameConv2d, scaled
+from actrec.models.efficientnet_lite import VARIANTS, EfficientNetLite, InvertedBottleneck, SameConv2d, Trunk, scaled
 from actrec.weights.cards import WeightsError
 from actrec.weights.convert import efficientnet_tensors
 
@@ -107,3 +109,48 @@ def test_published_tensors_fill_every_place_and_no_other():
         WeightsError, match=r"do not fit: for '_fc\.bias' the network holds \[1000\] and the weights \[9\]"
     ):
         efficientnet_tensors(network, theirs | {"_fc.bias": torch.zeros(9)})
+
+
+def with_statistics(network: EfficientNetLite) -> EfficientNetLite:
+    """Norms with statistics of their own, as published ones have."""
+    torch.manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    return network.eval()
+
+
+def stages_of(network: EfficientNetLite, blocks: int, pictures: torch.Tensor) -> torch.Tensor:
+    maps = network.stem(pictures)
+    for block in network.blocks[:blocks]:
+        maps = block(maps)
+    return maps
+
+
+@torch.no_grad()
+def test_the_first_stages_alone_give_what_they_give_in_the_whole_network():
+    torch.manual_seed(0)
+    network, pictures = with_statistics(VARIANTS["efficientnet-lite0"](5)), torch.randn(1, 3, 96, 96)
+    whole = stages_of(network, 11, pictures)  # 1 + 2 + 2 + 3 + 3 blocks
+    trunk = Trunk(copy.deepcopy(network), 5, 16).eval()
+    assert trunk.channels == 112 and trunk.ends == [1, 3, 5, 8, 11]
+    assert torch.equal(trunk(pictures), whole) and whole.shape == (1, 112, 6, 6)
+
+
+@torch.no_grad()
+def test_at_half_the_stride_every_other_place_is_what_the_published_network_gives():
+    torch.manual_seed(0)
+    network, pictures = with_statistics(VARIANTS["efficientnet-lite0"](5)), torch.randn(1, 3, 96, 96)
+    whole = stages_of(network, 11, pictures)
+    fine = Trunk(copy.deepcopy(network), 5, 8).eval()(pictures)
+    assert fine.shape == (1, 112, 12, 12)
+    # A kernel of three at stride two over an even side begins one place behind the border: its places are 1, 3, 5, …
+    inner, reach = fine[..., 1::2, 1::2], 1
+    assert torch.allclose(inner[..., reach:-reach, reach:-reach], whole[..., reach:-reach, reach:-reach], atol=1e-5)
+
+
+def test_the_norms_of_the_first_stages_come_to_know_other_pictures():
+    trunk = Trunk(VARIANTS["efficientnet-lite0"](5), 5, 16)
+    norms = [module for module in trunk.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert len(norms) == 1 + 2 + 3 * 10 and {norm.momentum for norm in norms} == {0.1}

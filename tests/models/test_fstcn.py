@@ -9,7 +9,18 @@ from torch import nn
 from torch.nn import functional
 
 from actrec.models.counting import multiplications, weights
-from actrec.models.fstcn import VARIANTS, LocalResponseNorm, TPOperator, light, lower_side
+from actrec.models.fstcn import (
+    LIGHT,
+    PAPER,
+    VARIANTS,
+    Inside,
+    LocalResponseNorm,
+    TemporalLayer,
+    TPOperator,
+    light,
+    lower_side,
+    lower_stride,
+)
 from actrec.models.layers import for_inference
 
 
@@ -203,3 +214,136 @@ def test_bfloat16_channels_last_and_the_folded_copy_give_the_same_answer(trained
         answers = small(**{n: v.bfloat16().contiguous(memory_format=torch.channels_last_3d) for n, v in inputs.items()})
     assert answers.argmax(1).tolist() == scores.argmax(1).tolist()
     assert torch.allclose(answers.float().softmax(1), scores.softmax(1), atol=0.05)
+
+
+# --- sec. 2.5, layer by layer -----------------------------------------------------------------------
+
+
+def layers(modules: nn.Module) -> list[tuple]:
+    """Convolutions as (channels, kernel, stride, padding), pools as ("pool", kernel, stride), others by name."""
+    listed: list[tuple] = []
+    for module in modules:
+        if isinstance(module, nn.Conv2d):
+            listed.append((module.out_channels, module.kernel_size[0], module.stride[0], module.padding[0]))
+        elif isinstance(module, nn.MaxPool2d):
+            listed.append(("pool", module.kernel_size, module.stride, module.padding, module.ceil_mode))
+        else:
+            listed.append((type(module).__name__,))
+    return listed
+
+
+def test_the_papers_layers_are_those_of_section_2_5_in_their_order():
+    network, relu, norm, pool = build("fstcn"), ("ReLU",), ("LocalResponseNorm",), ("pool", 3, 2, 0, False)
+    # Conv(96,7,2) - ReLU - Norm - Pooling(3,2) - Conv(256,5,2) - ReLU - Norm - Pooling(3,2) - Conv(512,3,1) twice
+    assert layers(network.lower) == [
+        (96, 7, 2, 0), relu, norm, pool,
+        (256, 5, 2, 0), relu, norm, pool,
+        (512, 3, 1, 1), relu,
+        (512, 3, 1, 1), relu,
+    ]  # fmt: skip
+    assert layers(network.temporal.between) == [(128, 3, 1, 1), relu, ("pool", 3, 3, 0, False)]
+    assert layers(network.spatial.between) == [(512, 3, 1, 1), relu, pool]
+    assert network.temporal.operator.p.shape == (128, 128)
+    assert layers(network.temporal.layer.columns) == [(32, 3, 1, 1), (32, 5, 1, 2)]
+    for path in (network.temporal, network.spatial):
+        assert [full.out_features for full in path.fc if isinstance(full, nn.Linear)] == [4096, 2048]
+    assert network.fusion[0].in_features == 2 * 2048 and network.fusion[0].out_features == 2048
+    rates = {name: module.p for name, module in network.named_modules() if isinstance(module, nn.Dropout)}
+    assert rates.pop("temporal.layer.dropout") == 0.5 and set(rates.values()) == {0.5}
+    assert not [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def test_the_permutation_matrix_starts_gaussian():
+    torch.manual_seed(0)
+    values = TPOperator(128, 128).p.detach().flatten()
+    assert values.mean().abs() < 0.003 and values.std().item() == pytest.approx(1 / 128**0.5, rel=0.03)
+    within = (values.abs() < values.std()).float().mean().item()
+    assert within == pytest.approx(0.6827, abs=0.02)  # of a normal distribution; 0.577 of an even one
+
+
+def test_the_operator_keeps_wide_maps_row_by_row():
+    """Maps of two rows and three columns: place 1 of the vector is the second column of the first row."""
+    maps = torch.arange(6.0).view(1, 1, 1, 2, 3)
+    operator = TPOperator(1, 1)
+    with torch.no_grad():
+        operator.p.fill_(1.0)
+    assert operator(maps).shape == (1, 6, 1, 1) and operator(maps).flatten().tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_temporal_layer_runs_along_time_first_and_channels_second():
+    """One place, three times, four channels; kernels that look one time back, or one channel to the left."""
+    vectors = torch.tensor([[[[1.0, 2, 3, 4], [5, 6, 7, 8], [9, -10, 11, 12]]]])
+    layer = TemporalLayer(1, 1, (3, 5), 0.5, shared=False).eval()
+    with torch.no_grad():
+        for column in layer.columns:
+            column.weight.zero_()
+            column.bias.zero_()
+        layer.columns[0].weight[0, 0, 0, 1] = 1.0  # the row above: the time before
+        layer.columns[1].weight[0, 0, 2, 1] = 1.0  # of five: the column one to the left
+        answer = layer(vectors).view(2, 3, 4)
+    assert answer[0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
+    assert answer[1].tolist() == [[0, 1, 2, 3], [0, 5, 6, 7], [0, 9, 0, 11]]  # −10 falls to the ReLU
+    with torch.no_grad():
+        dropped = layer.train()(torch.ones(1, 1, 3, 4) * 100)  # what is kept counts twice
+    assert {round(value) for value in dropped.unique().tolist()} <= {0, 100, 200}
+
+
+def reached(output: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, list[int]]:
+    """The frames of each input that an output depends on."""
+    slopes = torch.autograd.grad(output.sum(), list(inputs.values()), allow_unused=True, retain_graph=True)
+    return {
+        name: [] if slope is None else [t for t in range(slope.shape[2]) if slope[:, :, t].any()]
+        for name, slope in zip(inputs, slopes, strict=True)
+    }
+
+
+def test_in_a_test_the_spatial_path_sees_the_middle_frame_and_the_temporal_one_all_differences():
+    torch.manual_seed(0)
+    network = light(4).eval()
+    inputs = {name: torch.randn(shape, requires_grad=True) for name, shape in pair(112).items()}
+    features = network.features(**inputs)
+    assert reached(features["spatial"], inputs) == {"frames": [2], "difference": []}
+    assert reached(features["temporal"], inputs) == {"frames": [], "difference": [0, 1, 2, 3, 4]}
+    assert reached(features["spatiotemporal"], inputs) == {"frames": [2], "difference": [0, 1, 2, 3, 4]}
+    first, second = torch.cat([features["spatial"], features["temporal"]], 1), network.fusion
+    assert torch.equal(features["spatiotemporal"], second(first))
+    assert torch.equal(network.code(**inputs), features["spatiotemporal"])
+
+
+# --- the start from pictures ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "maps"), [("fstcn", (1, 512, 11, 11)), ("fstcn-light", (1, 128, 10, 10))])
+def test_a_published_picture_network_gives_maps_of_the_same_size_and_leaves_the_paths_alone(name, maps):
+    own, other = build(name), build(name, lower="efficientnet-lite0")
+    side = own.sizes.side
+    for network in (own, other):
+        assert network.lower(torch.empty(1, 3, side, side, device="meta")).shape == maps
+    behind = [
+        {key: value.shape for key, value in network.state_dict().items() if not key.startswith("lower")}
+        for network in (own, other)
+    ]
+    assert behind[0] == behind[1]
+    with pytest.raises(ValueError, match="own or efficientnet-lite0"):
+        light(4, lower="resnet")
+
+
+def test_the_border_that_unpadded_layers_lack_is_left_out():
+    """13 places at a stride of 16 over 204 pixels, 11 of them: rows and columns 1 to 11."""
+    maps = torch.arange(13.0 * 13).view(1, 1, 13, 13)
+    inner = Inside(11)(maps)
+    assert inner.shape == (1, 1, 11, 11) and inner[0, 0, 0, 0] == 14 and inner[0, 0, -1, -1] == 11 * 13 + 11
+    assert [lower_stride(sizes) for sizes in (PAPER, LIGHT)] == [16, 8]  # 2·2·2·2 and 2·2·1·2
+
+
+def test_what_starts_from_pictures_learns_everywhere_and_its_stages_are_the_same():
+    torch.manual_seed(0)
+    network = light(4, lower="efficientnet-lite0")
+    inputs = {"frames": clips(3, 5, 112, seed=0)[:2], "difference": clips(3, 5, 112, seed=1)[:2]}
+    functional.cross_entropy(network(**inputs), torch.tensor([0, 1])).backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+    network.add_auxiliary(4)
+    network.begin("last layers")
+    learning = [n for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
+    assert learning == ["spatial.fc.0.weight", "spatial.fc.4.weight", "auxiliary.weight"]
+    assert not any(module.training for module in network.lower.modules())

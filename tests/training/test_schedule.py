@@ -56,6 +56,57 @@ def test_a_cosine_runs_once_over_each_stage():
     assert rate(schedule, 9.99, spans[9]) < 0.001
 
 
+TABLE_2 = {
+    "SCL": ("fstcn-scl", {}), "TCL": ("fstcn-tcl", {}), "both": ("fstcn-paper", {}),
+    "SCL, at once": ("fstcn-scl", {"stages": "pairs"}), "both, at once": ("fstcn-paper", {"stages": "pairs"}),
+    "path=scl": ("fstcn-paper", {"path": "scl"}), "one kernel": ("fstcn-tcl-3", {}),
+    "path=tcl": ("fstcn-paper", {"path": "tcl", "stages": "pairs"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", TABLE_2)
+def test_the_whole_network_of_every_row_of_fstcns_table_2_learns_at_the_same_rates(row):
+    """60 epochs: 30 at 1e-2, 20 at 1e-3, 10 at 1e-4, however long single frames were learned before."""
+    system = named(TABLE_2[row][0], TABLE_2[row][1])
+    objective = objective_of(system, system.schedules["paper"], FLOAT32)
+    rates = [
+        round(rate(system.schedules["paper"], epoch + step, objective.span(epoch)), 9)
+        for epoch in range(system.schedules["paper"].epochs)
+        if objective.last_stage(epoch)
+        for step in (0.0, 0.99)
+    ]
+    assert rates == [1e-2] * 60 + [1e-3] * 40 + [1e-4] * 20
+
+
+def test_single_frames_have_fifteen_epochs_twice_at_the_full_rate_before_that():
+    system = named("fstcn-paper")
+    schedule = system.schedules["paper"]
+    objective = objective_of(system, schedule, FLOAT32)
+    stages = [objective.stage(epoch) for epoch in range(schedule.epochs)]
+    assert stages == ["pictures"] * 15 + ["last layers"] * 15 + ["pairs"] * 60
+    assert [objective.last_stage(epoch) for epoch in (0, 14, 29, 30, 89)] == [False, False, False, True, True]
+    assert {rate(schedule, epoch, objective.span(epoch)) for epoch in range(30)} == {1e-2}
+    started = objective_of(system, schedule, FLOAT32, started=True)  # from ImageNet: no pictures of our own
+    assert [started.stage(epoch) for epoch in (0, 29, 30)] == ["last layers", "last layers", "pairs"]
+
+
+def test_the_light_rows_have_a_cosine_of_sixteen_epochs_with_and_without_single_frames():
+    rows = []
+    for stages in ("pairs", "auxiliary"):
+        system = named("fstcn", {"stages": stages})
+        schedule = system.schedules["scratch"]
+        objective = objective_of(system, schedule, FLOAT32)
+        epochs = [epoch for epoch in range(schedule.epochs) if objective.last_stage(epoch)]
+        rows.append([round(rate(schedule, epoch + 0.5, objective.span(epoch)), 9) for epoch in epochs])
+        assert [schedule.epochs, len(epochs)] == {"pairs": [16, 16], "auxiliary": [24, 16]}[stages]
+    assert rows[0] == rows[1]
+
+
+def test_steps_are_counted_in_the_epochs_of_their_stage():
+    schedule = replace(named("fstcn-paper").schedules["paper"], rate=8.0, at=(2, 4), divide=2.0)
+    assert [rate(schedule, epoch, (10, 20)) for epoch in (10, 11.9, 12, 13.9, 14, 19)] == [8, 8, 4, 4, 2, 2]
+
+
 # --- an unbalanced set, and a steep gradient ------------------------------------------------------
 
 UNBALANCED = Split(np.array([0, 0, 0, 0, 0, 1, 1]), lambda index: None)  # five clips of one class, two of the other
