@@ -130,7 +130,8 @@ class System:
 
     `options` is what may be chosen, `chosen` what was chosen otherwise than the default, `remade` the recipe anew with
     every option given by name. Where the protocol `one` makes smaller views than the others, `smaller` holds the
-    options with which all views are as small.
+    options with which all views are as small. `fps` is the rate at which a training keeps its clips, 0 for every frame;
+    `parts` gives the scores of those parts of a network that answer for themselves, by name, from its embeddings.
 
     The rest is for a paper that has it, and stays out of a small recipe. `layers` lists the layers whose maps can be
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
@@ -156,6 +157,8 @@ class System:
     chosen: Mapping[str, str | float] = field(default_factory=dict)
     remade: Callable[..., System] | None = None
     smaller: Mapping[str, object] = field(default_factory=dict)
+    fps: float = 0.0
+    parts: Callable[..., dict[str, torch.Tensor]] | None = None  # this system's own kind of network, and embeddings
     layers: Callable[..., list[Layer]] | None = None  # takes this system's own kind of network
     features: Features | None = None
     published: Published | None = None

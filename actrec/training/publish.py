@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,9 +26,16 @@ GALLERY = 60  # clips of each class behind its centre
 
 
 def finish(
-    run: Run, settings: Settings, system: System, source: Source, network: nn.Module, device: torch.device
+    run: Run,
+    settings: Settings,
+    system: System,
+    source: Source,
+    network: nn.Module,
+    device: torch.device,
+    facts: Callable[[Mapping[str, float]], dict[str, object]] = lambda parts: {},
 ) -> Card:
-    """Write the weights, read them back as a user would, measure them on validation clips, write the card."""
+    """Write the weights, read them back as a user would, measure them on validation clips, write the card. `facts` is
+    what else it says about the training, from the accuracy of the network's parts."""
     card = Card(
         name=settings.name,
         system=system.name,
@@ -45,8 +53,10 @@ def finish(
     write_checkpoint(run.weights, card, tensors)
     recognizer = Recognizer.load(run.weights, str(device), only_torch=True)
     gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
-    centres = class_centres(torch.from_numpy(_outputs(recognizer, gallery)[1]), gallery.targets)
-    logits, codes = _outputs(recognizer, judging)
+    centres = class_centres(torch.from_numpy(unit_length(_outputs(recognizer, gallery)[1])), gallery.targets)
+    logits, raw = _outputs(recognizer, judging)
+    codes = unit_length(raw)
+    parts = {name: round(top(scores, judging.targets), 4) for name, scores in recognizer.parts(raw).items()}
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
     chose = "temperature and threshold"
@@ -54,7 +64,8 @@ def finish(
         chose = f"epoch, {chose}"
     split = f"{len(judging)} views of {len(source.validation)} held-out clips, which also chose {chose}"
     card = calibrated_card(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
-    return write_checkpoint(run.weights, card, tensors)
+    measured = card.measured | ({"parts": parts, **facts(parts)} if parts else {})
+    return write_checkpoint(run.weights, replace(card, measured=measured), tensors)
 
 
 def calibrated_card(
@@ -95,7 +106,11 @@ def unit(codes: torch.Tensor) -> torch.Tensor:
 
 
 def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Scores before the softmax and codes of length one, of the newest view of every clip."""
+    """Scores before the softmax and codes, of the newest view of every clip."""
     outputs = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
     logits, codes = (np.concatenate(batches) for batches in zip(*outputs, strict=True))
-    return logits, codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)
+    return logits, codes
+
+
+def unit_length(codes: np.ndarray) -> np.ndarray:
+    return codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

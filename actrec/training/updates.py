@@ -96,7 +96,8 @@ class Learner:
 
     def _all_finite(self, loss: float) -> bool:
         """Shorten the gradient; whether it and the loss are finite in every process."""
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT))
+        groups = self.objective.clipped_apart(self.network)
+        norm = float(sum(nn.utils.clip_grad_norm_(group, LONGEST_GRADIENT) for group in groups))
         odd = torch.tensor(float(not math.isfinite(norm) or not math.isfinite(loss)))
         return not self.world.total(odd)
 
@@ -113,9 +114,14 @@ class Learner:
 
     def outputs(self, views: list[Views]) -> torch.Tensor:
         """What validation measures: scores or codes, in float32."""
+        return self.with_parts(views)[""]
+
+    def with_parts(self, views: list[Views]) -> dict[str, torch.Tensor]:
+        """The same under an empty name, and the scores of the parts that answer for themselves."""
         inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
-            return self.objective.outputs(self.network, inputs).float()
+            outputs = self.objective.with_parts(self.network, inputs)
+        return {name: value.float() for name, value in outputs.items()}
 
     def _statistics(self) -> list[torch.Tensor]:
         return [buffer.clone() for buffer in self.network.buffers()]

@@ -67,10 +67,14 @@ class Clip:
 
     def at(self, seconds: np.ndarray) -> Clip:
         """The frames shown at the given seconds: for each the last one not later than it."""
-        index = np.searchsorted(self.times, np.asarray(seconds) + 1e-6, side="right") - 1
-        index = np.clip(index, 0, len(self) - 1)
+        index = self.shown(seconds)
         beside = tuple(clip.at(seconds) for clip in self.beside)
         return self._of(self.frames[index], np.asarray(seconds, dtype=np.float64), beside)
+
+    def shown(self, seconds: np.ndarray) -> np.ndarray:
+        """The number of the frame that is shown at each of the given seconds."""
+        index = np.searchsorted(self.times, np.asarray(seconds) + 1e-6, side="right") - 1
+        return np.clip(index, 0, len(self) - 1)
 
     def at_rate(self, fps: float) -> Clip:
         """The same seconds at another rate; frames are repeated or left out by their times."""
