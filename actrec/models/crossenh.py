@@ -87,7 +87,8 @@ class TwoStream(nn.Module):
     """`rgb` [B, 3, T, H, W] and `flow` [B, 2, T, H, W]; the code is both streams' codes side by side.
 
     `teacher` and `bridge` (a letter, or `best` for all nine) make it a cross-enhancement network for the length of its
-    training; `stage` says which part is being trained and freezes the rest. What is not named here goes to both streams (width, dropout, generator).
+    training; `stage` says which part is being trained and freezes the rest. What is not named here goes to both
+    streams (width, dropout, generator).
     """
 
     def __init__(

@@ -2,11 +2,11 @@
 
 Feichtenhofer, Pinz and Zisserman, "Convolutional two-stream network fusion for video action recognition", CVPR 2016, in
 the form that Carreira and Zisserman measured (CVPR 2017, sec. 2.3) and that table 3 of the cross-enhancement paper
-prints: five RGB frames that stand ten apart and the flow of the ten steps around each; Inception-v1 on each of the five;
+prints: five RGB frames that stand ten apart and the flow of the ten steps around each; Inception-v1 on each of them;
 its last maps (5×7×7) side by side through a 3×3×3 convolution with 512 channels, a 3×3×3 max pool and a fully connected
 layer, all of it trained together. The new layers start from Gaussian noise.
 Ours, not the papers': the ReLU after the convolution, the pool's stride of 2, and the mean over what it leaves: with
-these the network has 39 M weights, which is the number that is printed for it.
+these the network has between 39 and 40 M weights, as printed for it (39 M).
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ from actrec.weights.convert import i3d_channels, load_i3d
 PAPER = "Cao, Xu and Zhang, Cross-Enhancement Transform Two-Stream 3D ConvNets for Action Recognition, AIIPCC 2019"
 I3D_PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 FUSED_PAPER = (
-    "Feichtenhofer, Pinz and Zisserman, Convolutional Two-Stream Network Fusion for Video Action Recognition, CVPR 2016, "
-    "as 3D-Fused in Carreira and Zisserman, CVPR 2017"
+    "Feichtenhofer, Pinz and Zisserman, Convolutional Two-Stream Network Fusion for Video Action Recognition, "
+    "CVPR 2016, as 3D-Fused in Carreira and Zisserman, CVPR 2017"
 )
 FUSED_HEADLINE = {"UCF-101": 89.3, "HMDB-51": 56.8, "Kinetics": 67.2}  # of table 3 (UCF-101: its first split)
 HEADLINE = {"UCF-101": 93.6, "HMDB-51": 66.6, "Kinetics": 74.5}
@@ -111,7 +111,7 @@ def windows(clip: Clip, count: int, rng: np.random.Generator | None, *, frames: 
 
 
 def _inputs(kinds: tuple[str, ...], frames: int, size: int, steps: int = 0) -> dict[str, Input]:
-    """Bytes become −1…1, as the published I3D wants them; byte 128 is no flow. With `steps` as `snippets` gives them."""
+    """Bytes become −1…1, as the published I3D wants them; byte 128 is no flow. With `steps` in `snippets`."""
     scale = {"rgb": (3, 0.5, 0.5), "flow": (2 * max(1, steps), 128 / 255, 127 / 255)}
     return {kind: Input(scale[kind][0], frames // max(1, steps), size, *scale[kind][1:]) for kind in kinds}
 
@@ -307,8 +307,7 @@ def published_rgb(view: str = "full") -> System:
     Ours, not the paper's: three windows instead of the whole video, and the smaller view for a camera and for `live`.
     """
     asked = {
-        name: Centre(frames, FPS, side, (size, size), KINETICS_VIEWS)
-        for name, (frames, side, size) in SEEN.items()
+        name: Centre(frames, FPS, side, (size, size), KINETICS_VIEWS) for name, (frames, side, size) in SEEN.items()
     }
     # A timeline takes windows of the smaller view: the larger ones last twice as long.
     over = Protocol(asked[view].over, average, windows=asked[view].begins if view == "live" else None)

@@ -179,7 +179,7 @@ class NPair(Objective):
 
 
 class TwoStreams(Objective):
-    """Each stream learns alone, as in plain two-stream: by a loss of its own, with a gradient of a length of its own."""
+    """Each stream learns alone, as in plain two-stream: by its own loss, with a gradient of its own length."""
 
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
         streams = cast(TwoStream, network).streams

@@ -12,6 +12,7 @@ from torch import nn
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
 from actrec.metrics.calibration import calibration_error, cautious_temperature
+from actrec.recognition import calibrated
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.loader import tested
@@ -53,9 +54,9 @@ def finish(
     write_checkpoint(run.weights, card, tensors)
     recognizer = Recognizer.load(run.weights, str(device), only_torch=True)
     gallery, judging = gallery_of(source.train, GALLERY, system), source.validation.moments(system.seconds)
-    centres = class_centres(torch.from_numpy(unit_length(_outputs(recognizer, gallery)[1])), gallery.targets)
+    centres = class_centres(torch.from_numpy(calibrated.unit(_outputs(recognizer, gallery)[1])), gallery.targets)
     logits, raw = _outputs(recognizer, judging)
-    codes = unit_length(raw)
+    codes = calibrated.unit(raw)
     parts = {name: round(top(scores, judging.targets), 4) for name, scores in recognizer.parts(raw).items()}
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
@@ -110,7 +111,3 @@ def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarr
     outputs = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
     logits, codes = (np.concatenate(batches) for batches in zip(*outputs, strict=True))
     return logits, codes
-
-
-def unit_length(codes: np.ndarray) -> np.ndarray:
-    return codes / np.linalg.norm(codes, axis=1, keepdims=True).clip(1e-12)

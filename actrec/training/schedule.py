@@ -66,7 +66,7 @@ def _last_layer(network: nn.Module) -> nn.Module:
 
 def rate(schedule: Schedule, epoch: float, span: tuple[int, int]) -> float:
     """The learning rate at a moment of the training. The schedule runs once over each stage's epochs (`span`), each of
-    which starts at the initial rate: a cosine with half an epoch of warm-up, steps at the same fractions of the stage as
+    which starts at the initial rate: a cosine with half an epoch of warm-up, steps at the same fractions of a stage as
     of the whole. Over the whole training either would leave a last stage little to learn with."""
     since, length = epoch - span[0], span[1] - span[0]
     if schedule.cosine:
