@@ -126,9 +126,9 @@ def layers(network: crossenh.TwoStream) -> list[Layer]:
 
 
 def layers_of_fused(network: Fused3D) -> list[Layer]:
-    """The layers of both 2-D networks, and the maps that they share."""
+    """The layers of both 2-D networks, and the maps that they share, shown over the RGB frames."""
     both = [Layer(name, {f"streams.{of}.{name}": as_is(of) for of in network.streams}) for name in SHOWN]
-    return [*both, Layer("3-D fusion", {"fuse": lambda maps, clips: {"rgb": maps, "flow": maps}})]
+    return [*both, Layer("3-D fusion", {"fuse": as_is("rgb")})]
 
 
 def parts(network: crossenh.TwoStream, code: Tensor) -> dict[str, Tensor]:

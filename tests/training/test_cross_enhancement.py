@@ -310,6 +310,18 @@ def test_the_stream_that_validates_better_teaches_when_asked_for(tmp_path, rgb, 
     assert chosen.teacher() == "flow"
 
 
+def test_each_option_reaches_the_network_in_training_and_no_other():
+    default = goal_of(epochs=3).build(3)
+    assert (default.second, default.fusion, default.positions) == ("code", "scores", BRIDGES["e"])
+    other = goal_of(epochs=3, second="scores").build(3)
+    assert (other.second, other.fusion, other.positions) == ("scores", "scores", BRIDGES["e"])
+    other = goal_of(epochs=3, fusion="codes").build(3)
+    assert (other.second, other.fusion, other.fusion_layer.in_features) == ("code", "codes", 2 * other.code_length)
+    other = goal_of(epochs=3, bridge="g").build(3)
+    assert (other.second, other.fusion, other.positions) == ("code", "scores", BRIDGES["g"])
+    assert default.code_length == 240  # a light stream's last channels: 88 + 88 + 32 + 32
+
+
 def test_nothing_that_training_chooses_changes_how_a_network_answers():
     default = named("crossenh")
     shapes = {name: value.shape for name, value in default.network(3).state_dict().items()}
@@ -443,3 +455,15 @@ def test_evaluate_says_what_each_stream_answers_alone(films, nine, capsys, tmp_p
     assert "Each stream alone" in page and "rgb alone" in page
     assert main(words) == 0
     assert f"rgb {100 * result['parts']['rgb']['top1']:.1f} %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("system", ["two-stream-light", "fused-3d-light"])
+def test_the_networks_of_table_3_train_and_answer(films, tmp_path, system):
+    run = trained(films, tmp_path / "run", "--system", system, "--epochs", "1")
+    measured = json.loads((run.weights / "card.json").read_text())["measured"]
+    prediction = Recognizer.load(run.weights, "cpu").predict(clip())
+    assert prediction.scores.sum() == pytest.approx(1.0, abs=1e-5)
+    both = system == "two-stream-light"
+    assert set(measured.get("parts", {})) == ({"rgb", "flow"} if both else set())
+    assert "student" not in measured
+    assert ("parts" in events(run, "epoch")[0]) == both
