@@ -387,8 +387,8 @@ TOUR = Tour(
             "Nine bridges", "sec. 3.1, fig. 1",
             "Three positions in the teacher times three in the student make nine possible first bridges, a to i. A "
             "bridge asks the student's map to resemble the teacher's; where their shapes differ an adapter helps. "
-            "The paper trains all nine and keeps the best; so does --option bridge=best. Pick one and see what meets on "
-            "it.",
+            "The paper trains all nine and keeps the best; so does --option bridge=best. Pick one and see what "
+            "meets on it.",
             bridge, (BRIDGE, DIRECTION, MOMENT),
         ),
         Step(

@@ -112,6 +112,7 @@ class Training:
         self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
         self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
         self.clips, self.kept = fingerprint(self.source), Kept(run.folder, world)
+        self.parts: dict[str, Judged] = {}  # of the network, as the newest validation judged them
 
     def fitting_batch(self) -> tuple[Schedule, int]:
         """The schedule and its steps per epoch; a preset's batch gives way to a small set, one that was asked for
@@ -246,10 +247,9 @@ class Training:
                 if time.perf_counter() - saved > SAVED_EVERY:
                     self.save()
                     saved = time.perf_counter()
-        judged, mistaken, parts = self._validated()
-        accuracy, loss = judged.accuracy, judged.loss
+        accuracy, loss, mistaken = self._validated()
         if progress.epoch == span[1] - 1:
-            self.objective.leave(self.network, progress.epoch, parts, self.kept)
+            self.objective.leave(self.network, progress.epoch, self.parts, self.kept)
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.seconds += time.perf_counter() - start
         self._keep_best(accuracy, loss)
@@ -258,7 +258,7 @@ class Training:
             "epoch", epoch=progress.epoch, stage=stage, accuracy=accuracy, loss=loss,
             seconds=round(progress.seconds, 1), total=progress.epoch * self.steps,
             best=progress.best_epoch == progress.epoch, confusion=mistaken,
-            **({"parts": {name: part.accuracy for name, part in parts.items()}} if parts else {}),
+            **({"parts": {name: part.accuracy for name, part in self.parts.items()}} if self.parts else {}),
             **{f"training_{k}": v for k, v in meter.figures().items()},
         )  # fmt: skip
         self._show(accuracy, loss, meter)
@@ -290,7 +290,7 @@ class Training:
         self.run.log("stopped", epoch=self.progress.epoch, step=self.progress.step)
         self.run.set_status("stopped", f"Stopped in {where}. Resume goes on from there.", done=self._done())
 
-    def _validated(self) -> tuple[Judged, list[list[int]], dict[str, Judged]]:
+    def _validated(self) -> tuple[float, float, list[list[int]]]:
         """`validate`, in float32 where another format gives scores that are not finite."""
         before = self.learner.numbers
         try:
@@ -351,25 +351,28 @@ class Training:
         self.world.from_first(lambda: None)
 
     @torch.inference_mode()
-    def validate(self) -> tuple[Judged, list[list[int]], dict[str, Judged]]:
-        """Top-1 accuracy and loss on the newest view of each validation clip, the confusion, and the accuracy and loss
-        of the parts that answer for themselves."""
+    def validate(self) -> tuple[float, float, list[list[int]]]:
+        """Top-1 accuracy, loss and confusion on the newest view of each validation clip; `parts` are judged with it."""
         self.network.eval()
         split, gallery = self.judging, self.gallery
-        outputs = self._outputs(split)
+        outputs = self._with_parts(split)
         scores = outputs.pop("")
         if self.system.decides == "centres":
-            centres = class_centres(unit(self._outputs(gallery)[""]), gallery.targets)
+            centres = class_centres(unit(self._outputs(gallery)), gallery.targets)
             scores = -torch.cdist(unit(scores), centres).square()
         judged = judge(scores, split.targets)
         if not math.isfinite(judged.loss):
             raise DivergedError(judged.loss)
+        self.parts = {name: judge(part, split.targets) for name, part in outputs.items()}
         mistaken = confusion(scores.numpy(), split.targets).tolist() if scores.shape[1] <= SHOWN_CLASSES else []
-        return judged, mistaken, {name: judge(part, split.targets) for name, part in outputs.items()}
+        return judged.accuracy, judged.loss, mistaken
 
-    def _outputs(self, split: Split) -> dict[str, torch.Tensor]:
-        """The network's outputs for one view of each clip, scores or codes, under an empty name, and the scores of its
-        parts; each process computes its part of the clips."""
+    def _outputs(self, split: Split) -> torch.Tensor:
+        """The network's outputs for one view of each clip, scores or codes."""
+        return self._with_parts(split)[""]
+
+    def _with_parts(self, split: Split) -> dict[str, torch.Tensor]:
+        """The same under an empty name, and the scores of the network's parts; each process computes some clips."""
         mine = np.array_split(np.arange(len(split)), self.world.size)[self.world.rank]
         batches = [self.learner.with_parts(views) for views in self._tested(split, mine)]
         own = {name: torch.cat([batch[name].cpu() for batch in batches]).numpy() for name in (batches or [{}])[0]}

@@ -359,7 +359,7 @@ class Lesson(nn.Module):
 OBJECTIVES = {
     "cross-entropy": Objective,
     "n-pair": NPair,
-    "streams": TwoStreams,
+    "two-stream": TwoStreams,
     "cross-enhancement": CrossEnhancement,
     "auxiliary": Auxiliary,
 }

@@ -65,11 +65,11 @@ def _last_layer(network: nn.Module) -> nn.Module:
 
 
 def rate(schedule: Schedule, epoch: float, span: tuple[int, int]) -> float:
-    """The learning rate at a moment of the training. The schedule runs once over each stage's epochs (`span`), each of
-    which starts at the initial rate: a cosine with half an epoch of warm-up, steps at the same fractions of a stage as
-    of the whole. Over the whole training either would leave a last stage little to learn with."""
+    """The learning rate at a moment of the training. Each stage (`span`) follows the schedule from its beginning: steps
+    are counted in its own epochs, and a cosine runs over them once, with half an epoch of warm-up. Counted over the
+    whole training, a last stage would have little or nothing to learn with."""
     since, length = epoch - span[0], span[1] - span[0]
     if schedule.cosine:
         warm = min(1.0, (since + 1e-3) / 0.5)
         return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, since / length)))
-    return schedule.rate / schedule.divide ** sum(since * schedule.epochs >= step * length for step in schedule.at)
+    return schedule.rate / schedule.divide ** sum(since >= step for step in schedule.at)

@@ -90,19 +90,16 @@ def test_nine_students_share_the_streams_and_the_last_stage():
 
 
 def test_every_stage_of_the_papers_training_starts_at_its_rate_of_0_001():
-    """40 epochs with a tenth from half and three quarters on; stages of 17, 17 and 6 epochs have the same fractions:
-    from 8.5 and 12.75 of 17, from 3 and 4.5 of 6."""
-    goal = goal_of("crossenh-paper", 40)
+    """A tenth of it from a stage's 20th epoch on, a hundredth from its 30th; the last stage has 16 epochs."""
+    goal = goal_of("crossenh-paper", named("crossenh-paper").schedules["paper"].epochs)
     assert (goal.schedule.rate, goal.schedule.at, goal.schedule.optimiser) == (0.001, (20, 30), "sgd")
     assert (goal.schedule.momentum, goal.schedule.weight_decay, goal.schedule.batch) == (0.9, 0.0005, 6)
-    of_17 = [1e-3] * 9 + [1e-4] * 4 + [1e-5] * 4
-    of_6 = [1e-3] * 3 + [1e-4] * 2 + [1e-5]
-    rates = [rate(goal.schedule, epoch, goal.span(epoch)) for epoch in range(40)]
-    assert rates == pytest.approx([*of_17, *of_17, *of_6])
-    alone = named("two-stream").schedules["paper"]  # one stage: the steps are where the schedule has them
-    assert [rate(alone, epoch, (0, 40)) for epoch in range(40)] == pytest.approx(
-        [1e-3] * 20 + [1e-4] * 10 + [1e-5] * 10
-    )
+    assert lengths(goal) == [("streams", 40), ("student", 40), ("fusion", 16)]
+    of_40 = [1e-3] * 20 + [1e-4] * 10 + [1e-5] * 10
+    rates = [rate(goal.schedule, epoch, goal.span(epoch)) for epoch in range(96)]
+    assert rates == pytest.approx([*of_40, *of_40, *[1e-3] * 16])
+    alone = named("two-stream").schedules["paper"]
+    assert [rate(alone, epoch, (0, alone.epochs)) for epoch in range(40)] == pytest.approx(of_40)
 
 
 # --- what learns ----------------------------------------------------------------------------------
