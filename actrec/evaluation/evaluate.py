@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -77,8 +77,8 @@ class Answers:
     seconds: float
     scaled: np.ndarray  # the probabilities with the card's temperature, which acts on each view
     codes: np.ndarray
-    parts: dict[str, np.ndarray]  # the probabilities of the network's parts that answer for themselves
     in_data: np.ndarray | None = None  # the sum over the data's classes, where others might have been named
+    parts: dict[str, np.ndarray] = field(default_factory=dict)  # probabilities of what answers for itself, by name
 
 
 def load(folder: Path, device: str) -> Recognizer:
@@ -220,7 +220,7 @@ def answer(
             report(f"{(first + at_once) * world.size} of {len(trial)} clips.")
     part = Answers(
         np.array(scores), np.array(nearness), np.array(places, dtype=np.int64), broken, time.perf_counter() - start,
-        np.array(scaled), np.array(codes), {name: np.array(of_clips) for name, of_clips in parts.items()},
+        np.array(scaled), np.array(codes), parts={name: np.array(of_clips) for name, of_clips in parts.items()},
     )  # fmt: skip
     return _joined(world.gather(part), trial)
 
@@ -243,7 +243,7 @@ def _joined(parts: Sequence[Answers], trial: Trial) -> Answers:
         max(part.seconds for part in parts),
         whole(lambda part: part.scaled),
         whole(lambda part: part.codes),
-        {name: whole(partial(_of_part, name)) for name in parts_read[0].parts},
+        parts={name: whole(partial(_of_part, name)) for name in parts_read[0].parts},
     )
 
 

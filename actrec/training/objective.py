@@ -121,10 +121,8 @@ class Objective:
 
     def with_parts(self, network: nn.Module, inputs: Inputs) -> dict[str, Tensor]:
         """`outputs` under an empty name, and the scores of the parts that answer for themselves."""
-        if self.system.parts is None:
-            return {"": self.outputs(network, inputs)}
-        code = cast(Network, network).code(**inputs)
-        return {"": cast(Network, network).scores(code), **self.system.parts(network, code)}
+        code, parts = cast(Network, network).code(**inputs), self.system.parts
+        return {"": cast(Network, network).scores(code), **(parts(network, code) if parts else {})}
 
     def clipped_apart(self, network: nn.Module) -> list[list[nn.Parameter]]:
         """The weights whose gradient is shortened together, group by group."""

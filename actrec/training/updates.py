@@ -114,14 +114,18 @@ class Learner:
 
     def outputs(self, views: list[Views]) -> torch.Tensor:
         """What validation measures: scores or codes, in float32."""
-        return self.with_parts(views)[""]
+        return self._computed(views, lambda network, inputs: {"": self.objective.outputs(network, inputs)})[""]
 
     def with_parts(self, views: list[Views]) -> dict[str, torch.Tensor]:
         """The same under an empty name, and the scores of the parts that answer for themselves."""
+        if self.system.parts is None:
+            return {"": self.outputs(views)}
+        return self._computed(views, self.objective.with_parts)
+
+    def _computed(self, views: list[Views], of: Callable[..., dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
-            outputs = self.objective.with_parts(self.network, inputs)
-        return {name: value.float() for name, value in outputs.items()}
+            return {name: value.float() for name, value in of(self.network, inputs).items()}
 
     def _statistics(self) -> list[torch.Tensor]:
         return [buffer.clone() for buffer in self.network.buffers()]
