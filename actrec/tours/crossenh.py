@@ -97,10 +97,11 @@ def alone(subject: Subject) -> Figure:
     best = {name: subject.labels[int(values.argmax())] for name, values in probabilities.items()}
     agree = "They agree." if best["rgb alone"] == best["flow alone"] else "They do not agree."
     measured = subject.recognizer.card.measured
-    if "student_after" in measured:
+    before, after = measured.get("student_before"), measured.get("student_after")
+    if before is not None and after is not None:
         agree += (
-            f" On held-out clips the student ({measured['student']}) was right in {measured['student_before']:.0%} by "
-            f"plain training, and in {measured['student_after']:.0%} taught."
+            f" On held-out clips the student ({measured.get('student', 'one stream')}) was right in {before:.0%} by "
+            f"plain training, and in {after:.0%} taught."
         )
     return Figure(
         f"RGB answers '{best['rgb alone']}', flow answers '{best['flow alone']}'. {agree} "

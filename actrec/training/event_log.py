@@ -48,7 +48,11 @@ def _parts_fit(event: dict) -> bool:
     parts, measured = event.get("parts", {}), event.get("measured", {})
     if not isinstance(parts, dict) or not all(map(is_number, parts.values())) or not isinstance(measured, dict):
         return False
-    return "student" not in measured or all(is_number(measured.get(f"student_{when}")) for when in ("before", "after"))
+    student = [measured.get("student"), measured.get("teacher"), measured.get("bridge", "")]
+    figures = [measured.get("student_before"), measured.get("student_after")]
+    return "student" not in measured or (
+        all(isinstance(name, str) for name in student) and all(map(is_number, figures))
+    )
 
 
 def status_of(text: str) -> dict | None:

@@ -20,6 +20,7 @@ from actrec.models.crossenh import BRIDGES, Distillation
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import named
 from actrec.training.distributed import World
+from actrec.training.event_log import event_of
 from actrec.training.objective import CrossEnhancement, Judged, objective
 from actrec.training.run import Run
 from actrec.training.run_log import curves, facts
@@ -464,3 +465,29 @@ def test_the_networks_of_table_3_train_and_answer(films, tmp_path, system):
     assert set(measured.get("parts", {})) == ({"rgb", "flow"} if both else set())
     assert "student" not in measured
     assert ("parts" in events(run, "epoch")[0]) == both
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "epoch", "epoch": 1, "loss": 1.0, "accuracy": 0.5, "parts": {"rgb": "half"}},
+        {"event": "epoch", "epoch": 1, "loss": 1.0, "accuracy": 0.5, "parts": [0.5]},
+        {"event": "finished", "measured": {"student": "rgb", "teacher": "flow", "student_before": 0.5}},
+        {
+            "event": "finished",
+            "measured": {"student": 1, "teacher": "flow", "student_before": 0.5, "student_after": 0.6},
+        },
+    ],
+)
+def test_a_damaged_line_about_streams_is_left_out(event):
+    assert event_of(json.dumps({"time": 1.0, **event})) is None
+
+
+def test_over_several_splits_each_streams_accuracy_is_the_mean():
+    from actrec.evaluation.result import measure, over_splits
+
+    results = {}
+    for name, rgb in (("split 1", 0.25), ("split 2", 0.75)):
+        results[name] = measure(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]), ["a", "b"])
+        results[name]["parts"] = {"rgb": {"top1": rgb, "top5": 1.0}, "flow": {"top1": 0.5, "top5": 1.0}}
+    assert over_splits(results)["parts"] == {"rgb": {"top1": 0.5, "top5": 1.0}, "flow": {"top1": 0.5, "top5": 1.0}}
