@@ -154,6 +154,11 @@ def _loss(name: str, apart: bool) -> str:
     return "cross-enhancement" if bridged(name) else "two-stream" if apart else "cross-entropy"
 
 
+def _middles(recipe: Light, steps: int, clip: Clip) -> np.ndarray:
+    """The seconds of the frames that stand for the snippets of a view."""
+    return recipe.moments(clip)[:-1][steps // 2 :: steps]
+
+
 def light(
     name: str,
     base: Callable[..., nn.Module],
@@ -175,7 +180,7 @@ def light(
         seconds=recipe.seconds,
         training_view=recipe.training_view,
         protocols={
-            "one": Protocol(recipe.one, average, recipe.moments),
+            "one": Protocol(recipe.one, average, partial(_middles, recipe, steps) if steps else recipe.moments),
             "clip": recipe.spread(average, most=5),
         },
         schedules={"scratch": SCRATCH, "fine-tune": FINE_TUNE},
