@@ -336,11 +336,11 @@ def systems() -> list[System]:
     return [
         replace(_plain(), claims=CLAIMS, experiments=experiments()),
         light("two-stream-light", built["two-stream-light"], "Plain two-stream"),
-        light("fused-3d-light", fused_3d_light, "3D-Fused", FUSED_PAPER, LIGHT_STEPS),
         replace(paper("crossenh-paper", built["multiple-enhanced-rgb"]), headline=HEADLINE),
         paper("crossenh-paper-flow", built["multiple-enhanced-flow"]),
         paper("two-stream", built["two-stream"]),
-        replace(paper("fused-3d", fused_3d, citation=FUSED_PAPER, steps=STEPS), headline=FUSED_HEADLINE),
         published_rgb(),
         paper("i3d-flow", i3d.flow, ("flow",), I3D_PAPER),
+        light("fused-3d-light", fused_3d_light, "3D-Fused", FUSED_PAPER, LIGHT_STEPS),
+        replace(paper("fused-3d", fused_3d, citation=FUSED_PAPER, steps=STEPS), headline=FUSED_HEADLINE),
     ]
