@@ -73,11 +73,12 @@ def test_fused_maps_are_pooled_3_by_3_by_3_and_averaged():
         network.fuse.weight.zero_()
         network.fuse.weight[0, 0, 1, 1, 1], network.fuse.weight[0, 1, 1, 1, 1] = 1.0, -1.0
         network.fuse.bias.zero_()
-    rgb, flow = torch.zeros(1, 1, 2, 2, 4), torch.zeros(1, 1, 2, 2, 4)
-    rgb[0, 0, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    flow[0, 0, 0, 0] = torch.tensor([0.0, 0.0, 5.0, 1.0])
-    # rgb − flow: 1, 2, −2, 3 → 1, 2, 0, 3. Along four places SAME pads behind: windows 0…2 and 2…4, largest 2 and 3.
-    assert network.code(rgb, flow).item() == pytest.approx(2.5)
+    rgb, flow = torch.zeros(1, 1, 2, 2, 4), torch.full((1, 1, 2, 2, 4), 10.0)
+    rgb[0, 0, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 0.0])
+    flow[0, 0, 0, 0] = torch.tensor([0.0, 0.0, 5.0, 3.0])
+    # rgb − flow: 1, 2, −2, −3, elsewhere −10. Along four places SAME pads behind: windows 0…2 and 2…3, largest 2 and −2,
+    # of which the ReLU leaves 2 and 0.
+    assert network.code(rgb, flow).item() == pytest.approx(1.0)
 
 
 def test_every_parameter_learns():
