@@ -76,7 +76,7 @@ def test_fused_maps_are_pooled_3_by_3_by_3_and_averaged():
     rgb, flow = torch.zeros(1, 1, 2, 2, 4), torch.full((1, 1, 2, 2, 4), 10.0)
     rgb[0, 0, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 0.0])
     flow[0, 0, 0, 0] = torch.tensor([0.0, 0.0, 5.0, 3.0])
-    # rgb − flow: 1, 2, −2, −3, elsewhere −10. Along four places SAME pads behind: windows 0…2 and 2…3, largest 2 and −2,
+    # rgb − flow: 1, 2, −2, −3, elsewhere −10. SAME pads behind: windows 0…2 and 2…3, largest 2 and −2,
     # of which the ReLU leaves 2 and 0.
     assert network.code(rgb, flow).item() == pytest.approx(1.0)
 
