@@ -28,6 +28,7 @@ from actrec.training.schedule import make_optimiser, rate
 from actrec.training.state import Kept
 from actrec.training.updates import Learner, Pieces
 from actrec.training.whole_batch import Rows
+from actrec.weights.cards import Card
 
 
 def goal_of(system: str = "crossenh", epochs: int = 12, **options: object) -> CrossEnhancement:
@@ -424,6 +425,23 @@ def test_a_fresh_student_that_began_from_weights_goes_back_to_those(films, nine,
     )  # fmt: skip
     start, weights = load_file(run.folder / "start.safetensors"), load_file(nine.weights / "model.safetensors")
     assert start and all(value.equal(weights[f"streams.{name}"].to(value.dtype)) for name, value in start.items())
+
+
+def test_a_recognizer_gives_each_streams_scores_from_the_codes():
+    system = named("crossenh")
+    torch.manual_seed(0)
+    card = Card("mine", "crossenh", ["a", "b", "c"], "nothing", "none", 0)
+    recognizer = Recognizer(system, system.network(3), card, "cpu", only_torch=True)
+    with torch.no_grad():  # a classifier whose scores are apart
+        for stream in recognizer._plain.streams.values():
+            stream.logits.weight.normal_()
+    views = system.protocols["clip"].views(clip())
+    alone, inputs = recognizer.parts(recognizer.run(views)[1]), system.tensors(views)
+    assert list(alone) == ["rgb", "flow"]
+    for name, scores in alone.items():
+        with torch.inference_mode():
+            expected = recognizer._plain.streams[name](inputs[name])
+        torch.testing.assert_close(torch.from_numpy(scores), expected, atol=1e-3, rtol=1e-3)
 
 
 def test_evaluate_says_what_each_stream_answers_alone(films, nine, capsys, tmp_path):
