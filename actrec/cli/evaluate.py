@@ -197,6 +197,9 @@ def _chosen(args: argparse.Namespace) -> dict[str, str]:
 
 def _beside(result: dict, others: list[str]) -> list[str]:
     sentences = []
+    if result.get("parts"):
+        alone = (f"{name} {100 * part['top1']:.1f} %" for name, part in result["parts"].items())
+        sentences.append(f"Each stream alone, top-1: {', '.join(alone)}.")
     if others:
         sentences.append(f"{len(others)} classes are unknown to the weights: {', '.join(others[:10])}.")
     if result["unknown"]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from actrec.data.published import BETWEEN_TWO, between_two
 from actrec.data.reading import ClipSettings, reason
 from actrec.data.samples import DataError, some
 from actrec.evaluation.result import measure, measure_unknown
-from actrec.metrics.accuracy import as_logits, softmax
+from actrec.metrics.accuracy import as_logits, softmax, top
 from actrec.metrics.calibration import cautious_temperature
 from actrec.recognition.recognizer import Recognizer
 from actrec.training.distributed import World
@@ -77,6 +78,7 @@ class Answers:
     scaled: np.ndarray  # the probabilities with the card's temperature, which acts on each view
     codes: np.ndarray
     in_data: np.ndarray | None = None  # the sum over the data's classes, where others might have been named
+    parts: dict[str, np.ndarray] = field(default_factory=dict)  # probabilities of what answers for itself, by name
 
 
 def load(folder: Path, device: str, options: Mapping[str, object] | None = None) -> Recognizer:
@@ -195,6 +197,7 @@ def answer(
     scores: list[np.ndarray] = []
     scaled: list[np.ndarray] = []
     codes: list[np.ndarray] = []
+    parts: dict[str, list[np.ndarray]] = {}
     nearness: list[float] = []
     places: list[int] = []
     broken: dict[int, str] = {}
@@ -214,13 +217,15 @@ def answer(
             scores.append(prediction.scores)
             scaled.append(fuse(softmax(as_logits(prediction.view_scores), temperature or 1.0)).probabilities)
             codes.append(prediction.code)
+            for name, logits in recognizer.parts(prediction.view_codes).items():
+                parts.setdefault(name, []).append(fuse(softmax(logits)).probabilities)
             nearness.append(np.nan if prediction.distance is None else -prediction.distance)
             places.append(int(index))
         if (first // at_once) % 20 == 19:
             report(f"{(first + at_once) * world.size} of {len(trial)} clips.")
     part = Answers(
         np.array(scores), np.array(nearness), np.array(places, dtype=np.int64), broken, time.perf_counter() - start,
-        np.array(scaled), np.array(codes),
+        np.array(scaled), np.array(codes), parts={name: np.array(of_clips) for name, of_clips in parts.items()},
     )  # fmt: skip
     return _joined(world.gather(part), trial)
 
@@ -243,7 +248,12 @@ def _joined(parts: Sequence[Answers], trial: Trial) -> Answers:
         max(part.seconds for part in parts),
         whole(lambda part: part.scaled),
         whole(lambda part: part.codes),
+        parts={name: whole(partial(_of_part, name)) for name in parts_read[0].parts},
     )
+
+
+def _of_part(name: str, answers: Answers) -> np.ndarray:
+    return answers.parts[name]
 
 
 def among(answers: Answers, targets: np.ndarray) -> Answers:
@@ -253,6 +263,7 @@ def among(answers: Answers, targets: np.ndarray) -> Answers:
     probabilities, scaled = (kind * occurs + 1e-12 * occurs for kind in (answers.probabilities, answers.scaled))
     return replace(
         answers,
+        parts={name: of_part * occurs + 1e-12 * occurs for name, of_part in answers.parts.items()},
         probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
         scaled=scaled / scaled.sum(axis=1, keepdims=True),
         in_data=in_data,
@@ -290,6 +301,11 @@ def evaluate_trial(
         fitted_on=fitted_on if temperature is not None else "", scaled=scaled, seconds=answers.seconds * known.mean(),
         names=[trial.names[place] for place in places], groups=groups if all(groups) else (),
     )  # fmt: skip
+    if answers.parts:
+        result["parts"] = {
+            name: {f"top{k}": top(of_part[known], trial.targets[places], k) for k in (1, 5)}
+            for name, of_part in answers.parts.items()
+        }
     broken = [{"clip": trial.names[place], "reason": why} for place, why in sorted(answers.broken.items())]
     return result | {"broken": broken, "unknown": unknown(trial, answers, known)}
 

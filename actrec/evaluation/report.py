@@ -60,6 +60,7 @@ def page(report: Mapping) -> str:
         _headline(report),
         "".join(f"<p>{escape(sentence)}</p>" for sentence in report["beside"]),
         _splits(report),
+        _parts(report),
         "<h2>Classes</h2>" + _classes(report),
         "<h2>Which classes are confused</h2>",
         _image(
@@ -113,6 +114,15 @@ def _splits(report: Mapping) -> str:
     ]
     spread = "<p class=quiet>Mean ± sample deviation over the splits.</p>"
     return "<h2>Splits</h2>" + _rows(["split", "clips", "top-1", "top-5", "calibration error"], rows) + spread
+
+
+def _parts(report: Mapping) -> str:
+    """The parts of a network that answer for themselves, and all of it."""
+    if not report.get("parts"):
+        return ""
+    figures = {**{f"{name} alone": part for name, part in report["parts"].items()}, "together": report}
+    rows = [(name, _percent(part["top1"]), _percent(part["top5"])) for name, part in figures.items()]
+    return "<h2>Each stream alone</h2>" + _rows(["stream", "top-1", "top-5"], rows)
 
 
 def _classes(report: Mapping) -> str:

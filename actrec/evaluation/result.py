@@ -122,6 +122,11 @@ def over_splits(results: Mapping[str, dict]) -> dict:
         "splits": {name: _numbers(result) for name, result in results.items()},
     }
     merged["mistakes"] = merged["mistakes"][:SHOWN_MISTAKES]
+    if several[0].get("parts"):
+        merged["parts"] = {
+            name: {key: float(np.mean([result["parts"][name][key] for result in several])) for key in figures}
+            for name, figures in several[0]["parts"].items()
+        }
     for name in _numbers(several[0]):
         values = [result[name] for result in several if result.get(name) is not None]
         if values and name not in merged:

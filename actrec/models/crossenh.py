@@ -11,7 +11,7 @@ and those that the fusion layer sees are the scores (option: codes), where it st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -25,7 +25,8 @@ from actrec.models.layers import Size3, start_classifier
 POSITIONS = ("Mixed_3c", "Mixed_4f", "Mixed_5c")  # front, middle, rear
 # letter → (position in the teacher, position in the student)
 BRIDGES = {letter: (POSITIONS[place // 3], POSITIONS[place % 3]) for place, letter in enumerate("abcdefghi")}
-STAGES = ("rgb", "flow", "student", "fusion", "complete")
+OTHER = {"rgb": "flow", "flow": "rgb"}
+STAGES = (*OTHER, "student", "fusion", "complete")
 
 
 class Distillation(NamedTuple):
@@ -62,6 +63,22 @@ class Bridge(nn.Module):
         return (student if self.weight is None else F.conv3d(student, self.weight)), teacher
 
 
+class NineBridges(nn.ModuleDict):
+    """All first bridges, each as it starts alone; students learn over one after another (`letter`)."""
+
+    def __init__(self, channels: Mapping[str, int], seed: int = 0) -> None:
+        super().__init__(
+            {
+                letter: Bridge(channels[of_student], channels[of_teacher], seed)
+                for letter, (of_teacher, of_student) in BRIDGES.items()
+            }
+        )
+        self.letter = next(iter(BRIDGES))
+
+    def forward(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        return self[self.letter](student, teacher)
+
+
 def _pooled(x: Tensor, size: Size3) -> Tensor:
     return x if tuple(x.shape[2:]) == size else F.adaptive_avg_pool3d(x.float(), size)
 
@@ -69,8 +86,9 @@ def _pooled(x: Tensor, size: Size3) -> Tensor:
 class TwoStream(nn.Module):
     """`rgb` [B, 3, T, H, W] and `flow` [B, 2, T, H, W]; the code is both streams' codes side by side.
 
-    `teacher` and `bridge` make it a cross-enhancement network for the length of its training; `stage` says which
-    part is being trained and freezes the rest. What is not named here goes to both streams (width, dropout, generator).
+    `teacher` and `bridge` (a letter, or `best` for all nine) make it a cross-enhancement network for the length of its
+    training; `stage` says which part is being trained and freezes the rest. What is not named here goes to both
+    streams (width, dropout, generator).
     """
 
     def __init__(
@@ -86,21 +104,23 @@ class TwoStream(nn.Module):
     ) -> None:
         super().__init__()
         _one_of("teacher", teacher, (None, "rgb", "flow"))
-        _one_of("bridge", bridge, (None, *BRIDGES))
+        _one_of("bridge", bridge, (None, *BRIDGES, "best"))
         _one_of("second", second, ("code", "scores"))
         _one_of("fusion", fusion, ("average", "scores", "codes"))
         self.teacher, self.second, self.fusion, self.stage = teacher, second, fusion, "complete"
-        self.student = {"rgb": "flow", "flow": "rgb"}.get(teacher or "")
+        self.student = OTHER.get(teacher or "")
         self.positions = BRIDGES.get(bridge or "")
         self.streams = nn.ModuleDict(
             {"rgb": I3D(classes, channels=3, **stream), "flow": I3D(classes, channels=2, **stream)}
         )
         self.fusion_layer = _fusion_layer(fusion, classes, self.code_length, stream.get("generator"))
-        self.bridge: Bridge | None = None
+        self.bridge: Bridge | NineBridges | None = None
+        channels = self.stream("rgb").channels  # as many as the other stream's
         if teacher and self.positions:
             of_teacher, of_student = self.positions
-            channels = self.stream("rgb").channels
             self.bridge = Bridge(channels[of_student], channels[of_teacher], bridge_seed)
+        elif teacher and bridge == "best":
+            self.bridge = NineBridges(channels, bridge_seed)
 
     def stream(self, name: str) -> I3D:
         """The stream `rgb` or `flow`."""
@@ -117,14 +137,25 @@ class TwoStream(nn.Module):
     def scores(self, code: Tensor) -> Tensor:
         if self.fusion == "codes" and self.fusion_layer is not None:
             return self.fusion_layer(code)
-        rgb, flow = code.split(self.code_length, dim=1)
-        of_rgb, of_flow = self.stream("rgb").scores(rgb), self.stream("flow").scores(flow)
+        alone = self.alone(code)
         if self.fusion_layer is None:
-            return (of_rgb + of_flow) / 2
-        return self.fusion_layer(torch.cat([of_rgb, of_flow], dim=1))
+            return (alone["rgb"] + alone["flow"]) / 2
+        return self.fusion_layer(torch.cat([alone["rgb"], alone["flow"]], dim=1))
+
+    def alone(self, code: Tensor) -> dict[str, Tensor]:
+        """Each stream's own scores."""
+        rgb, flow = code.split(self.code_length, dim=1)
+        return {"rgb": self.stream("rgb").scores(rgb), "flow": self.stream("flow").scores(flow)}
 
     def forward(self, rgb: Tensor, flow: Tensor) -> Tensor:
         return self.scores(self.code(rgb, flow))
+
+    def teach(self, teacher: str, letter: str = "") -> None:
+        """Name the stream that teaches the other, and of all nine bridges the one that is learned over next."""
+        _one_of("teacher", teacher, ("rgb", "flow"))
+        self.teacher, self.student = teacher, OTHER[teacher]
+        if isinstance(self.bridge, NineBridges) and letter:
+            self.bridge.letter, self.positions = letter, BRIDGES[letter]
 
     def begin(self, stage: str) -> None:
         """Freeze all but what this stage trains.

@@ -6,7 +6,8 @@ of both two-stream networks (`crossenh.py`), and a network of its own.
 As published: padding "SAME" (TensorFlow's, so uneven where a stride needs it), batch norm with epsilon 0.001 after
 every convolution but the last, average over 2×7×7 windows and then over time.
 Ours, not the paper's: `width` multiplies every number of channels (rounded to eights) and `stem` is the first kernel,
-so that the light size is the same code; any size of clip is taken, the 7×7 average becoming one over the whole map.
+so that the light size is the same code; any size of clip is taken, the 7×7 average becoming one over the whole map;
+without `time` no kernel, pool or stride reaches over time: Inception-v1 as it was, frame by frame.
 The light size's RGB stream gets frames minus their mean over time (`ground`), without which it learned nothing from
 few clips.
 """
@@ -62,6 +63,11 @@ class MaxPoolSame(nn.Module):
         return F.max_pool3d(x, self.kernel, self.stride, before, ceil_mode=True)
 
 
+def _over(size: tuple[int, int, int], time: bool) -> tuple[int, int, int]:
+    """A kernel or stride, which without `time` stays within its frame."""
+    return size if time else (1, *size[1:])
+
+
 class Unit(nn.Module):
     """Convolution with "SAME" padding, batch norm, ReLU."""
 
@@ -95,15 +101,16 @@ def convolve(conv: nn.Conv3d, x: Tensor) -> Tensor:
 class Inception(nn.Module):
     """Four columns side by side, concatenated."""
 
-    def __init__(self, c_in: int, channels: Sequence[int]) -> None:
+    def __init__(self, c_in: int, channels: Sequence[int], time: bool = True) -> None:
         super().__init__()
         one, reduce3, three, reduce5, five, pooled = channels
+        size = _over((3, 3, 3), time)
         self.single = Unit(c_in, one, (1, 1, 1))
         self.reduce3 = Unit(c_in, reduce3, (1, 1, 1))
-        self.conv3 = Unit(reduce3, three, (3, 3, 3))
+        self.conv3 = Unit(reduce3, three, size)
         self.reduce5 = Unit(c_in, reduce5, (1, 1, 1))
-        self.conv5 = Unit(reduce5, five, (3, 3, 3))  # GoogLeNet's 5×5; I3D made it a second 3×3×3
-        self.pool = MaxPoolSame((3, 3, 3), (1, 1, 1))
+        self.conv5 = Unit(reduce5, five, size)  # GoogLeNet's 5×5; I3D made it a second 3×3×3
+        self.pool = MaxPoolSame(size, (1, 1, 1))
         self.project = Unit(c_in, pooled, (1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -123,6 +130,7 @@ class I3D(nn.Module):
         stem: tuple[int, int, int] = (7, 7, 7),
         dropout: float = 0.5,
         ground: bool = True,
+        time: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -132,20 +140,20 @@ class I3D(nn.Module):
 
         self.ground = ground or channels != 3
         self.layers = nn.ModuleDict()
-        self.layers["Conv3d_1a_7x7"] = Unit(channels, wide(64), stem, (2, 2, 2))
+        self.layers["Conv3d_1a_7x7"] = Unit(channels, wide(64), _over(stem, time), _over((2, 2, 2), time))
         self.layers["MaxPool3d_2a_3x3"] = MaxPoolSame((1, 3, 3), (1, 2, 2))
         self.layers["Conv3d_2b_1x1"] = Unit(wide(64), wide(64), (1, 1, 1))
-        self.layers["Conv3d_2c_3x3"] = Unit(wide(64), wide(192), (3, 3, 3))
+        self.layers["Conv3d_2c_3x3"] = Unit(wide(64), wide(192), _over((3, 3, 3), time))
         self.layers["MaxPool3d_3a_3x3"] = MaxPoolSame((1, 3, 3), (1, 2, 2))
         self.channels = {}
         c = wide(192)
         for name, block in BLOCKS.items():
             if name == "Mixed_4b":
-                self.layers["MaxPool3d_4a_3x3"] = MaxPoolSame((3, 3, 3), (2, 2, 2))
+                self.layers["MaxPool3d_4a_3x3"] = MaxPoolSame(_over((3, 3, 3), time), _over((2, 2, 2), time))
             if name == "Mixed_5b":
-                self.layers["MaxPool3d_5a_2x2"] = MaxPoolSame((2, 2, 2), (2, 2, 2))
+                self.layers["MaxPool3d_5a_2x2"] = MaxPoolSame(_over((2, 2, 2), time), _over((2, 2, 2), time))
             scaled = [wide(n) for n in block]
-            self.layers[name] = Inception(c, scaled)
+            self.layers[name] = Inception(c, scaled, time)
             c = self.channels[name] = scaled[0] + scaled[2] + scaled[4] + scaled[5]
         self.dropout = nn.Dropout(dropout)
         self.logits = nn.Linear(c, classes)

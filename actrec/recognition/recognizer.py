@@ -298,6 +298,15 @@ class Recognizer:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
         return probabilities(self.system, self.card, logits, codes)
 
+    @torch.inference_mode()
+    def parts(self, codes: np.ndarray) -> dict[str, np.ndarray]:
+        """The scores before the softmax of those parts of the network that answer for themselves, from the codes that
+        `run` gave: one stream of two, say. Empty where there is no such part."""
+        if self.system.parts is None:
+            return {}
+        scores = self.system.parts(self._plain, torch.from_numpy(np.asarray(codes, np.float32)))
+        return {name: value.numpy() for name, value in scores.items()}
+
     def _compute(self, batch: list[Views]) -> Answer:
         if self._smaller is not None and not self.system.fits(batch[0]):
             answer = self._smaller._compute(batch)

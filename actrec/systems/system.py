@@ -152,7 +152,8 @@ class System:
 
     `options` is what may be chosen, `chosen` what was chosen otherwise than the default, `remade` the recipe anew with
     every option given by name. Where the protocol `one` makes smaller views than the others, `smaller` holds the
-    options with which all views are as small.
+    options with which all views are as small. `fps` is the rate at which a training keeps its clips, where it is not the
+    usual one of its size; `parts` gives the scores of those parts of a network that answer for themselves, by name, from its embeddings.
 
     The rest is for a paper that has it, and stays out of a small recipe. `layers` lists the layers whose maps can be
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
@@ -161,8 +162,7 @@ class System:
 
     `unit_length` says whether embeddings are brought to length one before they are compared. `gallery` gives the views
     of a clip whose embeddings make its class's centre: one as `one` makes it, where a recipe has no other. `window` is
-    the part of a clip's frames that its views show (left, top, right, bottom), where that is not all of them. `fps` is
-    the rate at which a training keeps its clips, where a light recipe needs another than the rest.
+    the part of a clip's frames that its views show (left, top, right, bottom), where that is not all of them.
     """
 
     name: str
@@ -184,12 +184,13 @@ class System:
     chosen: Mapping[str, str | float] = field(default_factory=dict)
     remade: Callable[..., System] | None = None
     smaller: Mapping[str, object] = field(default_factory=dict)
+    fps: float = 0.0
+    parts: Callable[..., dict[str, torch.Tensor]] | None = None  # this system's own kind of network, and embeddings
     layers: Callable[..., list[Layer]] | None = None  # takes this system's own kind of network
     features: Features | None = None
     unit_length: bool = True
     gallery: Callable[[Clip], list[Views]] | None = None
     window: Callable[[Clip], np.ndarray] | None = None
-    fps: float = 0.0
     published: Published | None = None
     headline: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()

@@ -28,7 +28,8 @@ def event_of(line: str) -> dict | None:
         return None
     if not all(is_number(event.get(name)) for name in NUMBERS.get(event["event"], ())) or not 0 <= event["time"] < 1e11:
         return None
-    return event if _labels_fit(event) and isinstance(event.get("sentence", ""), str) else None
+    fits = _labels_fit(event) and _parts_fit(event) and isinstance(event.get("sentence", ""), str)
+    return event if fits else None
 
 
 def _labels_fit(event: dict) -> bool:
@@ -40,6 +41,18 @@ def _labels_fit(event: dict) -> bool:
         return False
     square = all(isinstance(row, list) and len(row) == len(counts) for row in counts)
     return square and all(is_number(count) for row in counts for count in row)
+
+
+def _parts_fit(event: dict) -> bool:
+    """Parts of the network have an accuracy each; what was measured in the end has names, and numbers as numbers."""
+    parts, measured = event.get("parts", {}), event.get("measured", {})
+    if not isinstance(parts, dict) or not all(map(is_number, parts.values())) or not isinstance(measured, dict):
+        return False
+    student = [measured.get("student"), measured.get("teacher"), measured.get("bridge", "")]
+    figures = [measured.get("student_before"), measured.get("student_after")]
+    return "student" not in measured or (
+        all(isinstance(name, str) for name in student) and all(map(is_number, figures))
+    )
 
 
 def status_of(text: str) -> dict | None:

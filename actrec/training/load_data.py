@@ -26,11 +26,13 @@ from actrec.training.start import try_start
 
 
 def stored(system: System) -> ClipSettings:
-    """How clips are cached: small and by the clock for light sizes, every frame and the crops' size for the papers'."""
+    """How clips are cached: small and by the clock for light sizes; for the papers' the crops' size and every frame, or
+    the recipe's rate."""
     if system.size == "light":
         return replace(STORED, fps=system.fps or STORED.fps)
     side = max(view.size for view in system.inputs.values())
-    return ClipSettings(size=system.stored_side or (256 if side > 128 else 128), fit="short_side")
+    side = system.stored_side or (256 if side > 128 else 128)
+    return ClipSettings(size=side, fit="short_side", fps=system.fps or None)
 
 
 class Needs(TypedDict):

@@ -26,13 +26,13 @@ from actrec.training.load_data import load_source, too_few
 from actrec.training.loader import Feed, tested, workers
 from actrec.training.meter import Meter
 from actrec.training.number_format import arrange_weights, change_format, planned, refuse
-from actrec.training.objective import objective
+from actrec.training.objective import Judged, objective
 from actrec.training.publish import class_centres, compared, finish, gallery_of
 from actrec.training.reproducibility import Conditions, fingerprint
 from actrec.training.run import NotFiniteError, Run, RunError
 from actrec.training.schedule import chosen, make_optimiser, patience, rate
 from actrec.training.start import start_from
-from actrec.training.state import load_state, put_state, write_state, write_whole
+from actrec.training.state import Kept, load_state, put_state, write_state, write_whole
 from actrec.training.tensorboard import Board
 from actrec.training.updates import DivergedError, Learner, Pieces
 from actrec.training.whole_batch import Rows, see_whole_batch
@@ -111,7 +111,8 @@ class Training:
         self.loading = workers(self.device, world)
         self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
         self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
-        self.clips = fingerprint(self.source)
+        self.clips, self.kept = fingerprint(self.source), Kept(run.folder, world)
+        self.parts: dict[str, Judged] = {}  # of the network, as the newest validation judged them
 
     def fitting_batch(self) -> tuple[Schedule, int]:
         """The schedule and its steps per epoch; a preset's batch gives way to a small set, one that was asked for
@@ -141,7 +142,7 @@ class Training:
         targets = self.source.train.targets[first]
         if world.size > 1:  # in any order that a loss of pairs takes, too
             targets = np.tile(np.arange(len(first) // world.size // 2), 2)
-        stages = {goal.stage(epoch): epoch for epoch in reversed(range(schedule.epochs))}
+        stages = {goal.stage(epoch): epoch for epoch in reversed(range(goal.epochs))}
         validation_sizes = sorted(
             {size for split in (self.judging, self.gallery) for size in self._pieces(len(split), most)}
         )
@@ -187,7 +188,7 @@ class Training:
         return self.ship()
 
     def over(self) -> bool:
-        return self.progress.early or self.progress.epoch >= self.schedule.epochs
+        return self.progress.early or self.progress.epoch >= self.objective.epochs
 
     def restore(self) -> None:
         """Put the checkpoint back, if there is one, and log which conditions have changed."""
@@ -200,6 +201,7 @@ class Training:
         vars(self.progress).update(facts["progress"])
         if facts["labels"] != self.source.labels:
             raise RunError(f"The clips of '{run.name}' have other classes than at its start. Start it anew.")
+        self.objective.facts = facts.get("objective", {})
         self.objective.begin(self.network, self.progress.epoch)
         put_state(tensors, self.network, self.learner.optimiser)
         self.learner.begin(self.progress.epoch)
@@ -213,7 +215,8 @@ class Training:
 
     def save(self) -> None:
         facts = {
-            "progress": vars(self.progress), "conditions": asdict(self.conditions()), "labels": self.source.labels
+            "progress": vars(self.progress), "conditions": asdict(self.conditions()), "labels": self.source.labels,
+            "objective": self.objective.facts,
         }  # fmt: skip
         if self.world.first:
             write_state(self.run.checkpoint, self.network, self.learner.optimiser, facts)
@@ -223,6 +226,9 @@ class Training:
         progress, settings = self.progress, self.settings
         start = saved = time.perf_counter()
         stage, span = self.learner.begin(progress.epoch), self.objective.span(progress.epoch)
+        if (progress.epoch, progress.step) == (span[0], 0):  # a stage starts anew, and so does the optimiser
+            self.learner.optimiser.state.clear()
+            self.objective.enter(self.network, progress.epoch, self.kept)
         meter = Meter()
         feed = self.feed.epoch(progress.epoch, self.schedule.batch, progress.step)
         with contextlib.closing(feed):
@@ -244,6 +250,8 @@ class Training:
                     self.save()
                     saved = time.perf_counter()
         accuracy, loss, mistaken = self._validated()
+        if progress.epoch == span[1] - 1:
+            self.objective.leave(self.network, progress.epoch, self.parts, self.kept)
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.seconds += time.perf_counter() - start
         self._keep_best(accuracy, loss)
@@ -252,6 +260,7 @@ class Training:
             "epoch", epoch=progress.epoch, stage=stage, accuracy=accuracy, loss=loss,
             seconds=round(progress.seconds, 1), total=progress.epoch * self.steps,
             best=progress.best_epoch == progress.epoch, confusion=mistaken,
+            **({"parts": {name: part.accuracy for name, part in self.parts.items()}} if self.parts else {}),
             **{f"training_{k}": v for k, v in meter.figures().items()},
         )  # fmt: skip
         self._show(accuracy, loss, meter)
@@ -337,35 +346,40 @@ class Training:
             self.objective.end(self.network)
             if self.settings.keep == "best" and run.best.exists():
                 put_state(load_state(run.best)[1], self.network)
-            card = finish(run, self.settings, self.system, self.source, self.network, self.device)
+            facts = self.objective.measured
+            card = finish(run, self.settings, self.system, self.source, self.network, self.device, facts)
             run.log("finished", measured=card.measured, best_epoch=self.progress.best_epoch)
             run.set_status("finished", f"Finished. The weights are in '{run.weights}'.", done=1.0)
         self.world.from_first(lambda: None)
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float, list[list[int]]]:
-        """Top-1 accuracy, loss and confusion on the newest view of each validation clip."""
+        """Top-1 accuracy, loss and confusion on the newest view of each validation clip; `parts` are judged with it."""
         self.network.eval()
         split, gallery = self.judging, self.gallery
-        scores = self._outputs(split)
+        outputs = self._with_parts(split)
+        scores = outputs.pop("")
         if self.system.decides == "centres":
             centres = class_centres(self.system, self._outputs(gallery), gallery.targets)
             scores = -torch.cdist(compared(self.system, scores), centres).square()
-        targets = torch.from_numpy(split.targets)
-        loss = float(nn.functional.cross_entropy(scores, targets))
-        if not math.isfinite(loss):
-            raise DivergedError(loss)
+        judged = judge(scores, split.targets)
+        if not math.isfinite(judged.loss):
+            raise DivergedError(judged.loss)
+        self.parts = {name: judge(part, split.targets) for name, part in outputs.items()}
         mistaken = confusion(scores.numpy(), split.targets).tolist() if scores.shape[1] <= SHOWN_CLASSES else []
-        return round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4), mistaken
+        return judged.accuracy, judged.loss, mistaken
 
     def _outputs(self, split: Split) -> torch.Tensor:
-        """The network's outputs for one view of each clip, scores or codes; each process computes its part."""
+        """The network's outputs for one view of each clip, scores or codes."""
+        return self._with_parts(split)[""]
+
+    def _with_parts(self, split: Split) -> dict[str, torch.Tensor]:
+        """The same under an empty name, and the scores of the network's parts; each process computes some clips."""
         mine = np.array_split(np.arange(len(split)), self.world.size)[self.world.rank]
-        outputs: list[np.ndarray] = []
-        for views in self._tested(split, mine):
-            outputs.append(self.learner.outputs(views).cpu().numpy())
-        parts = self.world.gather(np.concatenate(outputs) if outputs else None)
-        return torch.from_numpy(np.concatenate([part for part in parts if part is not None]))
+        batches = [self.learner.with_parts(views) for views in self._tested(split, mine)]
+        own = {name: torch.cat([batch[name].cpu() for batch in batches]).numpy() for name in (batches or [{}])[0]}
+        shares = [share for share in self.world.gather(own) if share]
+        return {name: torch.from_numpy(np.concatenate([share[name] for share in shares])) for name in shares[0]}
 
     def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
         return tested(self.system, split, index, self.loading, self._validated_at_once(self.learner.pieces.most))
@@ -400,7 +414,7 @@ class Training:
             raise RunError(f"{sentence} All processes begin again from the last checkpoint.")
 
     def _done(self) -> float:
-        return round((self.progress.epoch + self.progress.step / self.steps) / self.schedule.epochs, 4)
+        return round((self.progress.epoch + self.progress.step / self.steps) / self.objective.epochs, 4)
 
     def _log_step(self, meter: Meter) -> None:
         progress, figures = self.progress, meter.figures()
@@ -408,9 +422,9 @@ class Training:
             "step", epoch=progress.epoch + 1, step=progress.step, total=progress.epoch * self.steps + progress.step,
             rate=self.learner.optimiser.param_groups[0]["lr"], **figures,
         )  # fmt: skip
-        left = (1 - self._done()) * self.steps * self.schedule.epochs * meter.seconds_per_step
+        left = (1 - self._done()) * self.steps * self.objective.epochs * meter.seconds_per_step
         self.run.set_status(
-            "running", f"Epoch {progress.epoch + 1} of {self.schedule.epochs}.", done=self._done(), left=round(left, 1)
+            "running", f"Epoch {progress.epoch + 1} of {self.objective.epochs}.", done=self._done(), left=round(left, 1)
         )
 
     def _show(self, accuracy: float, loss: float, meter: Meter) -> None:
@@ -419,6 +433,13 @@ class Training:
             learned = {"rate": self.learner.optimiser.param_groups[0]["lr"]}
             scores = {"validation/accuracy": accuracy, "validation/loss": loss}
             self.board.show(self.progress.epoch * self.steps, **figures, **scores, **learned)
+
+
+def judge(scores: torch.Tensor, classes: np.ndarray) -> Judged:
+    """Accuracy and cross-entropy of scores."""
+    targets = torch.from_numpy(classes)
+    loss = float(nn.functional.cross_entropy(scores, targets))
+    return Judged(round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4))
 
 
 def _repeatable(device: torch.device) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,13 +13,27 @@ from torch import Tensor, nn
 from actrec.core.number_formats import NumberFormat
 from actrec.data.sources import Split
 from actrec.models.asym3d import TwoInputs
-from actrec.models.crossenh import TwoStream
+from actrec.models.crossenh import BRIDGES, OTHER, TwoStream
 from actrec.models.fstcn import FstCN
 from actrec.systems.losses import bridge_distillation, n_pair_of_batch, pair_batches
-from actrec.systems.system import Schedule, System
+from actrec.systems.system import Network, Schedule, System
 from actrec.training.distributed import GatherFromAll, World
+from actrec.training.state import Kept
 
 Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What validation says of a network, or of a part of it."""
+
+    accuracy: float
+    loss: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The higher the better: by accuracy, and where that is the same by the loss."""
+        return self.accuracy, -self.loss
 
 
 class Objective:
@@ -34,6 +49,7 @@ class Objective:
     ) -> None:
         self.system, self.schedule, self.numbers, self.world = system, schedule, numbers, world or World()
         self.started = started  # from weights that were learned elsewhere
+        self.facts: dict[str, Any] = {}  # what its stages have found out; the checkpoint holds it
 
     def build(self, classes: int) -> nn.Module:
         """The network as it is trained."""
@@ -48,10 +64,27 @@ class Objective:
         """Which part of the network learns in an epoch, by name."""
         return "all"
 
+    @property
+    def epochs(self) -> int:
+        """The epochs of all stages together."""
+        return self.schedule.epochs
+
     def span(self, epoch: int) -> tuple[int, int]:
         """The first epoch of an epoch's stage, and the one after its last."""
-        same = [index for index in range(self.schedule.epochs) if self.stage(index) == self.stage(epoch)]
+        same = [index for index in range(self.epochs) if self.stage(index) == self.stage(epoch)]
         return min(same, default=epoch), max(same, default=epoch) + 1
+
+    def enter(self, network: nn.Module, epoch: int, kept: Kept) -> None:
+        """Prepare the network for the first step of a stage."""
+        return
+
+    def leave(self, network: nn.Module, epoch: int, parts: Mapping[str, Judged], kept: Kept) -> None:
+        """Draw conclusions from the last validation of a stage, in which `parts` of the network were judged alone."""
+        return
+
+    def measured(self, parts: Mapping[str, float]) -> dict[str, object]:
+        """What the card says about the training besides the accuracy of the network and its `parts`."""
+        return {}
 
     def end(self, network: nn.Module) -> None:
         """Make the network what it is when it is used."""
@@ -86,6 +119,15 @@ class Objective:
     def outputs(self, network: nn.Module, inputs: Inputs) -> Tensor:
         """What validation measures: scores, or codes."""
         return network(**inputs)
+
+    def with_parts(self, network: nn.Module, inputs: Inputs) -> dict[str, Tensor]:
+        """`outputs` under an empty name, and the scores of the parts that answer for themselves."""
+        code, parts = cast(Network, network).code(**inputs), self.system.parts
+        return {"": cast(Network, network).scores(code), **(parts(network, code) if parts else {})}
+
+    def clipped_apart(self, network: nn.Module) -> list[list[nn.Parameter]]:
+        """The weights whose gradient is shortened together, group by group."""
+        return [list(network.parameters())]
 
     def entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(scores.float(), targets, label_smoothing=self.schedule.label_smoothing)
@@ -136,61 +178,138 @@ class NPair(Objective):
         return 2 * min(len(np.unique(split.targets)), max(2, batch // 2))
 
 
-class CrossEnhancement(Objective):
-    """Three stages: both streams alone, the student under the frozen teacher, then the fusion layer alone (option: the
-    complete network). Without a bridge the second one is left out.
+class Streams(Objective):
+    """Networks that answer together and learn apart, as in plain two-stream: each by its own loss, with a gradient of
+    its own length."""
 
-    Not given in the paper: half of the epochs for the first stage, a third for the second. A short training has an
-    epoch at least for the last one, without which the fusion layer would not have learned.
+    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
+        scores = [stream(inputs[name]) for name, stream in _streams(network).items()]
+        loss = torch.stack([self.entropy(of_one, targets) for of_one in scores]).sum()
+        together = network.fused(scores) if isinstance(network, TwoInputs) else torch.stack(scores).sum(0)
+        return loss, right(together, targets)
+
+    def clipped_apart(self, network: nn.Module) -> list[list[nn.Parameter]]:
+        return [list(stream.parameters()) for stream in _streams(network).values()]
+
+
+def _streams(network: nn.Module) -> nn.ModuleDict:
+    return cast(TwoStream | TwoInputs, network).streams
+
+
+class CrossEnhancement(Streams):
+    """Three stages: both streams alone, the student under the frozen teacher, then the fusion layer alone (option: the
+    complete network). Without a bridge the second one is left out; the best of nine bridges is found by nine of them,
+    whose students start alike, and the one whose student validates best goes on.
+
+    Not given in the paper: half of the epochs for the first stage, a third for the second; a fresh student learns as
+    long as the streams did. A short training has an epoch at least for the last stage, without which the fusion layer
+    would not have learned.
     """
 
     def build(self, classes: int) -> nn.Module:
         bridge = self.system.option("bridge")
         return self.system.network(classes, bridge=None if bridge == "none" else bridge)
 
+    @property
+    def epochs(self) -> int:
+        return self.schedule.epochs + self.lengths()[1] * (len(self.letters()) - 1)
+
+    def letters(self) -> list[str]:
+        """The bridges that are learned over, one after another."""
+        bridge = str(self.system.option("bridge"))
+        return list(BRIDGES) if bridge == "best" else [bridge]
+
+    def lengths(self) -> tuple[int, int]:
+        """The epochs of the streams and of each student."""
+        epochs, last = self.schedule.epochs, max(1, self.schedule.epochs // 6)
+        streams = (epochs - last) // 2 if self.fresh() else min(epochs // 2, epochs - 2)
+        streams = max(1, streams)
+        return streams, 0 if self.system.option("bridge") == "none" else max(0, epochs - last - streams)
+
+    def fresh(self) -> bool:
+        """Whether the student goes back to where it started before it learns under the teacher."""
+        return self.system.option("student") == "fresh" and self.system.option("bridge") != "none"
+
     def stage(self, epoch: int) -> str:
-        epochs = self.schedule.epochs
-        if epoch < max(1, min(epochs // 2, epochs - 2)):
+        streams, student = self.lengths()
+        letters = self.letters()
+        if epoch < streams:
             return "streams"
-        if self.system.option("bridge") != "none" and epoch < epochs - max(1, epochs // 6):
-            return "student"
+        if epoch < streams + student * len(letters):
+            return "student" if len(letters) == 1 else f"student {letters[(epoch - streams) // student]}"
         return str(self.system.option("last"))
 
     def end(self, network: nn.Module) -> None:
         cast(TwoStream, network).begin(str(self.system.option("last")))  # without the bridge
 
     def last_stage(self, epoch: int) -> bool:
-        return self.stage(epoch) not in ("streams", "student")
+        return self.stage(epoch) in ("fusion", "complete")
 
     def begin(self, network: nn.Module, epoch: int) -> str:
-        self.now = self.stage(epoch)
+        stage = self.stage(epoch)
+        self.now, _, letter = stage.partition(" ")
+        if self.now == "student":
+            cast(TwoStream, network).teach(self.teacher(), letter)
         if self.now != "streams":  # there the bridge stays for the next stage; the streams' losses do not touch it
             cast(TwoStream, network).begin(self.now)
         network.train()
-        return self.now
+        return stage
+
+    def teacher(self) -> str:
+        """The stream that teaches: as chosen, or the one that validated better alone."""
+        chosen = str(self.system.option("teacher"))
+        return str(self.facts.get("teacher", "flow")) if chosen == "better" else chosen
+
+    def enter(self, network: nn.Module, epoch: int, kept: Kept) -> None:
+        streams, stage = cast(TwoStream, network).streams, self.stage(epoch)
+        first = self.stage(self.lengths()[0])  # after the streams
+        several = len(self.letters()) > 1
+        if stage == ("streams" if self.fresh() else first if several else ""):
+            kept.put("start", streams)
+        if stage.startswith("student"):
+            if self.fresh() or several:
+                kept.restore("start", streams, OTHER[self.teacher()])
+        elif several and "bridges" in self.facts:
+            kept.restore("best_student", streams, OTHER[self.teacher()])
+
+    def leave(self, network: nn.Module, epoch: int, parts: Mapping[str, Judged], kept: Kept) -> None:
+        stage, _, letter = self.stage(epoch).partition(" ")
+        if stage == "streams":
+            better = max(("flow", "rgb"), key=lambda name: parts[name].rank)
+            self.facts |= {"plain": {name: part.accuracy for name, part in parts.items()}, "teacher": better}
+        elif letter:
+            student = OTHER[self.teacher()]
+            table = self.facts.setdefault("bridges", {})
+            ranks = {name: Judged(**row).rank for name, row in table.items() if name != letter}
+            table[letter] = dict(vars(parts[student]))
+            kept.write("bridges.json", {"student": student, "bridges": table})
+            if parts[student].rank > max(ranks.values(), default=(-1.0, 0.0)):
+                kept.put("best_student", cast(TwoStream, network).streams, student)
+
+    def measured(self, parts: Mapping[str, float]) -> dict[str, object]:
+        student = OTHER[self.teacher()]
+        plain, table = self.facts.get("plain", {}), self.facts.get("bridges", {})
+        if self.system.option("bridge") == "none" or not plain:
+            return {}
+        facts: dict[str, object] = {"teacher": self.teacher(), "student": student}
+        facts |= {"student_before": plain[student], "student_after": parts[student]}
+        if table:
+            best = max(table, key=lambda letter: Judged(**table[letter]).rank)
+            facts |= {"bridge": best, "bridges": {letter: row["accuracy"] for letter, row in table.items()}}
+        return facts
+
+    def clipped_apart(self, network: nn.Module) -> list[list[nn.Parameter]]:
+        return super().clipped_apart(network) if self.now == "streams" else [list(network.parameters())]
 
     def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
-        if self.now == "student":
-            outputs = cast(TwoStream, network).distil(**inputs)
-            weights = {name: float(self.system.option(name)) for name in ("alpha", "beta", "gamma")}
-            distillation = bridge_distillation(outputs.student, outputs.teacher, outputs.scores, targets, **weights)
-            return distillation.loss, right(outputs.scores, targets)
-        if self.now != "streams":
+        if self.now == "streams":
             return super().loss(network, inputs, targets)
-        streams = cast(TwoStream, network).streams
-        rgb, flow = streams["rgb"](inputs["rgb"]), streams["flow"](inputs["flow"])
-        return self.entropy(rgb, targets) + self.entropy(flow, targets), right(rgb + flow, targets)
-
-
-class Streams(Objective):
-    """Networks that answer together and learn apart: the sum of each one's cross-entropy on its own scores, in whose
-    gradient no network sees another. What counts as right, and what validation measures, is the common answer."""
-
-    def loss(self, network: nn.Module, inputs: Inputs, targets: Tensor) -> tuple[Tensor, int]:
-        network = cast(TwoInputs, network)
-        scores = [stream(inputs[name]) for name, stream in network.streams.items()]
-        loss = torch.stack([self.entropy(of_one, targets) for of_one in scores]).sum()
-        return loss, right(network.fused(scores), targets)
+        if self.now != "student":
+            return Objective.loss(self, network, inputs, targets)
+        outputs = cast(TwoStream, network).distil(**inputs)
+        weights = {name: float(self.system.option(name)) for name in ("alpha", "beta", "gamma")}
+        distillation = bridge_distillation(outputs.student, outputs.teacher, outputs.scores, targets, **weights)
+        return distillation.loss, right(outputs.scores, targets)
 
 
 class Auxiliary(Objective):

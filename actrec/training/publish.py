@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -26,9 +27,16 @@ GALLERY = 60  # clips of each class behind its centre, where a classifier decide
 
 
 def finish(
-    run: Run, settings: Settings, system: System, source: Source, network: nn.Module, device: torch.device
+    run: Run,
+    settings: Settings,
+    system: System,
+    source: Source,
+    network: nn.Module,
+    device: torch.device,
+    facts: Callable[[Mapping[str, float]], dict[str, object]] = lambda parts: {},
 ) -> Card:
-    """Write the weights, read them back as a user would, measure them on validation clips, write the card."""
+    """Write the weights, read them back as a user would, measure them on validation clips, write the card. `facts` is
+    what else it says about the training, from the accuracy of the network's parts."""
     card = Card(
         name=settings.name,
         system=system.name,
@@ -48,7 +56,9 @@ def finish(
     most = None if system.decides == "centres" else GALLERY
     gallery, judging = gallery_of(source.train, most, system), source.validation.moments(system.seconds)
     centres = class_centres(system, *_gallery_codes(recognizer, gallery))
-    logits, codes = _outputs(recognizer, judging)
+    logits, raw = _outputs(recognizer, judging)
+    codes = comparable(system, raw)
+    parts = {name: round(top(scores, judging.targets), 4) for name, scores in recognizer.parts(raw).items()}
     if system.decides == "centres":
         logits = -torch.cdist(torch.from_numpy(codes), centres).square().numpy()
     chose = "temperature and threshold"
@@ -56,7 +66,8 @@ def finish(
         chose = f"epoch, {chose}"
     split = f"{len(judging)} views of {len(source.validation)} held-out clips, which also chose {chose}"
     card = calibrated_card(read_card(run.weights), centres.numpy(), logits, codes, judging.targets, split)
-    return write_checkpoint(run.weights, card, tensors)
+    measured = card.measured | ({"parts": parts, **facts(parts)} if parts else {})
+    return write_checkpoint(run.weights, replace(card, measured=measured), tensors)
 
 
 def calibrated_card(
@@ -110,7 +121,7 @@ def _gallery_codes(recognizer: Recognizer, gallery: Split) -> tuple[torch.Tensor
 
 
 def _outputs(recognizer: Recognizer, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Scores before the softmax and codes as they are compared, of the newest view of every clip."""
+    """Scores before the softmax and codes, of the newest view of every clip."""
     outputs = [recognizer.run(views) for views in tested(recognizer.system, split, np.arange(len(split)), 1)]
     logits, codes = (np.concatenate(batches) for batches in zip(*outputs, strict=True))
-    return logits, comparable(recognizer.system, codes)
+    return logits, codes

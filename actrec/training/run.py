@@ -93,7 +93,10 @@ class Run:
     def give_way(self) -> None:
         """Make room for a new run of this name: a checkpoint or weights move to NAME-failed, anything else goes."""
         if not self.checkpoint.exists() and not self.weights.exists():
-            names = ("events.jsonl", "status.json", NUMBER_FORMAT, "numbers.json", "micro_batch.json", self.best.name)
+            names = (
+                "events.jsonl", "status.json", NUMBER_FORMAT, "numbers.json", "micro_batch.json", "bridges.json",
+                "start.safetensors", "best_student.safetensors", self.best.name,
+            )  # fmt: skip
             for name in names:
                 (self.folder / name).unlink(missing_ok=True)
             return

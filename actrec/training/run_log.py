@@ -33,6 +33,8 @@ def curves(events: Sequence[dict]) -> dict[str, Curve]:
         elif event["event"] == "epoch":
             loss["validation"].append((event["epoch"], event["loss"]))
             accuracy["validation"].append((event["epoch"], event["accuracy"]))
+            for name, value in event.get("parts", {}).items():
+                accuracy.setdefault(f"{name} alone", []).append((event["epoch"], value))
     return {name: thinned(curve) for name, curve in (("loss", loss), ("accuracy", accuracy), ("rate", rate))}
 
 
@@ -57,6 +59,17 @@ def facts(status: dict, events: Sequence[dict]) -> list[str]:
     if epochs:
         best = max(epochs, key=lambda event: (event["accuracy"], -event["loss"]))
         sentences.append(f"best validation accuracy {best['accuracy']:.0%} in epoch {best['epoch']}")
+        alone = ", ".join(f"{name} {value:.0%}" for name, value in epochs[-1].get("parts", {}).items())
+        sentences += [f"alone: {alone}"] if alone else []
+    finished: dict = next((event for event in reversed(events) if event["event"] == "finished"), {})
+    measured = finished.get("measured", {})
+    if "student" in measured:
+        sentences.append(
+            f"the student ({measured['student']}) {measured['student_before']:.0%} by plain training, "
+            f"{measured['student_after']:.0%} taught by {measured['teacher']}"
+        )
+        if "bridge" in measured:
+            sentences.append(f"the best of nine bridges is {measured['bridge']}")
     return sentences
 
 

@@ -13,6 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from actrec.core.files import write_json
+from actrec.training.distributed import World
 from actrec.training.run import RunError
 
 
@@ -49,6 +51,37 @@ def write_whole(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> No
         ) from error
 
 
+class Kept:
+    """What a later stage of a training comes back to: files in the run folder, the same for every process."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.folder, self.world = folder, world
+
+    def put(self, name: str, network: torch.nn.Module, part: str = "") -> None:
+        """Keep a network's tensors, or those of one of its parts."""
+        tensors = {key: value for key, value in network.state_dict().items() if _within(key, part)}
+        if self.world.first:
+            write_whole(self._path(name), tensors, {})
+
+    def restore(self, name: str, network: torch.nn.Module, part: str = "") -> None:
+        """Put back what was kept, of the network or of one of its parts."""
+        tensors = self.world.from_first(lambda: load_state(self._path(name))[1])
+        wanted = {key: value for key, value in tensors.items() if _within(key, part)}
+        network.load_state_dict({**network.state_dict(), **wanted})
+
+    def write(self, name: str, facts: dict) -> None:
+        """A table for whoever looks into the run folder."""
+        if self.world.first:
+            write_json(self.folder / name, facts)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+
+def _within(name: str, part: str) -> bool:
+    return not part or name.startswith(f"{part}.")
+
+
 State = tuple[dict, dict[str, torch.Tensor]]
 
 
@@ -58,7 +91,7 @@ def load_state(path: Path) -> State:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])
             return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 — it is not a dict
-    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
         raise RunError(f"The checkpoint '{path}' is damaged ({error}). Start the training anew.") from None
 
 

@@ -93,9 +93,10 @@ class Learner:
         return loss, right
 
     def _all_finite(self, loss: float) -> bool:
-        """Shorten the gradient where the schedule says so; whether it and the loss are finite in every process."""
+        """Shorten the gradients where the schedule says so; whether they and the loss are finite in every process."""
         longest = self.objective.schedule.longest_gradient or math.inf
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), longest))
+        groups = self.objective.clipped_apart(self.network)
+        norm = float(sum(nn.utils.clip_grad_norm_(group, longest) for group in groups))
         odd = torch.tensor(float(not math.isfinite(norm) or not math.isfinite(loss)))
         return not self.world.total(odd)
 
@@ -112,9 +113,18 @@ class Learner:
 
     def outputs(self, views: list[Views]) -> torch.Tensor:
         """What validation measures: scores or codes, in float32."""
+        return self._computed(views, lambda network, inputs: {"": self.objective.outputs(network, inputs)})[""]
+
+    def with_parts(self, views: list[Views]) -> dict[str, torch.Tensor]:
+        """The same under an empty name, and the scores of the parts that answer for themselves."""
+        if self.system.parts is None:
+            return {"": self.outputs(views)}
+        return self._computed(views, self.objective.with_parts)
+
+    def _computed(self, views: list[Views], of: Callable[..., dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         inputs = {name: self.numbers.lay_out(v) for name, v in self.system.tensors(views, self.device).items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.numbers.dtype == "bfloat16"):
-            return self.objective.outputs(self.network, inputs).float()
+            return {name: value.float() for name, value in of(self.network, inputs).items()}
 
     def _statistics(self) -> list[torch.Tensor]:
         return [buffer.clone() for buffer in self.network.buffers()]

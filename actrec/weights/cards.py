@@ -75,8 +75,8 @@ def _inputs(value: object) -> bool:
 def _measured(value: object) -> bool:
     if not isinstance(value, dict) or not is_text(value.get("split", "")):
         return False
-    top1 = value.get("top1")
-    return top1 is None or (_number(top1) and 0 <= top1 <= 1)
+    figures = [value.get(name) for name in ("top1", "student_before", "student_after")]
+    return all(figure is None or (_number(figure) and 0 <= figure <= 1) for figure in figures)
 
 
 def _texts(value: object) -> bool:

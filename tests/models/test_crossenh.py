@@ -247,3 +247,57 @@ def test_what_cannot_be_trained_is_a_sentence():
     with pytest.raises(ValueError, match="nothing to learn"):
         net.begin("fusion")
     assert POSITIONS == ("Mixed_3c", "Mixed_4f", "Mixed_5c")
+
+
+@pytest.mark.parametrize(("teacher", "student"), [("flow", "rgb"), ("rgb", "flow")])
+def test_the_first_bridge_joins_the_letters_two_maps_and_the_second_the_codes(teacher, student):
+    """Bridge c: the teacher's front and the student's rear, each from its own stream's input."""
+    net, few = light(teacher=teacher, bridge="c").eval(), inputs(2)
+    with torch.no_grad():
+        seen = net.distil(**few)
+        code, maps = net.streams[teacher].features(few[teacher], ("Mixed_3c",))
+        own_code, own_maps = net.streams[student].features(few[student], ("Mixed_5c",))
+        ours, theirs = net.bridge(own_maps["Mixed_5c"], maps["Mixed_3c"])
+    assert torch.equal(seen.student[0], ours) and torch.equal(seen.teacher[0], theirs)
+    assert torch.equal(seen.student[1], own_code) and torch.equal(seen.teacher[1], code)
+    assert torch.equal(seen.scores, net.streams[student].logits(own_code))
+
+
+@pytest.mark.parametrize("fusion", ["scores", "codes"])
+@pytest.mark.parametrize(("half", "stream"), [(0, "rgb"), (1, "flow")])
+def test_the_fusion_layer_sees_rgb_first_and_flow_behind_it(fusion, half, stream):
+    net, few = light(fusion=fusion).eval(), inputs(2)
+    layer = net.fusion_layer
+    width = layer.in_features // 2
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.zero_()
+        layer.weight[:, half * width : half * width + 4] = torch.eye(4)
+        alone = net.streams[stream]
+        expected = alone(few[stream]) if fusion == "scores" else alone.code(few[stream])[:, :4]
+        torch.testing.assert_close(net(**few), expected)
+
+
+def test_each_stream_answers_alone():
+    net, few = light().eval(), inputs(2)
+    with torch.no_grad():
+        alone = net.alone(net.code(**few))
+        assert list(alone) == ["rgb", "flow"]
+        for name, scores in alone.items():
+            torch.testing.assert_close(scores, net.streams[name](few[name]))
+
+
+def test_each_of_nine_bridges_starts_and_compares_as_it_does_alone():
+    nine, few = light(bridge="best").eval(), inputs(1)
+    assert all(torch.equal(value, nine.state_dict()[name]) for name, value in light(bridge=None).state_dict().items())
+    for letter in BRIDGES:
+        nine.teach("flow", letter)
+        alone = light(bridge=letter).eval()
+        with torch.no_grad():
+            ours, theirs = nine.distil(**few), alone.distil(**few)
+        assert nine.positions == alone.positions
+        assert torch.equal(ours.student[0], theirs.student[0]) and torch.equal(ours.teacher[0], theirs.teacher[0])
+    nine.teach("rgb")
+    assert (nine.teacher, nine.student, nine.positions) == ("rgb", "flow", BRIDGES["i"])
+    nine.begin("fusion")
+    assert nine.bridge is None
