@@ -1,9 +1,9 @@
 """The network of the everyday weights: a published I3D that stays as it is, and a second head for names it lacks.
 
-Ours, no paper's. Carreira and Zisserman's I3D (`i3d.py`) gives 1024 numbers and the scores of Kinetics' 400 actions. The
-second head reads the same numbers. Its scores are compared with Kinetics' in one softmax over
-[s₁ · Kinetics, s₂ · own + b]; s₂ and b are a part of the head's weights. Where an own name means the same as one of
-Kinetics', both are one class, whose probabilities add up.
+Ours, no paper's. I3D (`i3d.py`) gives 1024 numbers and the scores of Kinetics' 400 actions. The second head reads the
+same numbers. Its scores are compared with Kinetics' in one softmax over [s₁ · Kinetics, s₂ · own + b]; s₂ and b are a
+part of the head's weights. Where an own name means the same as one of Kinetics', both are one class, whose
+probabilities add up.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Head:
-    """Scores of the own names: `weight` [names, 1024] · code + `bias`. A name without a clip can never be the answer."""
+    """Scores of the own names: `weight` [names, 1024] · code + `bias`. A name without a clip is never the answer."""
 
     weight: np.ndarray
     bias: np.ndarray
@@ -82,7 +82,7 @@ def codes_of(viewed: Sequence[Viewed], aligned: bool) -> np.ndarray:
 
 
 def fit_head(viewed: Sequence[Viewed], how: Fit) -> Head:
-    """Minimise the negative log-likelihood of the clips' classes; of a negative, that of being none of the own names."""
+    """Minimise the negative log-likelihood of the clips' classes; a negative is anything but the own names."""
     codes = torch.tensor(codes_of(viewed, how.aligned)).float()
     kinetics = torch.tensor(np.concatenate([item.kinetics for item in viewed])).float()
     targets = torch.tensor(np.repeat([item.target for item in viewed], [len(item.codes) for item in viewed]))

@@ -1,4 +1,4 @@
-"""From a fitted head to weights that ship: what differs from the published network, and a card that says how good it is."""
+"""From a fitted head to weights that ship: what differs from the published network, and a card with its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One score for both halves: s₁, s₂ and b of softmax over [s₁ · Kinetics, s₂ · own + b], fitted on answers out of fold."""
+"""One score for both halves: the three numbers of softmax over [s₁ · Kinetics, s₂ · own + b], fitted out of fold."""
 
 from __future__ import annotations
 
