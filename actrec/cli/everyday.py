@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 OUT = PROJECT / "weights" / "everyday"
 CHOICE = PROJECT / "benchmarks" / "results" / "everyday_head.json"
 VIEWS = ("full", "live")
-DRAWN = 16  # clips of each own name that can be drawn
-GRID = {"shrink": (1e-3, 1e-2, 1e-1), "negatives": (1.0, 4.0), "drawn": (0.0, 0.5), "aligned": (True, False)}
+DRAWN = 6  # clips of each own name that can be drawn
+GRID = {"shrink": (1e-4, 1e-3, 1e-2), "negatives": (4.0, 9.0, 20.0), "drawn": (0.0, 0.5), "aligned": (True, False)}
 
 
 def add(parser: argparse.ArgumentParser) -> None:

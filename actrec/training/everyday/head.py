@@ -25,7 +25,7 @@ class Fit:
     has real ones.
     """
 
-    shrink: float = 1e-2
+    shrink: float = 1e-4
     negatives: float = 9.0
     drawn: float = 0.5
     aligned: bool = True
