@@ -19,7 +19,8 @@ OUT = PROJECT / "weights" / "everyday"
 CHOICE = PROJECT / "benchmarks" / "results" / "everyday_head.json"
 VIEWS = ("full", "live")
 DRAWN = 6  # clips of each own name that can be drawn
-GRID = {"shrink": (1e-4, 1e-3, 1e-2), "negatives": (4.0, 9.0, 20.0), "drawn": (0.0, 0.5), "aligned": (True, False)}
+SHRINK, NEGATIVES = (1e-4, 1e-3, 1e-2), (4.0, 9.0, 20.0)
+DRAWN_CLIPS = ((0.0, True), (0.5, True), (0.5, False))  # their part of a name's weight, and whether they are aligned
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +40,8 @@ def run(args: argparse.Namespace) -> int:
     viewed = [item for view in args.views for item in seen(args.data, view, args.drawn)]
     if args.choose:
         rows = []
-        for values in itertools.product(*GRID.values()):
-            how = Fit(**dict(zip(GRID, values, strict=True)))
-            if not how.drawn and not how.aligned:
-                continue
+        for shrink, negatives, (drawn, aligned) in itertools.product(SHRINK, NEGATIVES, DRAWN_CLIPS):
+            how = Fit(shrink, negatives, drawn, aligned)
             figures = answers_by_source(viewed if how.drawn else [item for item in viewed if not item.drawn], how)
             rows.append(asdict(how) | figures)
             print(json.dumps(rows[-1]), flush=True)

@@ -46,7 +46,7 @@ class Everyday(nn.Module):
 
     def scores(self, code: Tensor) -> Tensor:
         """The logarithm of each class's sum over its names, but for a constant."""
-        kinetics = nn.functional.pad(self.scale * self.trunk.scores(code), (0, self.missing), value=NEVER)
+        kinetics = nn.functional.pad(cast(Tensor, self.scale) * self.trunk.scores(code), (0, self.missing), value=NEVER)
         own = self.own(code) @ cast(Tensor, self.spread) + cast(Tensor, self.lacks)
         larger = torch.maximum(kinetics, own)
         return larger + torch.log1p(torch.exp(-(kinetics - own).abs()))

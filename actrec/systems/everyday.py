@@ -21,8 +21,8 @@ from actrec.systems.system import System
 NAME = "everyday"
 
 
-def network(classes: int, **options: object) -> Everyday:
-    return Everyday(classes, PLACES, **options)
+def network(classes: int) -> Everyday:
+    return Everyday(classes, PLACES)
 
 
 def layers(network: Everyday) -> list[Layer]:

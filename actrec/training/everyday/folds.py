@@ -39,7 +39,7 @@ def by_recording(viewed: Sequence[Viewed], seed: int = 0) -> list[tuple[list[Vie
     ]
 
 
-def answers_by_source(viewed: Sequence[Viewed], how: Fit) -> dict[str, dict[str, float]]:
+def answers_by_source(viewed: Sequence[Viewed], how: Fit) -> dict[str, dict[str, int]]:
     """For each source that is left out: its clips of names that the others hold, how many are right among all classes
     and among the own names, and how many of its negatives an own name takes away."""
     figures = {}

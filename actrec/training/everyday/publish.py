@@ -30,16 +30,18 @@ INTENDED_FOR = (
 def guard(asked: Asked, numbers: Sequence[float]) -> dict[str, float]:
     """How much of the published network's answers is left: with own names masked, the part of first answers that stay;
     unmasked, the part of its right answers that go to a wrong own name."""
-    own_places, same, taken, right = sorted(set(PLACES)), [], [], 0
+    same: list[bool] = []
+    taken: list[bool] = []
+    own_places, right = set(PLACES), 0
     for item, own in asked:
         published = int(torch.softmax(torch.tensor(item.kinetics).float(), 1).mean(0).argmax())
         masked = probabilities(item, np.full_like(own, -1e4), (1.0, 1.0, 0.0))
-        same.append(int(masked.argmax()) == published)
+        same.append(bool(masked.argmax() == published))
         if published == place_of(item):
             right += 1
             answer = int(probabilities(item, own, numbers).argmax())
             taken.append(answer != published and answer in own_places)
-    return {"same_first_answer": float(np.mean(same)), "right": right, "right_taken": float(np.mean(taken or [0]))}
+    return {"same_first_answer": float(np.mean(same)), "right": right, "right_taken": float(np.mean(taken or [False]))}
 
 
 def measured(asked: Asked, numbers: Sequence[float]) -> dict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -54,7 +55,7 @@ def real(
     for number, (entry, file) in enumerate(clips):
         if number % 50 == 0:
             on_progress(f"{number} of {len(clips)} real clips")
-        codes, kinetics = _kept(recognizer, entry.sha256, lambda file=file: read_clip(file, short_side=SIDE))
+        codes, kinetics = _kept(recognizer, entry.sha256, partial(read_clip, file, short_side=SIDE))
         viewed.append(Viewed(entry.file, entry.source, entry.group, entry.target, codes, kinetics))
     return viewed
 
@@ -66,11 +67,9 @@ def drawn(recognizer: Recognizer, per_name: int, on_progress: Callable[[str], No
     for number in range(per_name):
         on_progress(f"{number * len(names)} of {per_name * len(names)} drawn clips")
         for name in names:
-
-            def draw(name: str = name, seed: int = DRAWN_SEED + number) -> Clip:
-                return synthetic.render(name, seed, frames=frames, size=DRAWN_SIZE, fps=25.0)
-
-            key = f"{name} {DRAWN_SEED + number}"
+            seed = DRAWN_SEED + number
+            draw = partial(synthetic.render, name, seed, frames=frames, size=DRAWN_SIZE, fps=25.0)
+            key = f"{name} {seed}"
             codes, kinetics = _kept(recognizer, hashlib.sha256(key.encode()).hexdigest()[:16], draw)
             viewed.append(Viewed(key, DRAWN, key, OWN.index(name), codes, kinetics))
     return viewed
