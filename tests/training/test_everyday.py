@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from actrec.core.errors import BadValue
 from actrec.data.duplicates import same_bytes
-from actrec.systems import named
 from actrec.systems.everyday_names import LABELS, OWN, PLACES
 from actrec.training.everyday.folds import by_recording
 from actrec.training.everyday.head import Fit, codes_of, fit_head, weights_of
@@ -18,7 +16,6 @@ from actrec.training.everyday.register import JUDGE, LEARN, REGISTER, UNUSED, cl
 from actrec.training.everyday.score import fit_numbers, probabilities
 from actrec.training.everyday.views import DRAWN, Viewed
 from actrec.weights.cards import read_card
-from actrec.weights.checkpoint import fit, read_checkpoint
 from actrec.weights.folders import WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,23 +146,6 @@ def test_the_guard_counts_answers_that_change_and_right_ones_that_an_own_name_ta
     loud[0, WALK] = 20.0
     figures = guard([(push_up, calm), (push_up, calm), (push_up, calm), (push_up, loud)], (1.0, 1.0, 0.0))
     assert figures == {"same_first_answer": 1.0, "right": 4, "right_taken": 0.25}
-
-
-def test_own_names_masked_the_shipped_weights_answer_as_the_published_network(published_i3d, monkeypatch):
-    monkeypatch.setenv("ACTREC_CACHE", str(published_i3d.parents[1]))
-    card, tensors = read_checkpoint(WEIGHTS / "everyday")
-    network = named(card.system).network(len(card.labels)).eval()
-    fit(network, tensors, card)
-    published_card, published = read_checkpoint(published_i3d)
-    plain = named(published_card.system).network(400).eval()
-    fit(plain, published, published_card)
-    clip = torch.rand(2, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with torch.no_grad():
-        assert torch.equal(network.code(clip), plain.code(clip))
-        network.own.weight.zero_()
-        network.own.bias.fill_(-1e4)
-        ours, theirs = network(clip)[:, :400], plain(clip) * network.scale
-        assert torch.allclose(torch.log_softmax(ours, 1), torch.log_softmax(theirs, 1), atol=1e-4)
 
 
 def test_the_card_of_the_shipped_weights_says_that_the_guard_holds():
