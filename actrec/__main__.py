@@ -22,6 +22,7 @@ COMMANDS = {
     "claims": "which claims of the papers hold here",
     "data": "look at a data set before training on it",
     "examples": "draw the example clips that the page offers",
+    "everyday": "fit the second head of the everyday weights",
     "detector": "train the person detector, or judge it on clips it has not seen",
     "doctor": "what this machine has and lacks, each problem with its remedy",
     "sheet": "a sheet of synthetic clips, to look at",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torchvision.models import get_model_weights
 
 from actrec.recognition.engines.check import checking_views
@@ -16,7 +17,8 @@ from actrec.recognition.recognizer import Recognizer, find_weights
 from actrec.systems import named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
-from actrec.weights.checkpoint import read_checkpoint, tensors_sum
+from actrec.weights.checkpoint import fit, read_checkpoint, tensors_sum
+from actrec.weights.folders import WEIGHTS
 from actrec.weights.kinetics import KINETICS_400
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -143,3 +145,19 @@ def test_a_still_grey_picture_is_seen_alike_by_both_views_of_one_network(publish
     for views in ("one", "clip"):
         prediction = recognizer.predict(grey, views)
         assert np.isfinite(prediction.scores).all() and prediction.code.shape == (1024,)
+
+
+def test_own_names_masked_the_shipped_weights_answer_as_the_published_network(published_i3d):
+    card, tensors = read_checkpoint(WEIGHTS / "everyday")
+    network = named(card.system).network(len(card.labels)).eval()
+    fit(network, tensors, card)
+    published_card, published = read_checkpoint(published_i3d)
+    plain = named(published_card.system).network(400).eval()
+    fit(plain, published, published_card)
+    clip = torch.rand(2, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(network.code(clip), plain.code(clip))
+        network.own.weight.zero_()
+        network.own.bias.fill_(-1e4)
+        ours, theirs = network(clip)[:, :400], plain(clip) * network.scale
+        assert torch.allclose(torch.log_softmax(ours, 1), torch.log_softmax(theirs, 1), atol=1e-4)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from actrec.core.errors import BadValue
-from actrec.systems import asym3d, crossenh, fstcn, mdtnet, ms3d, torchvision_models
+from actrec.systems import asym3d, crossenh, everyday, fstcn, mdtnet, ms3d, torchvision_models
 from actrec.systems.claim import OURS, Claim, Experiment
 from actrec.systems.system import Input, Option, Protocol, Schedule, System, Views
 from actrec.weights.catalogue import CATALOGUE, Entry
@@ -15,7 +15,7 @@ __all__ = [
 
 SYSTEMS: dict[str, System] = {
     system.name: system
-    for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, torchvision_models)
+    for paper in (ms3d, fstcn, asym3d, mdtnet, crossenh, everyday, torchvision_models)
     for system in paper.systems()
 }
 

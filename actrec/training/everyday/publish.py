@@ -1,0 +1,106 @@
+"""From a fitted head to weights that ship: what differs from the published network, and a card with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from actrec.metrics.calibration import calibration_error
+from actrec.metrics.intervals import proportion_interval
+from actrec.systems import named
+from actrec.systems.everyday_names import LABELS, PLACES
+from actrec.training.everyday.head import Fit, Head
+from actrec.training.everyday.score import Asked, place_of, probabilities, scaled
+from actrec.training.everyday.views import Viewed
+from actrec.weights.cards import Card
+from actrec.weights.checkpoint import Trunk, read_checkpoint, write_checkpoint
+from actrec.weights.starts import STARTS, starts_folder
+
+TRUNK, INTO = "kinetics-i3d", "trunk."
+LICENCE = "AGPL-3.0 for the second head; unknown: the clips' own; trunk: " + STARTS[TRUNK].licence
+INTENDED_FOR = (
+    "Research and teaching only: some of the clips that the second head learned from may not be used otherwise."
+)
+
+
+def guard(asked: Asked, numbers: Sequence[float]) -> dict[str, float]:
+    """How much of the published network's answers is left: with own names masked, the part of first answers that stay;
+    unmasked, the part of its right answers that go to a wrong own name."""
+    same: list[bool] = []
+    taken: list[bool] = []
+    own_places, right = set(PLACES), 0
+    for item, own in asked:
+        published = int(torch.softmax(torch.tensor(item.kinetics).float(), 1).mean(0).argmax())
+        masked = probabilities(item, np.full_like(own, -1e4), (1.0, 1.0, 0.0))
+        same.append(bool(masked.argmax() == published))
+        if published == place_of(item):
+            right += 1
+            answer = int(probabilities(item, own, numbers).argmax())
+            taken.append(answer != published and answer in own_places)
+    return {"same_first_answer": float(np.mean(same)), "right": right, "right_taken": float(np.mean(taken or [False]))}
+
+
+def measured(asked: Asked, numbers: Sequence[float]) -> dict:
+    """Out-of-fold figures: accuracy by source with n and a 95 % interval, the part of negatives that an own name takes,
+    the calibration error of clips with a known class, and the guard."""
+    answers = [(item, place_of(item), probabilities(item, own, numbers)) for item, own in asked]
+    by_source: dict[str, dict] = {}
+    for source in dict.fromkeys(item.source for item, _, _ in answers):
+        known = [(place, scores) for item, place, scores in answers if item.source == source and place >= 0]
+        others = [scores for item, place, scores in answers if item.source == source and place < 0]
+        if known:
+            right = sum(int(scores.argmax()) == place for place, scores in known)
+            low, high = proportion_interval(right, len(known))
+            by_source[source] = {"right": right, "of": len(known), "interval": [round(low, 3), round(high, 3)]}
+        if others:
+            taken = sum(int(scores.argmax()) in PLACES for scores in others)
+            by_source.setdefault(source, {}).update(negatives=len(others), taken=taken)
+    judged = [(place, scores) for _, place, scores in answers if place >= 0]
+    places, scores = np.array([place for place, _ in judged]), np.stack([scores for _, scores in judged])
+    right_share = float((scores.argmax(1) == places).mean())
+    return {
+        "split": f"{len(judged)} clips out of fold by recording, which also fitted the three numbers of the score",
+        "top1": round(right_share, 4),
+        "calibration_error": round(calibration_error(scores, places), 4),
+        "mean_confidence": round(float(scores.max(1).mean()), 4),
+        "sources": by_source,
+        "guard": {name: round(value, 4) for name, value in guard(asked, numbers).items()},
+    }
+
+
+def publish(
+    folder: Path, head: Head, numbers: Sequence[float], how: Fit, viewed: Sequence[Viewed], figures: dict, command: str
+) -> Card:
+    """Write the weights: the second head and s₁; everything else stays with the published network."""
+    system = named("everyday")
+    final = scaled(head, numbers)
+    trunk = Trunk.read(starts_folder() / TRUNK, into=INTO)
+    _, published = read_checkpoint(starts_folder() / TRUNK)
+    tensors = {INTO + name: value for name, value in published.items()} | {
+        "own.weight": torch.tensor(final.weight),
+        "own.bias": torch.tensor(final.bias), "scale": torch.tensor(numbers[0]),
+    }  # fmt: skip
+    real = sum(not item.drawn for item in viewed)
+    card = Card(
+        name="everyday",
+        system=system.name,
+        labels=list(LABELS),
+        trained_on=(
+            f"second head: {real} real clips (UT-Interaction, generated people; push-ups, yoga, signs and others as "
+            f"examples of none) and {len(viewed) - real} drawn clips; everything else: Kinetics-400, published"
+        ),
+        command=command,
+        seed=0,
+        licence=LICENCE,
+        intended_for=INTENDED_FOR,
+        people="one or more people",
+        group="everyday",
+        inputs={name: vars(value) for name, value in system.inputs.items()},
+        measured=figures | {"fit": asdict(how), "numbers": [round(float(number), 4) for number in numbers]},
+        temperature=1.0,
+    )
+    return write_checkpoint(folder, card, tensors, exact=True, trunk=trunk)

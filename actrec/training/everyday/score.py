@@ -1,0 +1,77 @@
+"""One score for both halves: the three numbers of softmax over [s₁ · Kinetics, s₂ · own + b], fitted out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actrec.systems.everyday_names import LABELS, PLACES
+from actrec.training.everyday.folds import by_recording
+from actrec.training.everyday.head import Fit, Head, classes, fit_head
+from actrec.training.everyday.views import Viewed
+
+KINETICS_NAMES = {"push-ups": "push up"}  # sources whose clips show an action of Kinetics
+Asked = list[tuple[Viewed, np.ndarray]]  # clips with the own scores of a head that did not learn from them
+
+
+def out_of_fold(viewed: Sequence[Viewed], how: Fit, seed: int = 0) -> Asked:
+    """Every real clip with own scores [views, names] by the head of its fold."""
+    asked: Asked = []
+    for learned, held_out in by_recording(viewed, seed):
+        head = fit_head(learned, how)
+        asked += [(item, head.scores(item.codes)) for item in held_out]
+    return asked
+
+
+def place_of(item: Viewed) -> int:
+    """The class that is right for a clip; −1 where all that is known is that it shows no own action."""
+    if item.target >= 0:
+        return PLACES[item.target]
+    return LABELS.index(KINETICS_NAMES[item.source]) if item.source in KINETICS_NAMES else -1
+
+
+def probabilities(item: Viewed, own: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
+    """The mean of the views' probabilities, [classes]."""
+    kinetics, times, shift = numbers
+    scores = classes(torch.tensor(item.kinetics * kinetics).float(), torch.tensor(own * times + shift).float())
+    return torch.softmax(scores, 1).mean(0).numpy()
+
+
+def fit_numbers(asked: Asked) -> tuple[float, float, float]:
+    """The numbers with the least negative log-likelihood; each class counts alike, as do the negatives of a source."""
+    kinds = [(place_of(item), item.source if place_of(item) < 0 else "") for item, _ in asked]
+    counts = {kind: kinds.count(kind) for kind in kinds}
+    weights = torch.tensor([1 / counts[kind] for kind in kinds])
+    kinetics = [torch.tensor(item.kinetics).float() for item, _ in asked]
+    own = [torch.tensor(scores).float() for _, scores in asked]
+    logs = torch.zeros(2, requires_grad=True)  # of s₁ and s₂, which are positive
+    shift = torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([logs, shift], max_iter=60, line_search_fn="strong_wolfe")
+    own_places = torch.tensor(sorted(set(PLACES)))
+
+    def cost(k: Tensor, o: Tensor, place: int) -> Tensor:
+        scores = classes(k * logs[0].exp(), o * logs[1].exp() + shift)
+        likely = torch.softmax(scores, 1).mean(0)
+        right = likely[place] if place >= 0 else 1 - likely[own_places].sum()
+        return -torch.log(right.clamp(min=1e-6))
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        costs = torch.stack([cost(k, o, kind[0]) for k, o, kind in zip(kinetics, own, kinds, strict=True)])
+        loss = (weights * costs).sum() / weights.sum()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    first, second = logs.detach().exp().tolist()
+    return first, second, float(shift.detach())
+
+
+def scaled(head: Head, numbers: Sequence[float]) -> Head:
+    """The head with s₂ and b inside its weights; what nobody can show stays impossible."""
+    _, times, shift = numbers
+    learned = np.abs(head.weight).sum(1) > 0
+    return Head(head.weight * times, np.where(learned, head.bias * times + shift, head.bias).astype(np.float32))
