@@ -40,8 +40,7 @@ class Mutation:
 
 
 def read_list(folder: Path) -> list[Mutation]:
-    """All mutations of a folder's files; the file's name is the paper's, and its `tests` serve where a mutation names
-    none."""
+    """All mutations of a folder's files. The file's name is the paper's, and its `tests` belong to all its mutations."""
     known = {entry.name for entry in fields(Mutation)} - {"paper"}
     mutations: list[Mutation] = []
     for path in sorted(folder.glob("*.toml")):
@@ -50,7 +49,7 @@ def read_list(folder: Path) -> list[Mutation]:
             for row in written["mutation"]:
                 if set(row) - known:
                     raise ListError(f"'{row.get('id')}' has unknown entries: {', '.join(sorted(set(row) - known))}")
-                tests = tuple(row.get("tests", written.get("tests", ())))
+                tests = (*row.get("tests", ()), *written.get("tests", ()))
                 mutations.append(Mutation(paper=path.stem, **(row | {"tests": tests})))
         except (KeyError, TypeError, ValueError) as error:
             raise ListError(f"The list {path} cannot be read: {error}.") from None
@@ -72,11 +71,11 @@ def chosen(mutations: list[Mutation], only: list[str] | None, papers: list[str] 
 
 
 def tests_of(root: Path, mutation: Mutation) -> list[str]:
-    """The files that its tests name, in order; a pattern that nothing matches is refused."""
+    """The files that its tests name, in order; a pattern may match none, a file that is not there is refused."""
     found: list[str] = []
     for pattern in mutation.tests:
         matching = sorted(path.relative_to(root).as_posix() for path in root.glob(pattern))
-        if not matching:
+        if not matching and "*" not in pattern:
             raise ListError(f"'{mutation.id}' names tests that are not there: {pattern}.")
         found += [path for path in matching if path not in found]
     if not found:
