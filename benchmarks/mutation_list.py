@@ -40,7 +40,7 @@ class Mutation:
 
 
 def read_list(folder: Path) -> list[Mutation]:
-    """All mutations of a folder's files. The file's name is the paper's, and its `tests` belong to all its mutations."""
+    """All mutations of a folder's files. The file's name is the paper's; its `tests` belong to all its mutations."""
     known = {entry.name for entry in fields(Mutation)} - {"paper"}
     mutations: list[Mutation] = []
     for path in sorted(folder.glob("*.toml")):
