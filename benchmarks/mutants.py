@@ -4,8 +4,8 @@
 
 The list is in `benchmarks/mutants/`, a file per paper: what each mutation breaks, the snippet, what takes its place,
 and the tests that should notice. Whoever chose the mutations had not read the tests. All work is done on copies of the
-tree in a temporary folder. There the tests have to pass without a mutation first; a mutation counts as caught when a
-test fails, not when the code cannot be imported any more.
+tree in a temporary folder, where tests that want real clips skip. The tests have to pass there without a mutation
+first; a mutation counts as caught when a test fails, not when the code cannot be imported any more.
 
 Every result is a line of `benchmarks/results/mutants.jsonl`. One that is there is not repeated while the mutation, its
 source file and its tests are the same, so that a run that was cut off goes on; `--again` repeats it all the same.
@@ -102,8 +102,9 @@ def run(
     outcomes = {m.id: Outcome(EQUIVALENT, m.equivalent) for m in mutations if m.equivalent}
     left = {mutation.id: mutation for mutation in mutations if not mutation.equivalent}
     tests = {name: tests_of(root, mutation) for name, mutation in left.items()}
-    conftests = [name for name in listed(root) if Path(name).name == "conftest.py"]
-    marks = {name: fingerprint(root, [m.file, *tests[name], *conftests], m) for name, m in left.items()}
+    beside = [name for name in listed(root) if name.startswith("tests/") and not Path(name).name.startswith("test_")]
+    helpers = [name for name in beside if name.endswith(".py")]
+    marks = {name: fingerprint(root, [m.file, *tests[name], *helpers], m) for name, m in left.items()}
     for name in list(left):
         known = None if again else log.known(name, marks[name])
         if known and known.kind in (CAUGHT, SURVIVED):
