@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: check check-all package lock lint format test run examples bench screens gpu-pack weights detector
+.PHONY: check check-all package lock lint format test mutants run examples bench screens gpu-pack weights detector
 
 run:
 	$(PYTHON) app.py
@@ -35,6 +35,11 @@ format:
 # The browser's tests mostly wait, so the others run beside them.
 test:
 	$(PYTHON) -m pytest -n 2
+
+# Whether the tests notice the mistakes in benchmarks/mutants/, one at a time: hours, and not part of any check. Cut off,
+# it goes on where it stopped. MUTANTS narrows what runs: make mutants MUTANTS="--paper fstcn --jobs 2"
+mutants:
+	$(PYTHON) -m benchmarks.mutants $(MUTANTS)
 
 examples:
 	$(PYTHON) -m actrec examples
