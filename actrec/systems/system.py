@@ -152,8 +152,9 @@ class System:
 
     `options` is what may be chosen, `chosen` what was chosen otherwise than the default, `remade` the recipe anew with
     every option given by name. Where the protocol `one` makes smaller views than the others, `smaller` holds the
-    options with which all views are as small. `fps` is the rate at which a training keeps its clips, where it is not the
-    usual one of its size; `parts` gives the scores of those parts of a network that answer for themselves, by name, from its embeddings.
+    options with which all views are as small. `fps` is the rate at which a training keeps its clips, where it is not
+    the usual one of its size; `parts` gives the scores of those parts of a network that answer for themselves, by name,
+    from its embeddings.
 
     The rest is for a paper that has it, and stays out of a small recipe. `layers` lists the layers whose maps can be
     shown, the lowest first; Grad-CAM takes the last one. The accuracy in `headline` (data set → top-1 in per cent) is
