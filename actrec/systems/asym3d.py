@@ -35,7 +35,13 @@ FRAMES, SIZE = 16, 112
 MODALITIES = ("difference", "rgb", "rgbf", "flow")
 SEES = "what the network sees"
 # Accuracy in per cent as the papers print it; that of C3D as Asymmetric 3D-CNN reports c3d-b8.
-HEADLINE = {"UCF-101": 92.6, "HMDB-51": 65.4}
+FULL = ("asym3d-paper", "asym3d-paper-rgbf", "asym3d-paper-rgb-rgbf")  # the whole network
+# Of the whole network by what it sees (Table 4, sec. 4.7); with trajectories in an SVM the paper prints 92.6 and 65.4.
+HEADLINES = {
+    "rgb": {"UCF-101": 86.4, "HMDB-51": 58.9},
+    "rgbf": {"UCF-101": 87.7, "HMDB-51": 61.2},
+    "rgb+rgbf": {"UCF-101": 89.5, "HMDB-51": 63.5},
+}
 C3D_HEADLINE = {"UCF-101": 84.6, "HMDB-51": 56.7}
 
 SCRATCH = light_schedule(rate=2e-3, epochs=12, batch=24, weight_decay=0.02, label_smoothing=0.05)
@@ -310,7 +316,8 @@ def systems() -> list[System]:
         fused_light(),
         *(replace(system, headline=C3D_HEADLINE) if system.name == "c3d-b8" else system for system in dense),
         *(paper(name, build) for name, build in others.items()),
-        replace(paper("asym3d-paper", asym3d.asymmetric3d), headline=HEADLINE),
-        paper("asym3d-paper-rgbf", asym3d.asymmetric3d, "rgbf"),
-        paper("asym3d-paper-rgb-rgbf", asym3d.asymmetric3d, "rgb+rgbf"),
+        *(
+            replace(paper(name, asym3d.asymmetric3d, seen), headline=HEADLINES[seen])
+            for name, seen in zip(FULL, HEADLINES, strict=True)
+        ),
     ]

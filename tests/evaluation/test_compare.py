@@ -32,7 +32,7 @@ def test_two_unknowns_agree_whatever_is_nearest():
 PRINTED = {
     ms3d.PAPER: ("82.9", "72.1", "92.4"),
     fstcn.PAPER: ("88.1", "59.1"),
-    asym3d.PAPER: ("92.6", "65.4"),
+    asym3d.PAPER: ("89.5", "63.5"),  # of its networks; 92.6 and 65.4 are an SVM's on their features and trajectories
     mdtnet.PAPER: ("96.8", "73.5", "77.2", "53.5"),
     crossenh.PAPER: ("93.6", "66.6", "74.5"),
 }
@@ -40,18 +40,28 @@ PRINTED = {
 
 @pytest.mark.parametrize("paper", PRINTED)
 def test_the_headline_of_each_paper_is_what_it_prints(paper):
-    (full,) = (system for system in SYSTEMS.values() if system.paper == paper and system.headline)
+    printed = [system for system in SYSTEMS.values() if system.paper == paper and system.headline]
+    full = max(printed, key=lambda system: system.headline["UCF-101"])
     assert full.size == "paper"
     assert sorted(f"{top1:.1f}" for top1 in full.headline.values()) == sorted(PRINTED[paper])
     for system in SYSTEMS.values():
-        if system.paper == paper:
+        if system.paper == paper and not (system.headline and system is not full):
             assert all(figure in headline(system) for figure in PRINTED[paper]), system.name
+
+
+def test_each_whole_asymmetric_network_has_the_figures_that_the_paper_prints_for_what_it_sees():
+    printed = {name: SYSTEMS[name].headline for name in ("asym3d-paper", "asym3d-paper-rgbf", "asym3d-paper-rgb-rgbf")}
+    assert [(figures["UCF-101"], figures["HMDB-51"]) for figures in printed.values()] == [
+        (86.4, 58.9), (87.7, 61.2), (89.5, 63.5),
+    ]  # fmt: skip
+    assert headline(SYSTEMS["asym3d-paper"]) == "UCF-101 86.4 %, HMDB-51 58.9 %"
 
 
 def test_a_papers_point_stands_at_the_cost_of_its_full_network():
     points = papers_points({name: number for number, name in enumerate(SYSTEMS)})
     names = {point.name: point for point in points}
     papers = {"ms3d-paper", "fstcn-paper", "asym3d-paper", "c3d-b8", "mdtnet-paper", "crossenh-paper"}
+    papers |= {"asym3d-paper-rgbf", "asym3d-paper-rgb-rgbf"}
     assert set(names) == papers | {"tsn", "tsm", "tea", "fused-3d"}  # which MDT-Net compares itself with
     printed = {"tsn": 0.940, "tsm": 0.945, "tea": 0.969}  # its table 2, UCF-101
     assert {name: names[name].accuracy for name in printed} == pytest.approx(printed)
