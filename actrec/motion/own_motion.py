@@ -26,6 +26,7 @@ STILL = 0.3  # pixels; a camera that moves less stands still
 BRIGHT = 245  # the level beyond which a camera shows no more light
 CORNERS, FEW = 120, 10  # corners that are followed, and below which they cannot say how the camera moved
 AGREEING = 0.5  # the fraction of them that a camera's motion has to explain
+WINDOW = (15, 15)  # pixels by which a corner is recognised
 LEVELS = 8  # grey levels that are taken together where the light is measured
 
 
@@ -138,7 +139,7 @@ def _camera(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
     corners = cv2.goodFeaturesToTrack(one, CORNERS, 0.01, 4)
     if corners is None or len(corners) < FEW:
         return _shift(before, after)
-    found, status, _ = cv2.calcOpticalFlowPyrLK(one, other, corners, None, winSize=(15, 15), maxLevel=3)
+    found, status, _ = cv2.calcOpticalFlowPyrLK(one, other, corners, np.zeros_like(corners), winSize=WINDOW, maxLevel=3)
     good = status.reshape(-1) == 1
     if good.sum() < FEW:
         return _shift(before, after)

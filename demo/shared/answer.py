@@ -1,36 +1,47 @@
-"""The answer to a clip, the same in every tab: a label or "unknown", how near that is, and what else it may be."""
+"""The answer to a clip, the same in every tab: a label or why there is none, how near that is, and which weights said
+so."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actrec.recognition.results import UNKNOWN, verdict_of
+from actrec.recognition.decision import EMPTY, NOT_SURE, TOO_FEW, UNKNOWN
 from demo.shared.html import bars, gaps, verdict
 
 if TYPE_CHECKING:
-    from actrec.recognition.recognizer import Prediction
+    from actrec.recognition.prediction import Prediction
     from actrec.recognition.repository import Judgement
     from actrec.recognition.taught import Taught
 
 NO_THRESHOLD = "These weights have no threshold, so they never answer unknown."
 ONE_CLIP = "no threshold yet: it takes two clips of an action"
+NOT_ASKED = {
+    "nobody": "No person was found, and only the camera or the light changes.",
+    "nothing moves": "No person was found, and the picture stands still.",
+    TOO_FEW: "Choose weights for one person under Weights.",
+}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered ("unknown" included), and why in a sentence; `details` is HTML with the labels as bars."""
+    """What is answered: a label, or why there is none. `text` is the headline and `sentence` the reason; `details` is
+    HTML with the labels as bars; `weights` answered."""
 
     label: str
     unknown: bool
     sentence: str
     details: str
+    text: str = ""
+    weights: str = ""
 
     def headline(self) -> str:
-        """The label in large letters with the sentence below it."""
-        return verdict(self.label, self.unknown, self.sentence)
+        """The label in large letters, with the reason and the weights below it."""
+        by = f'<p class="quiet by">Answered by the weights <b>{escape(self.weights)}</b>.</p>' if self.weights else ""
+        return verdict(self.label, self.unknown, self.sentence, self.text or self.label) + by
 
     def html(self) -> str:
         return self.headline() + self.details
@@ -38,13 +49,28 @@ class Answer:
 
 def answer_of(prediction: Prediction, taught: Taught | None = None) -> Answer:
     """The answer of the weights, or of what a visitor taught on top of them."""
+    decision = prediction.decision
+    if decision.kind in EMPTY or (decision.kind == TOO_FEW and taught is None):
+        return Answer(decision.label, True, NOT_ASKED[decision.kind], "", decision.text, prediction.weights)
     if taught is not None:
         return taught_answer(taught, prediction.code)
     sentence = NO_THRESHOLD
-    if prediction.threshold is not None:
+    if decision.kind == NOT_SURE:
+        sentence = f"The best score is {prediction.scores.max():.0%}; a sure answer needs {_least(prediction)}."
+    elif prediction.threshold is not None:
         relation = _relation(prediction.threshold, bool(prediction.unknown))
         sentence = _nearness(prediction.nearest, prediction.distance, relation)
-    return Answer(verdict_of(prediction)[0], bool(prediction.unknown), sentence, bars(prediction.top(5)))
+    details = bars(prediction.top(5))
+    return Answer(decision.label, not decision.named, sentence, details, decision.text, prediction.weights)
+
+
+def _least(prediction: Prediction) -> str:
+    return f"{prediction.least_confidence:.0%}"
+
+
+def with_newest(shown: Answer, newest: Answer) -> Answer:
+    """An answer that is held, above the scores of this moment."""
+    return shown if shown is newest or not newest.details else replace(shown, details=newest.details)
 
 
 def taught_answer(taught: Taught, code: np.ndarray) -> Answer:
@@ -55,6 +81,7 @@ def taught_answer(taught: Taught, code: np.ndarray) -> Answer:
         judged.unknown,
         judgement_sentence(judged, ONE_CLIP),
         gaps(judged.nearest, judged.threshold),
+        weights=taught.weights,
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from actrec.explain.tailoring import Fitting
-    from actrec.recognition.recognizer import Prediction
+    from actrec.recognition.prediction import Prediction
 
 SIDE, SECONDS = 200, 6.0
 ETA, XI = 1.2, 0.9

@@ -58,7 +58,7 @@ def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
         for _ in range(2):
             answers = []
             for place, visitor in enumerate(visitors):
-                shown = live.on_frame(services, frame, visitor, "nothing", 5, None, live.OWN, None)
+                shown = live.on_frame(services, frame, visitor, "nothing", 5, live.HOLD, None, live.OWN, None)
                 visitors[place] = shown.visitor
                 answers.append(shown.answer)
             now[0] += 0.5
@@ -76,7 +76,7 @@ def test_the_maps_camera_waits_for_a_place_like_every_other(monkeypatch):
     services.live_queue = LiveQueue(1)
     map_of_default = SimpleNamespace(weights=services.default)
     try:
-        live.on_frame(services, frame, None, "nothing", 5, None, live.OWN, None)
+        live.on_frame(services, frame, None, "nothing", 5, live.HOLD, None, live.OWN, None)
         shown = embeddings.on_frame(services, frame, None, map_of_default)
         assert "Please wait" in shown.near and len(shown.camera.buffer) == 0
         services.live_queue = LiveQueue(1)
