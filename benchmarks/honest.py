@@ -1,4 +1,4 @@
-"""Who is there: the rule that says "nobody" or "nothing moves", asked about real clips and about frames without anybody.
+"""Who is there: the rule that says "nobody" or "nothing moves", for real clips and for frames without anybody.
 
     python -m benchmarks.honest DATA [--seeds N] [--weights NAME …]
 
@@ -35,7 +35,7 @@ def empty_clips(seed: int) -> dict[str, Clip]:
     texture = cv2.GaussianBlur(rng.uniform(0, 255, (height, width, 3)).astype(np.float32), (0, 0), 3)
     still = large[60 : 60 + height, 100 : 100 + width]
     ones = np.ones((count, height, width, 3), np.float32)
-    shake = np.cumsum(rng.normal(0, 1.5, (count, 2)), 0) + (100, 60)
+    shake = np.cumsum(rng.normal(0, 1.5, (count, 2)), 0) + np.array([100, 60])
     pan = np.stack([np.arange(count) * 0.75 * width / count, 10 * np.sin(np.arange(count) / 5) + height // 5], 1)
     frames = {
         "black": 0 * ones,
@@ -82,10 +82,10 @@ def real(folder: Path) -> None:
         two = sum(people >= 2 for _, people in found)
         print(f"{kind:45} {len(found):4} clips, {sum(not none for none, _ in found):4} answered, two seen in {two}")
     total = [none for found in groups.values() for none, _ in found]
+    median, late = (1000 * np.quantile(spent, part) for part in (0.5, 0.95))
     print(
-        f"answered: {sum(not none for none in total)} of {len(total)}; {1000 * np.median(spent):.0f} ms in the median, "
+        f"answered: {sum(not none for none in total)} of {len(total)}; a look takes {median:.0f} ms, p95 {late:.0f} ms"
     )
-    print(f"{1000 * np.quantile(spent, 0.95):.0f} ms at the 95th percentile")
 
 
 def empty(seeds: int, weights: list[str]) -> None:

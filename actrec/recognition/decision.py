@@ -41,7 +41,7 @@ def decide(
     """The decision on the likeliest classes with their scores, by weights for `people` people that are sure from the
     confidence `least` on; `seen` is who was seen in the clip, where somebody looked."""
     if seen is not None and seen.nobody:
-        return Decision(seen.nobody, seen.nobody, EMPTY[seen.nobody])
+        return empty(seen)
     if seen is not None and seen.most_people is not None and seen.most_people < people:
         return Decision(
             TOO_FEW, TOO_FEW, f"These weights are for {NUMBERS[people]} people; I see {NUMBERS[seen.most_people]}."
@@ -53,6 +53,11 @@ def decide(
         perhaps = tuple(label for label, _ in likeliest)
         return Decision(NOT_SURE, NOT_SURE, f"Not sure: perhaps {' or '.join(perhaps)}", perhaps)
     return Decision(CLASS, label, label)
+
+
+def empty(seen: Presence) -> Decision:
+    """The decision where there is nobody."""
+    return Decision(seen.nobody, seen.nobody, EMPTY[seen.nobody])
 
 
 def least_confidence(card: Card) -> float:

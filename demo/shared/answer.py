@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actrec.recognition.decision import EMPTY, NOT_SURE, TOO_FEW, UNKNOWN
+from actrec.recognition.decision import EMPTY, NOT_SURE, TOO_FEW, UNKNOWN, Decision
 from demo.shared.html import bars, gaps, verdict
 
 if TYPE_CHECKING:
@@ -40,32 +40,39 @@ class Answer:
 
     def headline(self) -> str:
         """The label in large letters, with the reason and the weights below it."""
-        by = f'<p class="quiet by">Answered by the weights <b>{escape(self.weights)}</b>.</p>' if self.weights else ""
+        by = answered_by(self.weights) if self.weights else ""
         return verdict(self.label, self.unknown, self.sentence, self.text or self.label) + by
 
     def html(self) -> str:
         return self.headline() + self.details
 
 
+def answered_by(weights: str) -> str:
+    """Which weights answered."""
+    return f'<p class="quiet by">Answered by the weights <b>{escape(weights)}</b>.</p>'
+
+
+def no_action(decision: Decision, weights: str) -> Answer:
+    """The answer where there is nobody, or are too few, to name an action of."""
+    return Answer(decision.label, True, NOT_ASKED[decision.kind], "", decision.text, weights)
+
+
 def answer_of(prediction: Prediction, taught: Taught | None = None) -> Answer:
     """The answer of the weights, or of what a visitor taught on top of them."""
     decision = prediction.decision
     if decision.kind in EMPTY or (decision.kind == TOO_FEW and taught is None):
-        return Answer(decision.label, True, NOT_ASKED[decision.kind], "", decision.text, prediction.weights)
+        return no_action(decision, prediction.weights)
     if taught is not None:
         return taught_answer(taught, prediction.code)
     sentence = NO_THRESHOLD
     if decision.kind == NOT_SURE:
-        sentence = f"The best score is {prediction.scores.max():.0%}; a sure answer needs {_least(prediction)}."
+        best, least = prediction.scores.max(), prediction.least_confidence
+        sentence = f"The best score is {best:.0%}; a sure answer needs {least:.0%}."
     elif prediction.threshold is not None:
         relation = _relation(prediction.threshold, bool(prediction.unknown))
         sentence = _nearness(prediction.nearest, prediction.distance, relation)
     details = bars(prediction.top(5))
     return Answer(decision.label, not decision.named, sentence, details, decision.text, prediction.weights)
-
-
-def _least(prediction: Prediction) -> str:
-    return f"{prediction.least_confidence:.0%}"
 
 
 def with_newest(shown: Answer, newest: Answer) -> Answer:
