@@ -27,6 +27,7 @@ BRIGHT = 245  # the level beyond which a camera shows no more light
 CORNERS, FEW = 120, 10  # corners that are followed, and below which they cannot say how the camera moved
 AGREEING = 0.5  # the fraction of them that a camera's motion has to explain
 WINDOW = (15, 15)  # pixels by which a corner is recognised
+FURTHEST = 12  # pixels by which a frame without corners may have been shifted
 LEVELS = 8  # grey levels that are taken together where the light is measured
 
 
@@ -156,4 +157,6 @@ def _shift(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
     height, width = before.shape
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     (right, down), agreeing = cv2.phaseCorrelate(before.copy(), after.copy(), window)  # it changes what it is given
-    return np.array([[1, 0, right], [0, 1, down]]) if agreeing >= AGREEING else None
+    if agreeing < AGREEING or max(abs(right), abs(down)) > FURTHEST:
+        return None
+    return np.array([[1, 0, right], [0, 1, down]])

@@ -45,5 +45,10 @@ class Lookout:
         newest = self._looks[-1][1]
         if newest.people is None:
             return newest
-        people = [presence.people for _, presence in self._looks if presence.people is not None]
-        return replace(newest, seconds=np.array([at for at, _ in self._looks]), people=np.concatenate(people))
+        looks = [presence for _, presence in self._looks]
+        return replace(
+            newest,
+            seconds=np.array([at for at, _ in self._looks]),
+            people=np.concatenate([presence.people for presence in looks if presence.people is not None]),
+            clearness=np.concatenate([presence.clearness for presence in looks]),
+        )

@@ -42,7 +42,7 @@ def decide(
     confidence `least` on; `seen` is who was seen in the clip, where somebody looked."""
     if seen is not None and seen.nobody:
         return empty(seen)
-    if seen is not None and seen.most_people is not None and seen.most_people < people:
+    if people > 1 and seen is not None and seen.most_people is not None and seen.most_people < people:
         return Decision(
             TOO_FEW, TOO_FEW, f"These weights are for {NUMBERS[people]} people; I see {NUMBERS[seen.most_people]}."
         )
