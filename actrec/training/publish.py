@@ -10,7 +10,8 @@ from torch import nn
 
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
-from actrec.metrics.calibration import calibration_error, cautious_temperature
+from actrec.metrics.calibration import calibration_error, cautious_temperature, confidence_for
+from actrec.recognition.decision import LEAST_CONFIDENCE
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.loader import tested
@@ -21,6 +22,7 @@ from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
 
 QUANTILE = 0.98  # of held-out clips that were recognised, this fraction is not called unknown
+SURE, SUREST = 0.8, 0.9  # fraction of the sure answers that are right; no more confidence is asked than this
 GALLERY = 60  # clips of each class behind its centre
 
 
@@ -73,8 +75,14 @@ def calibrated_card(
     }
     rounded = {label: [round(float(x), 5) for x in row] for label, row in zip(card.labels, centres, strict=True)}
     threshold = float(np.quantile(gaps[recognised] if recognised.any() else gaps, QUANTILE))
+    least = float(np.clip(confidence_for(softmax(logits, temperature), targets, SURE), LEAST_CONFIDENCE, SUREST))
     return replace(
-        card, temperature=round(temperature, 4), centres=rounded, threshold=round(threshold, 4), measured=measured
+        card,
+        temperature=round(temperature, 4),
+        centres=rounded,
+        threshold=round(threshold, 4),
+        least_confidence=round(least, 4),
+        measured=measured,
     )
 
 
