@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 
 def _label(page) -> str:
-    page.wait_for_selector("#clip-answer .verdict", timeout=60_000)
+    page.wait_for_selector("#clip-answer .verdict", timeout=120_000)
     return page.get_attribute("#clip-answer .verdict", "data-label")
 
 
@@ -104,6 +104,6 @@ def test_one_person_is_too_few_for_weights_of_two_and_unsure_weights_name_two_cl
     open_tab(page, "Clip")  # the list of weights is read again
     choose(page, "clip", "never-sure")
     page.click("#clip-squat")
-    page.wait_for_selector("#clip-answer .verdict[data-label='not sure']", timeout=60_000)
+    page.wait_for_selector("#clip-answer .verdict[data-label='not sure']", timeout=120_000)
     assert page.inner_text("#clip-answer .verdict").startswith("Not sure: perhaps squat or ")
     assert "a sure answer needs 100%" in page.inner_text("#clip-answer")
