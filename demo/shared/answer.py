@@ -40,16 +40,16 @@ class Answer:
 
     def headline(self) -> str:
         """The label in large letters, with the reason and the weights below it."""
-        by = answered_by(self.weights) if self.weights else ""
+        by = answered_by(self.weights, "Answered by" if self.details else "Asked:") if self.weights else ""
         return verdict(self.label, self.unknown, self.sentence, self.text or self.label) + by
 
     def html(self) -> str:
         return self.headline() + self.details
 
 
-def answered_by(weights: str) -> str:
-    """Which weights answered."""
-    return f'<p class="quiet by">Answered by the weights <b>{escape(weights)}</b>.</p>'
+def answered_by(weights: str, how: str = "Answered by") -> str:
+    """Which weights answered, or were asked."""
+    return f'<p class="quiet by">{how} the weights <b>{escape(weights)}</b>.</p>'
 
 
 def no_action(decision: Decision, weights: str) -> Answer:
