@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -269,7 +270,8 @@ class Services:
             self._failed = error
         finally:
             self._loaded.set()
-        self._detector_or_none()  # the first answer does not wait for it
+        with suppress(RuntimeError):  # closed meanwhile
+            self.background.submit(self._detector_or_none)  # the first answer does not wait for it
 
     def _settle(self) -> None:
         """Let every recognizer find its fastest engine, one after the other."""
