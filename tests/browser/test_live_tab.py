@@ -145,7 +145,7 @@ def test_a_covered_camera_shows_that_nothing_moves_and_no_action(chromium, serve
         page.wait_for_selector("#live-answer .verdict[data-label='nothing moves']", timeout=120_000)
         assert page.inner_text("#live-answer .verdict") == "Nothing moves."
         assert page.locator("#live-answer .score").count() == 0, "no bars of what nobody does"
-        assert "nothing moves" in page.get_attribute("#live-strip .lately", "aria-label")
+        page.wait_for_selector("#live-strip .lately[aria-label*='nothing moves']", timeout=30_000)
 
 
 def test_weights_for_two_people_and_unsure_ones_answer_one_person_with_a_sentence(page, weights_folder):
