@@ -45,7 +45,7 @@ def test_predict_prints_json_and_nothing_else():
     assert {"decode", "views", "network", "fusion", "people"} <= set(answer["milliseconds"])
     assert answer["weights"] == "asym3d-people"
     decision = answer["decision"]
-    assert (decision["kind"], decision["label"], decision["people"]) == ("class", "jumping jack", 1)
+    assert (decision["kind"], decision["label"]) == ("class", "jumping jack") and decision["people"] >= 1
 
 
 def test_predict_names_no_action_where_nobody_is_and_says_which_weights_answered(tmp_path):
@@ -53,7 +53,7 @@ def test_predict_names_no_action_where_nobody_is_and_says_which_weights_answered
     done = _run("predict", str(black))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Nothing moves.\n") and "answered by the weights asym3d-people" in done.stdout
-    alone = _run("predict", str(EXAMPLE), "--weights", "asym3d-ut")
+    alone = _run("predict", str(EXAMPLE.with_name("squat.mp4")), "--weights", "asym3d-ut")
     assert alone.stdout.startswith("These weights are for two people; I see one.\n")
 
 
