@@ -52,7 +52,7 @@ clip = read_clip(EXAMPLES / "wave.mp4", short_side=240)
 visitor, memory = None, []
 for number in range(frames):
     overlay = live.OVERLAYS[number // 50 % len(live.OVERLAYS)]
-    asked = (visitor, overlay, 5, None, live.OWN, None)
+    asked = (visitor, overlay, 5, live.HOLD, None, live.OWN, None)
     visitor = live.on_frame(services, clip.frames[number % len(clip)], *asked).visitor
     if number % max(1, frames // 20) == 0:
         gc.collect(); memory.append(held("self"))

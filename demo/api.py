@@ -20,8 +20,8 @@ def classify(services: Services, video: str, weights: str, taught: bool, known: 
     """Name the action that a video shows.
 
     Args: video, a file; weights, the name of a folder of weights, or "" for the default; taught, true to ask also
-    what this session taught with /enrol. Returns the label, whether it is unknown, the five best scores, the
-    label and weight of each view, and the milliseconds of each step.
+    what this session taught with /enrol. Returns the label, whether it is unknown, the decision (a class, or why none
+    is named), the five best scores, the label and weight of each view, and the milliseconds of each step.
     """
     if taught and (known is None or not known.labels):
         raise refusal("This session has taught nothing yet: call /enrol first.")
@@ -32,7 +32,7 @@ def classify(services: Services, video: str, weights: str, taught: bool, known: 
             start = time.perf_counter()
             clip = services.read(video, short_side=teach.SHORT_SIDE)
             decode = (time.perf_counter() - start) * 1000
-            prediction = recognizer.predict(clip)
+            prediction = recognizer.predict(clip).seen(services.presence(clip))
             judged = known.judge(prediction.code) if taught else None
             return as_dict(name, prediction, clip, {"decode": decode} | prediction.milliseconds, taught=judged)
     finally:

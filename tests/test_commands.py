@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from actrec.__main__ import main
+from actrec.video.write import write_mp4
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "assets" / "examples" / "jumping-jack.mp4"
@@ -40,7 +42,19 @@ def test_predict_prints_json_and_nothing_else():
     assert answer["scores"][0]["label"] == answer["label"]
     assert abs(sum(each["score"] for each in answer["scores"]) - 1) < 1e-3
     assert isinstance(answer["unknown"], bool) and answer["distance"] > 0 and answer["threshold"] > 0
-    assert {"decode", "views", "network", "fusion"} <= set(answer["milliseconds"])
+    assert {"decode", "views", "network", "fusion", "people"} <= set(answer["milliseconds"])
+    assert answer["weights"] == "asym3d-people"
+    decision = answer["decision"]
+    assert (decision["kind"], decision["label"]) == ("class", "jumping jack") and decision["people"] >= 1
+
+
+def test_predict_names_no_action_where_nobody_is_and_says_which_weights_answered(tmp_path):
+    black = write_mp4(tmp_path / "black.mp4", np.zeros((30, 120, 160, 3), np.uint8), 12.0)
+    done = _run("predict", str(black))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Nothing moves.\n") and "answered by the weights asym3d-people" in done.stdout
+    alone = _run("predict", str(EXAMPLE.with_name("squat.mp4")), "--weights", "asym3d-ut")
+    assert alone.stdout.startswith("These weights are for two people; I see one.\n")
 
 
 def test_a_reader_who_has_seen_enough_leaves_no_traceback():

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from actrec.recognition.recognizer import Recognizer, find_weights, open_recognizer, steadied
+from actrec.recognition.prediction import steadied
+from actrec.recognition.recognizer import Recognizer, find_weights, open_recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError

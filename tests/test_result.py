@@ -25,7 +25,9 @@ class Brightness:
     def predict_many(self, clips: list[Clip], views: str) -> list[SimpleNamespace]:
         assert views == "one" and all(clip.duration <= 2.3 for clip in clips)
         bright = ["bright" if clip.frames.mean() > 127 else "dark" for clip in clips]
-        return [SimpleNamespace(unknown=False, label=label, scores=np.array([0.25, 0.75])) for label in bright]
+        return [
+            SimpleNamespace(decision=SimpleNamespace(label=label), scores=np.array([0.25, 0.75])) for label in bright
+        ]
 
 
 def film(seconds: float, turn: float) -> Clip:

@@ -57,7 +57,10 @@ def run(args: argparse.Namespace) -> int:
     from actrec.data.samples import must_be_writable
     from actrec.explain.over_time import Windows
     from actrec.explain.saliency import ClassSaliency
+    from actrec.people import usable_detector
+    from actrec.people.presence import presence
     from actrec.recognition.recognizer import open_recognizer
+    from actrec.recognition.results import decision_dict
     from actrec.video.read import read_clip
 
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise BadValue(f"--classes chooses among the classes of a folder, and {args.clip} is a clip.")
     clip = read_clip(args.clip, short_side=SIDE, stop=SECONDS)
     must_be_writable(args.out)
-    prediction = recognizer.predict(clip)
+    prediction = recognizer.predict(clip).seen(presence(clip, usable_detector()))
     label = args.label or prediction.label
     recognizer.index(label)  # one that it does not know is refused before anything is drawn
     windows = Windows.of(recognizer.system, clip)
@@ -75,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
     parts: dict[str, dict] = {}
     report = {
         "clip": str(args.clip), "weights": recognizer.card.name, "answer": prediction.label, "label": label,
-        "notes": notes, "parts": parts,
+        "decision": decision_dict(prediction), "notes": notes, "parts": parts,
     }  # fmt: skip
     show: Callable[[str], None] = (lambda line: None) if args.json else print
-    show(f"{args.clip}: {recognizer.card.name} answers '{prediction.label}'; explained: '{label}'")
+    show(f"{args.clip}: {recognizer.card.name} answers '{prediction.decision.text}'; explained: '{label}'")
     for note in notes:
         show(f"note: {note}")
     saliency = ClassSaliency(recognizer)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from actrec.evaluation.cost import counted
+from actrec.people.presence import Presence
+from actrec.recognition.decision import Decision
 from actrec.recognition.recognizer import Recognizer
-from actrec.recognition.results import UNKNOWN
 from actrec.systems import SYSTEMS, System
 from actrec.video import Clip
 
@@ -24,6 +25,7 @@ class Compared:
     system: str
     label: str
     unknown: bool
+    decision: Decision
     confidence: float
     labels: tuple[str, ...]
     weights: int
@@ -37,14 +39,15 @@ class Compared:
 
     @property
     def answer(self) -> str:
-        return UNKNOWN if self.unknown else self.label
+        return self.decision.text
 
 
-def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
-    """One system's row; multiplications and milliseconds are those of all views of the clip."""
+def compared(recognizer: Recognizer, name: str, clip: Clip, seen: Presence | None = None) -> Compared:
+    """One system's row; multiplications and milliseconds are those of all views of the clip, in which `seen` are."""
     start = time.perf_counter()
     prediction = recognizer.predict(clip)
     milliseconds = (time.perf_counter() - start) * 1000
+    prediction = prediction.seen(seen)
     cost = counted(recognizer.system, len(recognizer.labels))
     views = len(prediction.view_scores)
     return Compared(
@@ -52,6 +55,7 @@ def compared(recognizer: Recognizer, name: str, clip: Clip) -> Compared:
         system=recognizer.system.name,
         label=prediction.label,
         unknown=bool(prediction.unknown),
+        decision=prediction.decision,
         confidence=float(prediction.scores.max()),
         labels=recognizer.labels,
         weights=cost.weights,
@@ -68,8 +72,8 @@ def with_agreement(rows: Sequence[Compared]) -> list[Compared]:
     compared_rows = []
     for row in rows:
         rest = [other for other in rows if other is not row]
-        asked = rest if row.unknown else [other for other in rest if row.label in other.labels]
-        agreeing = sum(other.answer == row.answer for other in asked)
+        asked = [other for other in rest if row.label in other.labels] if row.decision.named else rest
+        agreeing = sum(other.decision.label == row.decision.label for other in asked)
         compared_rows.append(replace(row, agreeing=agreeing, others=len(asked)))
     return compared_rows
 

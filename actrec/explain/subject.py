@@ -14,7 +14,8 @@ from torch import nn
 
 from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
-from actrec.recognition.recognizer import Prediction, Recognizer
+from actrec.recognition.prediction import Prediction
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import Network, Views
 from actrec.video import Clip
 

@@ -16,7 +16,9 @@ from actrec.people import find_people
 from actrec.people.boxes import union, whole_pixels
 from actrec.people.detector import PersonDetector
 from actrec.people.find import People
-from actrec.recognition.recognizer import Prediction, Recognizer
+from actrec.people.presence import Presence, presence
+from actrec.recognition.prediction import Prediction
+from actrec.recognition.recognizer import Recognizer
 from actrec.tailor import tailor
 from actrec.tailor.crop import Tailored
 from actrec.tailor.geometry import RING, factors, rings
@@ -27,10 +29,11 @@ RATE, SHOWN_RINGS = 12.5, 40
 
 @dataclass(frozen=True)
 class Fitting:
-    """A clip with its people, which are found once."""
+    """A clip with its people, which are found once, and who is seen in it."""
 
     clip: Clip
     people: People
+    presence: Presence | None = None
 
     def box(self, t: int, per_frame: bool) -> np.ndarray:
         """The box of eq. 7 in frame t: its own, or the union over the clip."""
@@ -43,7 +46,7 @@ class Fitting:
 def fit(clip: Clip, detector: PersonDetector | None) -> Fitting:
     """Find the people of a clip, at the rate of the light networks."""
     clip = clip.at_rate(RATE) if len(clip) > 1 else clip
-    return Fitting(clip, find_people(clip, detector))
+    return Fitting(clip, find_people(clip, detector), presence(clip, detector))
 
 
 def boxes(fitting: Fitting, *, eta: float, xi: float, moment: float = 0.5, per_frame: bool = False) -> Figure:
@@ -113,8 +116,8 @@ def before_and_after(fitting: Fitting, *, eta: float, xi: float, moment: float =
 def labels(recognizer: Recognizer, fitting: Fitting, before: Prediction | None, *, eta: float, xi: float,
            per_frame: bool = False) -> tuple[Figure, Prediction]:  # fmt: skip
     """The network's answers for the clip and for the tailored clip; `before` is the first from an earlier call."""
-    before = before or recognizer.predict(fitting.clip)
-    after = recognizer.predict(fitting.tailored(eta, xi, per_frame).clip)
+    before = before or recognizer.predict(fitting.clip).seen(fitting.presence)
+    after = recognizer.predict(fitting.tailored(eta, xi, per_frame).clip).seen(fitting.presence)
     order = np.argsort(-before.scores)[:6]
     panels = []
     for name, prediction in (("Without the tailor", before), ("With the tailor", after)):
@@ -131,4 +134,4 @@ def labels(recognizer: Recognizer, fitting: Fitting, before: Prediction | None, 
 
 
 def _quoted(prediction: Prediction) -> str:
-    return "'unknown'" if prediction.unknown else f"'{prediction.label}'"
+    return f"'{prediction.decision.text}'"

@@ -87,6 +87,17 @@ def fit_temperature(
     return float(1 / min((low, (low + high) / 2, high), key=loss))
 
 
+def confidence_for(probabilities: np.ndarray, targets: np.ndarray, right: float) -> float:
+    """The lowest confidence from which on at least this fraction of the held-out answers is right; 1 where there is
+    none."""
+    probabilities, targets = checked(probabilities, targets)
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    for least in np.unique(confidence):
+        if correct[confidence >= least].mean() >= right:
+            return float(least)
+    return 1.0
+
+
 def cautious_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """The temperature of a few held-out clips, of which one of two more would be wrong however many were right.
 

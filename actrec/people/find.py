@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actrec.core.errors import Refusal
 from actrec.motion.salience import salience
 from actrec.people.boxes import smooth, unions, within
 from actrec.video import Clip
@@ -60,6 +61,14 @@ def open_detector(
     if weights is None and download:
         weights = public_detector(folder=folder)
     return None if weights is None else PersonDetector.load(weights, device)
+
+
+def usable_detector() -> PersonDetector | None:
+    """The person detector, or None where it is missing, damaged or cannot be opened: an answer does not wait for it."""
+    try:
+        return open_detector()
+    except (Refusal, OSError):
+        return None
 
 
 def find_people(clip: Clip, detector: PersonDetector | None = None, *, every: int = EVERY) -> People:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from actrec.core.errors import BadValue
 from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
-from actrec.recognition.calibrated import centres_of, comparable, gaps, probabilities, unit
+from actrec.recognition.calibrated import centres_of, comparable, gaps, probabilities
+from actrec.recognition.decision import least_confidence, people_needed
 from actrec.recognition.engines.choice import REFERENCE, Choice, gpu_engine
 from actrec.recognition.engines.engine import Answer, Engine
 from actrec.recognition.engines.torch_engine import TorchEngine
+from actrec.recognition.prediction import Prediction
 from actrec.recognition.repository import Judgement
 from actrec.systems import SYSTEMS, System, Views, named, recorded
 from actrec.video import Clip
@@ -33,58 +35,6 @@ from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
 from actrec.weights.starts import STARTS, starts_folder
 
 BATCH = 16
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A system's answer for a clip, the answer of each view, and its cost.
-
-    Temperature and threshold are fitted on single views, and so they are used: each view's scores are scaled before
-    they are fused, and `distance` is the views' mean distance to the nearest centre, not that of their mean code,
-    which lies closer. `unit_length` says whether codes have length one. `milliseconds` has the steps views (sampling
-    and cropping), clues, network and fusion.
-    """
-
-    labels: tuple[str, ...]
-    scores: np.ndarray
-    view_scores: np.ndarray
-    view_weights: np.ndarray
-    view_codes: np.ndarray
-    code: np.ndarray
-    nearest: str | None
-    distance: float | None
-    threshold: float | None
-    milliseconds: dict[str, float]
-    unit_length: bool = True
-
-    @property
-    def label(self) -> str:
-        """The class with the highest score, be it known or not."""
-        return self.labels[int(self.scores.argmax())]
-
-    @property
-    def unknown(self) -> bool | None:
-        """Too far from every class centre to be any of them; None where the weights carry no centres."""
-        if self.threshold is None or self.distance is None:
-            return None
-        return bool(self.distance >= self.threshold)
-
-    def top(self, count: int = 5) -> list[tuple[str, float]]:
-        order = np.argsort(-self.scores)[:count]
-        return [(self.labels[index], float(self.scores[index])) for index in order]
-
-
-def steadied(lately: Sequence[Prediction]) -> Prediction:
-    """The newest of a camera's predictions, with the mean of all as its scores, code and distance: what flickers in
-    one of them does not show. All come from the same weights."""
-    newest, code = lately[-1], np.mean([prediction.code for prediction in lately], axis=0)
-    far = [prediction.distance for prediction in lately if prediction.distance is not None]
-    return replace(
-        newest,
-        scores=np.mean([prediction.scores for prediction in lately], axis=0),
-        code=unit(code) if newest.unit_length else code,
-        distance=None if newest.distance is None else float(np.mean(far)),
-    )
 
 
 class Recognizer:
@@ -380,7 +330,7 @@ class Recognizer:
         return Prediction(
             self.labels, fused.probabilities, scores, fused.weights, codes, code, nearest,
             far[nearest] if nearest else None, self.card.threshold if nearest else None, cost,
-            self.system.unit_length,
+            self.card.name, people_needed(self.card.people), least_confidence(self.card), self.system.unit_length,
         )  # fmt: skip
 
     def _code(self, codes: np.ndarray) -> np.ndarray:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from actrec.recognition.decision import CLASS, KINDS, UNKNOWN
+
 if TYPE_CHECKING:  # imports torch: only needed to predict
-    from actrec.recognition.recognizer import Prediction, Recognizer
+    from actrec.recognition.prediction import Prediction
+    from actrec.recognition.recognizer import Recognizer
     from actrec.recognition.repository import Judgement
     from actrec.video import Clip
 
-UNKNOWN = "unknown"
 MOMENTS = 60  # of a timeline at most
 BAND = 0.14  # of the height, for the label under the frame
+NO_ACTION = frozenset(KINDS) - {CLASS}
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,31 @@ class Moment:
     label: str
     sure: float
 
+    @property
+    def named(self) -> bool:
+        """Whether the label is an action, and not the reason why there is none."""
+        return self.label not in NO_ACTION
+
 
 def verdict_of(prediction: Prediction) -> tuple[str, float]:
-    """The label or "unknown", and the score of the likeliest class."""
-    return UNKNOWN if prediction.unknown else prediction.label, float(prediction.scores.max())
+    """The label or why there is none, and the score of the likeliest class."""
+    return prediction.decision.label, float(prediction.scores.max())
 
 
 def verdict_taught(judgement: Judgement) -> tuple[str, float]:
     """The taught label or "unknown", and how far inside the threshold the clip lies."""
     inside = 0.0 if not judgement.threshold else max(0.0, 1 - judgement.distance / judgement.threshold)
     return judgement.label or UNKNOWN, inside
+
+
+def verdict_by(judge: Callable[[np.ndarray], Judgement]) -> Callable[[Prediction], tuple[str, float]]:
+    """Verdicts by what was taught: where nobody is, nothing that was taught is either."""
+
+    def verdict(prediction: Prediction) -> tuple[str, float]:
+        nobody = prediction.presence is not None and prediction.presence.nobody
+        return (nobody, 0.0) if nobody else verdict_taught(judge(prediction.code))
+
+    return verdict
 
 
 def timeline(
@@ -51,13 +69,16 @@ def timeline(
     """One view per half window or so over the whole clip; moments of one label that follow each other are one.
 
     `answer` is the recognizer's answer for the clip by the protocol `clip`: its windows are not computed again, and
-    those between them are asked in one batch.
+    those between them are asked in one batch. Who was seen in the clip stands in the answer, and holds for each moment.
     """
     begins, known = _windows(recognizer, clip, answer)
     window = recognizer.system.seconds
     asked = [place for place in range(len(begins)) if place not in known]
     parts = [_part(clip, begins[place], begins[place] + window) for place in asked]
     predictions = known | dict(zip(asked, recognizer.predict_many(parts, views="one") if parts else (), strict=True))
+    if answer is not None and answer.presence is not None:
+        for place, begin in enumerate(begins):
+            predictions[place] = predictions[place].seen(answer.presence.during(begin, begin + window))
     first, centres = float(clip.times[0]), [float(begin) + window / 2 for begin in begins]
     turns = [0.0, *((one + other) / 2 - first for one, other in pairwise(centres)), clip.duration]
     moments: list[Moment] = []
@@ -132,6 +153,7 @@ def as_dict(
         "nearest": prediction.nearest,
         "distance": _rounded(prediction.distance),
         "threshold": _rounded(prediction.threshold),
+        "decision": decision_dict(prediction),
         "scores": [{"label": label, "score": _rounded(score)} for label, score in prediction.top(5)],
         "views": [
             {"label": label, "score": _rounded(score), "weight": _rounded(weight)}
@@ -152,6 +174,20 @@ def as_dict(
     return answer
 
 
+def decision_dict(prediction: Prediction) -> dict:
+    """What the prediction amounts to, as strict JSON knows it."""
+    decision, seen = prediction.decision, prediction.presence
+    return {
+        "kind": decision.kind,
+        "label": decision.label,
+        "text": decision.text,
+        "perhaps": list(decision.perhaps),
+        "confidence": _rounded(float(prediction.scores.max())),
+        "least_confidence": _rounded(prediction.least_confidence),
+        "people": None if seen is None else seen.most_people,
+    }
+
+
 def views(prediction: Prediction) -> list[tuple[str, float, float]]:
     """The answer of each view alone: its label and score, and the weight that fusion gave it."""
     scores = np.asarray(prediction.view_scores).reshape(-1, len(prediction.labels))
@@ -168,7 +204,7 @@ def captioned(clip: Clip, moments: Sequence[Moment]) -> Iterator[np.ndarray]:
     band = max(24, int(height * BAND))
     for frame, second in zip(clip.frames, clip.times - clip.times[0], strict=True):
         now = next((moment for moment in moments if moment.start <= second < moment.stop), moments[-1])
-        text = now.label if now.label == UNKNOWN else f"{now.label}  {now.sure:.0%}"
+        text = f"{now.label}  {now.sure:.0%}" if now.named else now.label
         yield np.concatenate([frame, _label(text, width, band)])
 
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import softmax, top
-from actrec.metrics.calibration import calibration_error, cautious_temperature
+from actrec.metrics.calibration import calibration_error, cautious_temperature, confidence_for
 from actrec.recognition.calibrated import comparable
+from actrec.recognition.decision import LEAST_CONFIDENCE
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems.system import System
 from actrec.training.loader import gallery_views, tested
@@ -23,6 +24,7 @@ from actrec.weights.cards import Card, read_card
 from actrec.weights.checkpoint import write_checkpoint
 
 QUANTILE = 0.98  # of held-out clips that were recognised, this fraction is not called unknown
+SURE, SUREST = 0.8, 0.9  # fraction of the sure answers that are right; no more confidence is asked than this
 GALLERY = 60  # clips of each class behind its centre, where a classifier decides and centres tell the unknown alone
 
 
@@ -86,8 +88,14 @@ def calibrated_card(
     }
     rounded = {label: [round(float(x), 5) for x in row] for label, row in zip(card.labels, centres, strict=True)}
     threshold = float(np.quantile(gaps[recognised] if recognised.any() else gaps, QUANTILE))
+    least = float(np.clip(confidence_for(softmax(logits, temperature), targets, SURE), LEAST_CONFIDENCE, SUREST))
     return replace(
-        card, temperature=round(temperature, 4), centres=rounded, threshold=round(threshold, 4), measured=measured
+        card,
+        temperature=round(temperature, 4),
+        centres=rounded,
+        threshold=round(threshold, 4),
+        least_confidence=round(least, 4),
+        measured=measured,
     )
 
 

@@ -18,7 +18,8 @@ class WeightsError(Refusal):
 
 @dataclass(frozen=True)
 class Card:
-    """What `card.json` holds. `centres` and `threshold` are null where nothing can be called unknown.
+    """What `card.json` holds. `centres` and `threshold` are null where nothing can be called unknown; below
+    `least_confidence` an answer is not sure (null: the default of `recognition.decision`).
 
     `group` is where a list of weights shows them, `source` what published weights were made from. With a `trunk` the
     tensors are those that differ from other weights: {"name", "sha256" of its tensors, "into": what stands before the
@@ -43,6 +44,7 @@ class Card:
     temperature: float | None = None
     centres: dict[str, list[float]] | None = None
     threshold: float | None = None
+    least_confidence: float | None = None
     sha256: str = ""
     format: int = FORMAT
 
@@ -98,9 +100,14 @@ def _distance(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and _number(value) and value >= 0)
 
 
+def _fraction(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and _number(value) and 0 <= value <= 1)
+
+
 # What each field must hold to be used; a card is written by others, too.
 FITS = {
     "labels": _labels, "centres": _centres, "inputs": _inputs, "measured": _measured, "threshold": _distance,
+    "least_confidence": _fraction,
     "temperature": lambda value: value is None or (_number(value) and value > 0),
     "source": _texts, "trunk": _trunk,
     "options": lambda value: isinstance(value, dict), "seed": lambda value: isinstance(value, int),

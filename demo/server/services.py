@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +17,7 @@ from demo.server.live_queue import LiveQueue
 if TYPE_CHECKING:
     from actrec.evaluation.cost import Pace
     from actrec.people.detector import PersonDetector
+    from actrec.people.presence import Presence
     from actrec.recognition.recognizer import Recognizer
     from actrec.video import Clip
     from actrec.video.request import Header
@@ -66,6 +69,7 @@ class Services:
         self._lock, self._opening = threading.Lock(), threading.Lock()
         self._decoder = None
         self._detector: tuple[PersonDetector | None] | None = None
+        self.background = ThreadPoolExecutor(1, "lookout")  # looks for people beside the answers
         self._loaded, self._started, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._failed: Exception | None = None
 
@@ -81,6 +85,7 @@ class Services:
 
     def close(self) -> None:
         self._closed.set()
+        self.background.shutdown(wait=False, cancel_futures=True)
         if self._decoder is not None:
             self._decoder.close()
 
@@ -147,6 +152,27 @@ class Services:
             if self._detector is None:
                 self._detector = (open_detector(),)
         return self._detector[0]
+
+    def presence(self, clip: Clip) -> Presence:
+        """Who is seen in a clip, and what moves in it."""
+        from actrec.people.presence import presence
+
+        return presence(clip, self._detector_or_none())
+
+    def presence_now(self, clip: Clip) -> Presence:
+        """Who is seen in the newest frame of a camera, and what has just moved."""
+        from actrec.people.presence import presence_now
+
+        return presence_now(clip, self._detector_or_none())
+
+    def _detector_or_none(self) -> PersonDetector | None:
+        """The person detector; one that cannot be opened is done without, as the answers do not depend on it."""
+        from actrec.core.errors import Refusal
+
+        try:
+            return self.detector()
+        except (Refusal, OSError):
+            return None
 
     def read(self, path: str | Path, **options: object) -> Clip:
         """A stranger's file as a Clip, decoded in a child process with limits."""
@@ -244,6 +270,8 @@ class Services:
             self._failed = error
         finally:
             self._loaded.set()
+        with suppress(RuntimeError):  # closed meanwhile
+            self.background.submit(self._detector_or_none)  # the first answer does not wait for it
 
     def _settle(self) -> None:
         """Let every recognizer find its fastest engine, one after the other."""

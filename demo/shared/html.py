@@ -41,6 +41,7 @@ def theme() -> gr.themes.Base:
 
 
 QUALITY = 80  # of the JPEG of a frame
+LONG_ANSWER = 24  # letters of an answer; more stand in smaller letters
 LONG = 44  # letters of a cell; more stand in smaller letters on several lines
 
 
@@ -118,11 +119,12 @@ def _span(width: float, label: str | None, labels: list[str]) -> str:
     return f'<span style="{style}" title="{escape(label)}">{text}</span>'
 
 
-def verdict(text: str, unsure: bool, sentence: str) -> str:
-    """The answer in large letters and one sentence under it."""
-    kind = "verdict unsure" if unsure else "verdict"
+def verdict(label: str, unsure: bool, sentence: str, text: str = "") -> str:
+    """The answer in large letters and one sentence under it; a long `text` stands in smaller ones."""
+    text = text or label
+    kind = "verdict" + (" unsure" if unsure else "") + (" long" if len(text) > LONG_ANSWER else "")
     return (
-        f'<div class="{kind}" data-label="{escape(text)}">{escape(text)}</div><p class="quiet">{escape(sentence)}</p>'
+        f'<div class="{kind}" data-label="{escape(label)}">{escape(text)}</div><p class="quiet">{escape(sentence)}</p>'
     )
 
 

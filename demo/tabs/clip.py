@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import gradio as gr
 
-from actrec.recognition.results import UNKNOWN, Moment, as_dict, captioned, timeline, verdict_of, verdict_taught, views
+from actrec.recognition.results import Moment, as_dict, captioned, timeline, verdict_by, verdict_of, views
 from actrec.recognition.taught import Taught
 from actrec.weights.catalogue import Entry, entry, of_kind
 from actrec.weights.download import download
@@ -31,7 +31,7 @@ from demo.shared.weights_picker import OWN, TAUGHT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actrec.recognition.recognizer import Prediction
+    from actrec.recognition.prediction import Prediction
     from actrec.video import Clip
 
 Value = TypeVar("Value")
@@ -76,11 +76,13 @@ def classify(
         with errors_as_toasts():
             clip = _timed(cost, "decode", lambda: services.read(path, short_side=SHORT_SIDE))
             prediction = recognizer.predict(clip)
+            seen = _timed(cost, "people", lambda: services.presence(clip))
     except gr.Error:
         discard(path)
         raise
+    prediction = prediction.seen(seen)
     cost |= prediction.milliseconds
-    verdict = (lambda prediction: verdict_taught(asks.judge(prediction.code))) if asks else verdict_of
+    verdict = verdict_by(asks.judge) if asks else verdict_of
     with errors_as_toasts():
         moments = _timed(cost, "timeline", lambda: timeline(recognizer, clip, verdict, prediction))
         judged = asks.judge(prediction.code) if asks else None
@@ -120,7 +122,7 @@ def _timed(cost: dict[str, float], step: str, work: Callable[[], Value]) -> Valu
 
 def strip(moments: list[Moment]) -> str:
     """When each label was the answer, as buttons that the player follows; as wide as they last."""
-    labels = list(dict.fromkeys(moment.label for moment in moments if moment.label != UNKNOWN))
+    labels = list(dict.fromkeys(moment.label for moment in moments if moment.named))
     parts = "".join(
         f'<button type="button" class="moment" data-start="{moment.start:.2f}" data-label="{escape(moment.label)}" '
         f'style="flex-grow:{max(moment.stop - moment.start, 0.01):.2f};background:{pale(moment.label, labels)}">'
@@ -131,8 +133,8 @@ def strip(moments: list[Moment]) -> str:
 
 
 def _sure(moment: Moment) -> str:
-    """The score of a label; what is unknown has none."""
-    return "" if moment.label == UNKNOWN else f", {moment.sure:.0%}"
+    """The score of a label; where no action is named there is none."""
+    return f", {moment.sure:.0%}" if moment.named else ""
 
 
 def _views(prediction: Prediction) -> str:

@@ -77,10 +77,10 @@ def compare(
     """One clip through several weights, one after the other."""
     from actrec.evaluation.compare import compared, with_agreement
 
-    asked = []
+    asked, seen = [], services.presence(clip)
     for place, name in enumerate(names):
         on_progress(place, name)
-        asked.append(compared(services.recognizer(name), name, clip))
+        asked.append(compared(services.recognizer(name), name, clip, seen))
     return with_agreement(asked)
 
 

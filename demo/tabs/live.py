@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING
 import gradio as gr
 import numpy as np
 
+from actrec.people.lookout import Lookout
+from actrec.recognition.hold import Hold
+from actrec.recognition.results import NO_ACTION
 from demo.server.live_queue import PLACES
 from demo.server.services import Services
 from demo.shared import weights_picker
-from demo.shared.answer import answer_of
+from demo.shared.answer import Answer, answer_of, with_newest
 from demo.shared.camera import Camera, LastSeconds, camera_controls, stream, watch
 from demo.shared.html import frame_with_caption, recent_labels, verdict
 from demo.shared.weights_picker import OWN, TAUGHT
 
 if TYPE_CHECKING:
     from actrec.explain.overlays import Overlays
-    from actrec.recognition.recognizer import Prediction, Recognizer
+    from actrec.recognition.prediction import Prediction
+    from actrec.recognition.recognizer import Recognizer
     from actrec.recognition.taught import Taught
 
 OVERLAYS = ("nothing", "motion salience", "RGBF", "optical flow", "tailor", "class saliency")
@@ -28,6 +32,7 @@ START = "Click 'Access Webcam' on the camera, then 'Record'; or play the demo lo
 NOTHING_TAUGHT = "Nothing has been taught in Teach yet: this is the weights' own answer."
 SHOWN_SECONDS = 30.0
 STEADY = 0.4  # seconds whose predictions are averaged
+HOLD = 0.5  # seconds for which another label has to be better
 
 
 class Visitor(Camera):
@@ -38,10 +43,21 @@ class Visitor(Camera):
         self.answers: deque[tuple[float, str]] = deque()
         self.predictions: deque[tuple[float, Recognizer, Prediction]] = deque()
         self.overlays: Overlays | None = None
+        self.lookout = Lookout()
+        self.hold: Hold[Answer] = Hold(NO_ACTION)
+        self.asked: object = None
+
+    def held(self, answered: Answer, prediction: Prediction, asked: object, seconds: float) -> Answer:
+        """The answer to show: the newest one, or the one before while no other is better for long enough."""
+        if asked != self.asked:  # other weights, or what was taught
+            self.hold.clear()
+            self.asked = asked
+        scores = dict(zip(prediction.labels, map(float, prediction.scores), strict=True))
+        return with_newest(self.hold.take(answered.label, answered, scores, self.arrived, seconds), answered)
 
     def steadied(self, recognizer: Recognizer, prediction: Prediction) -> Prediction:
         """The newest prediction, steadied by those just before it from the same weights."""
-        from actrec.recognition.recognizer import steadied  # torch
+        from actrec.recognition.prediction import steadied  # the weights room, slow to import
 
         self.predictions.append((self.arrived, recognizer, prediction))
         while self.predictions[0][0] < self.arrived - STEADY or self.predictions[0][1] is not recognizer:
@@ -67,7 +83,7 @@ class Shown:
 
 
 def on_frame(
-    services: Services, frame: np.ndarray | None, visitor: Visitor | None, overlay: str, every: float,
+    services: Services, frame: np.ndarray | None, visitor: Visitor | None, overlay: str, every: float, hold: float,
     weights: str | None, judged_by: str, taught: Taught | None,
 ) -> Shown:  # fmt: skip
     """One camera frame in; everything that is shown of it out."""
@@ -82,8 +98,11 @@ def on_frame(
     if last.wait:
         answer = _waiting(last)
     else:
-        prediction = visitor.steadied(last.recognizer, last.recognizer.predict(last.clip, views="one"))
-        answered = answer_of(prediction, asks)
+        seen = visitor.lookout.seen(services.presence_now, last.clip, visitor.arrived, services.background)
+        newest = last.recognizer.predict(last.clip, views="one")
+        prediction = visitor.steadied(last.recognizer, newest).seen(seen)
+        key = (id(last.recognizer), asks is not None)
+        answered = visitor.held(answer_of(prediction, asks), prediction, key, float(hold or 0))
         answer = answered.html()
         visitor.note(answered.label)
     view = _under(services, frame, overlay, int(every or 1), last, prediction, visitor)
@@ -132,12 +151,16 @@ def _controls(services: Services, tab: gr.Tab) -> list[gr.components.Component]:
         1, 20, value=5, step=1, label="Refresh slow overlays at every n-th frame", elem_id="live-every",
         info="For the tailor's box and for class saliency; the last one stays in between.",
     )  # fmt: skip
+    hold = gr.Slider(
+        0, 2, value=HOLD, step=0.1, label="Hold", elem_id="live-hold",
+        info="Seconds for which another label has to be clearly better. 0 shows every answer as it comes.",
+    )  # fmt: skip
     weights = weights_picker.build(services, tab, "live")
     judged_by = gr.Radio(
         (OWN, TAUGHT), value=OWN, label="Answer with", elem_id="live-judge",
         info="Your own actions count once the Teach tab has some.",
     )  # fmt: skip
-    return [overlay, every, weights, judged_by]
+    return [overlay, every, hold, weights, judged_by]
 
 
 def build(services: Services, tab: gr.Tab, taught: gr.State) -> None:

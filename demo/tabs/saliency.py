@@ -96,7 +96,7 @@ def ask(services: Services, path: str | None, weights: str | None) -> Answered:
     with errors_as_toasts():
         recognizer = services.recognizer(weights)
         clip = read_clip(services, path, short_side=SHORT_SIDE, stop=SECONDS)
-        prediction = recognizer.predict(clip)
+        prediction = recognizer.predict(clip).seen(services.presence(clip))
         windows = Windows.of(recognizer.system, clip)
     scores = dict(prediction.top(len(prediction.labels)))
     classes = gr.Dropdown(choices=list(scores), value=prediction.label, interactive=True)

@@ -12,6 +12,7 @@ from actrec.core.errors import Refusal
 from actrec.figures.data_uri import jpeg_uri
 from demo.server.services import SHOWN_FPS, Services
 from demo.shared import weights_picker
+from demo.shared.answer import answered_by
 from demo.shared.event_options import COMPUTE, QUICK
 from demo.shared.examples import buttons
 from demo.shared.files import fresh_file
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from actrec.explain.tailoring import Fitting
-    from actrec.recognition.recognizer import Prediction
+    from actrec.recognition.prediction import Prediction
 
 SIDE, SECONDS = 200, 6.0
 ETA, XI = 1.2, 0.9
@@ -89,7 +90,7 @@ def answer(services: Services, visit: Visit | None, weights: str | None, boxed: 
             recognizer, visit.fitting, visit.before.get(name), eta=eta, xi=xi, per_frame=boxed == EACH
         )
     visit.before = {**visit.before, name: before}
-    return panels(figure)
+    return panels(figure) + answered_by(name)
 
 
 def tailored(visit: Visit | None, boxed: str, eta: float, xi: float) -> str:

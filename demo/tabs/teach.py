@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from actrec.figures.charts import colour
+from actrec.recognition.decision import empty
 from actrec.recognition.taught import ENOUGH, Taught, codes_of, lesson
 from actrec.recognition.taught_file import ENDING, delete, open_saved, read, save_as, saved, write
 from actrec.video import Clip, VideoError
 from demo.server.services import Services
 from demo.shared import weights_picker
-from demo.shared.answer import taught_answer
+from demo.shared.answer import no_action, taught_answer
 from demo.shared.event_options import COMPUTE, QUIET
 from demo.shared.files import discard, fresh_file
 from demo.shared.outputs import as_outputs
@@ -205,9 +206,12 @@ def which_action(services: Services, taught: Taught | None, recorded: str | None
         raise refusal("Nothing has been taught yet: give an action a name and a few clips first.")
     try:
         with errors_as_toasts():
-            codes = codes_of(services.recognizer(taught.weights), clip_of(services, path))
+            clip = clip_of(services, path)
+            codes, seen = codes_of(services.recognizer(taught.weights), clip), services.presence(clip)
     finally:
         discard(path)
+    if seen.nobody:
+        return Answered(no_action(empty(seen), taught.weights).html(), taught.map())
     code = codes.mean(0)
     return Answered(taught_answer(taught, code).html(), taught.map(code))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
-from visitors import come_again, open_tab
+import numpy as np
+from conftest import CAMERA, visitor, write_y4m
+from visitors import choose, come_again, open_tab, unsure_weights
 
 from actrec.systems import named
 
 ACTIONS = ("squat", "raise arms")
 LONG = 3.0  # seconds that each label has to stay, of the ten that its action lasts
-WITHIN = named("asym3d").seconds + 0.5  # after a change of the action the label has changed
+HOLD = 0.5  # seconds for which another label has to be better
+WITHIN = named("asym3d").seconds + 0.5 + HOLD  # after a change of the action the label has changed
 CAPTIONS = {
     "nothing": "What the camera sees",
     "motion salience": "MDT-Net",
@@ -125,3 +128,37 @@ def test_the_weights_show_their_labels_and_for_whom_they_are(page):
     about = page.inner_text("#live-about")
     for word in ("jumping jack", "figures that the project draws", "Research and teaching only", "one person"):
         assert word in about, word
+
+
+def watch_camera(page) -> None:
+    open_tab(page, "Live")
+    page.click("#live-camera button:has-text('Access Webcam')")
+    page.wait_for_selector("#live-camera video", timeout=20_000)
+    page.click("#live-camera button:has-text('Record')")
+
+
+def test_a_covered_camera_shows_that_nothing_moves_and_no_action(chromium, server, tmp_path):
+    covered = tmp_path / "covered.y4m"
+    write_y4m(covered, np.full((24, 240, 320, 3), 20, np.uint8))
+    with visitor(chromium, server, [*CAMERA, f"--use-file-for-fake-video-capture={covered}"]) as page:
+        watch_camera(page)
+        page.wait_for_selector("#live-answer .verdict[data-label='nothing moves']", timeout=120_000)
+        assert page.inner_text("#live-answer .verdict") == "Nothing moves."
+        assert page.locator("#live-answer .score").count() == 0, "no bars of what nobody does"
+        page.wait_for_selector("#live-strip .lately[aria-label*='nothing moves']", timeout=30_000)
+
+
+def test_weights_for_two_people_and_unsure_ones_answer_one_person_with_a_sentence(page, weights_folder):
+    unsure_weights(weights_folder)
+    watch_camera(page)
+    page.wait_for_selector("#live-answer .by:has-text('asym3d-people')", timeout=120_000)
+    choose(page, "live", "asym3d-ut")
+    page.wait_for_selector("#live-answer .verdict[data-label='too few people']", timeout=120_000)
+    shown = page.inner_text("#live-answer")
+    assert "These weights are for two people; I see one." in shown and "weights for one person" in shown
+    open_tab(page, "Clip")
+    open_tab(page, "Live")  # the list of weights is read again
+    choose(page, "live", "never-sure")
+    page.wait_for_selector("#live-answer .verdict[data-label='not sure']", timeout=120_000)
+    assert page.inner_text("#live-answer .verdict").startswith("Not sure: perhaps ")
+    assert page.get_attribute("#live-hold input[type=number]", "value") or page.input_value("#live-hold input >> nth=0")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 from playwright.sync_api import TimeoutError
 
 SILENCE = """() => {
@@ -30,3 +34,20 @@ def come_again(page) -> None:
     """Load the page anew; that the one which goes cuts its own connections is no error, and nobody sees it say so."""
     page.evaluate(SILENCE)
     page.reload()
+
+
+def choose(page, place: str, weights: str) -> None:
+    """Choose weights in a tab's list."""
+    page.click(f"#{place}-weights input")
+    page.click(f"[role=option]:has-text('{weights}:')")
+    page.wait_for_selector(f"#{place}-about:has-text('{weights}')", timeout=30_000)
+
+
+def unsure_weights(folder: Path) -> None:
+    """Weights in the page's folder that are never sure: the default ones, with another confidence on the card."""
+    if not (folder / "never-sure").exists():
+        copied = folder / ".never-sure"
+        shutil.copytree(folder / "asym3d-people", copied)
+        card = json.loads((copied / "card.json").read_text())
+        (copied / "card.json").write_text(json.dumps({**card, "name": "never-sure", "least_confidence": 1.0}))
+        copied.rename(folder / "never-sure")

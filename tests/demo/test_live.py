@@ -22,7 +22,9 @@ def services() -> Services:
 
 
 def test_before_the_weights_are_there_it_reports_what_it_waits_for(services):
-    shown = live.on_frame(services, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, None, live.OWN, None)
+    shown = live.on_frame(
+        services, np.zeros((240, 320, 3), np.uint8), None, "nothing", 5, live.HOLD, None, live.OWN, None
+    )
     assert "one moment" in shown.answer and "Loading" in shown.answer and "image/jpeg" in shown.view
     assert len(shown.visitor.buffer) == 0
 
@@ -46,7 +48,7 @@ def watched(
     monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
     for step in range(35):
         frame = demo_loop.frame(services, name, 0.5 + step / 10)
-        shown = live.on_frame(services, frame, visitor, "motion salience", 5, None, judged_by, taught)
+        shown = live.on_frame(services, frame, visitor, "motion salience", 5, live.HOLD, None, judged_by, taught)
         visitor = shown.visitor
         now[0] += 0.1
     return shown
@@ -85,7 +87,7 @@ def test_the_demo_loop_misses_no_frame_however_slow_the_answers_are(services, mo
     visitor, now = None, [200.0]
     monkeypatch.setattr("demo.shared.camera.time.monotonic", lambda: now[0])
     for _ in range(9):
-        asked = ("nothing", 5, None, live.OWN, None)
+        asked = ("nothing", 5, live.HOLD, None, live.OWN, None)
         visitor = on_tick(services, live.on_frame, 199.5, "squat", visitor, *asked).visitor
         now[0] += 0.5
     assert on_tick(services, live.on_frame, 0.0, "squat", visitor, *asked) is None, "a tick that was under way at Stop"

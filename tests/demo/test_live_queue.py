@@ -58,13 +58,13 @@ def test_the_ninth_at_the_camera_reads_how_long(monkeypatch):
         for _ in range(2):
             answers = []
             for place, visitor in enumerate(visitors):
-                shown = live.on_frame(services, frame, visitor, "nothing", 5, None, live.OWN, None)
+                shown = live.on_frame(services, frame, visitor, "nothing", 5, live.HOLD, None, live.OWN, None)
                 visitors[place] = shown.visitor
                 answers.append(shown.answer)
             now[0] += 0.5
     finally:
         services.close()
-    assert all("Nearest to" in answer for answer in answers[:8])
+    assert all("Nothing moves." in answer for answer in answers[:8]), "black frames are answered, with a sentence"
     assert "please wait" in answers[8] and "in 120 seconds" in answers[8]
     assert len(visitors[8].buffer) == 0
 
@@ -76,7 +76,7 @@ def test_the_maps_camera_waits_for_a_place_like_every_other(monkeypatch):
     services.live_queue = LiveQueue(1)
     map_of_default = SimpleNamespace(weights=services.default)
     try:
-        live.on_frame(services, frame, None, "nothing", 5, None, live.OWN, None)
+        live.on_frame(services, frame, None, "nothing", 5, live.HOLD, None, live.OWN, None)
         shown = embeddings.on_frame(services, frame, None, map_of_default)
         assert "Please wait" in shown.near and len(shown.camera.buffer) == 0
         services.live_queue = LiveQueue(1)

@@ -8,6 +8,7 @@ import pytest
 
 from actrec import synthetic
 from actrec.evaluation.compare import Compared, compared, headline, papers_points, with_agreement
+from actrec.recognition.decision import Decision
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, asym3d, crossenh, fstcn, mdtnet, ms3d
 
@@ -15,7 +16,8 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "asym3d-synthetic"
 
 
 def row(label: str, knows: str, unknown: bool = False) -> Compared:
-    return Compared("n", "s", label, unknown, 0.5, tuple(knows.split()), 1, 1, 1, 1.0, None, "")
+    decision = Decision("unknown", "unknown", "unknown") if unknown else Decision("class", label, label)
+    return Compared("n", "s", label, unknown, decision, 0.5, tuple(knows.split()), 1, 1, 1, 1.0, None, "")
 
 
 def test_only_those_that_know_a_label_count_for_or_against_it():
@@ -74,6 +76,7 @@ def test_a_row_says_what_the_recognizer_says_and_costs_all_its_views():
     recognizer = Recognizer.load(WEIGHTS, "cpu")
     row, prediction = compared(recognizer, "mine", clip), recognizer.predict(clip)
     assert (row.label, row.unknown) == (prediction.label, bool(prediction.unknown))
+    assert row.answer == row.decision.text == prediction.decision.text
     assert row.confidence == pytest.approx(prediction.scores.max(), abs=1e-3)
     assert row.views == len(prediction.view_scores) > 1
     one = 0.36e9  # of `python -m actrec list`, for 101 classes

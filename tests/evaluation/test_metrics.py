@@ -12,6 +12,7 @@ from actrec.metrics.accuracy import as_logits, confusion, mean_class_accuracy, p
 from actrec.metrics.calibration import (
     calibration_error,
     cautious_temperature,
+    confidence_for,
     fit_temperature,
     negative_log_likelihood,
     reliability,
@@ -34,6 +35,15 @@ def test_top_k_is_scikit_learns(scored, k):
     logits, targets = scored
     expected = sk.top_k_accuracy_score(targets, logits, k=k, labels=range(7))
     assert top(logits, targets, k) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_confidence_from_which_four_of_five_answers_are_right_by_hand():
+    confidence = np.array([0.55, 0.6, 0.7, 0.8, 0.9, 0.95])
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    wrong_at = np.array([1, 0, 1, 0, 0, 0])  # the first class is right but for 0.55 and 0.7
+    assert confidence_for(probabilities, wrong_at, 0.8) == 0.6  # 4 of 5; from 0.55 on 4 of 6
+    assert confidence_for(probabilities, wrong_at, 0.9) == 0.8  # 3 of 3; from 0.7 on 3 of 4
+    assert confidence_for(probabilities, np.ones(6, int), 0.5) == 1.0, "no answer is right"
 
 
 def test_top_k_by_hand():
