@@ -15,8 +15,8 @@ from actrec.__main__ import main
 from actrec.core.errors import BadValue
 from actrec.data.open import open_set
 from actrec.data.reading import FILES, ClipSettings
-from actrec.evaluation import evaluate, trajectory_features
-from actrec.evaluation.evaluate import Trial
+from actrec.evaluation import ensemble, evaluate, trajectory_features
+from actrec.evaluation.evaluate import Answers, Trial
 from actrec.motion.descriptors import describe
 from actrec.motion.fisher import TrajectoryCode
 from actrec.motion.trajectories import track
@@ -130,6 +130,21 @@ def test_clips_that_cannot_be_read_are_left_out_and_too_little_movement_is_a_sen
     still = a_trial([np.zeros((20, 64, 64, 3), np.uint8)])
     with pytest.raises(BadValue, match="0 trajectories, too few to learn from"):
         trajectory_features.learn_code(still, 0, World(), messages.append)
+
+
+def test_codes_of_one_clip_stand_side_by_side_where_a_network_could_not_read_another():
+    trial = Trial("films", np.array([0, 1, 0]), ["a", "b", "c"], [""] * 3, lambda index: None)
+
+    def answers(places: list[int]) -> Answers:
+        none = np.zeros((len(places), 2))
+        codes = np.array([[10.0 * place] for place in places])
+        return Answers(none, none[:, 0], np.array(places), {}, 0.0, none, codes)
+
+    found = ensemble._features([answers([0, 1, 2]), answers([1, 2])], trial, None)
+    assert found.places.tolist() == [1, 2] and found.targets.tolist() == [1, 0]
+    assert {name: codes.ravel().tolist() for name, codes in found.sources.items()} == {
+        "network 1": [10, 20], "network 2": [10, 20],
+    }  # fmt: skip
 
 
 def a_trial(films: list[np.ndarray]) -> Trial:

@@ -16,6 +16,12 @@ def test_rgb_is_multiplied_by_the_magnitude_scaled_within_the_frame():
     assert rgbf(GREY, FLOW)[0, ..., 0].tolist() == [[0, 100], [200, 100]]
 
 
+def test_a_last_frame_without_a_flow_of_its_own_takes_the_one_before_it():
+    frames = np.full((3, 1, 1, 3), 200, np.uint8)
+    weights = np.array([[[0.25]], [[0.5]]], np.float32)  # of the first frame and of the second
+    assert weighted(frames, weights)[:, 0, 0, 0].tolist() == [50, 100, 100]
+
+
 def test_the_least_magnitude_becomes_zero_even_where_all_moves():
     # lengths 5, 6, 7, 10 → (|F| − 5) / 5
     flow = np.zeros((2, 2, 2), np.float32)

@@ -167,6 +167,28 @@ def test_a_huge_gradient_is_shortened_to_five_or_followed_whole():
     assert step(4000.0) == pytest.approx([1000.0] * 4, rel=1e-4)
 
 
+def test_a_step_moves_the_last_layer_ten_times_as_far():
+    class Plain(Objective):
+        def loss(self, network, inputs, targets):
+            return sum(layer.weight.sum() for layer in network), 0
+
+    network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    system = named("asym3d")
+    schedule = replace(
+        system.schedules["scratch"], optimiser="sgd", momentum=0.0, weight_decay=0.0, last_layer=10.0,
+        longest_gradient=0.0,
+    )  # fmt: skip
+    before = [layer.weight.detach().clone() for layer in network]
+    learner = Learner(
+        system, network, Plain(system, schedule, FLOAT32), make_optimiser(network, schedule), FLOAT32, World(),
+        torch.device("cpu"), Rows(), Pieces(2, lambda before, now: None),
+    )  # fmt: skip
+    views, targets = some_views(system, 2)
+    learner.update(views, targets, 2, 0, 0.01)
+    moved = [float((old - layer.weight.detach()).mean()) for old, layer in zip(before, network, strict=True)]
+    assert moved == pytest.approx([0.01, 0.1], rel=1e-4)
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_papers_presets_shorten_nothing_and_repeat_nothing_and_the_light_ones_do_both(name):
     system = SYSTEMS[name]
