@@ -85,14 +85,17 @@ def bridged(name: str) -> dict[str, Option]:
     return {
         "bridge": Option("e", "the first bridge; best: all nine in turn", (*crossenh.BRIDGES, "best", "none")),
         "teacher": Option(teacher, "the stream that teaches; better: as validated", ("flow", "rgb", "better")),
-        "student": Option(student, "the student: fresh, or trained as a plain stream before", ("fresh", "trained")),
+        "student": Option(
+            student, "the student: fresh, or trained as a plain stream before", ("fresh", "trained"),
+            before="trained" if student == "fresh" else None,
+        ),
         "second": Option("code", "what the second bridge joins", ("code", "scores")),
         "fusion": Option("scores", "what the fusion layer sees", ("scores", "codes")),
         "last": Option("fusion", "what learns when the bridges are gone", ("fusion", "complete")),
         "alpha": Option(1.0, "weight of the first bridge in the loss"),
         "beta": Option(1.0, "weight of the second bridge in the loss"),
         "gamma": Option(1.0, "weight of cross-entropy in the loss"),
-    }
+    }  # fmt: skip
 
 
 def network(base: Callable[..., nn.Module], options: Mapping[str, object]) -> Callable[..., nn.Module]:
