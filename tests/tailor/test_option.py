@@ -19,6 +19,7 @@ from actrec.recognition.results import timeline
 from actrec.systems import named, recorded
 from actrec.tailor import option
 from actrec.tailor.option import Tailor, last_seconds, searched
+from actrec.training.load_data import stored
 from actrec.video import Clip
 from actrec.video.camera import CameraBuffer
 from actrec.weights.cards import Card
@@ -225,6 +226,15 @@ def test_in_a_training_the_window_of_a_clip_is_found_once(seeing):
     assert seeing.calls == 2, "the factors do not move the window"
     named("ms3d", {"tailor": "moving"}).training_view(split.clip(0), np.random.default_rng(0))
     assert seeing.calls == 2
+
+
+@pytest.mark.parametrize(("chosen", "side"), [({}, 128), ({"tailor": "people"}, 240), ({"tailor": "moving"}, 240)])
+def test_clips_that_are_cut_are_kept_as_large_as_the_page_reads_them(chosen, side):
+    """At a short side of 128 somebody who fills half of a frame has fewer pixels than the network's 96."""
+    settings = stored(named("ms3d", chosen))
+    assert (settings.size, settings.fps) == (side, 30.0)
+    assert stored(named("ms3d", chosen | {"pairs": "36"})).fps == 15.0
+    assert f"size={side} " in settings.key() and "fps=30.0" in settings.key()  # an entry of the cache for each
 
 
 def test_only_the_boxes_of_the_last_clips_are_remembered(seeing, monkeypatch):
