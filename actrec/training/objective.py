@@ -264,7 +264,8 @@ class CrossEnhancement(Streams):
         streams, stage = cast(TwoStream, network).streams, self.stage(epoch)
         first = self.stage(self.lengths()[0])  # after the streams
         several = len(self.letters()) > 1
-        if stage == ("streams" if self.fresh() else first if several else ""):
+        keeps_start = stage == ("streams" if self.fresh() else first if several else "")
+        if keeps_start and not kept.holds("start"):  # an epoch that begins again has left it
             kept.put("start", streams)
         if stage.startswith("student"):
             if self.fresh() or several:
