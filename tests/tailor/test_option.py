@@ -10,6 +10,7 @@ import pytest
 from actrec.__main__ import main
 from actrec.core.errors import BadValue
 from actrec.data.sources import Split
+from actrec.explain import tailoring
 from actrec.explain.over_time import Windows, clip_maps
 from actrec.explain.saliency import ClassSaliency, on_frames
 from actrec.people import find
@@ -31,7 +32,7 @@ WINDOW = [25, 15, 65, 55]
 class Seeing:
     """A detector that says where people are: in a box, or nowhere."""
 
-    card = SimpleNamespace(architecture="seeing.yaml")
+    card = SimpleNamespace(architecture="seeing.yaml", confidence=0.25)
 
     def __init__(self, *boxes: tuple[int, ...]) -> None:
         self.boxes, self.frames, self.calls = boxes, 0, 0
@@ -196,6 +197,14 @@ def test_answers_timeline_and_live_see_the_tailored_clip_by_the_card(recognizer,
     live = recognizer.predict(camera.clip(recognizer.system.seconds + 0.5), "one")
     assert seeing.frames - before == 6
     assert live.view_codes == pytest.approx(recognizer.predict(clip, "one").view_codes, abs=1e-3)
+
+
+def test_the_tailor_tab_says_of_tailored_weights_that_they_tailor_themselves(recognizer, seeing):
+    clip = walker(60)
+    plain = Recognizer(named("ms3d"), recognizer.network, recognizer.card, "cpu", only_torch=True)
+    for weights, sentence in ((recognizer, "tailor every clip themselves"), (plain, "from untailored clips")):
+        figure, _ = tailoring.labels(weights, tailoring.fit(clip, seeing), None, eta=1.2, xi=0.9)
+        assert sentence in figure.sentence
 
 
 def test_saliency_of_tailored_weights_lies_in_their_window_alone(recognizer):
