@@ -16,11 +16,12 @@ from pathlib import Path
 
 from actrec.core.devices import describe
 from actrec.metrics.intervals import proportion_interval
-from actrec.recognition.recognizer import Recognizer, find_weights, same_inputs
+from actrec.recognition.recognizer import Recognizer, same_inputs
 from actrec.systems import named, recorded
 from actrec.video import Clip
 from actrec.video.read import read_clip
 from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.find import find_weights
 from actrec.weights.folders import WEIGHTS
 
 RESULTS = Path(__file__).resolve().parent / "results" / "everyday.json"

@@ -25,11 +25,11 @@ from actrec.core.devices import processor
 from actrec.data.drawn import SETS, claims_source
 from actrec.metrics.accuracy import softmax
 from actrec.recognition.engines.openvino_engine import OpenVINOEngine, converted, version
-from actrec.recognition.recognizer import find_weights
 from actrec.systems import System, Views, named, recorded
 from actrec.video.read import read_clip
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.find import find_weights
 from actrec.weights.folders import WEIGHTS
 from benchmarks.answers import by_centres
 from benchmarks.everyday import SIDE, everyday

@@ -18,12 +18,13 @@ import pytest
 from actrec.core.files import read_small
 from actrec.evaluation.compare import Point
 from actrec.figures.cost_chart import accuracy_against_cost
-from actrec.recognition.recognizer import Recognizer, find_weights
+from actrec.recognition.recognizer import Recognizer
 from actrec.training import run_log
 from actrec.training.run import Run, RunError, runs
 from actrec.training.settings import Settings
 from actrec.video import Clip
 from actrec.weights.cards import WeightsError, cards
+from actrec.weights.find import find_weights
 from demo.server.services import Services
 from demo.shared.status_strip import training
 from demo.shared.trainings import Trainings

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.core.errors import BadValue
 from actrec.core.number_formats import FLOAT32
 from actrec.models import mdtnet as models
 from actrec.recognition.recognizer import Recognizer
@@ -376,3 +377,19 @@ def test_the_options_on_a_card_are_used_in_its_answers(small_paper, tmp_path):
     with torch.inference_mode():
         logits = recognizer.network(**recognizer.system.tensors([expected]))
     assert recognizer.predict(lit(60), "one").scores == pytest.approx(logits.softmax(1)[0].numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mdtnet", "mdtnet-paper"])
+def test_weights_can_be_asked_with_other_salience_but_not_with_another_network(name, small_paper, tmp_path):
+    of_a_test = {option for option, about in SYSTEMS[name].options.items() if about.in_test}
+    salience = {"enhanced", "salience", "cutoff", "smoothing", "strength", "drawn"}
+    assert of_a_test == (salience | {"fourier"} if name == "mdtnet-paper" else salience)
+    card_of(SYSTEMS[name], tmp_path / "mine", {"cutoff": "2", "mirror": "no"})
+    asked = Recognizer.load(tmp_path / "mine", "cpu", only_torch=True, options={"enhanced": "none"})
+    assert (asked.system.option("enhanced"), asked.system.option("cutoff")) == ("none", "2")
+    view = asked.system.protocols["one"].views(lit(60))[0]
+    assert np.array_equal(view["motion"], view["frames"])  # table 1's raw frames, on the same weights
+    for option, learned in (("mode", "mdtnet"), ("mirror", "no")):
+        value = {"mode": "tsn", "mirror": "yes"}[option]
+        with pytest.raises(BadValue, match=f"--option {option} is decided in training.*{option}={learned}"):
+            Recognizer.load(tmp_path / "mine", "cpu", only_torch=True, options={option: value})

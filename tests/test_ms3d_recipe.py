@@ -202,7 +202,7 @@ def busy() -> Clip:
 
 
 CHANGES = [
-    ({"tailor": "moving"}, {"views"}),
+    ({"tailor": "moving"}, {"views", "clips"}),  # which are kept larger
     ({"eta": 2.0}, set()),  # of nothing that is tailored
     ({"xi": 0.5}, set()),
     ({"pairs": "36"}, {"views", "clips", "seconds"}),

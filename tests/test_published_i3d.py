@@ -13,11 +13,12 @@ import torch
 from torchvision.models import get_model_weights
 
 from actrec.recognition.engines.check import checking_views
-from actrec.recognition.recognizer import Recognizer, find_weights
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import named
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import fit, read_checkpoint, tensors_sum
+from actrec.weights.find import find_weights
 from actrec.weights.folders import WEIGHTS
 from actrec.weights.kinetics import KINETICS_400
 

@@ -15,13 +15,14 @@ import torch
 
 from actrec.motion import flow
 from actrec.recognition.prediction import steadied
-from actrec.recognition.recognizer import Recognizer, find_weights, open_recognizer
+from actrec.recognition.recognizer import Recognizer, open_recognizer
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
 from actrec.weights.catalogue import CATALOGUE
 from actrec.weights.checkpoint import write_checkpoint
 from actrec.weights.download import DownloadError, sha256_of
+from actrec.weights.find import find_weights
 
 LABELS = ["idle", "wave", "clap"]
 

@@ -16,9 +16,10 @@ from actrec.core.errors import BadValue
 from actrec.data.sources import Source, Split
 from actrec.metrics.accuracy import top
 from actrec.recognition.calibrated import comparable
-from actrec.recognition.recognizer import Recognizer, find_weights
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import System
 from actrec.systems.claim import Budget
+from actrec.weights.find import find_weights
 from actrec.weights.folders import WEIGHTS
 
 

@@ -109,8 +109,8 @@ def _together(args: argparse.Namespace, world: World, device: str) -> tuple[dict
     from actrec.evaluation import evaluate
     from actrec.evaluation.ensemble import TRAJECTORIES, Member, Trails, evaluate_together
     from actrec.evaluation.trajectory_features import SETTINGS
-    from actrec.recognition.recognizer import find_weights
     from actrec.training.load_data import needs, stored
+    from actrec.weights.find import find_weights
 
     if len(args.fold) > 1 or args.among_data:
         raise BadValue("--fuse and --svm take all clips of --data or one --fold of them, and name any class.")
@@ -163,9 +163,9 @@ def _of_weights(
 ) -> tuple[dict[str, dict], dict, list[str]]:
     """The results of one checkpoint on the wanted folds, or on everything."""
     from actrec.evaluation import evaluate
-    from actrec.recognition.recognizer import find_weights
     from actrec.training.load_data import needs, stored
     from actrec.weights.cards import read_card
+    from actrec.weights.find import find_weights
 
     folder = find_weights(name, WEIGHTS)
     card, recognizer = read_card(folder), evaluate.load(folder, device, choices(args.options))

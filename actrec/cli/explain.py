@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from actrec.cli import aloud
+from actrec.cli import aloud, choices
 from actrec.core.errors import BadValue
 from actrec.figures.svg import standing_alone
 from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
@@ -40,6 +40,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
     )
+    parser.add_argument(
+        "--option", dest="options", action="append", metavar="NAME=VALUE",
+        help="an option that only says how a clip is tested (see `list --options`): the same weights, another answer",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into; created if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
@@ -63,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from actrec.recognition.results import decision_dict
     from actrec.video.read import read_clip
 
-    recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
+    recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device, choices(args.options))
     if args.clip.is_dir() or is_pack(args.clip):
         return _folder(ClassSaliency(recognizer), args)
     if args.classes:

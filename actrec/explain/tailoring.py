@@ -125,9 +125,15 @@ def labels(recognizer: Recognizer, fitting: Fitting, before: Prediction | None, 
         panels.append(Panel(bars(rows, name, most=1.0, marked=[int(prediction.scores[order].argmax())]), f"{name}."))
     was, now = _quoted(before), _quoted(after)
     change = "The answer stays" if was == now else f"The answer changes from {was} to"
+    options = recognizer.system.options
+    twice = "tailor" in options and recognizer.system.option("tailor") != "none"
+    learned = (
+        "These weights tailor every clip themselves: here it is done twice."
+        if twice
+        else "These weights have learned from untailored clips, so a gain is not to be expected of course."
+    )
     return Figure(
-        f"{change} {now}: {before.scores.max():.0%} without, {after.scores.max():.0%} with. These weights have learned "
-        "from untailored clips, so a gain is not to be expected of course.",
+        f"{change} {now}: {before.scores.max():.0%} without, {after.scores.max():.0%} with. {learned}",
         tuple(panels),
         {"before": before.scores.tolist(), "after": after.scores.tolist()},
     ), before

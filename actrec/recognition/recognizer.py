@@ -17,7 +17,6 @@ from torch import nn
 
 from actrec.core.devices import DEVICE_FAILED, choose_device
 from actrec.core.errors import BadValue
-from actrec.core.places import SHIPPED
 from actrec.models.layers import for_inference
 from actrec.motion.clue_time import spent_on_clues
 from actrec.recognition.calibrated import centres_of, comparable, gaps, probabilities
@@ -29,10 +28,10 @@ from actrec.recognition.prediction import Prediction
 from actrec.recognition.repository import Judgement
 from actrec.systems import SYSTEMS, System, Views, named, recorded
 from actrec.video import Clip
-from actrec.weights.cards import Card, WeightsError, cards
+from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import fit, read_checkpoint
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS, settled
-from actrec.weights.starts import STARTS, starts_folder
+from actrec.weights.find import find_weights
+from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
 
 BATCH = 16
 
@@ -390,16 +389,3 @@ def open_recognizer(
             "Name one of the two, or both as they belong together."
         )
     return recognizer
-
-
-def find_weights(name: str, folder: Path) -> Path:
-    """A checkpoint by its path, or by its name in the weights folder or among the published ones that were fetched; the
-    error lists what there is, or explains how to fetch it."""
-    for candidate in (Path(name), folder / name, starts_folder() / name):
-        if (settled(candidate) / "card.json").is_file():
-            return candidate
-    if name in STARTS:
-        raise WeightsError(f"The published weights '{name}' are not on this machine. {STARTS[name].to_fetch}")
-    known = ", ".join(cards(folder)) or "none"
-    more = " Other weights are in the project's repository, not in the installed package." if folder == SHIPPED else ""
-    raise WeightsError(f"There are no weights '{name}'. In '{folder.name}/' there is: {known}.{more}")

@@ -59,10 +59,10 @@ SCHEDULES = {
 }  # fmt: skip
 
 
-def view(frames: np.ndarray, beside: np.ndarray | None = None, *, modality: str) -> Views:
+def view(frames: np.ndarray, motion: np.ndarray | None = None, *, modality: str) -> Views:
     """17 frames of the network's size → 16 of the modality: difference, rgb, rgbf (eq. 7) or flow frames.
 
-    `beside` is cut out as the frames are: for rgbf the movement confidence, which belongs to whole frames, for flow the
+    `motion` is cut out as the frames are: for rgbf the movement confidence, which belongs to whole frames, for flow the
     flow. Where it is not given, these frames are whole ones, and DIS finds their flow.
     """
     if modality == "difference":
@@ -72,17 +72,17 @@ def view(frames: np.ndarray, beside: np.ndarray | None = None, *, modality: str)
     else:
         from actrec.motion.flow import flow, flow_frames
 
-        moved = flow(frames, "dis") if beside is None else beside
+        moved = flow(frames, "dis") if motion is None else motion
         if modality == "flow":
             frames_out = flow_frames(moved)
         else:
-            frames_out = weighted(frames[:-1], movement_confidences(moved) if beside is None else beside)
+            frames_out = weighted(frames[:-1], movement_confidences(moved) if motion is None else motion)
     return {"clip": channels_first(frames_out)}
 
 
-def both_views(frames: np.ndarray, beside: np.ndarray) -> Views:
+def both_views(frames: np.ndarray, motion: np.ndarray) -> Views:
     """The same frames as RGB and as RGBF."""
-    return {name: view(frames, beside, modality=name)["clip"] for name in asym3d.INPUTS}
+    return {name: view(frames, motion, modality=name)["clip"] for name in asym3d.INPUTS}
 
 
 def windows(clip: Clip, count: int, rng: np.random.Generator | None) -> list[np.ndarray]:

@@ -85,14 +85,17 @@ def bridged(name: str) -> dict[str, Option]:
     return {
         "bridge": Option("e", "the first bridge; best: all nine in turn", (*crossenh.BRIDGES, "best", "none")),
         "teacher": Option(teacher, "the stream that teaches; better: as validated", ("flow", "rgb", "better")),
-        "student": Option(student, "the student: fresh, or trained as a plain stream before", ("fresh", "trained")),
+        "student": Option(
+            student, "the student: fresh, or trained as a plain stream before", ("fresh", "trained"),
+            before="trained" if student == "fresh" else None,
+        ),
         "second": Option("code", "what the second bridge joins", ("code", "scores")),
         "fusion": Option("scores", "what the fusion layer sees", ("scores", "codes")),
         "last": Option("fusion", "what learns when the bridges are gone", ("fusion", "complete")),
         "alpha": Option(1.0, "weight of the first bridge in the loss"),
         "beta": Option(1.0, "weight of the second bridge in the loss"),
         "gamma": Option(1.0, "weight of cross-entropy in the loss"),
-    }
+    }  # fmt: skip
 
 
 def network(base: Callable[..., nn.Module], options: Mapping[str, object]) -> Callable[..., nn.Module]:
@@ -240,7 +243,6 @@ def paper(
 # --- what the paper claims: both streams learn alone, then one goes on under the other ------------
 
 ALONE, TEACHING = Budget(60, 16), Budget(40, 16)
-OTHER = {"rgb": "flow", "flow": "rgb"}
 
 CLAIMS = (
     Claim(
@@ -263,14 +265,14 @@ def taught_by(stronger: bool = True, alpha: float = 1.0, beta: float = 1.0) -> E
 
     def measure(workspace: Workspace) -> Figures:
         state, better = workspace.once("streams", partial(_streams, workspace))
-        teacher = better if stronger else OTHER[better]
+        teacher = better if stronger else crossenh.OTHER[better]
         system = _plain().with_options({"teacher": teacher, "alpha": alpha, "beta": beta})
         pupil = workspace.enrolled(system, partial(system.network, bridge=system.option("bridge")))
         pupil.network.load_state_dict(state, strict=False)  # the bridge is new
         pupil.learn(TEACHING, stage="student", epoch=1)
         held_out = workspace.source.validation
         return {
-            "top1": _right(pupil, held_out, OTHER[teacher]),
+            "top1": _right(pupil, held_out, crossenh.OTHER[teacher]),
             "fused": top(pupil.outputs(held_out), held_out.targets),
         }
 
@@ -280,7 +282,7 @@ def taught_by(stronger: bool = True, alpha: float = 1.0, beta: float = 1.0) -> E
 def _streams(workspace: Workspace) -> tuple[dict[str, Tensor], str]:
     """Both streams trained alone, and the name of the one that is better on training clips."""
     pupil = workspace.taught(_plain().with_options({"bridge": "none"}), ALONE)
-    right = {name: _right(pupil, workspace.source.train, name) for name in OTHER}
+    right = {name: _right(pupil, workspace.source.train, name) for name in crossenh.OTHER}
     return copy.deepcopy(pupil.network.state_dict()), max(right, key=right.__getitem__)
 
 

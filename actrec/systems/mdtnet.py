@@ -97,12 +97,14 @@ CUTOFFS = tuple(str(number) for number in range(1, 9))
 def options(mode: str, enhanced: str = "motion", mirror: str = "no", others: str = "") -> dict[str, Option]:
     return {
         "mode": Option(mode, "the network on the backbone", tuple(MODES)),
-        "enhanced": Option(enhanced, "what motion salience multiplies", ("motion", "both", "none")),
-        "salience": Option("amplitude", "the salience filter", ("amplitude", "phase")),
-        "cutoff": Option("1", "how many of the lowest frequencies salience leaves out, 1: what is constant", CUTOFFS),
-        "smoothing": Option(2.0, "σ of the Gaussian that smooths salience, in pixels", most=8.0),
-        "strength": Option(1.0, "how much salience counts", most=1.0),
-        "drawn": Option("random", f"the five frames of a segment{others}", ("random", "adjacent")),
+        "enhanced": Option(enhanced, "what motion salience multiplies", ("motion", "both", "none"), in_test=True),
+        "salience": Option("amplitude", "the salience filter", ("amplitude", "phase"), in_test=True),
+        "cutoff": Option(
+            "1", "how many of the lowest frequencies salience leaves out, 1: what is constant", CUTOFFS, in_test=True
+        ),
+        "smoothing": Option(2.0, "σ of the Gaussian that smooths salience, in pixels", most=8.0, in_test=True),
+        "strength": Option(1.0, "how much salience counts", most=1.0, in_test=True),
+        "drawn": Option("random", f"the five frames of a segment{others}", ("random", "adjacent"), in_test=True),
         "mirror": Option(mirror, "mirror half of the training clips; not where left and right are classes",
                          ("no", "yes"), before="yes"),
     }  # fmt: skip
@@ -110,7 +112,7 @@ def options(mode: str, enhanced: str = "motion", mirror: str = "no", others: str
 
 FOURIER = Option(
     "even", "the frames that the Fourier transform runs over: evenly spaced ones of the clip, or the drawn ones",
-    ("even", "drawn"), before="drawn",
+    ("even", "drawn"), before="drawn", in_test=True,
 )  # fmt: skip
 
 

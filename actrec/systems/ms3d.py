@@ -37,6 +37,7 @@ from actrec.video import Clip
 PAPER = "Man et al., The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks (MS3D)"
 HEADLINE = {"UCF-101": 92.4, "HMDB-51": 72.1, "Kinetics": 82.9}
 PASSES = 4  # p of eq. 6; not given in the paper
+TAILORED_SIDE = 240  # pixels of a clip's short side as light tailored clips are kept, and as the page reads them
 
 SCRATCH = light_schedule(rate=1e-3, epochs=14, batch=24, weight_decay=0.02)
 FINE_TUNE = light_schedule(rate=1e-3, epochs=60, batch=12, weight_decay=0.05)
@@ -185,7 +186,7 @@ def after(edit: Callable[[Clip], Clip], views: Callable[..., Any]) -> Callable[.
 def _system(
     name: str, size: str, base: Callable[..., ms3d.MS3D], side: int, ways: Ways, seconds: float, schedules: dict,
     options: Mapping[str, Option], *, tailor: str, eta: float, xi: float, cameras: str, embeddings: str,
-    fps: float = 0.0, **network: Any,
+    fps: float = 0.0, stored_side: int = 0, **network: Any,
 ) -> System:  # fmt: skip
     if tailor != "none":
         ways = ways.tailored(Tailor(tailor, eta, xi, square=size == "paper"), seconds if size == "light" else 0.0)
@@ -205,6 +206,7 @@ def _system(
         window=ways.window,
         unit_length=embeddings == "unit",
         fps=fps,
+        stored_side=stored_side,
         schedules=schedules,
         loss="n-pair",
         decides="centres",
@@ -233,7 +235,7 @@ def light(
     return _system(
         "ms3d", "light", ms3d.light, 96, ways, recipe.seconds, {"scratch": SCRATCH, "fine-tune": FINE_TUNE},
         LIGHT_OPTIONS, tailor=tailor, eta=eta, xi=xi, cameras=cameras, embeddings=embeddings,
-        fps=fps if pairs != "36" else 0.0, **network,
+        fps=fps if pairs != "36" else 0.0, stored_side=TAILORED_SIDE if tailor != "none" else 0, **network,
     )  # fmt: skip
 
 

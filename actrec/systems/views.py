@@ -278,7 +278,7 @@ class Paper:
             frames = self._small(frames)
         height, width = frames.shape[1:3]
         draw = {"corner": sampling.corner_crop, "random": sampling.random_crop}[self.crop]
-        return self._view(draw(height, width, self.size, rng), frames, self._beside(moved, (height, width)))
+        return self._view(draw(height, width, self.size, rng), frames, self._motion(moved, (height, width)))
 
     def tested(self, clip: Clip, windows: int, crops: int) -> list[Views]:
         """The paper's test: so many draws over the clip, so many crops of each; the crops of one stand together."""
@@ -286,9 +286,9 @@ class Paper:
         for index in self.draw(clip, windows, None):
             frames = self._small(clip.frames[index])
             height, width = frames.shape[1:3]
-            beside = self._beside(self._moved(clip, index), (height, width))
+            motion = self._motion(self._moved(clip, index), (height, width))
             places = sampling.test_crops(height, width, self.size, crops)
-            views += [self._view(crop, frames, beside) for crop in places]
+            views += [self._view(crop, frames, motion) for crop in places]
         return views
 
     def at_random(self, clip: Clip, crops: int, seed: int = 0) -> list[Views]:
@@ -298,12 +298,12 @@ class Paper:
         frames = self._small(clip.frames[index])
         height, width = frames.shape[1:3]
         crop = sampling.test_crops(height, width, self.size, crops)[rng.integers(crops)]
-        return [self._view(crop, frames, self._beside(self._moved(clip, index), (height, width)))]
+        return [self._view(crop, frames, self._motion(self._moved(clip, index), (height, width)))]
 
-    def _view(self, crop: sampling.Crop, frames: np.ndarray, beside: np.ndarray | None) -> Views:
-        if beside is None:
+    def _view(self, crop: sampling.Crop, frames: np.ndarray, motion: np.ndarray | None) -> Views:
+        if motion is None:
             return self.view(crop.of(frames))
-        cropped = crop.of_flow(beside) if self.weigh is None else crop.of(beside[..., None])[..., 0]
+        cropped = crop.of_flow(motion) if self.weigh is None else crop.of(motion[..., None])[..., 0]
         return self.view(crop.of(frames), cropped)
 
     def _small(self, frames: np.ndarray) -> np.ndarray:
@@ -319,7 +319,7 @@ class Paper:
 
         return between(clip, index, self.flow)
 
-    def _beside(self, moved: np.ndarray | None, size: tuple[int, int]) -> np.ndarray | None:
+    def _motion(self, moved: np.ndarray | None, size: tuple[int, int]) -> np.ndarray | None:
         """What `view` gets beside whole frames of this size: their flow in their own pixels, or their weights."""
         if moved is None:
             return None

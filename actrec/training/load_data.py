@@ -26,10 +26,10 @@ from actrec.training.start import try_start
 
 
 def stored(system: System) -> ClipSettings:
-    """How clips are cached: small and by the clock for light sizes; for the papers' the crops' size and every frame, or
-    the recipe's rate."""
+    """How clips are cached: small and by the clock for light sizes; for the papers' the crops' size and every frame; or
+    at the recipe's own size and rate."""
     if system.size == "light":
-        return replace(STORED, fps=system.fps or STORED.fps)
+        return replace(STORED, size=system.stored_side or STORED.size, fps=system.fps or STORED.fps)
     side = max(view.size for view in system.inputs.values())
     side = system.stored_side or (256 if side > 128 else 128)
     return ClipSettings(size=side, fit="short_side", fps=system.fps or None)

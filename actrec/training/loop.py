@@ -7,27 +7,23 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from actrec.core.devices import choose_device
 from actrec.core.files import write_json
 from actrec.core.number_formats import FLOAT32, NumberFormat
-from actrec.data.sources import Split
-from actrec.metrics.accuracy import confusion
 from actrec.systems import Schedule, recorded
 from actrec.training.distributed import World
 from actrec.training.load_data import load_source, too_few
-from actrec.training.loader import Feed, tested, workers
+from actrec.training.loader import Feed, workers
 from actrec.training.meter import Meter
 from actrec.training.number_format import arrange_weights, change_format, planned, refuse
 from actrec.training.objective import Judged, objective
-from actrec.training.publish import class_centres, compared, finish, gallery_of
+from actrec.training.publish import finish
 from actrec.training.reproducibility import Conditions, fingerprint
 from actrec.training.run import NotFiniteError, Run, RunError
 from actrec.training.schedule import chosen, make_optimiser, patience, rate
@@ -35,10 +31,9 @@ from actrec.training.start import start_from
 from actrec.training.state import Kept, load_state, put_state, write_state, write_whole
 from actrec.training.tensorboard import Board
 from actrec.training.updates import DivergedError, Learner, Pieces
+from actrec.training.validation import Validation
 from actrec.training.whole_batch import Rows, see_whole_batch
 
-QUICK_GALLERY = 6  # clips of each class behind its centre while it still learns
-SHOWN_CLASSES = 40  # up to which an epoch's confusion goes into the log
 SAVED_EVERY = 600.0  # seconds after which a long epoch writes a checkpoint in its middle
 
 
@@ -92,8 +87,8 @@ class Training:
         started = bool(settings.start_from)
         self.objective = objective(self.system, self.schedule, FLOAT32, world, started)
         self.schedule, self.steps = self.fitting_batch()
-        self.judging = self.source.validation.moments(self.system.seconds)
-        self.gallery = gallery_of(self.source.train, QUICK_GALLERY, self.system)
+        self.loading = workers(self.device, world)
+        self.validation = Validation(self.system, self.source, world, self.loading)
         pieces = Pieces(self._micro_batch(), self.short_of_memory)
         self.objective.numbers = self.number_format(pieces.most)
         torch.manual_seed(settings.seed)
@@ -108,7 +103,6 @@ class Training:
             self.system, self.network, self.objective, make_optimiser(self.network, self.schedule),
             self.objective.numbers, world, self.device, rows, pieces,
         )  # fmt: skip
-        self.loading = workers(self.device, world)
         self.feed = Feed(self.system, self.objective, self.source.train, settings.seed, world, self.loading)
         self.progress, self.board = Progress(), Board(run.folder / "tensorboard")
         self.clips, self.kept = fingerprint(self.source), Kept(run.folder, world)
@@ -143,9 +137,7 @@ class Training:
         if world.size > 1:  # in any order that a loss of pairs takes, too
             targets = np.tile(np.arange(len(first) // world.size // 2), 2)
         stages = {goal.stage(epoch): epoch for epoch in reversed(range(goal.epochs))}
-        validation_sizes = sorted(
-            {size for split in (self.judging, self.gallery) for size in self._pieces(len(split), most)}
-        )
+        validation_sizes = self.validation.batch_sizes(most)
         facts = {
             "system": self.system.name, "options": dict(self.system.chosen), "schedule": asdict(schedule),
             "targets": targets.tolist(), "most": most, "classes": classes, "epochs": sorted(stages.values()),
@@ -352,49 +344,11 @@ class Training:
             run.set_status("finished", f"Finished. The weights are in '{run.weights}'.", done=1.0)
         self.world.from_first(lambda: None)
 
-    @torch.inference_mode()
     def validate(self) -> tuple[float, float, list[list[int]]]:
-        """Top-1 accuracy, loss and confusion on the newest view of each validation clip; `parts` are judged with it."""
-        self.network.eval()
-        split, gallery = self.judging, self.gallery
-        outputs = self._with_parts(split)
-        scores = outputs.pop("")
-        if self.system.decides == "centres":
-            centres = class_centres(self.system, self._outputs(gallery), gallery.targets)
-            scores = -torch.cdist(compared(self.system, scores), centres).square()
-        judged = judge(scores, split.targets)
-        if not math.isfinite(judged.loss):
-            raise DivergedError(judged.loss)
-        self.parts = {name: judge(part, split.targets) for name, part in outputs.items()}
-        mistaken = confusion(scores.numpy(), split.targets).tolist() if scores.shape[1] <= SHOWN_CLASSES else []
-        return judged.accuracy, judged.loss, mistaken
-
-    def _outputs(self, split: Split) -> torch.Tensor:
-        """The network's outputs for one view of each clip, scores or codes."""
-        return self._with_parts(split)[""]
-
-    def _with_parts(self, split: Split) -> dict[str, torch.Tensor]:
-        """The same under an empty name, and the scores of the network's parts; each process computes some clips."""
-        mine = np.array_split(np.arange(len(split)), self.world.size)[self.world.rank]
-        batches = [self.learner.with_parts(views) for views in self._tested(split, mine)]
-        own = {name: torch.cat([batch[name].cpu() for batch in batches]).numpy() for name in (batches or [{}])[0]}
-        shares = [share for share in self.world.gather(own) if share]
-        return {name: torch.from_numpy(np.concatenate([share[name] for share in shares])) for name in shares[0]}
-
-    def _tested(self, split: Split, index: np.ndarray) -> Iterator[list]:
-        return tested(self.system, split, index, self.loading, self._validated_at_once(self.learner.pieces.most))
-
-    @staticmethod
-    def _validated_at_once(most: int) -> int:
-        return max(1, min(32, most))
-
-    def _pieces(self, clips: int, most: int) -> set[int]:
-        """The sizes of the batches in which clips are validated, the last and smaller ones included."""
-        parts, at_once = (
-            {len(size) for size in np.array_split(np.arange(clips), self.world.size)},
-            self._validated_at_once(most),
-        )
-        return {remainder for size in parts for remainder in (min(at_once, size), size % at_once) if remainder}
+        """Top-1 accuracy, loss and confusion on the validation clips; `parts` are judged with it."""
+        validated = self.validation.of(self.learner)
+        self.parts = dict(validated.parts)
+        return validated.whole.accuracy, validated.whole.loss, validated.confusion
 
     def _micro_batch(self) -> int:
         """How many clips are computed at once: as asked for, or as what fitted last time, or the whole batch."""
@@ -433,13 +387,6 @@ class Training:
             learned = {"rate": self.learner.optimiser.param_groups[0]["lr"]}
             scores = {"validation/accuracy": accuracy, "validation/loss": loss}
             self.board.show(self.progress.epoch * self.steps, **figures, **scores, **learned)
-
-
-def judge(scores: torch.Tensor, classes: np.ndarray) -> Judged:
-    """Accuracy and cross-entropy of scores."""
-    targets = torch.from_numpy(classes)
-    loss = float(nn.functional.cross_entropy(scores, targets))
-    return Judged(round(float((scores.argmax(1) == targets).float().mean()), 4), round(loss, 4))
 
 
 def _repeatable(device: torch.device) -> None:

@@ -94,7 +94,7 @@ class Objective:
         """Whether validation in this epoch measures the network that will ship."""
         return True
 
-    def parts(self, targets: np.ndarray, most: int) -> list[slice]:
+    def pieces(self, targets: np.ndarray, most: int) -> list[slice]:
         """A batch cut into micro-batches of at most `most` clips that can be learned from one after another."""
         return [slice(start, min(start + most, len(targets))) for start in range(0, len(targets), most)]
 
@@ -148,7 +148,7 @@ class NPair(Objective):
     def steps(self, split: Split, batch: int) -> int:
         return sum(1 for _ in self.batches(split, batch, np.random.default_rng(0)))
 
-    def parts(self, targets: np.ndarray, most: int) -> list[slice]:
+    def pieces(self, targets: np.ndarray, most: int) -> list[slice]:
         """Whole groups: within a group every clip is compared with every other. Among processes nothing is cut."""
         if self.world.size > 1:
             return [slice(0, len(targets))]
@@ -264,7 +264,8 @@ class CrossEnhancement(Streams):
         streams, stage = cast(TwoStream, network).streams, self.stage(epoch)
         first = self.stage(self.lengths()[0])  # after the streams
         several = len(self.letters()) > 1
-        if stage == ("streams" if self.fresh() else first if several else ""):
+        keeps_start = stage == ("streams" if self.fresh() else first if several else "")
+        if keeps_start and not kept.holds("start"):  # an epoch that begins again has left it
             kept.put("start", streams)
         if stage.startswith("student"):
             if self.fresh() or several:

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from actrec.recognition.recognizer import find_weights
 from actrec.systems import SYSTEMS, System, starting_files
 from actrec.training.run import RunError
 from actrec.weights.cards import WeightsError, read_card
 from actrec.weights.checkpoint import read_checkpoint
 from actrec.weights.convert import read_tensors
 from actrec.weights.download import verified
+from actrec.weights.find import find_weights
 from actrec.weights.folders import WEIGHTS
 
 

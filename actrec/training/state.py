@@ -63,6 +63,10 @@ class Kept:
         if self.world.first:
             write_whole(self._path(name), tensors, {})
 
+    def holds(self, name: str) -> bool:
+        """Whether something of this name has been kept, by this process's run or before it was cut off."""
+        return self.world.from_first(self._path(name).exists)
+
     def restore(self, name: str, network: torch.nn.Module, part: str = "") -> None:
         """Put back what was kept, of the network or of one of its parts."""
         tensors = self.world.from_first(lambda: load_state(self._path(name))[1])

@@ -137,37 +137,37 @@ class Learner:
         """The gradients of one batch, left in the network; mean loss and number of right answers."""
         statistics = self._statistics() if self.pieces.most > 1 else []
         while True:
-            parts = self.objective.parts(targets, self.pieces.most)
+            pieces = self.objective.pieces(targets, self.pieces.most)
             try:
-                return self._accumulated(views, targets, whole, seed, parts)
+                return self._accumulated(views, targets, whole, seed, pieces)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
             # Outside of the handler: there the error would still hold what did not fit.
-            self._halve(targets, max(part.stop - part.start for part in parts))
+            self._halve(targets, max(piece.stop - piece.start for piece in pieces))
             self._put_back(statistics)
 
     def _accumulated(
-        self, views: list[Views], targets: np.ndarray, whole: int, seed: int, parts: list[slice]
+        self, views: list[Views], targets: np.ndarray, whole: int, seed: int, pieces: list[slice]
     ) -> tuple[float, int]:
         self.optimiser.zero_grad(set_to_none=True)
         total, right = 0.0, 0
-        for number, part in enumerate(parts):
-            count = part.stop - part.start
-            self.rows.first, self.rows.count, self.rows.of = self.world.rank * len(targets) + part.start, count, whole
+        for number, piece in enumerate(pieces):
+            count = piece.stop - piece.start
+            self.rows.first, self.rows.count, self.rows.of = self.world.rank * len(targets) + piece.start, count, whole
             torch.manual_seed(seed)  # each piece draws for the whole batch and takes its rows
             inputs = {
                 name: self.numbers.lay_out(value)
-                for name, value in self.system.tensors(views[part], self.device).items()
+                for name, value in self.system.tensors(views[piece], self.device).items()
             }
-            last = number == len(parts) - 1
+            last = number == len(pieces) - 1
             quiet = (
                 contextlib.nullcontext()
                 if last or self.world.size == 1
                 else cast(nn.parallel.DistributedDataParallel, self.lesson).no_sync()
             )
             with quiet:
-                loss, good = self.lesson(inputs, torch.from_numpy(targets[part]).to(self.device))
+                loss, good = self.lesson(inputs, torch.from_numpy(targets[piece]).to(self.device))
                 weight = count / len(targets)
                 (loss * weight if weight < 1 else loss).backward()
             total += loss.item() * weight
@@ -178,7 +178,7 @@ class Learner:
         before = largest
         while self.pieces.most > 1:
             self.pieces.most = max(1, min(self.pieces.most, largest) // 2)
-            if max(part.stop - part.start for part in self.objective.parts(targets, self.pieces.most)) < before:
+            if max(piece.stop - piece.start for piece in self.objective.pieces(targets, self.pieces.most)) < before:
                 self.pieces.on_halved(before, self.pieces.most)
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()

@@ -280,8 +280,8 @@ def load_by_stage(
     connected layer into our n-th, where weights and biases have the same shapes. The others keep their start.
 
     `layers` are ours by the names for the report, in order; the file's last fully connected layer is its classifier and
-    left out. The first convolution is changed to the range that our
-    pictures have (`mean`, `std` of 0…1) where its own is torchvision's; without padding the answers stay the same.
+    left out. The first convolution is changed from torchvision's range of pictures to ours (`mean`, `std` of 0…1);
+    without padding the answers stay the same.
     """
     names = sorted((name for name in tensors if name.endswith(".weight") and tensors[name].dim() in (2, 4)), key=_order)
     copied, left = [], []

@@ -155,15 +155,23 @@ def test_a_run_from_before_keeps_how_it_drew_clips_and_shortened_gradients(folde
     assert values["format"] == 2 and not {"balanced", "longest_gradient"} & set(values)
     settings = Run(folder / "stopped").settings()
     assert (settings.format, settings.balanced, settings.longest_gradient) == (FORMAT, "yes", 5.0)
-    for system, options in (("mdtnet-paper", {"fourier": "drawn", "mirror": "yes"}), ("mdtnet", {"mirror": "yes"})):
+    of_salience, of_bridges = {"strength": 0.5}, {"beta": 0.5}
+    for system, options, before in (
+        ("mdtnet-paper", of_salience, {"fourier": "drawn", "mirror": "yes"}),
+        ("mdtnet", of_salience, {"mirror": "yes"}),
+        ("crossenh-paper", of_bridges, {"student": "trained"}),  # it kept no start to which a student could go back
+        ("crossenh-paper-flow", of_bridges, {"student": "trained"}),
+        ("crossenh", of_bridges, {}),
+    ):
         (folder / "stopped/settings.json").write_text(
-            json.dumps(values | {"system": system, "preset": "scratch", "options": {"strength": 0.5}})
+            json.dumps(values | {"system": system, "preset": "scratch", "options": options})
         )
         settings = Run(folder / "stopped").settings()
-        assert settings.options == {"strength": 0.5, **options}
+        assert settings.options == {**options, **before}
         schedule = chosen(systems.named(system), settings)
         assert (schedule.longest_gradient, schedule.balanced) == (5.0, True)
-        assert "--balanced yes" in command(settings) and "--option mirror=yes" in command(settings)
+        assert "--balanced yes" in command(settings)
+        assert all(f"--option {name}={value}" in command(settings) for name, value in before.items())
 
 
 @pytest.mark.parametrize("name", ["mdtnet-synthetic", "mdtnet-ut"])

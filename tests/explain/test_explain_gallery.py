@@ -55,11 +55,23 @@ def test_explain_writes_what_the_page_shows(tmp_path, capsys):
     assert "<text" in (out / "map-spatio-temporal.svg").read_text()
 
 
+def test_explain_asks_the_weights_with_the_options_of_a_test(tmp_path, capsys):
+    clip, maps = str(ROOT / "assets" / "examples" / "squat.mp4"), {}
+    for kind in ("none", "moving"):
+        words = ["--system", "ms3d", "--option", f"tailor={kind}", "--only", "saliency", "--device", "cpu", "--json"]
+        assert main(["explain", clip, "--out", str(tmp_path / kind), *words]) == 0
+        files = json.loads(capsys.readouterr().out)["parts"]["saliency"]["files"]
+        maps[kind] = {Path(file).name: Path(file).read_bytes() for file in files}
+    assert maps["none"].keys() == maps["moving"].keys() and maps["none"]
+    assert all(maps["none"][name] != maps["moving"][name] for name in maps["none"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--label", "fly"], "have no class 'fly'"),
         (["--weights", "none"], "There are no weights 'none'"),
+        (["--system", "ms3d", "--option", "alpha=0.3"], "--option alpha is decided in training"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_in_words(tmp_path, capsys, words, said):

@@ -10,6 +10,7 @@ import pytest
 from actrec.__main__ import main
 from actrec.core.errors import BadValue
 from actrec.data.sources import Split
+from actrec.explain import tailoring
 from actrec.explain.over_time import Windows, clip_maps
 from actrec.explain.saliency import ClassSaliency, on_frames
 from actrec.people import find
@@ -19,6 +20,7 @@ from actrec.recognition.results import timeline
 from actrec.systems import named, recorded
 from actrec.tailor import option
 from actrec.tailor.option import Tailor, last_seconds, searched
+from actrec.training.load_data import stored
 from actrec.video import Clip
 from actrec.video.camera import CameraBuffer
 from actrec.weights.cards import Card
@@ -30,7 +32,7 @@ WINDOW = [25, 15, 65, 55]
 class Seeing:
     """A detector that says where people are: in a box, or nowhere."""
 
-    card = SimpleNamespace(architecture="seeing.yaml")
+    card = SimpleNamespace(architecture="seeing.yaml", confidence=0.25)
 
     def __init__(self, *boxes: tuple[int, ...]) -> None:
         self.boxes, self.frames, self.calls = boxes, 0, 0
@@ -197,6 +199,14 @@ def test_answers_timeline_and_live_see_the_tailored_clip_by_the_card(recognizer,
     assert live.view_codes == pytest.approx(recognizer.predict(clip, "one").view_codes, abs=1e-3)
 
 
+def test_the_tailor_tab_says_of_tailored_weights_that_they_tailor_themselves(recognizer, seeing):
+    clip = walker(60)
+    plain = Recognizer(named("ms3d"), recognizer.network, recognizer.card, "cpu", only_torch=True)
+    for weights, sentence in ((recognizer, "tailor every clip themselves"), (plain, "from untailored clips")):
+        figure, _ = tailoring.labels(weights, tailoring.fit(clip, seeing), None, eta=1.2, xi=0.9)
+        assert sentence in figure.sentence
+
+
 def test_saliency_of_tailored_weights_lies_in_their_window_alone(recognizer):
     clip, saliency = walker(), ClassSaliency(recognizer)
     left, top, right, bottom = WINDOW
@@ -225,6 +235,15 @@ def test_in_a_training_the_window_of_a_clip_is_found_once(seeing):
     assert seeing.calls == 2, "the factors do not move the window"
     named("ms3d", {"tailor": "moving"}).training_view(split.clip(0), np.random.default_rng(0))
     assert seeing.calls == 2
+
+
+@pytest.mark.parametrize(("chosen", "side"), [({}, 128), ({"tailor": "people"}, 240), ({"tailor": "moving"}, 240)])
+def test_clips_that_are_cut_are_kept_as_large_as_the_page_reads_them(chosen, side):
+    """At a short side of 128 somebody who fills half of a frame has fewer pixels than the network's 96."""
+    settings = stored(named("ms3d", chosen))
+    assert (settings.size, settings.fps) == (side, 30.0)
+    assert stored(named("ms3d", chosen | {"pairs": "36"})).fps == 15.0
+    assert f"size={side} " in settings.key() and "fps=30.0" in settings.key()  # an entry of the cache for each
 
 
 def test_only_the_boxes_of_the_last_clips_are_remembered(seeing, monkeypatch):

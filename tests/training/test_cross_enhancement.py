@@ -236,6 +236,7 @@ def test_a_fresh_student_goes_back_to_its_start_and_its_teacher_does_not(tmp_pat
     goal.begin(network, 0)
     goal.enter(network, 0, kept)
     changed_by(network, 0.5)
+    goal.enter(network, 0, kept)  # again, as after a change of the batch: the start stays
     trained_streams = copied(network.streams)
     entry = goal.lengths()[0]
     goal.begin(network, entry)

@@ -19,9 +19,12 @@ from actrec.core.number_formats import FLOAT32
 from actrec.evaluation.cost import counted
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, named
+from actrec.training.distributed import World
 from actrec.training.load_data import needs, stored
 from actrec.training.objective import objective
 from actrec.training.run import Run
+from actrec.training.updates import Learner, Pieces
+from actrec.training.whole_batch import Rows
 from actrec.video import Clip
 from actrec.weights.cards import read_card
 from actrec.weights.checkpoint import write_checkpoint
@@ -121,6 +124,27 @@ def test_each_network_learns_as_it_would_alone():
     for name, parameter in network.named_parameters():
         torch.testing.assert_close(together[name], parameter.grad, msg=name)
     assert loss.item() == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_long_gradient_of_one_network_does_not_shorten_the_other_ones():
+    system = named(NAME)
+    goal = objective(system, system.schedules["scratch"], FLOAT32)
+    network = goal.build(2)
+    for stream, length in (("rgb", 3.0), ("rgbf", 500.0)):
+        parameters = list(network.streams[stream].parameters())
+        for parameter in parameters:  # as long as asked for, all together
+            parameter.grad = torch.full_like(parameter, length / sum(p.numel() for p in parameters) ** 0.5)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
+    learner = Learner(
+        system, network, goal, optimiser, FLOAT32, World(), torch.device("cpu"), Rows(),
+        Pieces(4, lambda before, now: None),
+    )  # fmt: skip
+    assert learner._all_finite(0.5)
+    left = {
+        stream: float(torch.cat([p.grad.flatten() for p in network.streams[stream].parameters()]).norm())
+        for stream in ("rgb", "rgbf")
+    }
+    assert left == {"rgb": pytest.approx(3.0, rel=1e-3), "rgbf": pytest.approx(5.0, rel=1e-3)}
 
 
 @pytest.mark.parametrize("sure", ["rgb", "rgbf"])
