@@ -136,3 +136,10 @@ def test_a_letter_for_each_pair_of_front_middle_and_rear_the_teachers_first():
     } == BRIDGES  # fmt: skip
     assert list(BLOCKS).index(front) == 1 and list(BLOCKS).index(middle) == 6 and list(BLOCKS).index(rear) == 8
     assert named("crossenh").option("bridge") == named("crossenh-paper").option("bridge") == "e"
+
+
+@pytest.mark.parametrize("name", ["crossenh", "crossenh-paper", "i3d-flow"])
+def test_no_flow_is_zero_for_the_network_and_the_largest_is_one(name):
+    inputs = named(name).inputs
+    flow = inputs["flow"] if "flow" in inputs else inputs["clip"]
+    assert flow.normalise(torch.tensor([128, 255, 1], dtype=torch.uint8)).tolist() == pytest.approx([0, 1, -1])

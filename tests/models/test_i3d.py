@@ -144,3 +144,17 @@ def test_the_light_rgb_stream_does_not_see_what_stands_still():
     light, full = VARIANTS["i3d-rgb-light"](4).eval(), VARIANTS["i3d-rgb"](4, width=0.25).eval()
     torch.testing.assert_close(light(clip + ground), light(clip), atol=1e-3, rtol=1e-3)
     assert (full(clip + ground) - full(clip)).abs().max() > 1e-3
+
+
+def test_each_block_has_googlenets_channels_and_each_norm_the_published_epsilon():
+    """Szegedy et al. 2015, table 1: the filters of each Inception block; published I3D: epsilon 0.001."""
+    network = VARIANTS["i3d-rgb"](400)
+    assert network.channels == {
+        "Mixed_3b": 256, "Mixed_3c": 480, "Mixed_4b": 512, "Mixed_4c": 512, "Mixed_4d": 512, "Mixed_4e": 528,
+        "Mixed_4f": 832, "Mixed_5b": 832, "Mixed_5c": 1024,
+    }  # fmt: skip
+    block = network.layers["Mixed_4e"]
+    assert [unit.conv.out_channels for unit in (block.single, block.reduce3, block.conv3, block.reduce5, block.conv5,
+                                                block.project)] == [112, 144, 288, 32, 64, 64]  # fmt: skip
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm3d)]
+    assert len(norms) == 57 and {norm.eps for norm in norms} == {1e-3}

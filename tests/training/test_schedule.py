@@ -107,6 +107,21 @@ def test_steps_are_counted_in_the_epochs_of_their_stage():
     assert [rate(schedule, epoch, (10, 20)) for epoch in (10, 11.9, 12, 13.9, 14, 19)] == [8, 8, 4, 4, 2, 2]
 
 
+def test_smoothed_labels_cost_a_sure_answer_its_part_of_the_other_classes():
+    system = named("asym3d")
+    scores = torch.log(torch.tensor([[0.7, 0.2, 0.1]]))
+    costs = []
+    for smoothing in (0.0, 0.3):  # 0.3: the target is 0.8, 0.1, 0.1
+        schedule = replace(system.schedules["scratch"], label_smoothing=smoothing)
+        costs.append(float(Objective(system, schedule, FLOAT32).entropy(scores, torch.tensor([0]))))
+    expected = [-np.log(0.7), -(0.8 * np.log(0.7) + 0.1 * np.log(0.2) + 0.1 * np.log(0.1))]
+    assert costs == pytest.approx(expected, rel=1e-5)
+    names = {"asym3d": (0.05, 0.1), "fstcn": (0.05, 0.1), "mdtnet": (0.05, 0.1), "crossenh": (0.05, 0.1)}
+    for name, smoothings in names.items():
+        schedules = named(name).schedules
+        assert (schedules["scratch"].label_smoothing, schedules["fine-tune"].label_smoothing) == smoothings
+
+
 # --- an unbalanced set, and a steep gradient ------------------------------------------------------
 
 UNBALANCED = Split(np.array([0, 0, 0, 0, 0, 1, 1]), lambda index: None)  # five clips of one class, two of the other
