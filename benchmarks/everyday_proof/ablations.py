@@ -29,7 +29,7 @@ def _standardised(viewed: Sequence[Viewed], how: Fit) -> tuple[np.ndarray, np.nd
 
 
 def _head(weight: np.ndarray, bias: np.ndarray, names: Sequence[int], mean: np.ndarray, deviation: np.ndarray) -> Head:
-    """Scores on codes as they come from scores on codes of unit deviation; a name without a clip is never the answer."""
+    """The head for codes as they come, from weights for codes of unit deviation. A name without clips is no answer."""
     full, shift = np.zeros((len(OWN), len(mean)), np.float32), np.full(len(OWN), NEVER, np.float32)
     full[list(names)] = weight / deviation
     shift[list(names)] = bias - (weight / deviation) @ mean
@@ -42,7 +42,9 @@ def nearest_mean(viewed: Sequence[Viewed], how: Fit) -> Head:
     features, targets, mean, deviation = _standardised(viewed, how)
     weights = weights_of(viewed, how).numpy()
     names = sorted(set(targets.tolist()) - {-1})
-    means = np.stack([np.average(features[targets == name], axis=0, weights=weights[targets == name]) for name in names])
+    means = np.stack(
+        [np.average(features[targets == name], axis=0, weights=weights[targets == name]) for name in names]
+    )
     none = np.average(features[targets < 0], axis=0, weights=weights[targets < 0])
     scale = 1 / np.sqrt(features.shape[1])
     weight = (means - none) * scale
@@ -107,7 +109,7 @@ def beside_kinetics(head: Head, viewed: Sequence[Viewed]) -> Head:
 def by_source(viewed: Sequence[Viewed], how: Fit, fit: FitHead = fit_head) -> dict:
     """For each source that is left out: right answers among all classes, and what an own name takes of negatives and of
     clips whose Kinetics name the published network finds. The score of the protocol is the mean of the accuracies
-    minus the part that is taken."""
+    minus the part that is taken. A source none of whose names the others hold has no accuracy."""
     figures: dict = {}
     lost: list[bool] = []
     of_lost: list[str] = []
@@ -120,15 +122,17 @@ def by_source(viewed: Sequence[Viewed], how: Fit, fit: FitHead = fit_head) -> di
         right = [int(answer(head, item).argmax()) == PLACES[item.target] for item in asked]
         of_own = [int(head.scores(item.codes).mean(0).argmax()) == item.target for item in asked]
         groups = [item.group for item in asked]
-        figures[source] = proportion(right, groups) | {"right_among_own": int(sum(of_own))}
+        if asked:
+            figures[source] = proportion(right, groups) | {"right_among_own": int(sum(of_own))}
         others = [item for item in viewed if item.source == source and item.target < 0]
         taken = [int(answer(head, item).argmax()) in PLACES for item in others]
         if others:
-            figures[source]["negatives"] = proportion(taken, [item.group for item in others])
+            figures.setdefault(source, {})["negatives"] = proportion(taken, [item.group for item in others])
         lost += taken
         of_lost += [item.group for item in others]
     figures["taken"] = proportion(lost, of_lost)
-    figures["accuracy"] = round(float(np.mean([figures[source]["rate"] for source in LEFT_OUT])), 4)
+    rates = [figures[source]["rate"] for source in LEFT_OUT if "rate" in figures.get(source, {})]
+    figures["accuracy"] = round(float(np.mean(rates)), 4)
     figures["score"] = round(figures["accuracy"] - figures["taken"]["rate"], 4)
     return figures
 
@@ -158,10 +162,12 @@ def settings() -> dict[str, Fit]:
     }
 
 
-def first_views(viewed: Sequence[Viewed], count: int) -> list[Viewed]:
+def middle_views(viewed: Sequence[Viewed], count: int) -> list[Viewed]:
     """The middle views of each clip, so many or as many as there are."""
     chosen = []
     for item in viewed:
         start = max(0, (len(item.codes) - count) // 2)
-        chosen.append(replace(item, codes=item.codes[start : start + count], kinetics=item.kinetics[start : start + count]))
+        chosen.append(
+            replace(item, codes=item.codes[start : start + count], kinetics=item.kinetics[start : start + count])
+        )
     return chosen

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from actrec.core.files import cache_folder
 from actrec.people import find_people
 from actrec.people.detector import PersonDetector
 from actrec.recognition.recognizer import Recognizer
@@ -52,8 +55,19 @@ def cropped(recognizer: Recognizer, entry: Entry, file: Path, whole: Viewed, det
             raise LookupError
         return clip
 
+    whole_ones = cache_folder() / "everyday" / "whole.txt"  # clips in which nobody is small, or nobody is
+    if whole_ones.is_file() and entry.sha256 in whole_ones.read_text().split():
+        return whole
     try:
         codes, kinetics = kept(recognizer, f"{entry.sha256}-people", read)
     except LookupError:
+        with open(whole_ones, "a") as file_of_sums:
+            file_of_sums.write(entry.sha256 + "\n")
         return whole
     return Viewed(entry.file, entry.source, entry.group, entry.target, codes, kinetics)
+
+
+def counted(seen: Sequence[Viewed], whole: Sequence[Viewed]) -> dict[str, int]:
+    """How many clips of each source were cropped."""
+    before = {item.file: item.codes for item in whole}
+    return dict(Counter(item.source for item in seen if not np.array_equal(item.codes, before[item.file])))

@@ -16,8 +16,8 @@ def proportion(right: Sequence[bool] | np.ndarray, groups: Sequence[str]) -> dic
     """How many are right, with a 95 % interval by groups."""
     right = np.asarray(right, dtype=bool)
     low, high = clustered_interval(right, groups)
-    return {"right": int(right.sum()), "of": len(right), "groups": len(set(groups)), "rate": round(float(right.mean()), 4),
-            "interval": [round(low, 4), round(high, 4)]}  # fmt: skip
+    return {"right": int(right.sum()), "of": len(right), "groups": len(set(groups)),
+            "rate": round(float(right.mean()), 4), "interval": [round(low, 4), round(high, 4)]}  # fmt: skip
 
 
 def bootstrap(
@@ -69,7 +69,7 @@ def at_coverage(confidence: np.ndarray, right: np.ndarray, coverage: float) -> f
 
 
 def averaged(rows: Sequence[dict]) -> dict:
-    """The mean over seeds of every number of equal dictionaries, lists by their places; words are those of the first."""
+    """The mean over seeds of every number of equal dictionaries, lists by place; words are those of the first."""
     first = rows[0]
     result: dict = {}
     for name, value in first.items():

@@ -1,4 +1,4 @@
-"""Own names out of fold: by recording, by source, by class; how far a confidence may be believed; what "not sure" buys."""
+"""Own names out of fold, by recording, source and class; how far to believe a confidence; what "not sure" gains."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def by_recording(answers: Sequence[Answered]) -> dict:
     return figures
 
 
-def calibration(answers: Sequence[Answered], seed: int, untouched: tuple[float, float, float] = (1.0, 1.0, 0.0)) -> dict:
+def calibration(
+    answers: Sequence[Answered], seed: int, untouched: tuple[float, float, float] = (1.0, 1.0, 0.0)
+) -> dict:
     """Of clips with a known class: the error over five bins of equal mass, beside the 90 % quantile of a perfectly
     calibrated classifier; mean confidence against accuracy; likelihood with the numbers and without."""
     known = [answer for answer in answers if answer.place >= 0]

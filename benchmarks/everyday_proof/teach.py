@@ -20,10 +20,6 @@ Codes = Mapping[str, np.ndarray]  # of each clip, [views, numbers]
 Change = Callable[[np.ndarray], np.ndarray]
 
 
-def pose(item: Viewed) -> str:
-    return Path(item.file).parent.name
-
-
 def earlier_and_later(files: Sequence[str]) -> tuple[list[str], list[str]]:
     """The earlier and the later half of takes by the time in their names; the middle one of an odd number is later."""
     ordered = sorted(files, key=lambda file: Path(file).stem)
@@ -81,10 +77,12 @@ def changes(others: np.ndarray) -> dict[str, Change]:
     }
 
 
-def joined(one: Sequence[Viewed], other: Sequence[Viewed]) -> dict[str, np.ndarray]:
-    """The views of a clip at both sizes as lessons of one clip."""
-    both = {item.file: item.codes for item in one}
-    return {item.file: np.concatenate([both[item.file], item.codes]) for item in other}
+def codes_by_clip(items: Sequence[Viewed]) -> dict[str, np.ndarray]:
+    """The codes of all views of each clip, of all sizes that are given."""
+    codes: dict[str, np.ndarray] = {}
+    for item in items:
+        codes[item.file] = np.concatenate([codes[item.file], item.codes]) if item.file in codes else item.codes
+    return codes
 
 
 def yoga(codes: Codes, rule: str) -> dict:
@@ -118,7 +116,9 @@ def yoga_pairs(codes: Codes, rule: str) -> dict:
             lessons = {name: rng.choice(by_pose[name], PAIR_TAUGHT, replace=False).tolist() for name in pair}
             asked = [file for name in pair for file in by_pose[name] if file not in lessons[name]]
             answers = RULES[rule](lessons, codes, asked)
-            rates.append(np.mean([answer == Path(file).parent.name for answer, file in zip(answers, asked, strict=True)]))
+            rates.append(
+                np.mean([answer == Path(file).parent.name for answer, file in zip(answers, asked, strict=True)])
+            )
         pairs[" · ".join(pair)] = round(float(np.mean(rates)), 4)
     values = np.array(list(pairs.values()))
     return {"mean": round(float(values.mean()), 4), "least": round(float(values.min()), 4), "pairs": pairs,
@@ -126,7 +126,7 @@ def yoga_pairs(codes: Codes, rule: str) -> dict:
 
 
 def pushups(codes: Codes, groups: Mapping[str, str], count: int, rule: str) -> dict:
-    """Right or wrong, so many clips of each, the others asked; a take stands on one side. Balanced over both answers."""
+    """Right or wrong, so many clips of each, the others asked, a take on one side; the mean over both answers."""
     truth = {file: Path(file).parent.name for file in codes}
     rates, files = [], sorted(codes)
     for draw in range(DRAWS):
@@ -155,4 +155,6 @@ def takes_of(data: Path) -> dict[str, str]:
     from actrec.data.clips import prepare
     from actrec.data.open import open_set
 
-    return {str(sample.path.relative_to(data)): sample.group for sample in prepare(open_set(data / "pushup_form")).samples}
+    return {
+        str(sample.path.relative_to(data)): sample.group for sample in prepare(open_set(data / "pushup_form")).samples
+    }

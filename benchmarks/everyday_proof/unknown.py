@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -137,13 +138,16 @@ def chosen_on_half(rows: Sequence[dict], seed: int) -> dict:
     """The score with the best mean AUROC over half of the names, and its mean over the other half; both ways."""
     names = sorted({row["name"] for row in rows})
     order = np.random.default_rng(seed).permutation(len(names))
-    halves = [{names[place] for place in order[: len(names) // 2]}, {names[place] for place in order[len(names) // 2 :]}]
+    halves = [
+        {names[place] for place in order[: len(names) // 2]},
+        {names[place] for place in order[len(names) // 2 :]},
+    ]
 
     def mean(score: str, half: set[str]) -> float:
         return float(np.mean([row["scores"][score] for row in rows if row["name"] in half]))
 
     scores = list(rows[0]["scores"])
-    picked = [max(scores, key=lambda score: mean(score, half)) for half in halves]  # noqa: B023
+    picked = [max(scores, key=lambda score: mean(score, half)) for half in halves]
     reported = [row["scores"][picked[1 - side]] for side, half in enumerate(halves) for row in rows
                 if row["name"] in half]  # fmt: skip
     by_row = [(row["name"], value) for side, half in enumerate(halves) for row, value in
@@ -175,7 +179,9 @@ def by_file(data: Path, viewed: Sequence[Viewed]) -> dict:
         for source in (*UT, "generated people"):
             items = list({item.file: item for item in viewed if item.source == source and item.target >= 0}.values())
             vectors = np.stack([table[item.file] for item in items])
-            vectors = (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6) if name == "frame count and size" else vectors
+            vectors = (
+                (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6) if name == "frame count and size" else vectors
+            )
             apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
             np.fill_diagonal(apart, np.inf)
             for target in sorted({item.target for item in items}):
@@ -187,8 +193,36 @@ def by_file(data: Path, viewed: Sequence[Viewed]) -> dict:
 
 
 def masked(answers: Sequence[Answered], table: dict[str, set[int]], usual: Sequence[Answered]) -> dict[str, dict]:
-    """Clips against themselves with their right names masked, by every score. `usual` are clips whose scores say what
-    a class has when it is not shown."""
+    """Clips against themselves with their right names masked: AUROC by every score."""
+    sides, rows, groups = _both_sides(answers, table, usual)
+    return {score: separation(np.array([row[score] for row in rows]), sides, groups) for score in rows[0]}
+
+
+def masked_on_half(
+    answers: Sequence[Answered], table: dict[str, set[int]], usual: Sequence[Answered], seeds: Sequence[int] = (0, 1, 2)
+) -> dict:
+    """The score that is best on half of the clips, its AUROC on the other half: mean over both ways and the seeds."""
+    sides, rows, _ = _both_sides(answers, table, usual)
+    clips, values, picked = len(rows) // 2, [], []
+
+    def of(score: str, half: np.ndarray) -> float:
+        numbers = np.array([row[score] for row in rows])
+        both = np.concatenate([half, half + clips])
+        return auroc(numbers[both][sides[both]], numbers[both][~sides[both]])
+
+    for seed in seeds:
+        halves = np.array_split(np.random.default_rng(seed).permutation(clips), 2)
+        for chooses, reports in (halves, halves[::-1]):
+            picked.append(max(rows[0], key=lambda score: of(score, chooses)))
+            values.append(of(picked[-1], reports))
+    return {"auroc": round(float(np.mean(values)), 4), "clips": clips, "chosen": dict(Counter(picked))}
+
+
+def _both_sides(
+    answers: Sequence[Answered], table: dict[str, set[int]], usual: Sequence[Answered]
+) -> tuple[np.ndarray, list[dict[str, float]], list[str]]:
+    """Which rows are unmasked, all scores of each row, and its group. `usual` are clips whose scores say what a class
+    has when it is not shown."""
     answers = [answer for answer in answers if answer.item.file in table]
     background = np.concatenate([logits_of(answer) for answer in usual])
     mean, deviation = background.mean(0), background.std(0) + 1e-3
@@ -200,10 +234,8 @@ def masked(answers: Sequence[Answered], table: dict[str, set[int]], usual: Seque
             standard[hidden] = NEVER
             shown = logits.mean(0)
             shown[hidden] = NEVER
-            rows.append(from_logits(logits, hidden) | {"largest score in units of its spread": float(standard.max()),
-                        "score of the answer in units of its spread": float(standard[int(shown.argmax())])})  # fmt: skip
+            beside = {"largest score in units of its spread": float(standard.max()),
+                      "score of the answer in units of its spread": float(standard[int(shown.argmax())])}  # fmt: skip
+            rows.append(from_logits(logits, hidden) | beside)
     sides = np.repeat([True, False], len(answers))
-    groups = [answer.item.group for answer in answers] * 2
-    return {
-        score: separation(np.array([row[score] for row in (*known, *unknown)]), sides, groups) for score in known[0]
-    }
+    return sides, [*known, *unknown], [answer.item.group for answer in answers] * 2
