@@ -13,6 +13,7 @@ from actrec.metrics.intervals import clustered_interval, proportion_interval
 from actrec.models.everyday import NEVER
 from actrec.systems.everyday_names import LABELS, OWN, PLACES
 from actrec.training.everyday.head import Fit, Head
+from actrec.training.everyday.score import fit_numbers
 from actrec.training.everyday.views import DRAWN, Viewed
 from benchmarks.everyday_proof import ablations, crops, own, shipped, teach, unknown
 from benchmarks.everyday_proof.figures import at_coverage, averaged, bootstrap, difference, proportion, separation
@@ -214,8 +215,7 @@ def test_no_head_and_no_number_of_a_fold_has_seen_its_clips(monkeypatch):
         return (float(len(numbers_of)), 1.0, 0.0)
 
     monkeypatch.setattr("benchmarks.everyday_proof.nested.fit_head", fit_head)
-    monkeypatch.setattr("benchmarks.everyday_proof.nested.fit_numbers", fit_numbers)
-    answers = nested(items, Fit(), 0)
+    answers = nested(items, Fit(), 0, {"watched": fit_numbers})["watched"]
     assert len(answers) == 20 and len(learned) == 15 and len(numbers_of) == 5
     of_fold = {}
     for answer in answers:
@@ -226,6 +226,39 @@ def test_no_head_and_no_number_of_a_fold_has_seen_its_clips(monkeypatch):
     # Ten heads lack two folds, five lack one, and drawn clips are in all.
     assert sorted(len(groups) for groups in learned) == [7] * 10 + [9] * 5
     assert all("d" in groups for groups in learned)
+
+
+def asked_about(right: int, wrong: int, negatives: int) -> list[tuple[Viewed, np.ndarray]]:
+    """Clips of walk for which walk or hug has 1 more than Kinetics' names, which all have 0, and negatives like them."""
+    rows = []
+    for number in range(right + wrong + negatives):
+        scores = np.full((1, len(OWN)), NEVER)
+        scores[0, WALK if number < right else HUG] = 1.0
+        scores[0, HUG if number < right else WALK] = 0.0
+        rows.append((viewed(WALK if number < right + wrong else -1, [], file=f"{number}"), scores))
+    return rows
+
+
+def test_with_clips_alike_negatives_do_not_matter_and_the_odds_are_those_of_the_clips():
+    alone, beside = (fit_numbers(asked_about(6, 2, n), clips_alike=True) for n in (0, 5))
+    assert alone == pytest.approx(beside)
+    # Only own names are ever right, so b grows and s2 gives odds of 6 : 2 for a difference of 1: its logarithm.
+    assert alone[1] == pytest.approx(math.log(3), abs=0.02)
+
+
+def test_with_a_fixed_start_the_scale_of_kinetics_stays_one():
+    asked = [(replace(item, kinetics=np.eye(1, 400, LABELS.index("archery"), dtype=np.float32) * 5), own_scores)
+             for item, own_scores in asked_about(3, 1, 3)]  # fmt: skip
+    assert fit_numbers(asked, fixed=True)[0] == 1.0
+    assert fit_numbers(asked)[0] != pytest.approx(1.0, abs=0.01)
+
+
+def test_a_clip_of_two_sizes_is_known_by_the_mean_of_both():
+    scores = unknown.both_sizes([np.array([0.8, 0.2, 0.0]), np.array([0.2, 0.4, 0.4])])
+    assert scores["both sizes, largest probability"] == pytest.approx(0.5)
+    assert scores["both sizes, margin"] == pytest.approx(0.2)
+    assert scores["both sizes, agreement"] == pytest.approx(0.4)
+    assert scores["both sizes, entropy"] == pytest.approx(sum(p * math.log(p) for p in (0.5, 0.3, 0.2)))
 
 
 def test_a_table_takes_a_synonym_for_the_class_that_it_belongs_to(tmp_path):

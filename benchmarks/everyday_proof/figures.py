@@ -69,11 +69,12 @@ def at_coverage(confidence: np.ndarray, right: np.ndarray, coverage: float) -> f
 
 
 def averaged(rows: Sequence[dict]) -> dict:
-    """The mean over seeds of every number of equal dictionaries, lists by place; words are those of the first."""
-    first = rows[0]
+    """The mean over seeds of every number of dictionaries, lists of numbers by place; what one lacks is the mean of the
+    others, and words and other lists are those of the first."""
     result: dict = {}
-    for name, value in first.items():
+    for name in dict.fromkeys(name for row in rows for name in row):
         values = [row[name] for row in rows if name in row]
+        value = values[0]
         if isinstance(value, dict):
             result[name] = averaged(values)
         elif isinstance(value, list) and all(isinstance(number, int | float) for number in value):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -13,6 +14,14 @@ from actrec.training.everyday.head import Fit, Head, fit_head
 from actrec.training.everyday.score import Asked, fit_numbers, place_of, probabilities
 from actrec.training.everyday.views import Viewed
 
+Numbers = tuple[float, float, float]  # s₁, s₂ and b
+# Ways to fit them: as shipped; so that clips count alike; so that Kinetics' half stays as it is.
+WAYS: dict[str, Callable[[Asked], Numbers]] = {
+    "classes alike": fit_numbers,
+    "clips alike": partial(fit_numbers, clips_alike=True),
+    "classes alike, s1 = 1": partial(fit_numbers, fixed=True),
+}
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -20,7 +29,7 @@ class Answered:
 
     item: Viewed
     own: np.ndarray
-    numbers: tuple[float, float, float]
+    numbers: Numbers
 
     @property
     def place(self) -> int:
@@ -40,9 +49,11 @@ def ask(head: Head, viewed: Sequence[Viewed]) -> Asked:
     return [(item, head.scores(item.codes)) for item in viewed]
 
 
-def nested(viewed: Sequence[Viewed], how: Fit, seed: int) -> list[Answered]:
-    """Every real clip by the head of its fold. The numbers of a fold are fitted to the answers that heads without this
-    fold and one other give about the other."""
+def nested(
+    viewed: Sequence[Viewed], how: Fit, seed: int, ways: Mapping[str, Callable[[Asked], Numbers]] = WAYS
+) -> dict[str, list[Answered]]:
+    """Every real clip by the head of its fold, for each way to fit the numbers. Those of a fold are fitted to the
+    answers that heads without this fold and one other give about the other."""
     fold_of = folds_of(viewed, seed)
     of = [[item for item, fold in zip(viewed, fold_of, strict=True) if fold == wanted] for wanted in range(FOLDS)]
 
@@ -54,8 +65,10 @@ def nested(viewed: Sequence[Viewed], how: Fit, seed: int) -> list[Answered]:
         head = without(one, other)
         inside[one] += ask(head, of[other])
         inside[other] += ask(head, of[one])
-    answered = []
+    answered: dict[str, list[Answered]] = {name: [] for name in ways}
     for fold in range(FOLDS):
-        numbers = fit_numbers(inside[fold])
-        answered += [Answered(item, own, numbers) for item, own in ask(without(fold), of[fold])]
+        asked = ask(without(fold), of[fold])
+        for name, fit in ways.items():
+            numbers = fit(inside[fold])
+            answered[name] += [Answered(item, own, numbers) for item, own in asked]
     return answered

@@ -37,8 +37,11 @@ def by_recording(answers: Sequence[Answered]) -> dict:
     figures["taken_for"] = {name: figures["taken_for"][name] for name in worst}
     for source in dict.fromkeys(answer.item.source for answer in answers if answer.item.target < 0):
         of_source = [answer for answer in answers if answer.item.source == source and answer.item.target < 0]
-        taken = [int(answer.probabilities().argmax()) in PLACES for answer in of_source]
-        figures["negatives"][source] = proportion(taken, [answer.item.group for answer in of_source])
+        first = [int(answer.probabilities().argmax()) for answer in of_source]
+        names = Counter(LABELS[place] for place in first if place in PLACES)
+        figures["negatives"][source] = proportion(
+            [place in PLACES for place in first], [answer.item.group for answer in of_source]
+        ) | {"taken_by": dict(names.most_common())}
     return figures
 
 

@@ -121,8 +121,9 @@ def yoga_pairs(codes: Codes, rule: str) -> dict:
             )
         pairs[" · ".join(pair)] = round(float(np.mean(rates)), 4)
     values = np.array(list(pairs.values()))
-    return {"mean": round(float(values.mean()), 4), "least": round(float(values.min()), 4), "pairs": pairs,
-            "interval": bootstrap(lambda places: float(values[places].mean()), list(pairs)), "draws": DRAWS}  # fmt: skip
+    interval = bootstrap(lambda places: float(values[places].mean()), list(pairs))
+    return {"mean": round(float(values.mean()), 4), "least": round(float(values.min()), 4), "interval": interval,
+            "pairs": pairs, "draws": DRAWS}  # fmt: skip
 
 
 def pushups(codes: Codes, groups: Mapping[str, str], count: int, rule: str) -> dict:

@@ -107,13 +107,29 @@ def left_out(viewed: Sequence[Viewed], how: Fit, seed: int, name: int) -> list[t
         asked += ask(head, [item for item, own in zip(viewed, fold_of, strict=True) if own == fold])
     numbers = fit_numbers([(item, own) for item, own in asked if item.target != name])
     fold_by_item = {id(item): fold for item, fold in zip(viewed, fold_of, strict=True)}
+    of_clip: dict[str, list[np.ndarray]] = {}
+    for item, own in asked:
+        if item.target >= 0:
+            of_clip.setdefault(item.file, []).append(Answered(item, own, numbers).probabilities())
     scored = []
     for item, own in asked:
         if item.target >= 0:
             answer = Answered(item, own, numbers)
-            scored.append((item, from_logits(logits_of(answer)) | own_scores(answer)
-                           | means[fold_by_item[id(item)]].scores(item.codes)))  # fmt: skip
+            scores = from_logits(logits_of(answer)) | own_scores(answer) | both_sizes(of_clip[item.file])
+            scored.append((item, scores | means[fold_by_item[id(item)]].scores(item.codes)))
     return scored
+
+
+def both_sizes(likely: Sequence[np.ndarray]) -> dict[str, float]:
+    """How known a clip is by the mean of its probabilities at all sizes of view."""
+    mean = np.mean(likely, axis=0)
+    best = np.sort(mean)[::-1]
+    return {
+        "both sizes, largest probability": float(best[0]),
+        "both sizes, entropy": float((mean * np.log(np.clip(mean, 1e-12, None))).sum()),
+        "both sizes, margin": float(best[0] - best[1]),
+        "both sizes, agreement": float(np.min(likely, axis=0).sum()),
+    }
 
 
 def each_left_out(viewed: Sequence[Viewed], how: Fit, seed: int, on_progress: Callable[[str], None]) -> dict:

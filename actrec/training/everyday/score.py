@@ -40,11 +40,16 @@ def probabilities(item: Viewed, own: np.ndarray, numbers: Sequence[float]) -> np
     return torch.softmax(scores, 1).mean(0).numpy()
 
 
-def fit_numbers(asked: Asked) -> tuple[float, float, float]:
-    """The numbers with the least negative log-likelihood; each class counts alike, as do the negatives of a source."""
+def fit_numbers(asked: Asked, *, clips_alike: bool = False, fixed: bool = False) -> tuple[float, float, float]:
+    """The numbers with the least negative log-likelihood; each class counts alike, as do the negatives of a source.
+
+    With `clips_alike` each clip of a known class counts alike and the others not at all; with `fixed` s₁ stays 1.
+    """
+    if clips_alike:
+        asked = [(item, scores) for item, scores in asked if place_of(item) >= 0]
     kinds = [(place_of(item), item.source if place_of(item) < 0 else "") for item, _ in asked]
     counts = {kind: kinds.count(kind) for kind in kinds}
-    weights = torch.tensor([1 / counts[kind] for kind in kinds])
+    weights = torch.tensor([1.0 if clips_alike else 1 / counts[kind] for kind in kinds])
     kinetics = torch.tensor(np.concatenate([item.kinetics for item, _ in asked])).float()
     own = torch.tensor(np.concatenate([scores for _, scores in asked])).float()
     views = torch.tensor([len(scores) for _, scores in asked])
@@ -57,7 +62,8 @@ def fit_numbers(asked: Asked) -> tuple[float, float, float]:
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        likely = torch.softmax(classes(kinetics * logs[0].exp(), own * logs[1].exp() + shift), 1)
+        first = torch.ones(()) if fixed else logs[0].exp()
+        likely = torch.softmax(classes(kinetics * first, own * logs[1].exp() + shift), 1)
         named = likely.gather(1, places.clamp(min=0)[clip_of, None]).squeeze(1)
         right = torch.where(places[clip_of] >= 0, named, 1 - likely[:, own_places].sum(1))
         of_clip = torch.zeros(len(asked)).index_add(0, clip_of, right) / views
@@ -68,7 +74,7 @@ def fit_numbers(asked: Asked) -> tuple[float, float, float]:
 
     optimiser.step(closure)
     first, second = logs.detach().exp().tolist()
-    return first, second, float(shift.detach())
+    return 1.0 if fixed else first, second, float(shift.detach())
 
 
 def scaled(head: Head, numbers: Sequence[float]) -> Head:
