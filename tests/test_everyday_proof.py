@@ -229,7 +229,7 @@ def test_no_head_and_no_number_of_a_fold_has_seen_its_clips(monkeypatch):
 
 
 def asked_about(right: int, wrong: int, negatives: int) -> list[tuple[Viewed, np.ndarray]]:
-    """Clips of walk for which walk or hug has 1 more than Kinetics' names, which all have 0, and negatives like them."""
+    """Clips of walk for which walk or hug has a score of 1 and the other 0, as Kinetics' names, and negatives."""
     rows = []
     for number in range(right + wrong + negatives):
         scores = np.full((1, len(OWN)), NEVER)

@@ -12,10 +12,8 @@ from actrec.models.everyday import NEVER
 from actrec.systems.everyday_names import OWN, PLACES
 from actrec.training.everyday.folds import LEFT_OUT, answer
 from actrec.training.everyday.head import Fit, Head, codes_of, fit_head, weights_of
-from actrec.training.everyday.score import place_of
 from actrec.training.everyday.views import Viewed
 from benchmarks.everyday_proof.figures import proportion
-from benchmarks.everyday_proof.shipped import published_probabilities
 
 FitHead = Callable[[Sequence[Viewed], Fit], Head]
 
@@ -107,8 +105,8 @@ def beside_kinetics(head: Head, viewed: Sequence[Viewed]) -> Head:
 
 
 def by_source(viewed: Sequence[Viewed], how: Fit, fit: FitHead = fit_head) -> dict:
-    """For each source that is left out: right answers among all classes, and what an own name takes of negatives and of
-    clips whose Kinetics name the published network finds. The score of the protocol is the mean of the accuracies
+    """For each source that is left out: right answers among all classes, and what an own name takes of its
+    negatives. The score of the protocol is the mean of the accuracies
     minus the part that is taken. A source none of whose names the others hold has no accuracy."""
     figures: dict = {}
     lost: list[bool] = []
@@ -135,17 +133,6 @@ def by_source(viewed: Sequence[Viewed], how: Fit, fit: FitHead = fit_head) -> di
     figures["accuracy"] = round(float(np.mean(rates)), 4)
     figures["score"] = round(figures["accuracy"] - figures["taken"]["rate"], 4)
     return figures
-
-
-def kinetics_kept(viewed: Sequence[Viewed], how: Fit, fit: FitHead = fit_head) -> dict:
-    """Push-ups left out of the negatives: how many of those that the published network names an own name takes."""
-    learned = [item for item in viewed if item.source != "push-ups"]
-    head = fit(learned, how)
-    head = head if fit is fit_head else beside_kinetics(head, learned)
-    asked = [item for item in viewed if item.source == "push-ups"]
-    asked = [item for item in asked if int(published_probabilities(item).argmax()) == place_of(item)]
-    taken = [int(answer(head, item).argmax()) in PLACES for item in asked]
-    return proportion(taken, [item.group for item in asked])
 
 
 def settings() -> dict[str, Fit]:
