@@ -182,7 +182,7 @@ def store(part: str, figures: dict, seed: int | None = None) -> dict:
 
 
 def draw_coverage() -> None:
-    """The curves of all sets at the full view."""
+    """The curves of all sets at both sizes of view."""
     stored = json.loads(RESULTS.read_text(encoding="utf-8"))
     if not {"own", "shipped"} <= set(stored):
         return
