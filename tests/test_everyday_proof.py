@@ -92,9 +92,9 @@ def test_a_mean_over_seeds_keeps_counts_words_and_lists():
 
 
 def test_bins_of_equal_mass_hold_neighbours_in_confidence():
-    # In order: 0.2 wrong, 0.4 right | 0.6 right, 0.8 right. Gaps 0.6 − 1 and 1.4 − 2: (0.4 + 0.6) / 4.
-    error = equal_mass_error(np.array([0.8, 0.2, 0.6, 0.4]), np.array([True, False, True, True]), bins=2)
-    assert error == pytest.approx(0.25)
+    # In order: 0.2 right, 0.4 wrong | 0.6 right, 0.8 wrong. Gaps 0.6 − 1 and 1.4 − 1: (0.4 + 0.4) / 4.
+    error = equal_mass_error(np.array([0.8, 0.2, 0.6, 0.4]), np.array([False, True, True, False]), bins=2)
+    assert error == pytest.approx(0.2)
 
 
 def test_one_bin_lets_errors_cancel_and_as_many_bins_as_answers_none():
