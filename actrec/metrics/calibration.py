@@ -42,6 +42,25 @@ def calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int 
     return reliability(probabilities, targets, bins).error
 
 
+def equal_mass_error(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> float:
+    """Calibration error over bins that hold equally many answers each, in the order of their confidence."""
+    confidence, right = np.asarray(confidence, np.float64), np.asarray(right, np.float64)
+    if confidence.ndim != 1 or confidence.shape != right.shape or len(confidence) < bins:
+        raise BadValue(f"{bins} bins of equal mass need as many answers, each right or wrong, not {len(confidence)}")
+    gap = (confidence - right)[np.argsort(confidence, kind="stable")]
+    return float(sum(abs(part.sum()) for part in np.array_split(gap, bins)) / len(gap))
+
+
+def calibrated_quantile(
+    confidence: np.ndarray, rng: np.random.Generator, quantile: float = 0.9, draws: int = 2000, bins: int = 5
+) -> float:
+    """The quantile of `equal_mass_error` of a perfectly calibrated classifier with these confidences: each answer is
+    right with its confidence as probability."""
+    confidence = np.asarray(confidence, np.float64)
+    errors = [equal_mass_error(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]
+    return float(np.quantile(errors, quantile))
+
+
 def negative_log_likelihood(
     logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0, doubt: float = 0.0
 ) -> float:

@@ -36,7 +36,27 @@ def proportion_interval(right: int, count: int, z: float = 1.959964) -> tuple[fl
     """Wilson's interval of a proportion, 95 % unless `z` says otherwise: of few clips 12 of 12 right is not certain."""
     if count <= 0 or not 0 <= right <= count:
         raise BadValue(f"{right} of {count} is not a proportion")
-    rate, spread = right / count, z * z / count
+    return _wilson(right / count, count, z)
+
+
+def clustered_interval(right: np.ndarray, groups: Sequence[str], z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's interval of a proportion whose clips are not independent within a group.
+
+    The count is divided by the design effect: the squared `standard_error` with groups over the one without, at least
+    1. Where all or none is right that is unknown; each group then counts as one clip.
+    """
+    right = np.asarray(right, dtype=bool)
+    if not len(right) or len(groups) != len(right):
+        raise BadValue(f"{len(right)} clips with {len(groups)} groups give no interval")
+    if right.all() or not right.any():
+        effect = len(right) / len(set(groups))
+    else:
+        effect = max(1.0, (standard_error(right, groups) / standard_error(right)) ** 2)
+    return _wilson(float(right.mean()), len(right) / effect, z)
+
+
+def _wilson(rate: float, count: float, z: float) -> tuple[float, float]:
+    spread = z * z / count
     middle = (rate + spread / 2) / (1 + spread)
     half = z / (1 + spread) * np.sqrt(rate * (1 - rate) / count + spread / (4 * count))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))

@@ -40,34 +40,41 @@ def probabilities(item: Viewed, own: np.ndarray, numbers: Sequence[float]) -> np
     return torch.softmax(scores, 1).mean(0).numpy()
 
 
-def fit_numbers(asked: Asked) -> tuple[float, float, float]:
-    """The numbers with the least negative log-likelihood; each class counts alike, as do the negatives of a source."""
+def fit_numbers(asked: Asked, *, clips_alike: bool = False, fixed: bool = False) -> tuple[float, float, float]:
+    """The numbers with the least negative log-likelihood; each class counts alike, as do the negatives of a source.
+
+    With `clips_alike` each clip of a known class counts alike and the others not at all; with `fixed` s₁ stays 1.
+    """
+    if clips_alike:
+        asked = [(item, scores) for item, scores in asked if place_of(item) >= 0]
     kinds = [(place_of(item), item.source if place_of(item) < 0 else "") for item, _ in asked]
     counts = {kind: kinds.count(kind) for kind in kinds}
-    weights = torch.tensor([1 / counts[kind] for kind in kinds])
-    kinetics = [torch.tensor(item.kinetics).float() for item, _ in asked]
-    own = [torch.tensor(scores).float() for _, scores in asked]
+    weights = torch.tensor([1.0 if clips_alike else 1 / counts[kind] for kind in kinds])
+    kinetics = torch.tensor(np.concatenate([item.kinetics for item, _ in asked])).float()
+    own = torch.tensor(np.concatenate([scores for _, scores in asked])).float()
+    views = torch.tensor([len(scores) for _, scores in asked])
+    clip_of = torch.repeat_interleave(torch.arange(len(asked)), views)
+    places = torch.tensor([place for place, _ in kinds])
     logs = torch.zeros(2, requires_grad=True)  # of s₁ and s₂, which are positive
     shift = torch.zeros(1, requires_grad=True)
     optimiser = torch.optim.LBFGS([logs, shift], max_iter=60, line_search_fn="strong_wolfe")
     own_places = torch.tensor(sorted(set(PLACES)))
 
-    def cost(k: Tensor, o: Tensor, place: int) -> Tensor:
-        scores = classes(k * logs[0].exp(), o * logs[1].exp() + shift)
-        likely = torch.softmax(scores, 1).mean(0)
-        right = likely[place] if place >= 0 else 1 - likely[own_places].sum()
-        return -torch.log(right.clamp(min=1e-6))
-
     def closure() -> Tensor:
         optimiser.zero_grad()
-        costs = torch.stack([cost(k, o, kind[0]) for k, o, kind in zip(kinetics, own, kinds, strict=True)])
+        first = torch.ones(()) if fixed else logs[0].exp()
+        likely = torch.softmax(classes(kinetics * first, own * logs[1].exp() + shift), 1)
+        named = likely.gather(1, places.clamp(min=0)[clip_of, None]).squeeze(1)
+        right = torch.where(places[clip_of] >= 0, named, 1 - likely[:, own_places].sum(1))
+        of_clip = torch.zeros(len(asked)).index_add(0, clip_of, right) / views
+        costs = -torch.log(of_clip.clamp(min=1e-6))
         loss = (weights * costs).sum() / weights.sum()
         loss.backward()
         return loss
 
     optimiser.step(closure)
     first, second = logs.detach().exp().tolist()
-    return first, second, float(shift.detach())
+    return 1.0 if fixed else first, second, float(shift.detach())
 
 
 def scaled(head: Head, numbers: Sequence[float]) -> Head:

@@ -55,7 +55,7 @@ def real(
     for number, (entry, file) in enumerate(clips):
         if number % 50 == 0:
             on_progress(f"{number} of {len(clips)} real clips")
-        codes, kinetics = _kept(recognizer, entry.sha256, partial(read_clip, file, short_side=SIDE))
+        codes, kinetics = kept(recognizer, entry.sha256, partial(read_clip, file, short_side=SIDE))
         viewed.append(Viewed(entry.file, entry.source, entry.group, entry.target, codes, kinetics))
     return viewed
 
@@ -70,12 +70,12 @@ def drawn(recognizer: Recognizer, per_name: int, on_progress: Callable[[str], No
             seed = DRAWN_SEED + number
             draw = partial(synthetic.render, name, seed, frames=frames, size=DRAWN_SIZE, fps=25.0)
             key = f"{name} {seed}"
-            codes, kinetics = _kept(recognizer, hashlib.sha256(key.encode()).hexdigest()[:16], draw)
+            codes, kinetics = kept(recognizer, hashlib.sha256(key.encode()).hexdigest()[:16], draw)
             viewed.append(Viewed(key, DRAWN, key, OWN.index(name), codes, kinetics))
     return viewed
 
 
-def _kept(recognizer: Recognizer, key: str, clip: Callable[[], Clip]) -> tuple[np.ndarray, np.ndarray]:
+def kept(recognizer: Recognizer, key: str, clip: Callable[[], Clip]) -> tuple[np.ndarray, np.ndarray]:
     """Codes and scores of all views of a clip, from the cache where they are."""
     view = recognizer.system.option("view")
     path = cache_folder() / "everyday" / f"{key}-{view}-{recognizer.card.sha256[:8]}.npz"
