@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     how = Fit()
     asked = out_of_fold(viewed, how)
-    numbers = fit_numbers(asked)
+    numbers = fit_numbers(asked, fixed=True)
     figures = measured(asked, numbers)
     command = f"python -m actrec everyday --data DATA --drawn {args.drawn} --views {' '.join(args.views)}"
     publish(args.out, fit_head(viewed, how), numbers, how, viewed, figures, command)
