@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from actrec.cli import aloud
+from actrec.cli import aloud, default_in_words, default_notice
 from actrec.core.errors import BadValue
 from actrec.figures.svg import standing_alone
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.explain.activations import Activations
@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path, help="a clip; or a folder of classes (or a pack), for its map and saliency")
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
-        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+        "--weights", help=f"a checkpoint folder, or its name in weights/; {default_in_words()} where no --system is named"
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into; created if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")
@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from actrec.recognition.results import decision_dict
     from actrec.video.read import read_clip
 
+    default_notice(args)
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
     if args.clip.is_dir() or is_pack(args.clip):
         return _folder(ClassSaliency(recognizer), args)

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.cli import choices
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from actrec.cli import choices, default_in_words, default_notice
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.recognition.prediction import Prediction
@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
-        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+        "--weights", help=f"a checkpoint folder, or its name in weights/; {default_in_words()} where no --system is named"
     )
     parser.add_argument(
         "--option", dest="options", action="append", metavar="NAME=VALUE",
@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from actrec.recognition.results import decision_dict
     from actrec.video.read import read_clip
 
+    default_notice(args)
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device, choices(args.options))
     start = time.perf_counter()
     clip = read_clip(args.clip, short_side=SIDE)

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from actrec.metrics.calibration import calibration_error
+from actrec.metrics.calibration import calibration_error, confidence_for
 from actrec.metrics.intervals import proportion_interval
+from actrec.recognition.decision import LEAST_CONFIDENCE
 from actrec.systems import named
 from actrec.systems.everyday_names import LABELS, PLACES
 from actrec.training.everyday.head import Fit, Head
 from actrec.training.everyday.score import Asked, place_of, probabilities, scaled
 from actrec.training.everyday.views import Viewed
+from actrec.training.publish import SURE, SUREST
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import Trunk, read_checkpoint, write_checkpoint
 from actrec.weights.starts import STARTS, starts_folder
@@ -72,9 +74,23 @@ def measured(asked: Asked, numbers: Sequence[float]) -> dict:
     }
 
 
+def least_confidence(asked: Asked, numbers: Sequence[float]) -> float:
+    """The confidence from which on enough of the answers out of fold are right, as in other trainings. An own name for
+    a clip that shows none of them is a wrong answer; what else such a clip shows is not known, and not counted."""
+    targets, scores = [], []
+    for item, own in asked:
+        answer, place = probabilities(item, own, numbers), place_of(item)
+        if place >= 0 or answer.argmax() in PLACES:
+            targets.append(place if place >= 0 else int(answer.argmin()))
+            scores.append(answer)
+    least = confidence_for(np.stack(scores), np.array(targets), SURE)
+    return round(float(np.clip(least, LEAST_CONFIDENCE, SUREST)), 4)
+
+
 def publish(
-    folder: Path, head: Head, numbers: Sequence[float], how: Fit, viewed: Sequence[Viewed], figures: dict, command: str
-) -> Card:
+    folder: Path, head: Head, numbers: Sequence[float], how: Fit, viewed: Sequence[Viewed], figures: dict,
+    least: float, command: str,
+) -> Card:  # fmt: skip
     """Write the weights: the second head and s₁; everything else stays with the published network."""
     system = named("everyday")
     final = scaled(head, numbers)
@@ -102,5 +118,6 @@ def publish(
         inputs={name: vars(value) for name, value in system.inputs.items()},
         measured=figures | {"fit": asdict(how), "numbers": [round(float(number), 4) for number in numbers]},
         temperature=1.0,
+        least_confidence=least,
     )
     return write_checkpoint(folder, card, tensors, exact=True, trunk=trunk)
