@@ -19,7 +19,7 @@ def default_in_words() -> str:
     from actrec.weights.default import PREFERRED
 
     first, fallback = PREFERRED
-    return f"{first}, or {fallback} as long as what {first} needs was not fetched,"
+    return f"{first}, or {fallback} until what {first} needs was fetched"
 
 
 def default_notice(args: argparse.Namespace) -> None:

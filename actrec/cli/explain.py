@@ -38,8 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path, help="a clip; or a folder of classes (or a pack), for its map and saliency")
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
-        "--weights",
-        help=f"a checkpoint folder, or its name in weights/; {default_in_words()} where no --system is named",
+        "--weights", help=f"a checkpoint folder, or its name in weights/; without it and --system {default_in_words()}"
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into; created if it is missing")
     parser.add_argument("--label", help="the class to explain; the answer unless it is named")

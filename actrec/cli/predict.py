@@ -21,8 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
-        "--weights",
-        help=f"a checkpoint folder, or its name in weights/; {default_in_words()} where no --system is named",
+        "--weights", help=f"a checkpoint folder, or its name in weights/; without it and --system {default_in_words()}"
     )
     parser.add_argument(
         "--option", dest="options", action="append", metavar="NAME=VALUE",

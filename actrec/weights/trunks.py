@@ -1,4 +1,4 @@
-"""Weights that go on from others: where their trunk lies on this machine, and what to do where it does not. No torch."""
+"""Weights that go on from others: where their trunk lies on this machine, or how to get it. Needs no torch."""
 
 from __future__ import annotations
 

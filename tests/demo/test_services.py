@@ -52,10 +52,8 @@ def test_weights_that_appear_or_change_are_seen_and_loaded_anew(folder):
     assert services.loaded() == ["mine"]
     sentence = services.at_once(FALLBACK)
     assert isinstance(sentence, str) and FALLBACK in sentence
-    assert (
-        until(lambda: None if isinstance(services.at_once(FALLBACK), str) else services.at_once(FALLBACK)).card.name
-        == FALLBACK
-    )
+    opened = until(lambda: None if isinstance(services.at_once(FALLBACK), str) else services.at_once(FALLBACK))
+    assert opened.card.name == FALLBACK
     card = json.loads((folder / "mine" / "card.json").read_text())
     (folder / "mine" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64, "seed": 1}))
     sentence = until(lambda: services.at_once("mine") if "could not" in str(services.at_once("mine")) else None)
