@@ -26,7 +26,7 @@ def choices(services: Services) -> list[tuple[str, str]]:
     """Every folder of weights that can answer with its number of classes, group by group, then the rest."""
     groups = {name: group_of(card) for name, card in services.cards.items()}
     order = sorted(groups, key=lambda name: GROUPS.index(groups[name]) if groups[name] in GROUPS else len(GROUPS))
-    titles = {name: f"{groups[name]} · {name}" if groups[name] else name for name in order}
+    titles = {name: name if groups[name] in ("", name) else f"{groups[name]} · {name}" for name in order}
     return [(f"{titles[name]}: {len(services.cards[name].labels)} actions", name) for name in order]
 
 
