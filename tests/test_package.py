@@ -36,18 +36,10 @@ def test_what_the_package_offers_is_there_and_nothing_else_is():
     assert python("import actrec; print(hasattr(actrec, 'nothing'))").strip() == "False"
 
 
-def test_weights_are_found_by_name_from_any_folder(tmp_path, monkeypatch):
+def test_weights_are_found_by_name_from_any_folder(tmp_path, monkeypatch, without_starts):
     from actrec import Recognizer
-    from actrec.weights.folders import DEFAULT_WEIGHTS
+    from actrec.weights.default import FALLBACK
 
     monkeypatch.chdir(tmp_path)
-    assert Recognizer.load(device="cpu").card.name == DEFAULT_WEIGHTS
+    assert Recognizer.load(device="cpu").card.name == FALLBACK
     assert Recognizer.load("asym3d-synthetic", "cpu").card.name == "asym3d-synthetic"
-
-
-def test_a_command_without_system_and_weights_takes_the_default_weights():
-    from actrec.recognition.recognizer import open_recognizer
-    from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
-
-    assert open_recognizer(None, None, WEIGHTS, "cpu").card.name == DEFAULT_WEIGHTS
-    assert open_recognizer("asym3d", None, WEIGHTS, "cpu").card.name == "asym3d-synthetic"

@@ -63,15 +63,16 @@ def run(args: argparse.Namespace) -> int:
     from actrec.recognition.results import decision_dict
     from actrec.video.read import read_clip
 
-    default_notice(args)
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device)
     if args.clip.is_dir() or is_pack(args.clip):
+        default_notice(args)
         return _folder(ClassSaliency(recognizer), args)
     if args.classes:
         raise BadValue(f"--classes chooses among the classes of a folder, and {args.clip} is a clip.")
     clip = read_clip(args.clip, short_side=SIDE, stop=SECONDS)
     must_be_writable(args.out)
     prediction = recognizer.predict(clip).seen(presence(clip, usable_detector()))
+    default_notice(args)
     label = args.label or prediction.label
     recognizer.index(label)  # one that it does not know is refused before anything is drawn
     windows = Windows.of(recognizer.system, clip)

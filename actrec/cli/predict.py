@@ -47,7 +47,6 @@ def run(args: argparse.Namespace) -> int:
     from actrec.recognition.results import decision_dict
     from actrec.video.read import read_clip
 
-    default_notice(args)
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device, choices(args.options))
     start = time.perf_counter()
     clip = read_clip(args.clip, short_side=SIDE)
@@ -59,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     prediction = prediction.seen(presence(clip, detector))
     looked = (time.perf_counter() - start) * 1000
+    default_notice(args)
     milliseconds = {"decode": decode} | prediction.milliseconds | {"people": looked}
     if args.json:
         answer = {

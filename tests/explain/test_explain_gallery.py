@@ -62,7 +62,7 @@ def test_explain_writes_what_the_page_shows(tmp_path, capsys):
         (["--weights", "none"], "There are no weights 'none'"),
     ],
 )
-def test_what_cannot_be_explained_is_refused_in_words(tmp_path, capsys, words, said):
+def test_what_cannot_be_explained_is_refused_in_words(tmp_path, capsys, without_starts, words, said):
     clip = str(ROOT / "assets" / "examples" / "squat.mp4")
     assert main(["explain", clip, "--out", str(tmp_path), *words]) == 2
     assert said in capsys.readouterr().err
