@@ -108,6 +108,11 @@ class Services:
         """What weights of the page's own folder lack; a page that offers no published weights looks for none."""
         return missing_trunk(card, self.folder, self.starts or self.folder)
 
+    def lacks(self, name: str) -> str:
+        """What weights of the folder need that is not here, as a sentence; empty where there are none of this name."""
+        card = cards(self.folder).get(name)
+        return self._missing(card) if card else ""
+
     def place(self, name: str) -> Path:
         """The folder of weights, of the page's own or of those that were fetched."""
         published = None if self.starts is None else self.starts / name
@@ -242,7 +247,9 @@ class Services:
         if name is None:
             raise WeightsError(NO_WEIGHTS.format(folder=self.folder))
         if name not in self.cards:
-            raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
+            raise WeightsError(
+                self.lacks(name) or f"Weights go by the name of their folder; there are none called '{name}'."
+            )
         with self._lock:
             if (recognizer := self._in_memory(name)) is None:
                 recognizer = Recognizer.load(self.place(name), self.device)

@@ -19,6 +19,7 @@ from actrec.weights.cards import Card
 from actrec.weights.checkpoint import Trunk, write_checkpoint
 from actrec.weights.default import FALLBACK
 from actrec.weights.starts import SETS, STARTS, starts_folder
+from demo import api
 from demo.server.services import Services
 from demo.shared import everyday, weights_picker
 from demo.tabs import clip, live
@@ -106,6 +107,10 @@ def test_what_is_fetched_becomes_the_default_without_a_restart(folder, small, br
     services.start()
     assert services.recognizer().card.name == services.default == FALLBACK
     assert "everyday" not in services.cards, "it could not answer"
+    with pytest.raises(gr.Error, match="go on from 'tiny-net', which is not on this machine"):
+        api.chosen(services, "everyday")
+    with pytest.raises(gr.Error, match="There are no weights 'nothing'"):
+        api.chosen(services, "nothing")
     assert everyday.offer(services)["visible"]
     chosen = fetched(services, small, FALLBACK)
     assert chosen.value == services.default == "everyday" and not everyday.offer(services)["visible"]
