@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import gradio as gr
-from gradio.context import get_blocks_context
+from gradio.context import Context
 
 from actrec.weights.download import DownloadError, Progress
 from actrec.weights.starts import EVERYDAY, SETS, STARTS, fetched_start
@@ -71,7 +71,7 @@ def build(services: Services, weights: gr.Dropdown, place: str) -> None:
 
     button.click(clicked, weights, [button, message, weights], api_visibility="private", concurrency_limit=1)
     # The page was laid out when the program started; what was fetched since is there for whoever comes now.
-    get_blocks_context().load(
+    Context.root_block.load(
         lambda: (gr.Button(**offer(services)), gr.Dropdown(weights_picker.choices(services), value=services.default)),
         None, [button, weights], **QUIET,
     )  # fmt: skip
