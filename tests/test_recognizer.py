@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from actrec.motion import flow
 from actrec.recognition.prediction import steadied
 from actrec.recognition.recognizer import Recognizer, find_weights, open_recognizer
 from actrec.systems import SYSTEMS
@@ -211,12 +213,24 @@ def test_weights_of_another_system_are_refused(weights):
     assert open_recognizer(None, str(weights), weights.parent).predict_many([]) == []
 
 
-def test_clues_are_a_step_of_their_own_and_not_counted_twice():
-    system = SYSTEMS["asym3d-rgbf"]
+def test_clues_are_a_step_of_their_own_and_not_counted_twice(monkeypatch):
+    system, dis = SYSTEMS["asym3d-rgbf"], flow.dis
     card = Card(name="rgbf", system=system.name, labels=LABELS, trained_on="nothing", command="none", seed=0)
-    prediction = Recognizer(system, system.network(len(LABELS)), card, "cpu").predict(_clip(5))
-    assert list(prediction.milliseconds) == ["views", "clues", "network", "fusion"]
-    assert prediction.milliseconds["clues"] > prediction.milliseconds["views"] > 0, "flow takes longer than cropping"
+    recognizer = Recognizer(system, system.network(len(LABELS)), card, "cpu")
+    fields = []
+
+    def slow(frames, **options):
+        fields.append(len(frames))
+        time.sleep(0.2)
+        return dis(frames, **options)
+
+    monkeypatch.setattr(flow, "dis", slow)
+    start = time.perf_counter()
+    cost = recognizer.predict(_clip(5)).milliseconds
+    wall = 1000 * (time.perf_counter() - start)
+    assert list(cost) == ["views", "clues", "network", "fusion"]
+    assert cost["clues"] >= 200 * len(fields) > 0, "what flow takes is no time of the views"
+    assert cost["views"] > 0 and sum(cost.values()) <= wall
 
 
 def test_weights_whose_views_were_made_otherwise_are_refused_by_name(tmp_path):

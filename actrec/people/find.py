@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actrec.core.errors import Refusal
-from actrec.motion.salience import salience
 from actrec.people.boxes import smooth, unions, within
 from actrec.video import Clip
 from actrec.weights.folders import WEIGHTS
@@ -113,6 +112,8 @@ def people_by(detector: PersonDetector, clip: Clip, searched: np.ndarray, **opti
 
 def moving_region(clip: Clip, why: str, start: float | None = None, fraction: float = 0.98) -> People:
     """The box that holds `fraction` of the salience of each frame and its neighbours, where there is no detector."""
+    from actrec.motion.salience import salience  # torch
+
     start = time.perf_counter() if start is None else start
     height, width = clip.size
     maps = salience(clip.frames) if len(clip) > 1 else np.zeros((1, height, width), np.float32)

@@ -274,7 +274,7 @@ def taught_by(stronger: bool = True, alpha: float = 1.0, beta: float = 1.0) -> E
             "fused": top(pupil.outputs(held_out), held_out.targets),
         }
 
-    return Experiment(measure, f"{ALONE}, then {TEACHING}")
+    return Experiment(measure, f"{ALONE}, each stream by itself, then {TEACHING}")
 
 
 def _streams(workspace: Workspace) -> tuple[dict[str, Tensor], str]:

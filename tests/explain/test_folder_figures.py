@@ -16,7 +16,8 @@ from actrec.explain.activations import of_gallery
 from actrec.explain.embedding import separability
 from actrec.explain.of_folder import class_figures, class_sheet, gallery_from
 from actrec.explain.saliency import ClassSaliency
-from actrec.recognition.recognizer import Recognizer, unit
+from actrec.recognition.calibrated import unit
+from actrec.recognition.recognizer import Recognizer
 from actrec.systems import named
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -203,7 +203,8 @@ def wall() -> tuple[np.ndarray, np.ndarray]:
 def placed(frames: np.ndarray, placing: Placing) -> np.ndarray:
     """What the light recipe makes of a window in this placing, `[16, 112, 112, 3]`."""
     recipe: Light = named("asym3d-rgbf").training_view.__self__
-    return recipe._view(frames, placing)["clip"].transpose(1, 2, 3, 0)
+    clip = Clip(frames, np.arange(len(frames)) / recipe.fps)
+    return recipe._view(clip, clip.times, placing, None)["clip"].transpose(1, 2, 3, 0)
 
 
 def test_the_border_of_a_letterbox_has_no_part_in_the_least_and_most(wall):

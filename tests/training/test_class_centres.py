@@ -17,7 +17,8 @@ from actrec.data.sources import Split
 from actrec.explain.activations import of_clips
 from actrec.explain.saliency import ClassSaliency
 from actrec.recognition.calibrated import comparable, probabilities
-from actrec.recognition.recognizer import Recognizer, steadied
+from actrec.recognition.prediction import steadied
+from actrec.recognition.recognizer import Recognizer
 from actrec.recognition.repository import Repository
 from actrec.systems import named
 from actrec.tailor.option import Tailor
