@@ -107,9 +107,9 @@ def test_what_is_fetched_becomes_the_default_without_a_restart(folder, small, br
     services.start()
     assert services.recognizer().card.name == services.default == FALLBACK
     assert "everyday" not in services.cards, "it could not answer"
-    with pytest.raises(gr.Error, match="go on from .*tiny-net.*, which is not on this machine"):
+    with pytest.raises(gr.Error, match=r"go on from .*tiny-net.*, which is not on this machine"):
         api.chosen(services, "everyday")
-    with pytest.raises(gr.Error, match="There are no weights .*nothing"):
+    with pytest.raises(gr.Error, match=r"There are no weights .*nothing"):
         api.chosen(services, "nothing")
     assert everyday.offer(services)["visible"]
     chosen = fetched(services, small, FALLBACK)
