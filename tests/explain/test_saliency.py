@@ -79,7 +79,7 @@ def test_a_network_that_sees_a_camera_smaller_is_explained_by_that_view_a_few_wi
     torch.manual_seed(3)
     card = Card("i3d", "i3d-rgb", ["a", "b", "c"], "nothing", "", 0)
     saliency = ClassSaliency(Recognizer(system, system.network(3), card, "cpu"))
-    windows = Windows.of(system, noise)
+    windows = Windows.of(system, Clip(noise.frames[:12], noise.times[:12]))
     assert len(windows.views) > AT_ONCE
     found = saliency.every(windows.views, "b", copies=1)
     shape = (len(windows.views), 8, 64, 64)
