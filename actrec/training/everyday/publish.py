@@ -85,7 +85,8 @@ def measured(asked: Asked, numbers: Sequence[float]) -> dict:
 def least_confidence(asked: Asked, numbers: Sequence[float]) -> float:
     """The confidence from which on enough of the answers out of fold are right, as in other trainings. An own name for
     a clip that shows none of them is a wrong answer; what else such a clip shows is not known, and not counted."""
-    targets, scores = [], []
+    targets: list[int] = []
+    scores: list[np.ndarray] = []
     for item, own in asked:
         answer, place = probabilities(item, own, numbers), place_of(item)
         if place >= 0 or answer.argmax() in PLACES:
