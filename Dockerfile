@@ -21,8 +21,8 @@ COPY assets ./assets
 COPY weights ./weights
 COPY benchmarks/results ./benchmarks/results
 
-# Trainings and saved actions; everything else is read only for this user.
-RUN mkdir runs && chown actrec:actrec runs
+# Trainings and saved actions, and what is fetched or computed once; everything else is read only for this user.
+RUN mkdir -p runs /home/actrec/.cache && chown actrec:actrec runs /home/actrec/.cache
 USER actrec
 VOLUME /app/runs
 EXPOSE 7860

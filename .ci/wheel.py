@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 10 << 20  # bytes of a wheel
-CLIP, LABEL = ROOT / "assets" / "examples" / "wave.mp4", "wave"  # what the default weights name it
+CLIP, LABEL = ROOT / "assets" / "examples" / "wave.mp4", "wave"  # by the weights that need nothing else
 ASK_PYTHON = """
 import actrec, sys
 assert "torch" not in sys.modules, "importing actrec imports torch"
@@ -53,22 +53,24 @@ def built(folder: Path) -> Path:
 
 
 def check_contents(wheel: Path) -> None:
-    """Only the package, no test or page, and of the weights only what answers by default."""
+    """Only the package, no test or page, and of the weights only what answers by default, with and without a fetched
+    network."""
     with zipfile.ZipFile(wheel) as archive:
         names = [Path(name) for name in archive.namelist()]
     tops = {name.parts[0] for name in names if not name.parts[0].endswith(".dist-info")}
     weights = {name.parent.name for name in names if name.suffix == ".safetensors"}
-    if tops != {"actrec"} or weights != {default_weights(), "person-detector"}:
+    if tops != {"actrec"} or weights != {*preferred(), "person-detector"}:
         sys.exit(f"The wheel holds {sorted(tops)} with the weights {sorted(weights)}.")
     if wheel.stat().st_size > LARGEST:
         sys.exit(f"The wheel has {wheel.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.1f}.")
 
 
-def default_weights() -> str:
+def preferred() -> tuple[str, ...]:
+    """The default weights, the best first."""
     sys.path.insert(0, str(ROOT))
-    from actrec.weights.folders import DEFAULT_WEIGHTS
+    from actrec.weights.default import PREFERRED
 
-    return DEFAULT_WEIGHTS
+    return PREFERRED
 
 
 def installed(wheel: Path, environment: Path) -> Path:
@@ -89,8 +91,8 @@ def asked_once(programs: Path, place: Path, package: Path) -> None:
     settings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     settings |= {"HOME": str(place), "ACTREC_CACHE": str(place / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
     answer = json.loads(call(str(programs / "actrec"), "predict", str(CLIP), "--json", cwd=empty, env=settings))
-    if answer["label"] != LABEL:
-        sys.exit(f"`actrec predict` takes {CLIP.name} for '{answer['label']}'.")
+    if (answer["label"], answer["weights"]) != (LABEL, preferred()[-1]):  # nothing was fetched into this empty cache
+        sys.exit(f"`actrec predict` takes {CLIP.name} for '{answer['label']}', by the weights {answer['weights']}.")
     answer_lines = call(str(programs / "python"), "-c", ASK_PYTHON, str(CLIP), cwd=empty, env=settings).split("\n")[:3]
     if answer_lines != [str(package / "__init__.py"), LABEL, "True"]:
         sys.exit(f"From Python the installed package answers {answer_lines}.")

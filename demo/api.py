@@ -88,7 +88,10 @@ def chosen(services: Services, weights: str) -> str:
     """The weights asked for; only those in the folder, by their name."""
     name = weights or services.default
     if name not in services.cards:
-        raise refusal(f"There are no weights '{weights}'. There are: {', '.join(services.cards) or 'none yet'}.")
+        raise refusal(
+            services.lacks(name)
+            or f"There are no weights '{weights}'. There are: {', '.join(services.cards) or 'none yet'}."
+        )
     return name
 
 

@@ -62,6 +62,27 @@ def published_i3d() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cache_without_starts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of a machine on which no published network was fetched; all else in it is this machine's own.
+
+    Which weights answer by default depends on what was fetched. A test of that says which it means.
+    """
+    from actrec.core.files import cache_folder
+
+    folder = tmp_path_factory.mktemp("cache")
+    for path in cache_folder().iterdir() if cache_folder().is_dir() else ():
+        if path.name not in ("starts", "packages"):
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture
+def without_starts(cache_without_starts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No published network is on this machine."""
+    monkeypatch.setenv("ACTREC_CACHE", str(cache_without_starts))
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

@@ -18,9 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "assets" / "examples" / "jumping-jack.mp4"
 
 
-def _run(*words: str) -> subprocess.CompletedProcess:
+def _run(*words: str, cache: Path | None = None) -> subprocess.CompletedProcess:
+    own = os.environ | ({"ACTREC_CACHE": str(cache)} if cache else {})
     return subprocess.run(
-        [sys.executable, "-m", "actrec", *words], cwd=ROOT, capture_output=True, text=True, timeout=240
+        [sys.executable, "-m", "actrec", *words], cwd=ROOT, capture_output=True, text=True, timeout=240, env=own
     )
 
 
@@ -34,8 +35,8 @@ def test_list_prints_json_with_the_papers_names_and_counts():
     assert rows["asym3d"]["parameters"] >= rows["asym3d"]["weights"]
 
 
-def test_predict_prints_json_and_nothing_else():
-    done = _run("predict", str(EXAMPLE), "--json")
+def test_predict_prints_json_and_nothing_else(cache_without_starts):
+    done = _run("predict", str(EXAMPLE), "--json", cache=cache_without_starts)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["label"] == "jumping jack"
@@ -48,9 +49,9 @@ def test_predict_prints_json_and_nothing_else():
     assert (decision["kind"], decision["label"]) == ("class", "jumping jack") and decision["people"] >= 1
 
 
-def test_predict_names_no_action_where_nobody_is_and_says_which_weights_answered(tmp_path):
+def test_predict_names_no_action_where_nobody_is_and_says_which_weights_answered(tmp_path, cache_without_starts):
     black = write_mp4(tmp_path / "black.mp4", np.zeros((30, 120, 160, 3), np.uint8), 12.0)
-    done = _run("predict", str(black))
+    done = _run("predict", str(black), cache=cache_without_starts)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Nothing moves.\n") and "answered by the weights asym3d-people" in done.stdout
     alone = _run("predict", str(EXAMPLE.with_name("squat.mp4")), "--weights", "asym3d-ut")

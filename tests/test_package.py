@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,18 +12,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def python(text: str) -> str:
-    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=120)
+def python(text: str, **settings: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=240, env=os.environ | settings
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_readmes_example_names_the_action_of_its_clip():
+def test_the_readmes_example_names_the_action_of_its_clip(cache_without_starts):
     section = (ROOT / "README.md").read_text().partition("## Use it from Python\n")[2].partition("\n## ")[0]
     (example,) = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)[:1]
     code = textwrap.dedent(example).strip()
     assert "from actrec import Recognizer" in code and len([line for line in code.splitlines() if line]) == 5
-    assert python(code).split()[0] == "wave"
+    assert python(code, ACTREC_CACHE=str(cache_without_starts)).split()[0] == "wave"
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -36,18 +39,10 @@ def test_what_the_package_offers_is_there_and_nothing_else_is():
     assert python("import actrec; print(hasattr(actrec, 'nothing'))").strip() == "False"
 
 
-def test_weights_are_found_by_name_from_any_folder(tmp_path, monkeypatch):
+def test_weights_are_found_by_name_from_any_folder(tmp_path, monkeypatch, without_starts):
     from actrec import Recognizer
-    from actrec.weights.folders import DEFAULT_WEIGHTS
+    from actrec.weights.default import FALLBACK
 
     monkeypatch.chdir(tmp_path)
-    assert Recognizer.load(device="cpu").card.name == DEFAULT_WEIGHTS
+    assert Recognizer.load(device="cpu").card.name == FALLBACK
     assert Recognizer.load("asym3d-synthetic", "cpu").card.name == "asym3d-synthetic"
-
-
-def test_a_command_without_system_and_weights_takes_the_default_weights():
-    from actrec.recognition.recognizer import open_recognizer
-    from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
-
-    assert open_recognizer(None, None, WEIGHTS, "cpu").card.name == DEFAULT_WEIGHTS
-    assert open_recognizer("asym3d", None, WEIGHTS, "cpu").card.name == "asym3d-synthetic"

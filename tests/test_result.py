@@ -11,7 +11,7 @@ import torch
 
 from actrec.recognition.recognizer import Recognizer
 from actrec.recognition.repository import Judgement
-from actrec.recognition.results import Moment, captioned, stretches, timeline, verdict_taught, views
+from actrec.recognition.results import MOMENTS, Moment, captioned, stretches, timeline, verdict_taught, views
 from actrec.systems import SYSTEMS
 from actrec.video import Clip
 from actrec.weights.cards import Card
@@ -20,9 +20,12 @@ from actrec.weights.cards import Card
 class Brightness:
     """Says "dark" or "bright" by the newest frame of a window of two seconds."""
 
-    system = SimpleNamespace(seconds=2.0, protocols={"clip": SimpleNamespace(windows=None)})
+    def __init__(self, smaller: dict | None = None) -> None:
+        protocols = {"clip": SimpleNamespace(windows=None)}
+        self.system, self.asked = SimpleNamespace(seconds=2.0, protocols=protocols, smaller=smaller or {}), 0
 
     def predict_many(self, clips: list[Clip], views: str) -> list[SimpleNamespace]:
+        self.asked += len(clips)
         assert views == "one" and all(clip.duration <= 2.3 for clip in clips)
         bright = ["bright" if clip.frames.mean() > 127 else "dark" for clip in clips]
         return [
@@ -43,6 +46,16 @@ def test_a_timeline_turns_where_the_clip_does_and_covers_it():
     assert moments[0].start == 0 and moments[-1].stop == pytest.approx(12)
     assert moments[0].stop == moments[1].start == pytest.approx(6, abs=0.51)
     assert moments[0].sure == 0.75
+
+
+def test_a_network_with_costly_views_is_asked_once_a_window_and_never_more_often_than_the_cap():
+    light, costly, long = Brightness(), Brightness({"view": "live"}), Brightness({"view": "live"})
+    timeline(light, film(12, 6))
+    moments = timeline(costly, film(12, 6))
+    assert (light.asked, costly.asked) == (11, 6)  # (12 − 2) seconds between the first window and the last
+    assert moments[-1].stop == pytest.approx(12) and moments[0].stop == pytest.approx(6, abs=1.01)
+    timeline(long, film(240, 6))
+    assert long.asked <= MOMENTS + 1
 
 
 def test_a_clip_shorter_than_the_window_has_one_moment():

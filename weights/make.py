@@ -76,7 +76,7 @@ TRAININGS = (
         "asym3d-more", "asym3d", "synthetic:all",
         "--preset scratch --rate 1e-3 --clips-per-class 250 --epochs 8 --seed 1", "asym3d-all", ships=False,
     ),
-    Training(  # what the page asks first
+    Training(  # what answers where the network that the everyday weights go on from was not fetched
         "asym3d-people", "asym3d", PEOPLE,
         f"{REAL} --preset fine-tune --clips-per-class 20 --leave-out read 'meet and split' --epochs 24 --keep last",
         "asym3d-more",

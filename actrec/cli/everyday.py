@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from actrec.training.everyday.folds import answers_by_source
     from actrec.training.everyday.head import Fit, fit_head
-    from actrec.training.everyday.publish import measured, publish
+    from actrec.training.everyday.publish import least_confidence, measured, publish
     from actrec.training.everyday.score import fit_numbers, out_of_fold
 
     viewed = [item for view in args.views for item in seen(args.data, view, args.drawn)]
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     numbers = fit_numbers(asked, fixed=True)
     figures = measured(asked, numbers)
     command = f"python -m actrec everyday --data DATA --drawn {args.drawn} --views {' '.join(args.views)}"
-    publish(args.out, fit_head(viewed, how), numbers, how, viewed, figures, command)
+    least = least_confidence(asked, numbers)
+    publish(args.out, fit_head(viewed, how), numbers, how, viewed, figures, least, command)
     print(json.dumps(figures, indent=1))
     aloud(f"Written: {args.out}")
     return 0

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from actrec.cli import aloud, choices
+from actrec.cli import aloud, choices, default_in_words, default_notice
 from actrec.core.errors import BadValue
 from actrec.figures.svg import standing_alone
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.explain.activations import Activations
@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path, help="a clip; or a folder of classes (or a pack), for its map and saliency")
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
-        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+        "--weights", help=f"a checkpoint folder, or its name in weights/; without it and --system {default_in_words()}"
     )
     parser.add_argument(
         "--option", dest="options", action="append", metavar="NAME=VALUE",
@@ -69,12 +69,14 @@ def run(args: argparse.Namespace) -> int:
 
     recognizer = open_recognizer(args.system, args.weights, WEIGHTS, args.device, choices(args.options))
     if args.clip.is_dir() or is_pack(args.clip):
+        default_notice(args)
         return _folder(ClassSaliency(recognizer), args)
     if args.classes:
         raise BadValue(f"--classes chooses among the classes of a folder, and {args.clip} is a clip.")
     clip = read_clip(args.clip, short_side=SIDE, stop=SECONDS)
     must_be_writable(args.out)
     prediction = recognizer.predict(clip).seen(presence(clip, usable_detector()))
+    default_notice(args)
     label = args.label or prediction.label
     recognizer.index(label)  # one that it does not know is refused before anything is drawn
     windows = Windows.of(recognizer.system, clip)

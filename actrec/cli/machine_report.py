@@ -51,7 +51,7 @@ def examine(weights: Path, runs: Path) -> list[Finding]:
     """Everything, one after the other; a check that fails itself is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         python, packages, device, engines, number_formats, codecs, camera, lambda: checkpoints(weights), fetched,
-        lambda: folders(weights, runs), machine, port,
+        lambda: default(weights), lambda: folders(weights, runs), machine, port,
     )  # fmt: skip
     findings: list[Finding] = []
     for check in checks:
@@ -275,6 +275,17 @@ def published() -> Iterator[Finding]:
     else:
         remedy = f"Fetch them when there is a network: python -m actrec fetch {EVERYDAY}"
         yield Finding("published networks", NOTE, f"those for {EVERYDAY} actions are not here", remedy)
+
+
+def default(weights: Path) -> Iterator[Finding]:
+    """Which weights answer where none are named, and what better ones lack."""
+    from actrec.weights.default import default_weights
+    from actrec.weights.folders import names
+
+    answering = default_weights(Path(weights))
+    if answering.name in names(Path(weights), "card.json"):
+        says = f"{answering.name} answers where no weights are named"
+        yield Finding("default weights", NOTE if answering.notice else GOOD, says, answering.notice)
 
 
 def folders(weights: Path, runs: Path) -> Iterator[Finding]:

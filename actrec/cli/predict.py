@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actrec.cli import choices
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from actrec.cli import choices, default_in_words, default_notice
+from actrec.weights.folders import WEIGHTS
 
 if TYPE_CHECKING:
     from actrec.recognition.prediction import Prediction
@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--system", help="takes weights/SYSTEM-synthetic unless --weights names others")
     parser.add_argument(
-        "--weights", help=f"a checkpoint folder, or its name in weights/; {DEFAULT_WEIGHTS} where no --system is named"
+        "--weights", help=f"a checkpoint folder, or its name in weights/; without it and --system {default_in_words()}"
     )
     parser.add_argument(
         "--option", dest="options", action="append", metavar="NAME=VALUE",
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     prediction = prediction.seen(presence(clip, detector))
     looked = (time.perf_counter() - start) * 1000
+    default_notice(args)
     milliseconds = {"decode": decode} | prediction.milliseconds | {"people": looked}
     if args.json:
         answer = {

@@ -41,6 +41,7 @@ PEAK = 0.99
 NOISE, COPIES = 0.15, 3  # SmoothGrad's σ as a fraction of the input's range, and how many noisy copies
 DRAWS, NOISY = 4, 4  # random networks, and clips of noise before each, that show what a place gets by chance
 FEWER = (2, 2)  # the same for a network that takes a second for each
+AT_ONCE = 2  # clips of a network of the papers' size that go back together: each keeps half a gigabyte meanwhile
 SCARCE = 0.1  # a place with less than this fraction of its frame's mean counts as if it had so much
 FINE = 6  # Grad-CAM's maps have at least so many positions a side
 
@@ -52,6 +53,7 @@ class ClassSaliency:
 
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
+        self.system = recognizer.system.with_options(recognizer.system.smaller)  # as its protocol `one` sees a clip
         self.network = FLOAT32.convert(copy.deepcopy(recognizer.network))
         self.device = next(self.network.parameters()).device
         self.lock = threading.Lock()  # what is recorded inside the network is one caller's at a time
@@ -60,8 +62,8 @@ class ClassSaliency:
     @cached_property
     def last_fine(self) -> Layer:
         """The highest layer whose maps are not too coarse for a frame."""
-        layers = layers_of(self.recognizer.system, self.network)
-        blank = {name: value.to(self.device) for name, value in self.recognizer.system.blank().items()}
+        layers = layers_of(self.system, self.network)
+        blank = {name: value.to(self.device) for name, value in self.system.blank().items()}
         for layer in reversed(layers):
             with torch.no_grad(), self.lock, recorded(self.network, layer, 1) as records:
                 cast(Network, self.network).code(**blank)
@@ -84,12 +86,12 @@ class ClassSaliency:
         """What a place gets from random weights, `[1, T, S, S]` by input, 1 being the mean of its frame: the mean map
         of networks with their weights in random order, looking at noise. Frames keep their part of the derivative."""
         if not self._chance:
-            draws, clips = (DRAWS, NOISY) if self.recognizer.system.size == "light" else FEWER
+            draws, clips = (DRAWS, NOISY) if self.system.size == "light" else FEWER
             generator, maps = torch.Generator().manual_seed(0), []
             for seed in range(draws):
                 inputs = {
                     name: torch.randn((clips, *value.shape[1:]), generator=generator).to(self.device)
-                    for name, value in self.recognizer.system.blank().items()
+                    for name, value in self.system.blank().items()
                 }
                 label = self.recognizer.labels[seed % len(self.recognizer.labels)]
                 maps.append(self._largest(self.shuffled(1000 + seed)._back(inputs, label)[0]))
@@ -156,12 +158,23 @@ class ClassSaliency:
         return on_frames(self.recognizer.system, clip, np.minimum(smooth, 1))
 
     def _tensors(self, views: list[Views]) -> dict[str, Tensor]:
-        return self.recognizer.system.tensors(views, self.device)
+        return self.system.tensors(views, self.device)
 
     def _back(
         self, inputs: dict[str, Tensor], label: str, layer: Layer | None = None
     ) -> tuple[dict[str, Tensor], Maps]:
-        """One pass back: the derivatives of all inputs, and Grad-CAM's maps of a layer where one is asked for."""
+        """One pass back, of a large network a few clips at a time: the derivatives of all inputs, and Grad-CAM's maps
+        of a layer where one is asked for."""
+        clips = len(next(iter(inputs.values())))
+        step = clips if self.system.size == "light" else AT_ONCE
+        passes = [
+            self._pass_back({name: value[start : start + step] for name, value in inputs.items()}, label, layer)
+            for start in range(0, clips, step)
+        ]
+        slopes = {name: torch.cat([part[name] for part, _ in passes]) for name in inputs}
+        return slopes, {name: np.concatenate([cam[name] for _, cam in passes]) for name in passes[0][1]}
+
+    def _pass_back(self, inputs: dict[str, Tensor], label: str, layer: Layer | None) -> tuple[dict[str, Tensor], Maps]:
         clips = len(next(iter(inputs.values())))
         inputs = {name: value.detach().requires_grad_() for name, value in inputs.items()}
         with self.lock, ExitStack() as stack, torch.enable_grad():
@@ -196,7 +209,7 @@ class ClassSaliency:
 
     def _largest(self, gradients: dict[str, Tensor]) -> Maps:
         """The largest over the channels, per byte, so that inputs compare."""
-        inputs = self.recognizer.system.inputs
+        inputs = self.system.inputs
         return {name: (gradient.abs().amax(1) / inputs[name].std).cpu().numpy() for name, gradient in gradients.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import threading
 import time
@@ -30,10 +31,12 @@ from actrec.systems import SYSTEMS, System, Views, named, recorded
 from actrec.video import Clip
 from actrec.weights.cards import Card, WeightsError
 from actrec.weights.checkpoint import fit, read_checkpoint
+from actrec.weights.default import default_weights
 from actrec.weights.find import find_weights
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from actrec.weights.folders import WEIGHTS
 
 BATCH = 16
+MOST_LISTED = 40  # labels that a sentence lists
 
 
 class Recognizer:
@@ -139,15 +142,16 @@ class Recognizer:
     @classmethod
     def load(
         cls,
-        weights: str | Path = DEFAULT_WEIGHTS,
+        weights: str | Path | None = None,
         device: str = "auto",
         *,
         temperature: float | None = None,
         only_torch: bool = False,
         options: Mapping[str, object] | None = None,
     ) -> Recognizer:
-        """A recognizer from a checkpoint folder or its name in weights/; `temperature` stands in for the card's, and
-        `options` for those of the card that only say how a clip is tested."""
+        """A recognizer from a checkpoint folder or its name in weights/, or the default one; `temperature` stands in
+        for the card's, and `options` for those of the card that only say how a clip is tested."""
+        weights = weights or default_weights().name
         card, tensors = read_checkpoint(find_weights(weights, WEIGHTS) if isinstance(weights, str) else weights)
         if card.system not in SYSTEMS:
             raise WeightsError(
@@ -240,8 +244,15 @@ class Recognizer:
     def index(self, label: str) -> int:
         """The place of a label among the scores, or an error with the labels that there are."""
         if label not in self.labels:
-            raise BadValue(f"These weights have no class '{label}'. They have: {', '.join(self.labels)}.")
+            raise BadValue(f"These weights have no class '{label}'. {self._like(label)}")
         return self.labels.index(label)
+
+    def _like(self, label: str) -> str:
+        """The labels that there are; of many only those that are written like this one."""
+        if len(self.labels) <= MOST_LISTED:
+            return f"They have: {', '.join(self.labels)}."
+        alike = difflib.get_close_matches(label, self.labels, n=5, cutoff=0.4)
+        return f"They have {len(self.labels)}{', among them: ' + ', '.join(alike) if alike else ''}."
 
     def probabilities(self, logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """What `run` gave as calibrated scores that add up to one in each view: [views, classes]."""
@@ -368,7 +379,7 @@ def open_recognizer(
     """The recognizer that a system, weights or both name. For a system alone `SYSTEM-synthetic` is taken, and the
     default weights where neither is named. `options` are those that only say how a clip is tested."""
     if system is None:
-        return Recognizer.load(find_weights(weights or DEFAULT_WEIGHTS, folder), device, options=options)
+        return Recognizer.load(find_weights(weights or default_weights(folder).name, folder), device, options=options)
     chosen = named(system, options)
     if chosen.size == "public" and weights is None:
         from actrec.weights.catalogue import entry

@@ -66,7 +66,8 @@ def timeline(
     verdict: Callable[[Prediction], tuple[str, float]] = verdict_of,
     answer: Prediction | None = None,
 ) -> list[Moment]:
-    """One view per half window or so over the whole clip; moments of one label that follow each other are one.
+    """One view per half window or so over the whole clip, or per window of a network whose views are costly; moments
+    of one label that follow each other are one.
 
     `answer` is the recognizer's answer for the clip by the protocol `clip`: its windows are not computed again, and
     those between them are asked in one batch. Who was seen in the clip stands in the answer, and holds for each moment.
@@ -102,7 +103,8 @@ def _windows(
     if latest <= first:
         begins = given or [first]
     else:
-        step = max(window / 2, clip.duration / MOMENTS)
+        apart = window if recognizer.system.smaller else window / 2
+        step = max(apart, clip.duration / MOMENTS)
         ends = [end for end in (first, latest) if all(abs(end - begin) > step / 2 for begin in given)]
         fixed = sorted([*given, *ends])
         begins = fixed[:1]

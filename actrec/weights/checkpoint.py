@@ -14,8 +14,8 @@ from safetensors.torch import load, save
 
 from actrec.core.files import read_small
 from actrec.weights.cards import Card, WeightsError, read_card
-from actrec.weights.folders import MOST_BYTES, WEIGHTS, settled, write_folder
-from actrec.weights.starts import STARTS, starts_folder
+from actrec.weights.folders import MOST_BYTES, settled, write_folder
+from actrec.weights.trunks import missing_trunk, trunk_place
 
 
 @dataclass(frozen=True)
@@ -117,17 +117,14 @@ def _same(value: torch.Tensor, of_trunk: torch.Tensor) -> bool:
 
 def _of_trunk(card: Card, folder: Path) -> dict[str, torch.Tensor]:
     """The trunk's tensors under their names here, after their sum was compared; a sentence where it is missing."""
-    trunk = card.trunk or {}
-    name = trunk["name"]
-    places = (folder.parent / name, WEIGHTS / name, starts_folder() / name)
-    place = next((place for place in places if (settled(place) / "card.json").is_file()), None)
+    place = trunk_place(card, folder.parent)
     if place is None:
-        what = STARTS[name].to_fetch if name in STARTS else f"Put the folder '{name}' beside it."
-        raise WeightsError(f"The weights '{card.name}' go on from '{name}', which is not on this machine. {what}")
+        raise WeightsError(missing_trunk(card, folder.parent))
+    trunk = card.trunk or {}
     tensors = _whole(place)
     if tensors_sum(tensors) != trunk["sha256"]:
         raise WeightsError(
-            f"The weights '{card.name}' go on from other weights '{name}' than those in '{place}': the checksum "
+            f"The weights '{card.name}' go on from other weights '{place.name}' than those in '{place}': the checksum "
             "differs. Fetch or train them again."
         )
     without = set(trunk["without"])

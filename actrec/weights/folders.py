@@ -11,7 +11,7 @@ from actrec.core.places import INSTALLED, PROJECT, SHIPPED
 from actrec.core.processes import alive
 
 WEIGHTS = SHIPPED if INSTALLED else PROJECT / "weights"  # where weights are looked for by name
-DEFAULT_SYSTEM, DEFAULT_WEIGHTS = "asym3d", "asym3d-people"  # where nothing else is named
+DEFAULT_SYSTEM = "asym3d"  # of a training where nothing else is named
 FILES = ("model.safetensors", "card.json")  # of a folder of weights
 MOST_BYTES = 2 << 30  # of one file of weights; the largest network here takes a tenth
 OLD = ".old"

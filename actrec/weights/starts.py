@@ -120,9 +120,9 @@ def starts_folder() -> Path:
     return cache_folder() / "starts"
 
 
-def fetched_start(key: str) -> Path | None:
+def fetched_start(key: str, starts: Path | None = None) -> Path | None:
     """The folder of a published network that was fetched and converted; None where it was not, or by other rules."""
-    folder = starts_folder() / key
+    folder = (starts or starts_folder()) / key
     try:
         card = read_card(folder)
     except WeightsError:

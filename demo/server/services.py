@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from actrec.weights.cards import Card, WeightsError, cards
-from actrec.weights.folders import DEFAULT_WEIGHTS, WEIGHTS
+from actrec.weights.default import PREFERRED, default_of
+from actrec.weights.folders import WEIGHTS
+from actrec.weights.trunks import missing_trunk
 from demo.server.live_queue import LiveQueue
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
-FIRST = DEFAULT_WEIGHTS  # asked first, where they are there
 SHOWN_FPS, EXAMPLE_SIDE = 12.0, 240
 REST = 10.0  # seconds after which memory that nothing uses any more is given back, again and again
 SETTLED_AFTER = 3.0  # seconds between checks for recognizers without their fastest engine
@@ -47,12 +48,12 @@ class Services:
         self,
         weights: Path = WEIGHTS,
         device: str = "auto",
-        first: str = FIRST,
         runs: Path = ROOT / "runs",
         data: list[Path] | None = None,
         starts: Path | None = None,
     ) -> None:
-        self.folder, self.device, self.runs, self._first = Path(weights), device, Path(runs), first
+        self.folder, self.device, self.runs = Path(weights), device, Path(runs)
+        self._first: str | None = None  # what answers instead of the default, where that could not be loaded
         self.starts = starts  # where published weights lie that were fetched; None where the page does not offer them
         self.data = data  # the folders that visitors may learn from; None where the only visitor owns this computer
         self.live_queue = LiveQueue()
@@ -92,15 +93,25 @@ class Services:
     @property
     def cards(self) -> dict[str, Card]:
         """The cards of the weights folder as it is now, and of published weights that answer by themselves; read again
-        when one of them changed."""
+        when one of them changed. What goes on from published weights that are not here is none of them."""
         folders = [self.folder, *([self.starts] if self.starts else [])]
         files = [path for folder in folders for path in sorted(folder.glob("*/card.json"))]
         stamp = tuple((str(path), _changed(path)) for path in files)
         if stamp != self._cards[0]:
             published = cards(self.starts) if self.starts else {}
             answering = {name: card for name, card in published.items() if card.group}
-            self._cards = (stamp, cards(self.folder) | answering)
+            own = {name: card for name, card in cards(self.folder).items() if not self._missing(card)}
+            self._cards = (stamp, own | answering)
         return self._cards[1]
+
+    def _missing(self, card: Card) -> str:
+        """What weights of the page's own folder lack; a page that offers no published weights looks for none."""
+        return missing_trunk(card, self.folder, self.starts or self.folder)
+
+    def lacks(self, name: str) -> str:
+        """What weights of the folder need that is not here, as a sentence; empty where there are none of this name."""
+        card = cards(self.folder).get(name)
+        return self._missing(card) if card else ""
 
     def place(self, name: str) -> Path:
         """The folder of weights, of the page's own or of those that were fetched."""
@@ -109,8 +120,8 @@ class Services:
 
     @property
     def default(self) -> str | None:
-        """The weights that are asked where nobody chose others."""
-        return self._first if self._first in self.cards else next(iter(self.cards), None)
+        """The weights that are asked where nobody chose others, as it is now: some may just have been fetched."""
+        return self._first if self._first in self.cards else default_of(self.cards)
 
     @property
     def ready(self) -> bool:
@@ -236,7 +247,9 @@ class Services:
         if name is None:
             raise WeightsError(NO_WEIGHTS.format(folder=self.folder))
         if name not in self.cards:
-            raise WeightsError(f"Weights go by the name of their folder; there are none called '{name}'.")
+            raise WeightsError(
+                self.lacks(name) or f"Weights go by the name of their folder; there are none called '{name}'."
+            )
         with self._lock:
             if (recognizer := self._in_memory(name)) is None:
                 recognizer = Recognizer.load(self.place(name), self.device)
@@ -255,7 +268,7 @@ class Services:
         left = ""
         try:
             self._child()  # the decoder's process starts beside
-            for name in dict.fromkeys([self.default, *self.cards]):
+            for name in dict.fromkeys([self.default, *filter(self.cards.__contains__, PREFERRED), *self.cards]):
                 self.progress = f"Loading the weights {name}." if name else "Looking for weights."
                 try:
                     recognizer = self._open(name)

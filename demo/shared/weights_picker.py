@@ -7,7 +7,9 @@ from html import escape
 
 import gradio as gr
 
+from actrec.recognition.decision import people_needed
 from actrec.weights.cards import Card
+from actrec.weights.starts import EVERYDAY
 from demo.server.services import Services
 from demo.shared.event_options import QUIET
 from demo.shared.html import table
@@ -16,13 +18,26 @@ KNOWN = ("weights", "system", "labels", "trained on", "meant for", "accuracy on 
 OWN, TAUGHT = "the weights' own actions", "what I taught in Teach"  # whose labels an answer chooses from
 NAMED, MOST_NAMED = 12, 40  # so many of more than so many actions are named
 WHICH = "Which network answers. New trainings appear here."
+TWO, DRAWN = "two people who interact", "drawn lessons"
+GROUPS = (EVERYDAY, TWO, DRAWN)  # in the order of a list of weights; whatever is none of them stands below
 
 
 def choices(services: Services) -> list[tuple[str, str]]:
-    """Every folder of weights with its number of classes: those of a group first, with its name, then the rest."""
-    grouped = sorted(services.cards.items(), key=lambda item: not item[1].group)
-    titles = {name: f"{card.group} · {name}" if card.group else name for name, card in grouped}
-    return [(f"{titles[name]}: {len(card.labels)} actions", name) for name, card in grouped]
+    """Every folder of weights that can answer with its number of classes, group by group, then the rest."""
+    groups = {name: group_of(card) for name, card in services.cards.items()}
+    order = sorted(groups, key=lambda name: GROUPS.index(groups[name]) if groups[name] in GROUPS else len(GROUPS))
+    titles = {name: name if groups[name] in ("", name) else f"{groups[name]} · {name}" for name in order}
+    return [(f"{titles[name]}: {len(services.cards[name].labels)} actions", name) for name in order]
+
+
+def group_of(card: Card) -> str:
+    """The group of weights in a list: the card's own; older cards say by their words for whom and from what they are.
+    Empty for what a visitor trained on own clips."""
+    if card.group:
+        return card.group
+    if people_needed(card.people) > 1:
+        return TWO
+    return DRAWN if "figures that the project draws" in card.trained_on else ""
 
 
 def names_of(labels: list[str]) -> str:
@@ -72,7 +87,13 @@ def build(services: Services, tab: gr.Tab, place: str, info: str = WHICH) -> gr.
     )
     shown = gr.HTML(about(services, services.default), elem_id=f"{place}-about")
     chosen.change(partial(about, services), chosen, shown, **QUIET)
-    tab.select(
-        lambda now: gr.Dropdown(choices=choices(services), value=now or services.default), chosen, chosen, **QUIET
-    )
+    before = gr.State(services.default)  # the default when this list was last renewed
+    tab.select(partial(renewed, services), [chosen, before], [chosen, before], **QUIET)
     return chosen
+
+
+def renewed(services: Services, now: str | None, before: str | None) -> tuple[gr.Dropdown, str | None]:
+    """The list as it is now, and its default. Who had chosen other weights keeps them; who had not gets the default,
+    which may be a better one by now."""
+    keeps = now in services.cards and now != before
+    return gr.Dropdown(choices=choices(services), value=now if keeps else services.default), services.default

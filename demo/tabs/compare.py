@@ -190,9 +190,12 @@ def _clip(services: Services, tab: gr.Tab) -> None:
 
 
 def alike(services: Services) -> list[str]:
-    """The weights meant for as many people as those that are asked where nobody chose others."""
-    meant = services.cards[services.default].people if services.default else ""
-    return [name for name, card in services.cards.items() if meant in card.people]
+    """The weights of the same kind as those that are asked where nobody chose others, and meant for as many people."""
+    if services.default is None:
+        return []
+    default = services.cards[services.default]
+    kind = weights_picker.group_of(default), default.people
+    return [name for name, card in services.cards.items() if (weights_picker.group_of(card), card.people) == kind]
 
 
 def _known(services: Services, chosen: list[str], listed: list[str]) -> tuple[gr.CheckboxGroup, list[str]]:

@@ -132,6 +132,9 @@ def legend(services: Services, now: Map) -> str:
         f"Each dot is one of the gallery's {len(now.gallery)} drawn clips, which no training has seen. Its colour and "
         "shape show the clip's true action. Click one to play it."
     ]
+    drawn, known = len(set(now.gallery.labels)), len(services.cards[now.weights].labels)
+    if drawn < known:
+        parts.append(f"Of the {known} actions that these weights know, {drawn} can be drawn and stand here.")
     if len(now.atlases) > 1:
         parts.append(
             f"{features_of(services, now.weights)} The number under each map is measured in the full space. "

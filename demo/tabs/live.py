@@ -19,7 +19,7 @@ from demo.shared import weights_picker
 from demo.shared.answer import Answer, answer_of, with_newest
 from demo.shared.camera import Camera, LastSeconds, camera_controls, stream, watch
 from demo.shared.html import frame_with_caption, recent_labels, verdict
-from demo.shared.weights_picker import OWN, TAUGHT
+from demo.shared.weights_picker import MOST_NAMED, OWN, TAUGHT
 
 if TYPE_CHECKING:
     from actrec.explain.overlays import Overlays
@@ -46,6 +46,7 @@ class Visitor(Camera):
         self.lookout = Lookout()
         self.hold: Hold[Answer] = Hold(NO_ACTION)
         self.asked: object = None
+        self.named: dict[str, None] = {}  # every label so far, in the order of its first answer
 
     def held(self, answered: Answer, prediction: Prediction, asked: object, seconds: float) -> Answer:
         """The answer to show: the newest one, or the one before while no other is better for long enough."""
@@ -68,6 +69,7 @@ class Visitor(Camera):
         """Keep a label for the strip."""
         now = time.monotonic()
         self.answers.append((now, label))
+        self.named.setdefault(label)
         while self.answers[0][0] < now - SHOWN_SECONDS:
             self.answers.popleft()
 
@@ -110,8 +112,10 @@ def on_frame(
         answer += f'<p class="quiet">{NOTHING_TAUGHT}</p>'
     now = time.monotonic()
     visitor.meter.note(visitor.arrived, now)
-    labels = asks.labels if asks else last.recognizer.labels
-    strip = recent_labels(list(visitor.answers), now, SHOWN_SECONDS, list(labels))
+    labels = list(asks.labels if asks else last.recognizer.labels)
+    if len(labels) > MOST_NAMED:  # of so many each would have no colour of its own
+        labels = [label for label in visitor.named if label in labels]
+    strip = recent_labels(list(visitor.answers), now, SHOWN_SECONDS, labels)
     return Shown(view, f'{answer}<p class="quiet figures pace">{visitor.pace()}</p>', strip, visitor)
 
 

@@ -68,17 +68,27 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_folder: Path, temporary_files: Path
+    tmp_path_factory: pytest.TempPathFactory, runs_folder: Path, weights_folder: Path, temporary_files: Path,
+    cache_without_starts: Path,
+) -> Iterator[str]:  # fmt: skip
+    """The app as a user starts it who has fetched no published network; its address."""
+    with serving(tmp_path_factory, runs_folder, weights_folder, temporary_files, cache_without_starts) as address:
+        yield address
+
+
+@contextmanager
+def serving(
+    tmp_path_factory: pytest.TempPathFactory, runs: Path, weights: Path, temporary_files: Path, cache: Path | None
 ) -> Iterator[str]:
-    """The app as a user starts it; its address."""
+    """The app with its folders, and with a cache of its own where one is given; its address."""
     log = tmp_path_factory.mktemp("server") / "log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with open(log, "w") as out:
-        command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs_folder)]
-        command += ["--weights", str(weights_folder)]
-        own = os.environ | {"TMPDIR": str(temporary_files)}
+        command = [sys.executable, "app.py", "--port", str(port), "--runs", str(runs)]
+        command += ["--weights", str(weights)]
+        own = os.environ | {"TMPDIR": str(temporary_files)} | ({"ACTREC_CACHE": str(cache)} if cache else {})
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=own)
     address = f"http://127.0.0.1:{port}"
     try:

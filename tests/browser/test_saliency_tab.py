@@ -8,8 +8,8 @@ import numpy as np
 from visitors import open_tab
 
 from actrec.weights.cards import read_card
+from actrec.weights.default import FALLBACK
 from actrec.weights.folders import WEIGHTS
-from demo.server.services import FIRST
 
 IMAGES = "all => all.map(panel => getComputedStyle(panel).backgroundImage.length)"
 PANELS = "#saliency-films .strip-frame"
@@ -78,7 +78,7 @@ def test_a_click_on_a_dot_plays_its_clip(page, tmp_path: Path):
         page.wait_for_selector(f"#embeddings-film video[src*='gallery-{number + 1}']", timeout=30_000)
         path = tmp_path / f"{number}.mp4"
         path.write_bytes(page.request.get(page.get_attribute("#embeddings-film video", "src")).body())
-        gallery = gallery_of(read_card(WEIGHTS / FIRST).labels)
+        gallery = gallery_of(read_card(WEIGHTS / FALLBACK).labels)
         played, expected = read_clip(path).frames[10], gallery.clip(number).frames[10]
         assert gallery.labels[number] == label
         assert np.abs(played.astype(int) - expected).mean() < 8

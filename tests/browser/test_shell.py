@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from visitors import come_again, open_tab
 
+from actrec.weights.default import FALLBACK
 from demo.page import TABS
-from demo.server.services import FIRST
 
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
@@ -40,7 +40,7 @@ def test_the_strip_shows_what_computes_on_what_and_what_runs(page):
     strip = page.inner_text("#status")
     for word in ("Device", "CPU", "Memory", "GB", "Training"):
         assert word in strip, word
-    assert re.search(rf"Weights\s*({FIRST}|\d+ in memory)", strip), strip
+    assert re.search(rf"Weights\s*({FALLBACK}|\d+ in memory)", strip), strip
 
 
 def test_pages_from_elsewhere_get_nothing(server):

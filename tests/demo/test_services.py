@@ -16,7 +16,8 @@ from actrec.training.run import Run
 from actrec.training.settings import Settings
 from actrec.video.read import read_clip
 from actrec.weights.cards import WeightsError
-from demo.server.services import EXAMPLES, FIRST, Services
+from actrec.weights.default import FALLBACK
+from demo.server.services import EXAMPLES, Services
 from demo.shared import status_strip
 from demo.tabs.motion import clues_of
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "weights" / FIRST, tmp_path / "weights" / "mine")
+    shutil.copytree(ROOT / "weights" / FALLBACK, tmp_path / "weights" / "mine")
     return tmp_path / "weights"
 
 
@@ -46,14 +47,13 @@ def test_weights_that_appear_or_change_are_seen_and_loaded_anew(folder):
     services.start()  # a second time changes nothing
     first = services.recognizer()
     assert services.recognizer("mine") is first
-    shutil.copytree(folder / "mine", folder / FIRST)
-    assert set(services.cards) == {"mine", FIRST} and services.default == FIRST
+    shutil.copytree(folder / "mine", folder / FALLBACK)
+    assert set(services.cards) == {"mine", FALLBACK} and services.default == FALLBACK
     assert services.loaded() == ["mine"]
-    sentence = services.at_once(FIRST)
-    assert isinstance(sentence, str) and FIRST in sentence
-    assert (
-        until(lambda: None if isinstance(services.at_once(FIRST), str) else services.at_once(FIRST)).card.name == FIRST
-    )
+    sentence = services.at_once(FALLBACK)
+    assert isinstance(sentence, str) and FALLBACK in sentence
+    opened = until(lambda: None if isinstance(services.at_once(FALLBACK), str) else services.at_once(FALLBACK))
+    assert opened.card.name == FALLBACK
     card = json.loads((folder / "mine" / "card.json").read_text())
     (folder / "mine" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64, "seed": 1}))
     sentence = until(lambda: services.at_once("mine") if "could not" in str(services.at_once("mine")) else None)
@@ -99,25 +99,25 @@ def test_without_weights_the_strip_says_what_to_do(tmp_path):
 
 
 def test_damaged_default_weights_leave_the_others_to_answer(tmp_path):
-    for name in (FIRST, "healthy"):
-        shutil.copytree(ROOT / "weights" / FIRST, tmp_path / name)
-    with (tmp_path / FIRST / "model.safetensors").open("r+b") as file:
+    for name in (FALLBACK, "healthy"):
+        shutil.copytree(ROOT / "weights" / FALLBACK, tmp_path / name)
+    with (tmp_path / FALLBACK / "model.safetensors").open("r+b") as file:
         file.write(b"no weights")
     services = Services(tmp_path, "cpu", runs=tmp_path)
     services.start()
     assert services.recognizer("healthy").labels and services.recognizer() is services.recognizer("healthy")
-    assert not services.failed and f"'{FIRST}' could not be loaded" in status_strip.strip(services).replace(
+    assert not services.failed and f"'{FALLBACK}' could not be loaded" in status_strip.strip(services).replace(
         "&#x27;", "'"
     )
     with pytest.raises(WeightsError, match="checksum differs"):
-        services.recognizer(FIRST)
+        services.recognizer(FALLBACK)
 
 
 def test_weights_that_come_after_a_failed_start_are_asked(tmp_path):
     services = Services(tmp_path, "cpu", runs=tmp_path)
     services.start()
     until(lambda: services.failed or None)
-    shutil.copytree(ROOT / "weights" / FIRST, tmp_path / "late")
+    shutil.copytree(ROOT / "weights" / FALLBACK, tmp_path / "late")
     assert services.recognizer().labels and not services.failed
 
 

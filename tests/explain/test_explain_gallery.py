@@ -74,7 +74,7 @@ def test_explain_asks_the_weights_with_the_options_of_a_test(tmp_path, capsys):
         (["--system", "ms3d", "--option", "alpha=0.3"], "--option alpha is decided in training"),
     ],
 )
-def test_what_cannot_be_explained_is_refused_in_words(tmp_path, capsys, words, said):
+def test_what_cannot_be_explained_is_refused_in_words(tmp_path, capsys, without_starts, words, said):
     clip = str(ROOT / "assets" / "examples" / "squat.mp4")
     assert main(["explain", clip, "--out", str(tmp_path), *words]) == 2
     assert said in capsys.readouterr().err

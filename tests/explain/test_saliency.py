@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from actrec import synthetic
-from actrec.explain.saliency import ClassSaliency, unletterboxed
+from actrec.explain.over_time import Windows
+from actrec.explain.saliency import AT_ONCE, METHODS, ClassSaliency, unletterboxed
 from actrec.recognition.engines.opening import engine_names
 from actrec.recognition.recognizer import Recognizer
-from actrec.systems import SYSTEMS
+from actrec.systems import SYSTEMS, crossenh
 from actrec.systems.views import place
 from actrec.video import Clip
 from actrec.weights.cards import Card
@@ -70,6 +71,23 @@ def test_the_score_of_centres_is_minus_the_squared_distance(noise):
     with torch.no_grad():
         found = {label: float(saliency.score(recognizer.system.tensors(views), label)) for label in "abc"}
     assert found == pytest.approx({label: -(gap**2) for label, gap in recognizer.distances(code).items()}, abs=0.02)
+
+
+def test_a_network_that_sees_a_camera_smaller_is_explained_by_that_view_a_few_windows_at_a_time(noise, monkeypatch):
+    monkeypatch.setattr(crossenh, "SEEN", {"full": (16, 112, 96), "live": (8, 96, 64)})
+    system = crossenh.published_rgb()
+    torch.manual_seed(3)
+    card = Card("i3d", "i3d-rgb", ["a", "b", "c"], "nothing", "", 0)
+    saliency = ClassSaliency(Recognizer(system, system.network(3), card, "cpu"))
+    windows = Windows.of(system, Clip(noise.frames[:12], noise.times[:12]))
+    assert len(windows.views) > AT_ONCE
+    found = saliency.every(windows.views, "b", copies=1)
+    shape = (len(windows.views), 8, 64, 64)
+    assert {method: maps["clip"].shape for method, maps in found.items()} == dict.fromkeys(METHODS, shape)
+    for method in ("class saliency", "Grad-CAM"):  # SmoothGrad's noise goes with the place in the batch
+        maps = found[method]
+        alone = [METHODS[method](saliency, [view], "b")["clip"][0] for view in windows.views]
+        assert np.allclose(maps["clip"], alone, atol=1e-4 * maps["clip"].max()), method
 
 
 @pytest.mark.parametrize("name", engine_names())

@@ -9,19 +9,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from actrec.metrics.calibration import calibration_error
+from actrec.metrics.calibration import calibration_error, confidence_for
 from actrec.metrics.intervals import proportion_interval
+from actrec.recognition.decision import LEAST_CONFIDENCE
 from actrec.systems import named
 from actrec.systems.everyday_names import LABELS, PLACES
 from actrec.training.everyday.head import Fit, Head
 from actrec.training.everyday.score import Asked, place_of, probabilities, scaled
 from actrec.training.everyday.views import Viewed
+from actrec.training.publish import SURE, SUREST
 from actrec.weights.cards import Card
 from actrec.weights.checkpoint import Trunk, read_checkpoint, write_checkpoint
 from actrec.weights.starts import STARTS, starts_folder
 
 TRUNK, INTO = "kinetics-i3d", "trunk."
-LICENCE = "AGPL-3.0 for the second head; unknown: the clips' own; trunk: " + STARTS[TRUNK].licence
+LICENCE = (
+    "second head: AGPL-3.0; the clips that it learned from have licences of their own, some unknown; trunk, which is "
+    "not part of these files: " + STARTS[TRUNK].licence
+)
 INTENDED_FOR = (
     "Research and teaching only: some of the clips that the second head learned from may not be used otherwise."
 )
@@ -54,16 +59,21 @@ def measured(asked: Asked, numbers: Sequence[float]) -> dict:
         others = [scores for item, place, scores in answers if item.source == source and place < 0]
         if known:
             right = sum(int(scores.argmax()) == place for place, scores in known)
-            low, high = proportion_interval(right, len(known))
+            clips = len({item.file for item, place, _ in answers if item.source == source and place >= 0})
+            low, high = proportion_interval(round(right * clips / len(known)), clips)  # two answers are of one clip
             by_source[source] = {"right": right, "of": len(known), "interval": [round(low, 3), round(high, 3)]}
         if others:
             taken = sum(int(scores.argmax()) in PLACES for scores in others)
             by_source.setdefault(source, {}).update(negatives=len(others), taken=taken)
     judged = [(place, scores) for _, place, scores in answers if place >= 0]
     places, scores = np.array([place for place, _ in judged]), np.stack([scores for _, scores in judged])
+    clips = len({item.file for item, place, _ in answers if place >= 0})
     right_share = float((scores.argmax(1) == places).mean())
     return {
-        "split": f"{len(judged)} clips out of fold by recording, which also fitted the three numbers of the score",
+        "split": (
+            f"{len(judged)} answers to {clips} real clips, by heads that did not learn from their recordings; they "
+            "also fitted the three numbers of the score"
+        ),
         "top1": round(right_share, 4),
         "calibration_error": round(calibration_error(scores, places), 4),
         "mean_confidence": round(float(scores.max(1).mean()), 4),
@@ -72,9 +82,34 @@ def measured(asked: Asked, numbers: Sequence[float]) -> dict:
     }
 
 
+def least_confidence(asked: Asked, numbers: Sequence[float]) -> float:
+    """The confidence from which on enough of the answers out of fold are right, as in other trainings. An own name for
+    a clip that shows none of them is a wrong answer; what else such a clip shows is not known, and not counted."""
+    targets: list[int] = []
+    scores: list[np.ndarray] = []
+    for item, own in asked:
+        answer, place = probabilities(item, own, numbers), place_of(item)
+        if place >= 0 or answer.argmax() in PLACES:
+            targets.append(place if place >= 0 else int(answer.argmin()))
+            scores.append(answer)
+    least = confidence_for(np.stack(scores), np.array(targets), SURE)
+    return round(float(np.clip(least, LEAST_CONFIDENCE, SUREST)), 4)
+
+
+def limits(figures: dict) -> str:
+    """What is known to go wrong, for whoever reads the card."""
+    others = [source for source in figures["sources"].values() if "negatives" in source]
+    taken, negatives = sum(source["taken"] for source in others), sum(source["negatives"] for source in others)
+    return (
+        f"Known limits: of {negatives} answers to clips that show none of its own actions, {taken} name one; it has no "
+        "answer 'unknown'."
+    )
+
+
 def publish(
-    folder: Path, head: Head, numbers: Sequence[float], how: Fit, viewed: Sequence[Viewed], figures: dict, command: str
-) -> Card:
+    folder: Path, head: Head, numbers: Sequence[float], how: Fit, viewed: Sequence[Viewed], figures: dict,
+    least: float, command: str,
+) -> Card:  # fmt: skip
     """Write the weights: the second head and s₁; everything else stays with the published network."""
     system = named("everyday")
     final = scaled(head, numbers)
@@ -84,23 +119,26 @@ def publish(
         "own.weight": torch.tensor(final.weight),
         "own.bias": torch.tensor(final.bias), "scale": torch.tensor(numbers[0]),
     }  # fmt: skip
-    real = sum(not item.drawn for item in viewed)
+    real = len({item.file for item in viewed if not item.drawn})
+    drawn = len({item.file for item in viewed if item.drawn})
     card = Card(
         name="everyday",
         system=system.name,
         labels=list(LABELS),
         trained_on=(
-            f"second head: {real} real clips (UT-Interaction, generated people; push-ups, yoga, signs and others as "
-            f"examples of none) and {len(viewed) - real} drawn clips; everything else: Kinetics-400, published"
+            f"Kinetics-400, the published network as it is; its own actions, by a second head, on {real} real clips "
+            f"(UT-Interaction, generated people, and as examples of none push-ups, yoga, signs and others) and {drawn} "
+            "drawn ones"
         ),
         command=command,
         seed=0,
         licence=LICENCE,
-        intended_for=INTENDED_FOR,
+        intended_for=f"{INTENDED_FOR} {limits(figures)}",
         people="one or more people",
         group="everyday",
         inputs={name: vars(value) for name, value in system.inputs.items()},
         measured=figures | {"fit": asdict(how), "numbers": [round(float(number), 4) for number in numbers]},
         temperature=1.0,
+        least_confidence=least,
     )
     return write_checkpoint(folder, card, tensors, exact=True, trunk=trunk)
