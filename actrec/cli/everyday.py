@@ -77,7 +77,6 @@ def seen(data: Path, view: str, drawn_per_name: int) -> list[Viewed]:
     network = system.network(len(card.labels))
     fit(network, tensors, card)
     recognizer = Recognizer(system, network, card, "cpu")
-    recognizer.settle()
     return [
         *real(recognizer, clips_of(data, LEARN), aloud),
         *(drawn(recognizer, drawn_per_name, aloud) if drawn_per_name else []),

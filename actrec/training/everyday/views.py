@@ -84,6 +84,7 @@ def kept(recognizer: Recognizer, key: str, clip: Callable[[], Clip]) -> tuple[np
             return stored["codes"], stored["kinetics"]
     except (OSError, ValueError, KeyError, BadZipFile):
         pass
+    recognizer.settle()  # its fastest engine: hundreds of clips are to come
     kinetics, codes = recognizer.run(recognizer.system.protocols["clip"].views(clip()))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
