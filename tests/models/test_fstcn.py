@@ -347,3 +347,15 @@ def test_what_starts_from_pictures_learns_everywhere_and_its_stages_are_the_same
     learning = [n for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
     assert learning == ["spatial.fc.0.weight", "spatial.fc.4.weight", "auxiliary.weight"]
     assert not any(module.training for module in network.lower.modules())
+
+
+def test_half_of_what_the_temporal_layer_finds_is_left_out_in_training_and_nothing_in_a_test():
+    """Sec. 2.5: dropout 0.5 behind the temporal convolutions."""
+    torch.manual_seed(0)
+    layer = TemporalLayer(9, 8, (3, 5), 0.5, shared=False)
+    vectors = torch.randn(4, 9, 5, 32)
+    whole, left = layer.eval()(vectors), layer.train()(vectors)
+    fires = whole > 0
+    stays = left[fires] > 0
+    assert abs(float(stays.float().mean()) - 0.5) < 0.05
+    assert torch.allclose(left[fires][stays], 2 * whole[fires][stays]) and not left[~fires].any()
