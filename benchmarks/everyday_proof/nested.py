@@ -15,7 +15,7 @@ from actrec.training.everyday.score import Asked, fit_numbers, place_of, probabi
 from actrec.training.everyday.views import Viewed
 
 Numbers = tuple[float, float, float]  # s₁, s₂ and b
-# Ways to fit them: as shipped; so that clips count alike; so that Kinetics' half stays as it is.
+# Ways to fit them: all three; so that clips count alike; so that Kinetics' half stays as it is, as shipped.
 WAYS: dict[str, Callable[[Asked], Numbers]] = {
     "classes alike": fit_numbers,
     "clips alike": partial(fit_numbers, clips_alike=True),

@@ -105,7 +105,7 @@ def left_out(viewed: Sequence[Viewed], how: Fit, seed: int, name: int) -> list[t
         head = fit_head(learned, how)
         means.append(Means(learned))
         asked += ask(head, [item for item, own in zip(viewed, fold_of, strict=True) if own == fold])
-    numbers = fit_numbers([(item, own) for item, own in asked if item.target != name])
+    numbers = fit_numbers([(item, own) for item, own in asked if item.target != name], fixed=True)
     fold_by_item = {id(item): fold for item, fold in zip(viewed, fold_of, strict=True)}
     of_clip: dict[str, list[np.ndarray]] = {}
     for item, own in asked:
