@@ -192,7 +192,8 @@ def main() -> None:
             fitting = f"{len(mutations) - len(sentences)} of {len(mutations)} mutations fit the code."
             print("\n".join([*sentences, fitting]))
             sys.exit(bool(sentences))
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left behind
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell in the background starts programs deaf to Ctrl-C
+            signal.signal(number, signal.default_int_handler)
         log = Log(given.results, commit_of(given.root))
         outcomes = run(given.root, mutations, log, given.jobs, given.again, partial(print, flush=True))
     except ListError as error:

@@ -49,5 +49,5 @@ def test_accuracy_against_cost_is_drawn_with_the_papers_marked(page):
     page.wait_for_selector("#compare-picture svg", timeout=90_000)
     names = page.locator("#compare-picture svg text").all_text_contents()
     assert "asym3d-synthetic" in names and "asym3d-paper" in names
-    assert page.locator("#compare-picture circle.papers").count() == 6
+    assert page.locator("#compare-picture circle.papers").count() == 12
     assert "paper, other data" in page.inner_text("#compare-picture figcaption")
