@@ -122,6 +122,18 @@ def test_smoothed_labels_cost_a_sure_answer_its_part_of_the_other_classes():
         assert (schedules["scratch"].label_smoothing, schedules["fine-tune"].label_smoothing) == smoothings
 
 
+def test_sgd_has_the_schedules_momentum_and_biases_and_norms_do_not_decay():
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    schedule = replace(named("asym3d-paper").schedules["paper"], momentum=0.9, weight_decay=5e-4)
+    decays = {}
+    for group in make_optimiser(network, schedule).param_groups:
+        assert group["momentum"] == 0.9
+        decays |= {id(parameter): group["weight_decay"] for parameter in group["params"]}
+    assert {name: decays[id(parameter)] for name, parameter in network.named_parameters()} == {
+        "0.weight": 5e-4, "0.bias": 0.0, "1.weight": 0.0, "1.bias": 0.0,
+    }  # fmt: skip
+
+
 # --- an unbalanced set, and a steep gradient ------------------------------------------------------
 
 UNBALANCED = Split(np.array([0, 0, 0, 0, 0, 1, 1]), lambda index: None)  # five clips of one class, two of the other
