@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import torch
 from ground_truth import pair
 
-from actrec.motion.brox import Settings, brox
+from actrec.motion.brox import Constraint, Settings, brox
 from actrec.motion.tvl1 import tvl1
+from actrec.motion.warping import finer
 
 STORED = Path(__file__).parent / "dual_tvl1_flow.npz"  # made by make_dual_tvl1_flow.py beside it
 METHODS = {"tvl1": tvl1, "brox": brox}
@@ -91,3 +93,19 @@ def test_the_accelerator_finds_the_same_flow(name):
     here = METHODS[name](pictures[:1], pictures[1:])
     there = METHODS[name](pictures[:1].cuda(), pictures[1:].cuda()).cpu()
     assert (here - there).abs().mean() < 0.01
+
+
+def test_tvl1_has_the_published_weights_by_default():
+    """Zach et al. 2007 and Sánchez et al. 2013: λ = 0.15, θ = 0.3, τ = 0.25."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(tvl1).parameters.items()}
+    assert (defaults["weight"], defaults["theta"], defaults["tau"]) == (0.15, 0.3, 0.25)
+
+
+def test_brox_weighs_the_constancy_of_both_gradients_by_gamma():
+    """Where Iₓ = 2, I_y = 3, Iₓₓ = 5, I_xy = 7 and I_yy = 11: J₁₁ = 2² + γ (5² + 7²), J₂₂ = 3² + γ (7² + 11²)."""
+    gamma, size = 4.0, (1, 1, 9, 9)
+    slopes = torch.cat([torch.full(size, value) for value in (2.0, 3.0, 5.0, 7.0, 11.0)], 1)
+    still = torch.zeros(2, 1, 9, 9)
+    constraint = Constraint(torch.zeros(1, 3, 9, 9), finer(torch.zeros(size)), slopes, still, gamma)
+    middle = [float(plane[0, 4, 4]) for plane in (constraint.j11, constraint.j12, constraint.j22)]
+    assert middle == pytest.approx([4 + 4 * 74, 6 + 4 * (35 + 77), 9 + 4 * 170])

@@ -103,3 +103,11 @@ def test_json_keeps_its_fields_and_has_the_decision_beside_them():
         "kind": "not sure", "label": "not sure", "text": "Not sure: perhaps sit or wave", "perhaps": ["sit", "wave"],
         "confidence": 0.45, "least_confidence": 0.5, "people": 1,
     }  # fmt: skip
+
+
+def test_what_lies_exactly_at_the_threshold_is_unknown():
+    """MS3D: a class is named where the distance is less than γ."""
+    one = np.ones(1)
+    for distance, unknown in ((0.999, False), (1.0, True), (1.001, True)):
+        value = Prediction(("a",), one, one[None], one, one[None], one, "a", distance, 1.0, {})
+        assert value.unknown is unknown
