@@ -10,7 +10,7 @@ import pytest
 import torch
 from ground_truth import pair
 
-from actrec.motion.brox import Constraint, Settings, brox
+from actrec.motion.brox import Constraint, Settings, brox, diffusivity
 from actrec.motion.tvl1 import tvl1
 from actrec.motion.warping import finer
 
@@ -109,3 +109,10 @@ def test_brox_weighs_the_constancy_of_both_gradients_by_gamma():
     constraint = Constraint(torch.zeros(1, 3, 9, 9), finer(torch.zeros(size)), slopes, still, gamma)
     middle = [float(plane[0, 4, 4]) for plane in (constraint.j11, constraint.j12, constraint.j22)]
     assert middle == pytest.approx([4 + 4 * 74, 6 + 4 * (35 + 77), 9 + 4 * 170])
+
+
+def test_brox_smooths_between_neighbours_by_the_mean_of_both_and_not_across_the_border():
+    """A still flow has Ψ' = 1 / ε = 2 in each pixel, so 2 halfway too."""
+    right, down = diffusivity(torch.zeros(2, 1, 4, 5), 0.5)
+    assert right[0, :, :-1].unique().tolist() == [2] and right[0, :, -1].unique().tolist() == [0]
+    assert down[0, :-1].unique().tolist() == [2] and down[0, -1].unique().tolist() == [0]
