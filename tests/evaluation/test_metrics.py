@@ -8,6 +8,7 @@ from scipy import optimize, special
 from sklearn import metrics as sk
 
 from actrec.core.errors import BadValue
+from actrec.evaluation.result import measure
 from actrec.metrics.accuracy import as_logits, confusion, mean_class_accuracy, per_class, softmax, top
 from actrec.metrics.calibration import (
     calibration_error,
@@ -241,3 +242,9 @@ def test_the_interval_of_a_share_is_scipys(right, count):
     assert proportion_interval(right, count) == pytest.approx((expected.low, expected.high), abs=1e-6)
     with pytest.raises(BadValue):
         proportion_interval(count + 1, count)
+
+
+def test_a_report_counts_what_is_first_and_what_is_among_the_five_first():
+    scores = np.array([[0.3, 0.25, 0.2, 0.15, 0.07, 0.03]] * 4)
+    result = measure(scores, np.array([0, 2, 4, 5]), list("abcdef"))  # places 1, 3, 5 and 6
+    assert (result["top1"], result["top5"]) == (0.25, 0.75)

@@ -15,7 +15,7 @@ from torchvision.models import alexnet, resnet18, resnet50
 from actrec.__main__ import main
 from actrec.models.efficientnet_lite import VARIANTS
 from actrec.systems import named
-from actrec.training.start import start_from
+from actrec.training.start import _known_rows, start_from
 from actrec.weights.cards import WeightsError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
@@ -316,3 +316,9 @@ def test_what_a_checkpoint_does_not_hold_is_counted_in_the_sentence(tmp_path):
     assert (
         f"{missing} of the network's {len(network.state_dict())} tensors are not in it and start at random" in sentence
     )
+
+
+def test_a_classifier_that_goes_on_takes_the_rows_of_the_classes_that_it_knows():
+    mine, theirs = torch.zeros(3, 2), torch.tensor([[1.0, 1], [2, 2], [3, 3]])
+    rows = _known_rows(mine, theirs, ["wave", "clap", "walk"], ["walk", "run", "wave"], ["wave", "walk"])
+    assert rows.tolist() == [[3, 3], [0, 0], [1, 1]]
