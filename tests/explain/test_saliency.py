@@ -125,3 +125,11 @@ def test_a_map_comes_back_to_where_the_letterbox_took_it_from(size):
     assert rows.mean() == pytest.approx(top + size[0] / 12, abs=2) and columns.mean() == pytest.approx(
         left + size[1] / 12, abs=2
     )
+
+
+def test_a_pixels_derivative_is_the_largest_of_its_three_whatever_its_sign():
+    """Of −0.6, 0.1 and 0.3 the largest is 0.6; of 0.2, 0.2 and −0.1 it is 0.2; per byte of a deviation of 0.06."""
+    saliency = ClassSaliency(untrained("asym3d"))
+    slopes = torch.tensor([[-0.6, 0.2], [0.1, 0.2], [0.3, -0.1]]).reshape(1, 3, 1, 1, 2)
+    found = saliency._largest({"clip": slopes})["clip"]
+    assert found.shape == (1, 1, 1, 2) and found.ravel().tolist() == pytest.approx([0.6 / 0.06, 0.2 / 0.06])
