@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from actrec import synthetic
+from actrec.explain.layers import Recorded
 from actrec.explain.over_time import Windows
-from actrec.explain.saliency import AT_ONCE, METHODS, ClassSaliency, unletterboxed
+from actrec.explain.saliency import AT_ONCE, METHODS, ClassSaliency, _weighted, unletterboxed
 from actrec.recognition.engines.opening import engine_names
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, crossenh
+from actrec.systems.layers import Layer, as_is
 from actrec.systems.views import place
 from actrec.video import Clip
 from actrec.weights.cards import Card
@@ -133,3 +135,12 @@ def test_a_pixels_derivative_is_the_largest_of_its_three_whatever_its_sign():
     slopes = torch.tensor([[-0.6, 0.2], [0.1, 0.2], [0.3, -0.1]]).reshape(1, 3, 1, 1, 2)
     found = saliency._largest({"clip": slopes})["clip"]
     assert found.shape == (1, 1, 1, 2) and found.ravel().tolist() == pytest.approx([0.6 / 0.06, 0.2 / 0.06])
+
+
+def test_grad_cam_weighs_each_map_by_its_summed_slopes_and_cuts_off_what_is_negative():
+    """Two channels of two pixels: slopes that sum to 2 and −1. 2 · (1, 3) − (1, 8) = (1, −2), cut to (1, 0)."""
+    layer = Layer("last", {"last": as_is("clip")})
+    maps = torch.tensor([[1.0, 3.0], [1.0, 8.0]]).reshape(1, 2, 1, 1, 2)
+    slopes = torch.tensor([[1.5, 0.5], [-2.0, 1.0]]).reshape(1, 2, 1, 1, 2)
+    shown = _weighted(Recorded(layer, 1, {"last": maps}), {"last": slopes}, {"clip": torch.zeros(1, 3, 1, 1, 2)})
+    assert shown["clip"].ravel().tolist() == [1, 0]
