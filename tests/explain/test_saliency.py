@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from actrec import synthetic
-from actrec.explain.layers import Recorded
+from actrec.explain.layers import Recorded, layers_of, recorded
 from actrec.explain.over_time import Windows
-from actrec.explain.saliency import AT_ONCE, METHODS, ClassSaliency, _weighted, unletterboxed
+from actrec.explain.saliency import AT_ONCE, FINE, METHODS, ClassSaliency, _weighted, unletterboxed
 from actrec.recognition.engines.opening import engine_names
 from actrec.recognition.recognizer import Recognizer
 from actrec.systems import SYSTEMS, crossenh
@@ -144,3 +144,16 @@ def test_grad_cam_weighs_each_map_by_its_summed_slopes_and_cuts_off_what_is_nega
     slopes = torch.tensor([[1.5, 0.5], [-2.0, 1.0]]).reshape(1, 2, 1, 1, 2)
     shown = _weighted(Recorded(layer, 1, {"last": maps}), {"last": slopes}, {"clip": torch.zeros(1, 3, 1, 1, 2)})
     assert shown["clip"].ravel().tolist() == [1, 0]
+
+
+def test_grad_cam_takes_the_highest_layer_whose_maps_are_fine_enough():
+    saliency = ClassSaliency(untrained("asym3d"))
+    system, network = saliency.recognizer.system, saliency.network
+    fine = []
+    for layer in layers_of(system, network):
+        with recorded(network, layer, 1) as kept, torch.no_grad():
+            network.code(**system.blank())
+        fine.append(min(kept.maps()["clip"].shape[-2:]) >= FINE)
+    names = [layer.name for layer in layers_of(system, network)]
+    highest = max(place for place, enough in enumerate(fine) if enough)
+    assert highest > 0 and saliency.last_fine.name == names[highest]
