@@ -11,18 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from actrec.core.devices import describe
 from actrec.metrics.intervals import proportion_interval
-from actrec.recognition.recognizer import Recognizer, same_inputs
-from actrec.systems import named, recorded
+from actrec.recognition.recognizer import Recognizer
 from actrec.video import Clip
 from actrec.video.read import read_clip
-from actrec.weights.checkpoint import fit, read_checkpoint
-from actrec.weights.find import find_weights
-from actrec.weights.folders import WEIGHTS
 
 RESULTS = Path(__file__).resolve().parent / "results" / "everyday.json"
 SIDE = 240  # pixels of the shorter side, as on the page and in `predict`
@@ -36,15 +31,8 @@ def everyday(data: Path) -> list[tuple[str, Clip, set[str]]]:
 
 def with_view(name: str, view: str) -> Recognizer:
     """Weights with the size of view `view`, where their system has that option."""
-    card, tensors = read_checkpoint(find_weights(name, WEIGHTS))
-    system = named(card.system)
-    if "view" in system.options:
-        card = replace(card, options={**card.options, "view": view})
-        system = recorded(card.system, card.options)
-    same_inputs(card, system)
-    network = system.network(len(card.labels))
-    fit(network, tensors, card)
-    return Recognizer(system, network, card, "cpu")
+    recognizer = Recognizer.load(name, "cpu")
+    return Recognizer.load(name, "cpu", options={"view": view}) if "view" in recognizer.system.options else recognizer
 
 
 def measured(recognizer: Recognizer, clips: Sequence[tuple[str, Clip, set[str]]]) -> dict:

@@ -162,3 +162,9 @@ def test_own_names_masked_the_shipped_weights_answer_as_the_published_network(pu
         network.own.bias.fill_(-1e4)
         ours, theirs = network(clip)[:, :400], plain(clip) * network.scale
         assert torch.allclose(torch.log_softmax(ours, 1), torch.log_softmax(theirs, 1), atol=1e-4)
+
+
+def test_weights_are_asked_with_the_smaller_view_though_their_card_says_the_full_one(published_i3d):
+    for name in ("kinetics-i3d", "everyday"):
+        recognizer = Recognizer.load(name, "cpu", options={"view": "live"}, only_torch=True)
+        assert (recognizer.system.inputs["clip"].frames, recognizer.system.inputs["clip"].size) == (32, 160)

@@ -61,22 +61,11 @@ def run(args: argparse.Namespace) -> int:
 
 def seen(data: Path, view: str, drawn_per_name: int) -> list[Viewed]:
     """All clips that learn, through the published network at one size of view."""
-    from dataclasses import replace
-
     from actrec.recognition.recognizer import Recognizer
-    from actrec.systems import named
     from actrec.training.everyday.register import LEARN, clips_of
     from actrec.training.everyday.views import drawn, real
-    from actrec.weights.checkpoint import fit, read_checkpoint
-    from actrec.weights.find import find_weights
-    from actrec.weights.folders import WEIGHTS
 
-    card, tensors = read_checkpoint(find_weights("kinetics-i3d", WEIGHTS))
-    card = replace(card, options={**card.options, "view": view})
-    system = named(card.system, card.options)
-    network = system.network(len(card.labels))
-    fit(network, tensors, card)
-    recognizer = Recognizer(system, network, card, "cpu")
+    recognizer = Recognizer.load("kinetics-i3d", "cpu", options={"view": view})
     return [
         *real(recognizer, clips_of(data, LEARN), aloud),
         *(drawn(recognizer, drawn_per_name, aloud) if drawn_per_name else []),

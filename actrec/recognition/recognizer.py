@@ -157,8 +157,9 @@ class Recognizer:
             raise WeightsError(
                 f"The weights '{card.name}' are for the system '{card.system}'. Known: {', '.join(SYSTEMS)}."
             )
-        system = recorded(card.system, card.options).asked_with(options or {})
+        system = recorded(card.system, card.options)
         same_inputs(card, system)
+        system = system.asked_with(options or {})
         network = system.network(len(card.labels))
         fit(network, tensors, card)
         card = card if temperature is None else replace(card, temperature=temperature)

@@ -327,7 +327,7 @@ def published_rgb(view: str = "full") -> System:
         seconds=asked["live"].seconds,
         protocols={"one": Protocol(asked["live"].one, average, asked["live"].moments), "clip": over, "paper": over},
         smaller={"view": "live"} if view == "full" else {},
-        options={"view": Option("full", "what each of its three views of a clip sees", tuple(SEEN))},
+        options={"view": Option("full", "what each of its three views of a clip sees", tuple(SEEN), in_test=True)},
         remade=published_rgb,
     )
 

@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from actrec.training.everyday.folds import FOLDS, by_recording
-from actrec.training.everyday.head import Fit, Head, fit_head
-from actrec.training.everyday.score import Asked, fit_numbers, place_of, probabilities
+from actrec.training.everyday.head import Fit, Head, fit_head, probabilities
+from actrec.training.everyday.score import Asked, fit_numbers, place_of
 from actrec.training.everyday.views import Viewed
 
 Numbers = tuple[float, float, float]  # s₁, s₂ and b

@@ -11,8 +11,8 @@ import torch
 
 from actrec.models.everyday import NEVER
 from actrec.systems.everyday_names import LABELS, OWN, PLACES, shown
-from actrec.training.everyday.head import Head
-from actrec.training.everyday.score import place_of, probabilities
+from actrec.training.everyday.head import Head, probabilities
+from actrec.training.everyday.score import place_of
 from actrec.training.everyday.views import Viewed
 from actrec.weights.checkpoint import read_checkpoint
 from benchmarks.everyday_proof.figures import difference, proportion

@@ -10,10 +10,10 @@ from actrec.core.errors import BadValue
 from actrec.data.duplicates import same_bytes
 from actrec.systems.everyday_names import LABELS, OWN, PLACES
 from actrec.training.everyday.folds import by_recording
-from actrec.training.everyday.head import Fit, codes_of, fit_head, weights_of
+from actrec.training.everyday.head import Fit, codes_of, fit_head, probabilities, weights_of
 from actrec.training.everyday.publish import guard
 from actrec.training.everyday.register import JUDGE, LEARN, REGISTER, UNUSED, clips_of, read_register
-from actrec.training.everyday.score import fit_numbers, probabilities
+from actrec.training.everyday.score import fit_numbers
 from actrec.training.everyday.views import DRAWN, Viewed
 from actrec.weights.cards import read_card
 from actrec.weights.folders import WEIGHTS

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from actrec.systems.everyday_names import PLACES
-from actrec.training.everyday.head import Fit, Head, classes, fit_head
+from actrec.training.everyday.head import Fit, Head, fit_head, probabilities
 from actrec.training.everyday.views import Viewed
 
 FOLDS = 5
 LEFT_OUT = ("UT set1", "UT set2", "generated people")  # sources that each name some classes of another
 
 
-def answer(head: Head, item: Viewed, numbers: tuple[float, float, float] = (1.0, 1.0, 0.0)) -> np.ndarray:
-    """The probabilities of all classes: the mean over the clip's views. `numbers` are s₁, s₂ and b."""
-    kinetics, own, shift = numbers
-    scores = classes(
-        torch.tensor(item.kinetics * kinetics).float(), torch.tensor(head.scores(item.codes) * own + shift).float()
-    )
-    return torch.softmax(scores, 1).mean(0).numpy()
+def answer(head: Head, item: Viewed) -> np.ndarray:
+    """The probabilities of all classes by a head as it was fitted: the mean over the clip's views."""
+    return probabilities(item, head.scores(item.codes), (1.0, 1.0, 0.0))
 
 
 def by_recording(viewed: Sequence[Viewed], seed: int = 0) -> list[tuple[list[Viewed], list[Viewed]]]:

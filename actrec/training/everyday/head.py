@@ -50,6 +50,13 @@ def classes(kinetics: Tensor, own: Tensor) -> Tensor:
     return torch.logaddexp(padded, placed)
 
 
+def probabilities(item: Viewed, own: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
+    """The mean of the views' probabilities, [classes]."""
+    kinetics, times, shift = numbers
+    scores = classes(torch.tensor(item.kinetics * kinetics).float(), torch.tensor(own * times + shift).float())
+    return torch.softmax(scores, 1).mean(0).numpy()
+
+
 def weights_of(viewed: Sequence[Viewed], how: Fit) -> Tensor:
     """The weight of each view: own names count alike, and so do the clips of a name and the views of a clip."""
     targets = np.array([item.target for item in viewed])

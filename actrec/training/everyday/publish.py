@@ -14,8 +14,8 @@ from actrec.metrics.intervals import proportion_interval
 from actrec.recognition.decision import LEAST_CONFIDENCE
 from actrec.systems import named
 from actrec.systems.everyday_names import LABELS, PLACES
-from actrec.training.everyday.head import Fit, Head
-from actrec.training.everyday.score import Asked, place_of, probabilities, scaled
+from actrec.training.everyday.head import Fit, Head, probabilities
+from actrec.training.everyday.score import Asked, place_of, scaled
 from actrec.training.everyday.views import Viewed
 from actrec.training.publish import SURE, SUREST
 from actrec.weights.cards import Card

@@ -33,13 +33,6 @@ def place_of(item: Viewed) -> int:
     return LABELS.index(KINETICS_NAMES[item.source]) if item.source in KINETICS_NAMES else -1
 
 
-def probabilities(item: Viewed, own: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
-    """The mean of the views' probabilities, [classes]."""
-    kinetics, times, shift = numbers
-    scores = classes(torch.tensor(item.kinetics * kinetics).float(), torch.tensor(own * times + shift).float())
-    return torch.softmax(scores, 1).mean(0).numpy()
-
-
 def fit_numbers(asked: Asked, *, clips_alike: bool = False, fixed: bool = False) -> tuple[float, float, float]:
     """The numbers with the least negative log-likelihood; each class counts alike, as do the negatives of a source.
 
