@@ -33,8 +33,9 @@ def test_one_clip_goes_through_the_chosen_weights_side_by_side(page):
             "asym3d-synthetic" in page.locator("#compare-weights label").nth(place).inner_text()
         )
     page.click("#compare-squat")
-    page.wait_for_selector("#compare-rows td:text-is('asym3d-synthetic')", timeout=90_000)
-    cells = page.locator("#compare-rows tbody tr").first.locator("td").all_inner_texts()
+    of_it = "#compare-rows tbody tr:has(td:text-is('asym3d-synthetic'))"  # weights that came lately are asked, too
+    page.wait_for_selector(of_it, timeout=90_000)
+    cells = page.locator(of_it).locator("td").all_inner_texts()
     headers = [text.strip() for text in page.locator("#compare-rows th").all_inner_texts()]
     row = dict(zip(headers, cells, strict=True))
     assert row["answer"] == "squat"
