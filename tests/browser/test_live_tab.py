@@ -59,9 +59,11 @@ def test_the_label_follows_the_camera(page):
     assert all(late[action] < WITHIN for action in ACTIONS), (late, noted)
     assert all(longest(noted["labels"], action) >= LONG for action in ACTIONS), noted
     # Between two actions the answer may be "not sure": the text of a moment that names one.
-    sure = "(actions) => actions.includes(document.querySelector('#live-answer .verdict')?.dataset.label)"
     shown = page.wait_for_function(
-        f"(actions) => ({sure})(actions) && document.querySelector('#live-answer').innerText",
+        """(actions) => {
+          const answer = document.querySelector("#live-answer");
+          return actions.includes(answer.querySelector(".verdict")?.dataset.label) && answer.innerText;
+        }""",
         arg=list(ACTIONS), timeout=30_000,
     ).json_value()  # fmt: skip
     for word in ("predictions per second", "lag", "arrival to its answer", "dropped", "unknown", "distance"):

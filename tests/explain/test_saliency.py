@@ -151,9 +151,9 @@ def test_grad_cam_takes_the_highest_layer_whose_maps_are_fine_enough():
     system, network = saliency.recognizer.system, saliency.network
     fine = []
     for layer in layers_of(system, network):
-        with recorded(network, layer, 1) as kept, torch.no_grad():
+        with recorded(network, layer, 1) as record, torch.no_grad():
             network.code(**system.blank())
-        fine.append(min(kept.maps()["clip"].shape[-2:]) >= FINE)
+        fine.append(min(record.maps()["clip"].shape[-2:]) >= FINE)
     names = [layer.name for layer in layers_of(system, network)]
     highest = max(place for place, enough in enumerate(fine) if enough)
     assert highest > 0 and saliency.last_fine.name == names[highest]
